@@ -1,0 +1,61 @@
+"""Whole-file writes that a crash cannot tear, and reads that a child cannot abuse."""
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+
+def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` by `text`: temporary file beside it, fsync, rename, fsync of the folder.
+
+    A reader sees the old content or the new, never a part. Raises OSError with the target untouched.
+    """
+    data = text.encode() if isinstance(text, str) else text
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename, creation or removal in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_plain(path: Path, limit_bytes: int) -> bytes | None:
+    """The bytes of a regular file, at most `limit_bytes + 1` of them; None where there is none.
+
+    Raises ValueError when `path` is a link or no regular file: a child must not make the worker read elsewhere or
+    wait on a pipe.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if path.is_symlink():
+            raise ValueError(f"{path.name} is a link") from None
+        raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError(f"{path.name} is not a regular file")
+        return file.read(limit_bytes + 1)
+
+
+def sha256(data: str | bytes) -> str:
+    """The hexadecimal SHA-256 of a text (as UTF-8) or of bytes."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()

@@ -1,0 +1,172 @@
+"""What the worker needs to know of a child CLI: how to start it, and what its output means.
+
+A provider turns a `Request` into a `Launch`, and every line of the CLI's output into the few events below. It never
+searches prose for words such as "limit" or "401": only structured fields count.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class Permissions(StrEnum):
+    """How much a child may do without asking."""
+
+    FULL = "full"
+    EDITS = "edits"  # the CLI's own restrained mode
+
+
+@dataclass(frozen=True)
+class Request:
+    """One child to be started."""
+
+    prompt: Path  # the whole prompt, a file
+    worktree: Path  # the child's working folder
+    session_dir: Path  # the child must be able to write here too
+    stem: Path  # <session>/_logs/NNN-phase[.attempt], without an ending: a provider may add files of its own beside the log
+    title: str  # a few words, for CLIs that name their sessions
+    model: str | None = None  # None: the CLI's own default
+    permissions: Permissions = Permissions.FULL
+    effort: str | None = None  # low, standard, high, max; None: the CLI's own default
+    skills: Path | None = None  # a folder of skills to offer, where the CLI can take one without touching the worktree
+    environ: Mapping[str, str] = field(default_factory=dict)  # what the child's environment will be before `Launch.env`
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The process to start."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)  # added to the scrubbed environment
+    unset: Sequence[str] = ()  # removed from it
+    prompt_on_stdin: bool = True  # else standard input is empty
+
+
+class Trouble(StrEnum):
+    """Why a CLI could not do its work, by the CLI's own structured word."""
+
+    LOGIN = "login"
+    BILLING = "billing"
+    USAGE_LIMIT = "usage_limit"  # a quota that comes back at a time
+    RATE = "rate"  # 429 without a quota behind it
+    OVERLOAD = "overload"  # 5xx, "at capacity"
+    NETWORK = "network"
+    MODEL = "model"  # unknown, or not allowed
+    CONTEXT = "context"  # prompt or conversation too long
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Started:
+    """The CLI is up: a first event that comes before any model reply."""
+
+    session_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words of the model."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool call: `running` while it is under way, else finished (`ok` tells how)."""
+
+    id: str
+    name: str
+    detail: str = ""  # one line for a person: the command, the path
+    running: bool = False
+    ok: bool = True
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens and cost of this child so far: totals that replace what an earlier Usage said; None is unknown."""
+
+    input_tokens: int | None = None  # cached ones included
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A permission was refused inside the CLI."""
+
+    tool: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something went wrong; `fatal` means that the CLI gave up on it."""
+
+    trouble: Trouble
+    message: str
+    fatal: bool = True
+    resets_at: float | None = None  # epoch seconds, for USAGE_LIMIT (or a Retry-After)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The CLI's own word that the run is over. A later one replaces an earlier one."""
+
+    ok: bool
+    text: str = ""
+
+
+Event = Started | Text | Tool | Usage | Denied | Failure | Result
+
+
+class Reader(Protocol):
+    """Reads one child's output, line by line. It may keep state (sums, open tools)."""
+
+    def feed(self, line: bytes) -> list[Event]:
+        """Events of one line of standard output, without its newline. Unreadable lines give no event, never an error."""
+        ...
+
+    def finish(self, exit_code: int | None, stderr_tail: str) -> list[Event]:
+        """What only the end tells (exit code, a trajectory file). Called once after the last line; may repeat nothing.
+
+        `exit_code` is None when it is unknown (the wrapper was killed), negative when a signal ended the CLI.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What `doctor` says of one CLI."""
+
+    found: str | None  # path of the program
+    version: str | None = None
+    logged_in: bool | None = None  # None: the CLI cannot tell without paying for a call
+    leaks: Sequence[str] = ()  # what of the person's own setup still reaches a child, one sentence each
+    advice: str = ""  # what to do, where something is missing
+
+
+class Provider(Protocol):
+    """One child CLI."""
+
+    name: str
+    program: str  # what to look for on PATH
+    login_command: str  # the exact command that mends a login
+    interrupt_first: bool  # SIGINT makes the CLI clean up its tools: send it before SIGTERM
+    starts_at_once: bool  # emits `Started` before the first model reply, so a first-byte limit makes sense
+    has_result: bool  # emits `Result` on its own output, so signal + result + grace can end a child that lingers
+
+    def launch(self, request: Request) -> Launch:
+        """How to start the CLI. Raises ProviderError where the request cannot be met (program missing, no such mode)."""
+        ...
+
+    def reader(self, request: Request) -> Reader:
+        """A fresh reader for one child's output."""
+        ...
+
+    def checkup(self, environ: Mapping[str, str]) -> Checkup:
+        """Look at the installed CLI without a model call; at most a few seconds."""
+        ...
