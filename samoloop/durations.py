@@ -1,0 +1,31 @@
+"""Durations as people write them: `30m`, `90s`, `1h`, `2h30m`, or whole seconds."""
+
+import re
+
+_UNITS = {"h": 3600, "m": 60, "s": 1}
+_SHAPE = re.compile(r"(?:\d+[hms])+")
+
+
+def parse_seconds(value: object) -> int:
+    """Whole seconds. Raises ValueError with a sentence that names the value."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str):
+        text = value.strip()
+        if text.isdecimal():
+            return int(text)
+        if _SHAPE.fullmatch(text):
+            return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", text))
+    raise ValueError(f"a duration is 30m, 90s, 2h or whole seconds, got {value!r}")
+
+
+def format_seconds(seconds: float) -> str:
+    """For people: `0.4s`, `12s`, `3m 05s`, `2h 10m`."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
