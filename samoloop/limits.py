@@ -1,0 +1,27 @@
+"""When a running child has to be ended: a pure rule over times and what was seen of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All in seconds; None is no such limit."""
+
+    total: float
+    silence: float | None
+    first_byte: float | None
+    grace: float | None
+    terminate: float  # from asking the child to end until it is killed
+
+
+class EndedBy(StrEnum):
+    """Why a child's run is over."""
+
+    EXIT = "exit"  # it ended by itself
+    GRACE = "grace"  # it had said all, with a valid signal, and lingered: a success
+    TIME = "time"
+    SILENCE = "silence"
+    FIRST_BYTE = "first_byte"
+    STOP = "stop"  # the worker was told to stop now
+    LOST = "lost"  # adoption found neither exit code nor process: nobody knows how it ended
