@@ -1,0 +1,122 @@
+"""The one way git is called: always on a named repository, never on whatever lies above the current folder.
+
+A child that deletes its worktree's `.git` would otherwise turn the worker's next `reset` on the person's own checkout.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from samoloop.errors import GitError
+
+# Nothing of the person's set-up may run, prompt or ask in the background. Objects and refs are on disk before the
+# journal says so.
+OPTIONS = (
+    "core.hooksPath=/dev/null",
+    "commit.gpgSign=false",
+    "core.fsmonitor=false",
+    "core.safecrlf=false",
+    "core.quotePath=false",
+    "core.fsync=committed,reference",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+    "i18n.commitEncoding=UTF-8",
+    "i18n.logOutputEncoding=UTF-8",
+)
+# The person's identity and the place of their configuration. Every other inherited GIT_* could lead git elsewhere.
+KEPT = frozenset(
+    {
+        "GIT_AUTHOR_NAME",
+        "GIT_AUTHOR_EMAIL",
+        "GIT_COMMITTER_NAME",
+        "GIT_COMMITTER_EMAIL",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_EXEC_PATH",
+    }
+)
+# What checkpoints carry, and commits where git knows no name and no address.
+OWN_IDENTITY = {
+    "GIT_AUTHOR_NAME": "samoloop",
+    "GIT_AUTHOR_EMAIL": "samoloop@localhost",
+    "GIT_COMMITTER_NAME": "samoloop",
+    "GIT_COMMITTER_EMAIL": "samoloop@localhost",
+}
+
+
+@dataclass(frozen=True)
+class Git:
+    """Runs git on one repository."""
+
+    git_dir: Path
+    work_tree: Path | None = None  # None: only objects and refs are touched
+    index: Path | None = None  # None: the repository's own
+    lfs: bool = True  # False: LFS files are taken as they are where git-lfs is not installed
+
+    def with_index(self, index: Path) -> "Git":
+        """The same repository, with a temporary index."""
+        return replace(self, index=index)
+
+    def call(
+        self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run git and return what it said, whatever its exit code. Raises GitError only where git cannot run."""
+        environ = environment() | {"GIT_DIR": str(self.git_dir)} | dict(env or {})
+        if self.work_tree:
+            environ["GIT_WORK_TREE"] = str(self.work_tree)
+        if self.index:
+            environ["GIT_INDEX_FILE"] = str(self.index)
+        options = () if self.lfs else _without_lfs()
+        return execute((*options, *args), cwd=self.work_tree or self.git_dir, environ=environ, stdin=stdin)
+
+    def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+        """Run git and return its output. Raises GitError with git's own words when it fails."""
+        done = self.call(*args, stdin=stdin, env=env)
+        if done.returncode:
+            raise failure(args, done, self.work_tree or self.git_dir)
+        return done.stdout
+
+    def line(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
+        """Run git and return its output as one stripped text."""
+        return os.fsdecode(self.run(*args, stdin=stdin, env=env)).strip()
+
+
+def execute(
+    args: tuple[str, ...], *, cwd: Path, environ: Mapping[str, str], stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """One git process with the options of every call."""
+    options = [part for option in OPTIONS for part in ("-c", option)]
+    try:
+        return subprocess.run(["git", *options, *args], input=stdin, capture_output=True, cwd=cwd, env=environ)
+    except FileNotFoundError as error:
+        if not cwd.is_dir():
+            raise GitError(f"The folder {cwd} is gone.") from error
+        raise GitError("git was not found on PATH: install git and try again.") from error
+    except NotADirectoryError as error:
+        raise GitError(f"{cwd} is not a folder.") from error
+
+
+def environment() -> dict[str, str]:
+    """The worker's environment, with nothing in it that could lead git to another repository or ask a question."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in KEPT}
+    return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": ":", "LC_ALL": "C"}
+
+
+def failure(args: tuple[str, ...], done: subprocess.CompletedProcess[bytes], where: Path) -> GitError:
+    """What git said, as an error for a person."""
+    said = " ".join(os.fsdecode(done.stderr).split()) or f"exit code {done.returncode}"
+    return GitError(f"git {args[0]} failed in {where}: {said}")
+
+
+@functools.cache
+def _without_lfs() -> tuple[str, ...]:
+    if shutil.which("git-lfs"):
+        return ()
+    names = ("clean=", "smudge=", "process=", "required=false")
+    return tuple(part for name in names for part in ("-c", f"filter.lfs.{name}"))
