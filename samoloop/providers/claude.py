@@ -1,0 +1,306 @@
+"""Claude Code: `claude -p` with its stream of JSON events.
+
+Facts are from runs of version 2.1.197. The person's own settings, hooks, MCP servers, memory, skills and agents stay
+out of the child; the project's own (`CLAUDE.md`, `.claude/` in the repository) come in, as in any session there.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from samoloop.errors import ProviderError
+from samoloop.files import write_atomic
+from samoloop.providers.base import (
+    Checkup,
+    Denied,
+    Event,
+    Failure,
+    Launch,
+    Permissions,
+    Request,
+    Result,
+    Started,
+    Text,
+    Tool,
+    Trouble,
+    Usage,
+)
+from samoloop.providers.program import Program, Settings, ask, not_found, older, version_of
+from samoloop.providers.reading import (
+    amount,
+    count,
+    mapping,
+    message,
+    objects,
+    parse_object,
+    status_trouble,
+    text,
+    tool_detail,
+    total,
+    unfinished,
+)
+
+OLDEST = (2, 1)  # the switches below were tried from here on
+
+_ISOLATION = ("--setting-sources", "project", "--strict-mcp-config")
+_ENVIRONMENT = {
+    "CLAUDE_CODE_MAX_RETRIES": "2",  # 10 by default: three silent minutes; the worker retries visibly
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",  # telemetry, and one paid call a session for a title
+    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",  # the session's files are the memory
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # what runs in the background is killed with the answer, unfinished
+    "DISABLE_AUTOUPDATER": "1",
+    "ENABLE_CLAUDEAI_MCP_SERVERS": "false",  # the account's connectors
+}
+# What an outer Claude Code sets for its tools: samoloop may have been started by one.
+_NESTING = (
+    "CLAUDECODE",
+    "CLAUDE_CODE_CHILD_SESSION",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_EXECPATH",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_SSE_PORT",
+    "CLAUDE_EFFORT",
+)
+_EFFORT = {"low": "low", "standard": "medium", "high": "high", "max": "max"}
+_MANAGED = ("/etc/claude-code", "/Library/Application Support/ClaudeCode")
+
+
+class ClaudeProvider:
+    """Claude Code."""
+
+    name = "claude"
+    program = "claude"
+    login_command = "claude auth login"
+    interrupt_first = True
+    starts_at_once = True
+    has_result = True
+
+    def __init__(self, settings: Mapping[str, object], environ: Mapping[str, str]) -> None:
+        self._settings = Settings.parse(self.name, settings)
+        self._environ = environ
+        self._program = Program(
+            self.name, self._settings.path, "CLAUDE_PATH", "npm install -g @anthropic-ai/claude-code"
+        )
+
+    def launch(self, request: Request) -> Launch:
+        argv = [self._program.require(self._environ), "-p", "--output-format", "stream-json", "--verbose"]
+        argv += [*_ISOLATION, f"--name={request.title}", "--add-dir", str(request.session_dir)]
+        if request.permissions is Permissions.FULL:
+            argv.append("--dangerously-skip-permissions")
+        else:
+            argv += ["--permission-mode", "acceptEdits"]
+        if request.skills:
+            argv += ["--plugin-dir", str(_plugin(request.stem.parent, request.skills))]
+            argv += ["--allowedTools", f"Read(/{request.skills.absolute()}/**)"]
+        if request.model:
+            argv += ["--model", request.model]
+        if request.effort:
+            argv += ["--effort", _effort(request.effort)]
+        env = dict(_ENVIRONMENT)
+        if request.permissions is Permissions.FULL:
+            env["IS_SANDBOX"] = "1"  # without it root is refused full permissions
+        return Launch([*argv, *self._settings.args], env | dict(self._settings.env), _NESTING)
+
+    def reader(self, request: Request) -> "ClaudeReader":
+        return ClaudeReader()
+
+    def checkup(self, environ: Mapping[str, str]) -> Checkup:
+        program = self._program.find(environ)
+        if program is None:
+            return not_found(self._program, environ)
+        version = version_of(program, environ)
+        logged_in = _logged_in(program, {**environ, **self._settings.env}, self._settings.args)
+        advice = ""
+        if older(version, OLDEST):
+            advice = f"Version {version} is older than what samoloop was tried with; run `claude update`."
+        elif logged_in is False:
+            advice = (
+                f"Run `{self.login_command}`. A login that your own settings.json makes (apiKeyHelper, env) does not "
+                "reach a child: give it as providers.claude.env, or let your settings in with "
+                'providers.claude.args: ["--setting-sources", "user,project"].'
+            )
+        leaks = [
+            f"The managed settings in {folder} act on children too." for folder in _MANAGED if Path(folder).is_dir()
+        ]
+        return Checkup(program, version, logged_in, leaks, advice)
+
+
+def _effort(effort: str) -> str:
+    if effort not in _EFFORT:
+        raise ProviderError(f"effort {effort!r} is unknown; use one of {', '.join(_EFFORT)}.")
+    return _EFFORT[effort]
+
+
+def _plugin(folder: Path, skills: Path) -> Path:
+    """A plugin in the session's log folder that holds nothing but a link to `skills`: they show as samoloop:<name>."""
+    plugin = folder / "claude-plugin"
+    link = plugin / "skills"
+    try:
+        (plugin / ".claude-plugin").mkdir(parents=True, exist_ok=True)
+        manifest = {"name": "samoloop", "version": "1.0.0", "description": "Skills of the phases"}
+        write_atomic(plugin / ".claude-plugin" / "plugin.json", json.dumps(manifest))
+        link.unlink(missing_ok=True)
+        link.symlink_to(skills.absolute(), target_is_directory=True)
+    except OSError as error:
+        raise ProviderError(f"The skills cannot be offered through {plugin}: {error.strerror}.") from error
+    return plugin
+
+
+def _logged_in(program: str, environ: Mapping[str, str], args: tuple[str, ...]) -> bool | None:
+    """Claude's own answer, under the same settings as a child; it asks no server, so an expired key counts."""
+    sources = args[args.index("--setting-sources") :][:2] if "--setting-sources" in args else _ISOLATION[:2]
+    answer = ask([program, *sources, "auth", "status"], environ)
+    status = parse_object(answer[1].replace("\n", " ").encode()) if answer else None
+    logged_in = status.get("loggedIn") if status else None
+    return logged_in if isinstance(logged_in, bool) else None
+
+
+class ClaudeReader:
+    """Reads the events of one run.
+
+    One assistant event comes per content block and its usage is that of the block's start, so only the result's
+    totals count. An API error is a result with `is_error`; its class stands in the synthetic assistant event before.
+    """
+
+    def __init__(self) -> None:
+        self._error: tuple[str, str] | None = None  # class and words of the last synthetic assistant event
+        self._limit: Failure | None = None  # the usage limit that a rejected rate_limit_event announced
+        self._names: dict[str, str] = {}  # running tools by id
+        self._denied: set[str] = set()  # tool calls already reported: a second result repeats them
+        self._ended = False
+
+    def feed(self, line: bytes) -> list[Event]:
+        event = parse_object(line)
+        if event is None:
+            return []
+        match event.get("type"):
+            case "system":
+                return self._system(event)
+            case "assistant":
+                return self._assistant(event)
+            case "user":
+                return self._tool_results(event)
+            case "rate_limit_event":
+                return self._rate_limit(mapping(event, "rate_limit_info"))
+            case "result":
+                return self._result(event)
+        return []
+
+    def finish(self, exit_code: int | None, stderr_tail: str) -> list[Event]:
+        if self._ended:
+            return []
+        if self._error:
+            return [self._failure(*self._error, status=None, reason="")]
+        return unfinished("claude", exit_code, stderr_tail)
+
+    def _system(self, event: dict[str, object]) -> list[Event]:
+        if event.get("subtype") == "init":
+            return [Started(text(event, "session_id") or None)]
+        if event.get("subtype") == "api_retry":
+            failure = self._failure(text(event, "error"), "", status=count(event, "error_status"), reason="")
+            words = f"retry {count(event, 'attempt')} of {count(event, 'max_retries')}: {text(event, 'error')}"
+            return [replace(failure, message=message(words), fatal=False)]
+        return []
+
+    def _assistant(self, event: dict[str, object]) -> list[Event]:
+        main = event.get("parent_tool_use_id") is None  # else a subagent speaks
+        content = mapping(event, "message")
+        if content.get("model") == "<synthetic>" and main and text(event, "error"):
+            self._error = text(event, "error"), "\n".join(text(block, "text") for block in objects(content, "content"))
+            return []
+        events: list[Event] = []
+        for block in objects(content, "content"):
+            if block.get("type") == "text" and main and text(block, "text"):
+                events.append(Text(text(block, "text")))
+            elif block.get("type") == "tool_use":
+                name, key = text(block, "name"), text(block, "id")
+                self._names[key] = name
+                events.append(Tool(key, name, tool_detail(mapping(block, "input")), running=True))
+        return events
+
+    def _tool_results(self, event: dict[str, object]) -> list[Event]:
+        return [
+            Tool(
+                text(block, "tool_use_id"),
+                self._names.pop(text(block, "tool_use_id"), ""),
+                ok=not block.get("is_error"),
+            )
+            for block in objects(mapping(event, "message"), "content")
+            if block.get("type") == "tool_result"
+        ]
+
+    def _rate_limit(self, info: dict[str, object]) -> list[Event]:
+        """The event comes on every run of a subscription; only `rejected` without paid overage is a limit."""
+        if info.get("status") != "rejected" or info.get("isUsingOverage") is True:
+            return []
+        words = f"the {text(info, 'rateLimitType').replace('_', ' ') or 'usage'} limit is reached"
+        self._limit = Failure(Trouble.USAGE_LIMIT, words, fatal=False, resets_at=amount(info, "resetsAt"))
+        return [self._limit]
+
+    def _result(self, event: dict[str, object]) -> list[Event]:
+        self._ended = True
+        failed = event.get("is_error") is not False or event.get("subtype") != "success"
+        errors = event.get("errors")
+        words = text(event, "result") or "; ".join(str(word) for word in (errors if isinstance(errors, list) else ()))
+        reason = text(event, "terminal_reason")
+        events: list[Event] = [_usage(event), *self._denials(event)]
+        if failed and not reason.startswith("aborted"):  # an abort is our own interrupt
+            error = self._error[0] if self._error else ""
+            events.append(self._failure(error, words, count(event, "api_error_status"), reason))
+        self._error = None
+        return [*events, Result(not failed, message(words) if failed else words)]
+
+    def _denials(self, event: dict[str, object]) -> list[Event]:
+        events: list[Event] = []
+        for denial in objects(event, "permission_denials"):
+            key = text(denial, "tool_use_id")
+            if key not in self._denied:
+                self._denied.add(key)
+                events.append(Denied(text(denial, "tool_name"), tool_detail(mapping(denial, "tool_input"))))
+        return events
+
+    def _failure(self, error: str, words: str, status: int | None, reason: str) -> Failure:
+        trouble = _trouble(error, status, reason)
+        words = message(words) or error or "claude reported an error without words"
+        if trouble is Trouble.RATE and self._limit:
+            return Failure(Trouble.USAGE_LIMIT, words, resets_at=self._limit.resets_at)
+        return Failure(trouble, words)
+
+
+def _trouble(error: str, status: int | None, reason: str) -> Trouble:
+    if reason == "prompt_too_long":
+        return Trouble.CONTEXT
+    match error:
+        case "authentication_failed":
+            return Trouble.LOGIN
+        case "billing_error":
+            return Trouble.BILLING
+        case "model_not_found":
+            return Trouble.MODEL
+        case "rate_limit":
+            return Trouble.RATE
+        case "overloaded":
+            return Trouble.OVERLOAD
+        case "server_error" | "unknown" if status is None:
+            return Trouble.NETWORK  # refused, reset, timed out: no answer had a status
+    return status_trouble(status)
+
+
+def _usage(event: dict[str, object]) -> Usage:
+    """The totals of a result, subagents included. Cached tokens are part of the input."""
+    models = event.get("modelUsage")
+    by_model = {name: mapping(models, name) for name in models} if isinstance(models, dict) else {}
+    rows = list(by_model.values())
+    cached = total(*(count(row, "cacheReadInputTokens") for row in rows))
+    read = (
+        count(row, key) for row in rows for key in ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+    )
+    main = max(by_model, key=lambda name: count(by_model[name], "outputTokens") or 0, default=None)
+    return Usage(
+        input_tokens=total(*read),
+        output_tokens=total(*(count(row, "outputTokens") for row in rows)),
+        cached_tokens=cached,
+        cost_usd=amount(event, "total_cost_usd"),
+        model=main,
+    )

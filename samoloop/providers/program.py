@@ -1,0 +1,116 @@
+"""What the providers share outside a run: their settings, finding the program, asking for its version."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from samoloop.errors import ProviderError
+from samoloop.providers.base import Checkup
+
+QUESTION_SECONDS = 10  # time limit of a `--version` or a login question
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `providers: {NAME: ...}` in the configuration says of a built-in provider."""
+
+    path: str | None = None  # the program: a path, or a name on PATH
+    args: tuple[str, ...] = ()  # put after our own arguments, so they win
+    env: Mapping[str, str] = field(default_factory=dict)  # put over our own environment
+
+    @staticmethod
+    def parse(name: str, given: Mapping[str, object]) -> "Settings":
+        """Read the configuration. Raises ProviderError naming every key that does not fit."""
+        problems = [f"{key} is unknown (path, args and env are known)" for key in given if key not in _KEYS]
+        path, args, env = given.get("path"), given.get("args", ()), given.get("env", {})
+        if not (path is None or (isinstance(path, str) and path)):
+            problems.append(f"path must be text, got {path!r}")
+        if not texts(args):
+            problems.append(f"args must be a list of texts, got {args!r}")
+        if not (isinstance(env, Mapping) and texts([*env, *env.values()])):
+            problems.append("env must map names to texts (put numbers in quotes)")
+        if problems:
+            raise ProviderError(f"providers.{name} cannot be used: {'; '.join(problems)}.")
+        return Settings(cast("str | None", path), tuple(cast("list[str]", args)), dict(cast("dict[str, str]", env)))
+
+
+def texts(value: object) -> bool:
+    """Whether a configured value is a list of texts."""
+    return isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
+
+
+_KEYS = ("path", "args", "env")
+
+
+@dataclass(frozen=True)
+class Program:
+    """Where a CLI is looked for: the configured path, the variable that names it, then PATH."""
+
+    name: str
+    configured: str | None
+    variable: str | None  # CLAUDE_PATH, CODEX_PATH
+    install: str  # the command that installs it
+
+    def find(self, environ: Mapping[str, str]) -> str | None:
+        """The program's absolute path, or None."""
+        wanted = self.configured or (environ.get(self.variable) if self.variable else None) or self.name
+        found = shutil.which(str(Path(wanted).expanduser()), path=environ.get("PATH", os.defpath))
+        return str(Path(found).absolute()) if found else None
+
+    def require(self, environ: Mapping[str, str]) -> str:
+        """The program's absolute path. Raises ProviderError with the way to get it."""
+        found = self.find(environ)
+        if found is None:
+            raise ProviderError(f"{self.missing(environ)} {self.advice()}")
+        return found
+
+    def missing(self, environ: Mapping[str, str]) -> str:
+        """Which program was looked for in vain."""
+        if self.configured:
+            return f"{self.configured!r} from providers.{self.name}.path is no program."
+        if self.variable and environ.get(self.variable):
+            return f"{environ[self.variable]!r} from {self.variable} is no program."
+        return f"The program {self.name!r} is not on PATH."
+
+    def advice(self) -> str:
+        """How to get the program."""
+        return f"Install it with `{self.install}`, or name it under providers.{self.name}.path."
+
+
+def ask(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str] | None:
+    """Exit code and standard output of a short question to a CLI; None when it could not be run or took too long."""
+    try:
+        done = subprocess.run(
+            argv,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=QUESTION_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def version_of(program: str, environ: Mapping[str, str]) -> str | None:
+    """The version that `--version` prints."""
+    answer = ask([program, "--version"], environ)
+    found = re.search(r"\d+\.\d+(\.\d+)*", answer[1]) if answer else None
+    return found.group() if found else None
+
+
+def older(version: str | None, oldest: tuple[int, ...]) -> bool:
+    """Whether a version is known and below `oldest`."""
+    return version is not None and tuple(int(part) for part in version.split(".")) < oldest
+
+
+def not_found(program: Program, environ: Mapping[str, str]) -> Checkup:
+    """What `doctor` says where the program is missing."""
+    return Checkup(None, advice=f"{program.missing(environ)} {program.advice()}")

@@ -1,0 +1,27 @@
+import subprocess
+import sys
+
+import pytest
+
+from samoloop.errors import ProviderError
+from samoloop.providers import NAMES, get
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ProviderError, match=r"'cursor' is unknown; use one of claude, codex, .*command"):
+        get("cursor")
+
+
+def test_settings_that_cannot_be_used_are_all_named():
+    with pytest.raises(ProviderError) as error:
+        get("claude", {"path": 3, "args": "--x", "env": {"A": 1}, "modle": "x"})
+    for word in ("providers.claude", "path must", "args must", "env must", "modle is unknown"):
+        assert word in str(error.value)
+
+
+def test_one_provider_imports_one():
+    code = "import sys; from samoloop.providers import get; get('claude'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {module.removeprefix("samoloop.providers.") for module in done.stdout.split()}
+    assert loaded & set(NAMES) == {"claude"}
+    assert not loaded & {"yaml", "rich", "telegram", "watchdog", "asyncio", "click"}
