@@ -1,35 +1,86 @@
 """What a person asks of a running worker: finish the iteration, or stop now."""
 
+import os
+import signal
+from types import FrameType
+
 
 class StopRequest:
     """A wish to stop, safe to make in a signal handler and to wait for in several places at once.
 
     `finish_fd` becomes readable when either is asked for, `now_fd` when stopping now is. Both stay readable: nobody
-    drains them, so a waiter looks at the properties and does not poll a descriptor again that it has acted on.
+    drains them, so a waiter does not poll a descriptor again that it has acted on.
     """
 
-    finish_fd: int
-    now_fd: int
+    def __init__(self) -> None:
+        self._finish = _Flag()
+        self._now = _Flag()
+        self.terminal_gone = False  # said, not acted on: whoever prints may stop printing
 
     @property
     def finish(self) -> bool:
         """Whether the worker shall stop after this iteration."""
-        raise NotImplementedError
+        return self._finish.up
 
     @property
     def now(self) -> bool:
         """Whether the worker shall end its child and stop."""
-        raise NotImplementedError
+        return self._now.up
+
+    @property
+    def finish_fd(self) -> int:
+        return self._finish.reader
+
+    @property
+    def now_fd(self) -> int:
+        return self._now.reader
 
     def ask_to_finish(self) -> None:
         """Let the child end, then stop."""
-        raise NotImplementedError
+        self._finish.raise_()
 
     def ask_now(self) -> None:
         """End the child, then stop."""
-        raise NotImplementedError
+        self._now.raise_()
+        self._finish.raise_()
+
+
+class _Flag:
+    """A flag that goes up once, and whose descriptor is readable from then on."""
+
+    def __init__(self) -> None:
+        self.up = False
+        self.reader, self._writer = os.pipe()
+
+    def raise_(self) -> None:
+        if not self.up:
+            self.up = True
+            os.write(self._writer, b"!")
+
+    def __del__(self) -> None:
+        os.close(self.reader)
+        os.close(self._writer)
 
 
 def install_handlers(stop: StopRequest) -> None:
-    """First SIGINT: finish. Second SIGINT or SIGTERM: now. SIGHUP: go on without the terminal, with a log line."""
-    raise NotImplementedError
+    """First SIGINT: finish. Second SIGINT or SIGTERM: now. SIGHUP: go on without the terminal.
+
+    Handlers, not SIG_IGN: what is ignored here would be ignored in every child too. They only set flags, because a
+    handler that writes can run in the middle of another write.
+    """
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if stop.finish:
+            stop.ask_now()
+        else:
+            stop.ask_to_finish()
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        stop.ask_now()
+
+    def hung_up(number: int, frame: FrameType | None) -> None:
+        stop.terminal_gone = True
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGHUP, hung_up)
