@@ -1,0 +1,365 @@
+"""One iteration is a function: start a child, wait for it, read its signal, decide, and record what follows."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from samoloop import checkpoint, gates, profiles, prompt, rules, signals
+from samoloop.child import Child, Ended, Spec
+from samoloop.commit import Committed, commit
+from samoloop.files import sha256, write_atomic
+from samoloop.limits import EndedBy
+from samoloop.outcome import Collector
+from samoloop.processes import boot_id
+from samoloop.providers.base import Launch, Provider, Reader, Request
+from samoloop.resources import folder
+from samoloop.rules import Decision, Kind
+from samoloop.session import CHILD_LOCK
+from samoloop.signals import BadSignal, Signal
+from samoloop.view import Running
+from samoloop.worker import Worker
+
+
+def step(worker: Worker) -> Decision:
+    """Run exactly one iteration, or finish the one that a dead worker left, and return what follows."""
+    state = worker.state
+    begun = adopt(worker) if state.open else begin(worker)
+    collector = Collector()
+    ended = wait(worker, begun, collector)
+    worker.at("child ended")
+    return finish(worker, begun, ended, collector)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A child at work, and what is needed to understand it."""
+
+    child: Child
+    provider: Provider
+    reader: Reader
+    started: Mapping[str, Any]  # its journal record
+    stem: Path
+
+
+def begin(worker: Worker) -> Begun:
+    """Start the next child. Everything that can be refused is refused before anything is recorded."""
+    session, state, config = worker.session, worker.state, worker.config
+    iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
+    stem = session.stem(iteration, state.phase, attempt)
+    name = pick_provider(worker)
+    provider = worker.provider(name)
+    settings = config.phase(state.phase)
+    request = Request(
+        prompt=stem.with_name(stem.name + ".prompt.md"),
+        worktree=session.worktree,
+        session_dir=session.dir,
+        stem=stem,
+        title=f"{session.name} {iteration} {state.phase}",
+        model=config.model_for(state.phase, name),
+        permissions=settings.permissions or config.permissions,
+        effort=settings.effort or config.effort,
+        skills=folder("skills"),
+        environ=worker.child_environment(),
+    )
+    launch = provider.launch(request)
+    worktree = worker.worktree if config.commit else None
+    worker.restore_overview()
+    inbox = take_inbox(session.dir, stem)
+    worker.at("inbox taken")
+    write_prompt(worker, request, iteration, attempt, inbox)
+    (session.dir / signals.FILE_NAME).unlink(missing_ok=True)
+    worker.at("signal removed")
+    marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
+    started = session.record(
+        "started",
+        iteration=iteration,
+        attempt=attempt,
+        phase=state.phase,
+        provider=name,
+        model=request.model,
+        marker=marker,
+        boot=boot_id(),
+        time=worker.clock.epoch(),
+        stem=stem.name,
+        inbox=inbox,
+        head=worktree.state().head if worktree else None,
+        stashes=worktree.stashes() if worktree else [],
+    )
+    worker.at("started journaled")
+    child = Child.spawn(spec(worker, request, launch, marker, iteration))
+    worker.at("child spawned")
+    return Begun(child, provider, provider.reader(request), started, stem)
+
+
+def spec(worker: Worker, request: Request, launch: Launch, marker: str, iteration: int) -> Spec:
+    """The process to start."""
+    session = worker.session
+    env = {name: value for name, value in request.environ.items() if name not in launch.unset}
+    env |= launch.env
+    env |= {
+        "SAMOLOOP_SESSION_DIR": str(session.dir),
+        "SAMOLOOP_SIGNAL": str(session.dir / signals.FILE_NAME),
+        "SAMOLOOP_PHASE": worker.state.phase,
+        "SAMOLOOP_ITERATION": str(iteration),
+        "SAMOLOOP_WORKTREE": str(session.worktree),
+    }
+    return Spec(
+        argv=launch.argv,
+        env=env,
+        cwd=session.worktree,
+        stdin=request.prompt if launch.prompt_on_stdin else None,
+        stem=request.stem,
+        lock=session.dir / CHILD_LOCK,
+        marker=marker,
+    )
+
+
+def pick_provider(worker: Worker) -> str:
+    """The first of the phase's providers that is not limited now; the configured one where all are."""
+    candidates = worker.config.candidates(worker.state.phase)
+    now = worker.clock.epoch()
+    free = [name for name in candidates if worker.state.limits.get(name, 0.0) <= now]
+    return (free or candidates)[0]
+
+
+def take_inbox(session_dir: Path, stem: Path) -> list[str]:
+    """Guidance is delivered once: the inbox becomes a file of this iteration. Returns the names of all its files."""
+    target = stem.with_name(stem.name + ".inbox.md")
+    inbox = session_dir / gates.INBOX
+    if not target.exists() and (gates.read_text(inbox) or "").strip():
+        with gates.changing(session_dir):
+            inbox.rename(target)
+    return [target.name] if target.exists() else []
+
+
+def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int, inbox: list[str]) -> None:
+    """Build the prompt and keep exactly what the child is told."""
+    built = build_prompt(worker, request.stem, iteration, inbox)
+    if built.additions is not None:
+        write_atomic(additions_file(request.stem), built.additions)
+    write_atomic(request.prompt, built.text)
+
+
+def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -> prompt.Prompt:
+    """The prompt of the next child; `inbox` are guidance files that the journal does not name yet."""
+    session, state, config = worker.session, worker.state, worker.config
+    place = prompt.Place(session.dir, session.worktree, session.branch, folder("skills"))
+    names = [*(state.inbox if state.retry else []), *inbox]
+    guidance = [gates.read_text(session.logs / name) or "" for name in names]
+    profile = config.phase(state.phase).profile or config.profile
+    return prompt.build(
+        place,
+        state,
+        iteration=iteration,
+        now=worker.clock.local(),
+        additions_file=additions_file(stem),
+        guidance=guidance,
+        posture=profiles.load(profile, config.root).text if profile else "",
+    )
+
+
+def additions_file(stem: Path) -> Path:
+    return stem.with_name(stem.name + ".notes.md")
+
+
+def adopt(worker: Worker) -> Begun:
+    """Find the child that an earlier worker started, whatever became of it."""
+    session, config = worker.session, worker.config
+    started = worker.state.open
+    assert started is not None
+    stem = session.logs / started["stem"]
+    provider = worker.provider(started["provider"])
+    request = Request(
+        prompt=stem.with_name(stem.name + ".prompt.md"),
+        worktree=session.worktree,
+        session_dir=session.dir,
+        stem=stem,
+        title=session.name,
+        model=started.get("model"),
+        permissions=config.permissions,
+        environ=worker.child_environment(),
+    )
+    child = Child.adopt(
+        stem=stem,
+        lock=session.dir / CHILD_LOCK,
+        marker=started["marker"],
+        started_at=started["time"],
+        boot=started["boot"],
+    )
+    if child.alive:
+        session.record("adopted", iteration=started["iteration"], attempt=started["attempt"], pid=child.pid)
+        worker.view.say(
+            f"iteration {started['iteration']}: its child is still at work (process {child.pid}), waiting for it"
+        )
+    return Begun(child, provider, provider.reader(request), started, stem)
+
+
+def wait(worker: Worker, begun: Begun, collector: Collector) -> Ended:
+    """Until the child has ended and everything that it started is gone."""
+    session, started = worker.session, begun.started
+    phase = worker.state.live_workflow.phase(started["phase"])
+    limits = worker.config.limits_for(phase.name, phase.iteration_seconds)
+    running = Running(
+        session.name,
+        phase.name,
+        started["iteration"],
+        started["attempt"],
+        started["provider"],
+        started.get("model"),
+        limits.total,
+    )
+    worker.view.started(running)
+
+    def on_events(events: list[Any]) -> None:
+        collector.take(events)
+        worker.view.progress(collector)
+
+    return begun.child.wait(
+        limits,
+        habits=begun.provider,
+        reader=begun.reader,
+        signal_ready=lambda: isinstance(signals.read(session.dir / signals.FILE_NAME), Signal),
+        on_events=on_events,
+        stop=worker.stop,
+    )
+
+
+def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> Decision:
+    """Read the signal, keep the work, decide, and record it all in one line."""
+    session, state, started = worker.session, worker.state, begun.started
+    signal = signals.read(session.dir / signals.FILE_NAME)
+    worker.at("signal read")
+    same_boot = started["boot"] == boot_id()
+    if isinstance(signal, BadSignal) or (ended.by is EndedBy.LOST and not same_boot):
+        if ended.by is EndedBy.LOST:
+            return interrupted(worker, started, "the machine was restarted" if not same_boot else "its process is gone")
+        if ended.by is EndedBy.STOP:
+            interrupted(worker, started, "a person stopped the session")
+            return Decision(Kind.STOPPED, state.phase, "stopped while a child was at work; it runs again on resume")
+    by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
+    outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
+    committed = keep_work(worker, started) if worker.config.commit else None
+    worker.at("work committed")
+    tree = content(worker, committed)
+    outcome = replace(outcome, progress=tree is None or tree != state.tree)
+    checked = (
+        gates.check_request(signal, session.dir, session.worktree, state.given)
+        if isinstance(signal, Signal)
+        else signal
+    )
+    decision = rules.decide(state.live_workflow, state, outcome, checked)
+    decision = with_git_notes(worker, timed(worker, decision), committed)
+    line = session.journal.compose(
+        "ended",
+        iteration=started["iteration"],
+        attempt=started["attempt"],
+        phase=started["phase"],
+        provider=started["provider"],
+        model=started.get("model"),
+        outcome=outcome.to_json(),
+        signal=dict(signal.raw) if isinstance(signal, Signal) else None,
+        bad_signal=checked.reason if isinstance(checked, BadSignal) else None,
+        decision=decision.to_json(),
+        usage={key: value for key, value in asdict(outcome.usage).items() if value is not None},
+        usage_complete=ended.usage_complete,
+        swept=ended.swept,
+        left=list(ended.left),
+        progress=outcome.progress,
+        tree=tree,
+        head=committed.snapshot.head if committed else None,
+        commits=new_commits(worker, started, committed),
+        notes=[*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
+        if committed
+        else [],
+        said=collector.last_text[-500:],
+    )
+    keep_checkpoint(worker, started, committed, line, decision)
+    worker.at("checkpoint made")
+    event = session.record_line(line)
+    worker.at("ended journaled")
+    worker.view.ended(event, decision)
+    return decision
+
+
+def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decision:
+    """Nobody knows how far the child came: the iteration runs again, told so."""
+    note = f"Attempt {started['attempt']} of iteration {started['iteration']} did not end properly ({why})."
+    worker.session.record(
+        "interrupted",
+        iteration=started["iteration"],
+        attempt=started["attempt"],
+        phase=started["phase"],
+        note=note,
+        why=why,
+    )
+    worker.view.say(f"iteration {started['iteration']} was interrupted: {why}; it runs again")
+    return Decision(Kind.RETRY, worker.state.phase, why)
+
+
+def keep_work(worker: Worker, started: Mapping[str, Any]) -> Committed:
+    """Commit what the child left, whatever state it left it in."""
+    message = f"samoloop: work of iteration {started['iteration']} ({started['phase']})"
+    worktree = worker.worktree
+    return commit(
+        worktree,
+        message,
+        since=started.get("head") or worktree.snapshot().head,
+        quiet_since=worker.clock.epoch(),
+        stashes=started.get("stashes"),
+    )
+
+
+def content(worker: Worker, committed: Committed | None) -> str | None:
+    """What the session consists of now, as one hash; None where that is not known because commits are off."""
+    if committed is None:
+        return None
+    return sha256(f"{committed.snapshot.tree} {checkpoint.fingerprint(worker.session.dir)}")
+
+
+def new_commits(worker: Worker, started: Mapping[str, Any], committed: Committed | None) -> list[list[str]]:
+    if committed is None or not started.get("head") or committed.snapshot.head == started["head"]:
+        return []
+    return [list(pair) for pair in worker.worktree.commits_between(started["head"], committed.snapshot.head)]
+
+
+def timed(worker: Worker, decision: Decision) -> Decision:
+    """Put a clock and some jitter to a delay, so that many sessions do not wake together."""
+    if not decision.delay_seconds and decision.not_before is None:
+        return decision
+    spread = int(sha256(worker.session.name + str(worker.state.iteration))[:4], 16) / 0xFFFF
+    if decision.not_before is not None:
+        return replace(decision, not_before=decision.not_before + 30 * spread)
+    return replace(decision, not_before=worker.clock.epoch() + decision.delay_seconds * (1 + 0.25 * spread))
+
+
+def with_git_notes(worker: Worker, decision: Decision, committed: Committed | None) -> Decision:
+    """What git has to say to the next child; a branch that only a human can sort out blocks."""
+    if committed is None:
+        return decision
+    if committed.blocked and decision.kind is not Kind.BLOCKED:
+        return Decision(Kind.BLOCKED, decision.phase, committed.blocked, needs="human_decision")
+    notes = tuple({"kind": "git", "text": note} for note in committed.notes)
+    return replace(decision, notes=(*decision.notes, *notes))
+
+
+def keep_checkpoint(
+    worker: Worker, started: Mapping[str, Any], committed: Committed | None, line: bytes, decision: Decision
+) -> None:
+    """One checkpoint an iteration; a restarted worker finds it made already."""
+    if committed is None:
+        return
+    worktree = worker.worktree
+    last = checkpoint.tip(worktree, worker.ref)
+    if last and (last.iteration, last.attempt) == (started["iteration"], started["attempt"]):
+        return
+    checkpoint.make(
+        worktree,
+        worker.session.dir,
+        worker.ref,
+        committed.snapshot,
+        summary=f"{started['iteration']:03d} {started['phase']}: {decision.kind}",
+        journal=line,
+        iteration=started["iteration"],
+        attempt=started["attempt"],
+    )

@@ -1,0 +1,148 @@
+"""The life of a worker: one iteration after the other until the session is done, or needs a human.
+
+while True:
+    decision = due(worker) or step(worker)
+    if not await_turn(worker, decision):
+        return rest(worker, decision)
+"""
+
+from samoloop import keeper, overview, rules
+from samoloop.errors import SessionError
+from samoloop.gates import file_hash, read_text, restore_text
+from samoloop.iteration import step
+from samoloop.prepare import prepare
+from samoloop.report import write_report
+from samoloop.rules import Decision, Kind
+from samoloop.state import AT_REST, Condition
+from samoloop.telling import tell_decision
+from samoloop.waiting import watching
+from samoloop.worker import Worker
+
+PATIENT_SECONDS = 10.0  # a delay that is waited for even under --no-wait
+
+
+def run(worker: Worker) -> Decision:
+    """Work on the session until nothing more can be done without a human; the caller holds its lock."""
+    wake_up(worker)
+    while True:
+        decision = due(worker) or iterate(worker)
+        if not await_turn(worker, decision):
+            return rest(worker, decision)
+
+
+def iterate(worker: Worker) -> Decision:
+    """One iteration, and a word about it to the person."""
+    decision = step(worker)
+    tell_decision(worker, decision)
+    return decision
+
+
+def wake_up(worker: Worker) -> None:
+    """Take up what is on disk: a session that was never prepared, a move by a human, a gate that was half opened."""
+    if worker.state.prepared is None:
+        prepare(worker)
+    take_move(worker)
+    if worker.state.gate:
+        restore_text(worker.state.gate, worker.session.dir, worker.state.given)
+
+
+def due(worker: Worker) -> Decision | None:
+    """What stands between here and the next child; None when it can start."""
+    state = worker.state
+    if worker.stop.finish:
+        return halt(worker, Condition.STOPPED, "stopped by a person")
+    if state.open:
+        return None
+    if state.wanted:
+        keeper.open_gate(worker)
+    if state.gate:
+        decision = keeper.look(worker)
+        if decision:
+            return decision
+    if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.DONE):
+        return Decision(Kind(state.condition), state.phase, state.reason, needs=state.needs, summary=state.summary)
+    if state.not_before and state.not_before > worker.clock.epoch():
+        return Decision(Kind.LIMITED, state.phase, state.reason, not_before=state.not_before)
+    decision = rules.ceiling(state, worker.config.ceilings, worker.config.phase_ceilings())
+    return halt(worker, Condition.WAITING, decision.reason) if decision else None
+
+
+def await_turn(worker: Worker, decision: Decision) -> bool:
+    """Wait for whatever the decision waits for. False: this worker's run is over."""
+    if decision.goes_on or (decision.sleeps and not decision.not_before):
+        return True
+    waits_for_gate = decision.kind is Kind.WAIT and (worker.state.gate or worker.state.wanted)
+    if not (waits_for_gate or decision.sleeps):
+        return False
+    if worker.state.wanted:
+        return True  # the gate is opened by the next look
+    patient = decision.not_before is not None and decision.not_before - worker.clock.epoch() <= PATIENT_SECONDS
+    if worker.no_wait and not patient:
+        return False
+    worker.view.waiting(decision)
+    wait_for_news(worker, decision)
+    return True
+
+
+def wait_for_news(worker: Worker, decision: Decision) -> None:
+    """Sleep until a human acted, the time has come, or the worker shall stop."""
+    session, gate = worker.session, worker.state.gate
+    files = [session.dir / gate.gate_file, session.worktree / gate.gate_file] if gate else []
+    with watching(session.dir, files) as watch:
+        while gate is not None:
+            found = keeper.look(worker)
+            if found is None or worker.state.gate is not gate:
+                return
+            if found.reason != decision.reason:
+                worker.view.waiting(found)
+                decision = found
+            if not watch.wait(worker.clock, worker.stop):
+                return
+        watch.wait(worker.clock, worker.stop, decision.not_before)
+
+
+def halt(worker: Worker, condition: Condition, reason: str) -> Decision:
+    """Come to rest between two iterations; at a gate or in a limit the session stays where it is."""
+    state = worker.state
+    decision = Decision(Kind.WAIT if condition is Condition.WAITING else Kind.STOPPED, state.phase, reason)
+    if state.condition is Condition.READY:
+        worker.session.record("halted", condition=condition, reason=reason)
+        tell_decision(worker, decision)
+    return decision
+
+
+def rest(worker: Worker, decision: Decision) -> Decision:
+    """Leave the folder so that people can read it, and remember the overview, whose phase they may change."""
+    if worker.state.condition in AT_REST:
+        worker.restore_overview()
+        write_report(worker)
+        worker.checkpoint(f"{worker.state.iteration:03d} {worker.state.phase}: at rest, {worker.state.condition}")
+        worker.session.record("rested", overview=file_hash(worker.session.dir / overview.FILE_NAME))
+    return decision
+
+
+def take_move(worker: Worker) -> None:
+    """A human's edit of `Phase:` in a session at rest is a move; never past a gate that was not passed.
+
+    Raises SessionError for a phase that does not exist or cannot be reached so.
+    """
+    state = worker.state
+    path = worker.session.dir / overview.FILE_NAME
+    if state.condition not in AT_REST or not state.overview_hash or file_hash(path) in (None, state.overview_hash):
+        return
+    target = overview.phase_line(read_text(path) or "")
+    if target is None or target == state.phase:
+        return
+    workflow = state.live_workflow
+    if target not in workflow.names or not workflow.phase(target).child:
+        raise SessionError(
+            f"{path.name} says Phase: {target}; there is no such phase to go to: {', '.join(workflow.names[1:])}"
+        )
+    here, there = workflow.names.index(state.phase), workflow.names.index(target)
+    for phase in workflow.phases[here:there]:
+        if phase.gate and not (phase.name == state.phase and phase.gate in state.passed):
+            raise SessionError(
+                f"{path.name} says Phase: {target}, but the gate of {phase.name} was not passed: pass it first"
+            )
+    worker.session.record("moved", **{"from": state.phase, "to": target, "by": "editor"})
+    worker.view.say(f"moved to {target} by a person's edit of {path.name}")

@@ -1,0 +1,167 @@
+"""One session is one folder; this is how folders are named, found, created and locked."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from samoloop import journal
+from samoloop.errors import SessionError, UsageError
+from samoloop.journal import Event, Journal
+from samoloop.state import Condition, State, apply, fold
+
+LOCK, CHILD_LOCK, LOGS, REPORT = "_lock", "_child.lock", "_logs", "_report.md"
+_DATED = re.compile(r"\d\d-\d\d-\d\d-(.+)")
+_SLUG_LENGTH = 40
+_NAME_BYTES = 100
+
+
+class Session:
+    """A session folder, with its journal and the state folded from it."""
+
+    def __init__(self, folder: Path, now: Callable[[], datetime] = journal.utc_now):
+        self.dir = folder
+        self.journal = Journal(folder / journal.FILE_NAME, now)
+        self._state: State | None = None
+
+    @property
+    def name(self) -> str:
+        return self.dir.name
+
+    @property
+    def logs(self) -> Path:
+        return self.dir / LOGS
+
+    def state(self) -> State:
+        """Folded from the journal when first asked, then kept up by `record`: only the lock's holder may rely on it."""
+        if self._state is None:
+            self._state = fold(self.journal.read())
+            if not self._state.created:
+                raise SessionError(f"{self.dir} holds no session: {journal.FILE_NAME} is missing or empty")
+        return self._state
+
+    def record(self, event: str, **fields: Any) -> Event:
+        """Journal one record durably, then let it act on the state."""
+        return self.record_line(self.journal.compose(event, **fields))
+
+    def record_line(self, line: bytes) -> Event:
+        state = self._state if self._state is not None else self.state() if self.journal.path.exists() else State()
+        record = self.journal.append_line(line)
+        apply(state, record)
+        self._state = state
+        return record
+
+    @property
+    def task(self) -> str:
+        return str(self.state().created.get("title", self.name))
+
+    @property
+    def branch(self) -> str:
+        return str(self.state().created.get("branch", ""))
+
+    @property
+    def worktree(self) -> Path:
+        return Path(self.state().created.get("worktree", ""))
+
+    def stem(self, iteration: int, phase: str, attempt: int) -> Path:
+        """Where the files of one attempt start: `_logs/007-planning`, `_logs/007-planning.2`."""
+        return self.logs / (f"{iteration:03d}-{phase}" + (f".{attempt}" if attempt > 1 else ""))
+
+
+def title_of(task: str) -> str:
+    """The first line of a task, short enough for a heading."""
+    line = next((line.strip(" #\t") for line in task.splitlines() if line.strip(" #\t")), "task")
+    return line if len(line) <= 80 else line[:79].rstrip() + "…"
+
+
+def slug_of(task: str) -> str:
+    """A folder and branch name from the words of a task."""
+    plain = unicodedata.normalize("NFKD", title_of(task)).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z0-9]+", plain)
+    slug = ""
+    for word in words:
+        if len(slug) + len(word) + 1 > _SLUG_LENGTH:
+            break
+        slug = f"{slug}-{word}" if slug else word
+    return slug or (words[0][:_SLUG_LENGTH] if words else "task")
+
+
+def check_name(name: str) -> str:
+    """A session name that a person gave. Raises UsageError where it could not be a folder of its own."""
+    if (
+        not re.fullmatch(r"[^\W_][\w.-]*", name)
+        or ".." in name
+        or name.endswith((".", ".lock"))
+        or len(name.encode()) > _NAME_BYTES
+    ):
+        raise UsageError(
+            f"{name[:80]!r} cannot be a session's name: use letters, digits, dots, - and _, no slash, "
+            f"starting with a letter or digit, at most {_NAME_BYTES} bytes"
+        )
+    return name
+
+
+def create_folder(sessions: Path, slug: str, today: datetime) -> Path:
+    """A new session folder, `-2` and so on where the name is taken. Raises SessionError where it cannot be made."""
+    base = f"{today:%y-%m-%d}-{slug}"
+    try:
+        sessions.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 1000):
+            folder = sessions / (base if number == 1 else f"{base}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            (folder / LOGS).mkdir()
+            return folder
+    except OSError as error:
+        raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
+    raise SessionError(f"there are too many sessions called {base} in {sessions}")
+
+
+def all_sessions(sessions: Path) -> list[Session]:
+    """Every session, newest first."""
+    if not sessions.is_dir():
+        return []
+    folders = [path for path in sessions.iterdir() if (path / journal.FILE_NAME).is_file()]
+    return [Session(path) for path in sorted(folders, key=lambda path: path.name, reverse=True)]
+
+
+def find(sessions: Path, name: str) -> Session | None:
+    """The exact folder, else the newest one that is a date and exactly that name: `auth` is never `…-fix-auth`."""
+    check_name(name)
+    if (sessions / name / journal.FILE_NAME).is_file():
+        return Session(sessions / name)
+    for session in all_sessions(sessions):
+        match = _DATED.fullmatch(session.name)
+        if match and match[1] == name:
+            return session
+    return None
+
+
+def resolve(sessions: Path, name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> Session:
+    """The session that a command means. Without a name there must be one candidate for which `wanted` holds.
+
+    Raises SessionError that lists what there is.
+    """
+    if name is not None:
+        session = find(sessions, name)
+        if session is None:
+            known = ", ".join(session.name for session in all_sessions(sessions)[:10]) or "none yet"
+            raise SessionError(f"there is no session {name!r} in {sessions}; there are: {known}")
+        return session
+    candidates = [session for session in all_sessions(sessions) if wanted(session.state())]
+    if len(candidates) > 1:
+        unfinished = [session for session in candidates if session.state().condition is not Condition.DONE]
+        candidates = unfinished if len(unfinished) == 1 else candidates
+    if len(candidates) != 1:
+        names = ", ".join(session.name for session in candidates[:10])
+        what = (
+            f"name one of: {names}"
+            if candidates
+            else f'there is none that fits in {sessions}; start one: samoloop run "TASK"'
+        )
+        raise SessionError(f"which session? {what}")
+    return candidates[0]

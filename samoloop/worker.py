@@ -1,0 +1,138 @@
+"""What a worker holds while it runs one session. It keeps nothing that is not on disk first."""
+
+import fnmatch
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from samoloop import announce, checkpoint, overview, providers
+from samoloop.announce import Announcement
+from samoloop.clock import Clock
+from samoloop.config import Config
+from samoloop.errors import LockHeld
+from samoloop.files import write_atomic
+from samoloop.gates import read_text
+from samoloop.locks import Lock
+from samoloop.providers.base import Provider
+from samoloop.session import LOCK, Session
+from samoloop.state import State
+from samoloop.stop import StopRequest
+from samoloop.view import Quiet, View
+from samoloop.worktree import Worktree
+
+LOCK_WAIT_SECONDS = 1.0
+WORKER_ONLY = ("SAMOLOOP_*",)  # environment names that mean the worker, not the child
+
+
+def no_crash(point: str) -> None:
+    """Where a fault harness may end the worker; otherwise nothing."""
+
+
+@dataclass
+class Worker:
+    """One session's worker."""
+
+    session: Session
+    config: Config
+    clock: Clock = field(default_factory=Clock)
+    stop: StopRequest = field(default_factory=StopRequest)
+    view: View = field(default_factory=Quiet)
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    yes: bool = False  # take suggestions, approve plans; given each time, never remembered
+    no_wait: bool = False  # come back instead of waiting for a human or a limit
+    at: Callable[[str], None] = no_crash  # called with the name of each point between two effects
+
+    @property
+    def state(self) -> State:
+        return self.session.state()
+
+    @property
+    def worktree(self) -> Worktree:
+        """Where the children work. Raises WorktreeGone."""
+        created = self.state.created
+        root = Path(created["worktree"])
+        if created.get("in_place"):
+            return Worktree.in_place(root, self.private_repository, created["branch"], self.in_place_excludes)
+        return Worktree.open(Path(created["repo"]), root, created["branch"])
+
+    @property
+    def private_repository(self) -> Path:
+        """Where the history of a session in place is kept."""
+        return self.session.dir / "_git"
+
+    @property
+    def in_place_excludes(self) -> list[str]:
+        """What a session in place never records."""
+        root = Path(self.state.created["worktree"])
+        sessions = self.session.dir.parent
+        return [f"/{sessions.relative_to(root).as_posix()}/"] if sessions.is_relative_to(root) else []
+
+    @property
+    def ref(self) -> str:
+        return checkpoint.ref_name(self.session.name)
+
+    def provider(self, name: str) -> Provider:
+        return providers.get(name, self.config.providers.get(name), self.environ)
+
+    def child_environment(self) -> dict[str, str]:
+        """The environment of a child: without the worker's secrets."""
+        hidden = (*self.config.scrub, *WORKER_ONLY)
+        return {
+            name: value
+            for name, value in self.environ.items()
+            if not any(fnmatch.fnmatchcase(name, pattern) for pattern in hidden)
+        }
+
+    def announce(self, announcement: Announcement) -> None:
+        announce.put(self.session.dir, announcement, self.config.outlets)
+
+    def checkpoint(
+        self, summary: str, journal: bytes = b"", iteration: int | None = None, attempt: int | None = None
+    ) -> None:
+        """Keep session and code as they are now, unless commits are off."""
+        if not self.config.commit:
+            return
+        worktree = self.worktree
+        checkpoint.make(
+            worktree,
+            self.session.dir,
+            self.ref,
+            worktree.snapshot(),
+            summary=summary,
+            journal=journal,
+            iteration=iteration,
+            attempt=attempt,
+        )
+
+    def restore_overview(self) -> None:
+        """Put the worker's lines right, and the whole file back if the child emptied or removed it."""
+        state, path = self.state, self.session.dir / overview.FILE_NAME
+        text = read_text(path)
+        if text is None or not text.strip():
+            text = self._earlier_overview()
+        blocked = state.reason if state.condition == "blocked" else "no"
+        wanted = overview.with_worker_lines(text, phase=state.phase, iteration=state.iteration, blocked=blocked)
+        if wanted != text or path.is_symlink() or not path.exists():
+            write_atomic(path, wanted)
+
+    def _earlier_overview(self) -> str:
+        kept = checkpoint.read(self.worktree, self.ref, overview.FILE_NAME) if self.config.commit else None
+        if kept and kept.strip():
+            return kept.decode("utf-8", "replace")
+        task = read_text(self.session.dir / overview.TASK_FILE) or self.session.task
+        return overview.skeleton(self.session.task, task, self.state.phase)
+
+
+@contextmanager
+def locked(session: Session) -> Iterator[None]:
+    """One worker a session. Raises LockHeld that names the one that is at work."""
+    try:
+        lock = Lock.take(session.dir / LOCK, LOCK_WAIT_SECONDS, f"{os.getpid()}\n")
+    except LockHeld as error:
+        raise LockHeld(
+            f"a worker is at work on {session.name} already ({error}); watch it: samoloop log {session.name} -f"
+        ) from None
+    with lock:
+        yield
