@@ -1,7 +1,9 @@
 """The prompts and workflows hold together: sizes, front matter, signals shown, names that must exist."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,18 @@ def test_skills_named_by_a_phase_exist(path: Path) -> None:
 
 def test_the_shared_protocol_stays_short() -> None:
     assert len((PROMPTS / "protocol.md").read_bytes()) <= 2400
+
+
+def test_the_shell_lines_of_the_protocol_write_the_signal_whatever_the_path(tmp_path: Path) -> None:
+    folder = tmp_path / 'it\'s a "session" $HOME été'
+    folder.mkdir()
+    signal = folder / "_signal.json"
+    protocol = render((PROMPTS / "protocol.md").read_text(encoding="utf-8"), phase="testing")
+    block = re.search(r"```sh\n(.*?)```", protocol, re.DOTALL)
+    assert block
+    subprocess.run(["sh", "-ec", block[1]], env=os.environ | {"SAMOLOOP_SIGNAL": str(signal)}, check=True)
+    assert json.loads(signal.read_text(encoding="utf-8")) == {"status": "continue", "phase": "testing"}
+    assert [path.name for path in folder.iterdir()] == ["_signal.json"]
 
 
 @PHASES

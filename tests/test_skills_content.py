@@ -1,6 +1,8 @@
 """The shipped skills follow the open standard's limits and speak the same language as the phase prompts."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +161,36 @@ def test_the_questions_have_one_shape() -> None:
     in_skill = shape.search((SKILLS / "task" / "SKILL.md").read_text(encoding="utf-8"))
     assert in_prompt and in_skill
     assert in_prompt[1] == in_skill[1]
+
+
+def git(folder: Path, *words: str) -> str:
+    person = ["-c", "user.name=Maria", "-c", "user.email=maria@localhost"]
+    return subprocess.run(["git", *person, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_two_solutions_in_copies_leave_the_worktree_alone_until_one_is_applied(tmp_path: Path) -> None:
+    main, worktree, copies = tmp_path / "main", tmp_path / "worktree", tmp_path / "copies"
+    main.mkdir()
+    copies.mkdir()
+    git(main, "init", "-q")
+    (main / "price.py").write_text("price = 1\n", encoding="utf-8")
+    git(main, "add", "-A")
+    git(main, "commit", "-q", "-m", "start")
+    git(main, "worktree", "add", "-q", "-b", "work", str(worktree))
+    before = git(worktree, "log", "--oneline")
+    body = split(SKILLS / "do2")[1]
+    copy, save = re.findall(r"```sh\n(.*?)```", body, re.DOTALL)
+
+    def sh(text: str) -> None:
+        lines = text.replace("T/", f"{copies}/")
+        subprocess.run(["sh", "-ec", lines], cwd=worktree, check=True, env=os.environ, capture_output=True)
+
+    sh(copy)
+    (copies / "minimal" / "price.py").write_text("price = 2\n", encoding="utf-8")
+    (copies / "minimal" / "new.py").write_text("new = True\n", encoding="utf-8")
+    sh(save)
+    assert git(worktree, "status", "--short") == ""
+    assert git(worktree, "log", "--oneline") == before
+    git(worktree, "apply", str(copies / "minimal.patch"))
+    assert (worktree / "price.py").read_text(encoding="utf-8") == "price = 2\n"
+    assert (worktree / "new.py").exists()
