@@ -1,13 +1,32 @@
 """Checkpoints: one commit per iteration on a ref of the session's own, with the session folder as its tree.
 
 Parents are the previous checkpoint and a snapshot of the code, so `git log --first-parent` on the ref is the session's
-timeline and nothing that it reaches is ever collected.
+timeline and nothing that it reaches is ever collected. Everything is plumbing on objects and one ref: no index, stash
+or hook of the person takes part.
 """
 
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop.errors import GitError
+from samoloop.git import OWN_IDENTITY, Git
+from samoloop.session_files import session_files
+from samoloop.staging import commit_tree
 from samoloop.worktree import Snapshot, Worktree
+
+_ROOT_SUBJECT = "The session begins"  # the ref's first commit: no code behind it, so the timeline ends there
+# NUL after every field, and with -z after the last as well.
+_FORMAT = "--format=%H%x00%T%x00%P%x00%ct%x00%s" + "".join(
+    f"%x00%(trailers:key={key},valueonly,separator=%x2C)" for key in ("Iteration", "Attempt", "Head")
+)
+_FIELD_COUNT = 8
+# What git allows in no ref name (git help check-ref-format), and the percent sign that stands for it here.
+_NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\%]|\.\.|@\{|^\.|\.$|\.lock$|^@$|/")
 
 
 @dataclass(frozen=True)
@@ -21,13 +40,17 @@ class Checkpoint:
     summary: str
     iteration: int | None = None  # None: a rewind or another step of the worker
     attempt: int | None = None
-    time: float = 0.0  # epoch seconds
-    first: bool = False  # nothing came before it: the session is new, or its ref was deleted
+    seconds: float = 0.0  # when, since the epoch
+    first: bool = False  # just made, with nothing before it: the session is new, or its ref was deleted
 
 
 def ref_name(session: str) -> str:
     """The ref of a session, by the name of its folder; what git allows in no ref is percent-encoded."""
-    raise NotImplementedError
+
+    def encode(match: re.Match[str]) -> str:
+        return "".join(f"%{byte:02X}" for byte in os.fsencode(match[0]))
+
+    return "refs/samoloop/sessions/" + _NOT_IN_REFS.sub(encode, session)
 
 
 def make(
@@ -46,32 +69,130 @@ def make(
     `journal` are the iteration's journal lines, kept byte for byte in the message. Raises GitError, also where
     another process moved the ref meanwhile.
     """
-    raise NotImplementedError
+    tree = write_session_tree(worktree.store, session_dir)
+    trailers = {"Iteration": iteration, "Attempt": attempt, "Head": None if code.head == code.commit else code.head}
+    return put(worktree, ref, tree, code.commit, summary, trailers, journal)
+
+
+def put(
+    worktree: Worktree,
+    ref: str,
+    tree: str,
+    code: str,
+    summary: str,
+    trailers: dict[str, str | int | None],
+    journal: bytes = b"",
+) -> Checkpoint:
+    """A commit of `tree` on top of the timeline, with `code` as its second parent. Raises GitError."""
+    store = worktree.store
+    previous = store.ref(ref)
+    base = previous or commit_tree(store, tree, [], _ROOT_SUBJECT + "\n", OWN_IDENTITY)
+    named = "".join(f"{key}: {value}\n" for key, value in trailers.items() if value is not None)
+    paragraphs = [" ".join(summary.split()).encode(errors="replace"), journal.rstrip(b"\n"), named.encode().rstrip()]
+    message = b"\n\n".join(part for part in paragraphs if part) + b"\n"
+    oid = commit_tree(store, tree, [base, code], message, OWN_IDENTITY)
+    _move(store, ref, oid, previous)
+    return Checkpoint(
+        oid=oid,
+        tree=tree,
+        code=code,
+        head=str(trailers.get("Head") or code),
+        summary=" ".join(summary.split()),
+        iteration=_number(trailers.get("Iteration")),
+        attempt=_number(trailers.get("Attempt")),
+        seconds=time.time(),
+        first=previous is None,
+    )
+
+
+def _move(store: Git, ref: str, oid: str, previous: str | None) -> None:
+    """Only the holder of the session's lock moves its ref, so a lock file that outlasts git's own patience (100 ms)
+    is a dead git's."""
+    done = store.call("update-ref", ref, oid, previous or "")
+    if done.returncode == 0:
+        return
+    (store.git_dir / f"{ref}.lock").unlink(missing_ok=True)
+    store.run("update-ref", ref, oid, previous or "")
+
+
+def write_session_tree(store: Git, session_dir: Path) -> str:
+    """The session's own files as a tree, their bytes as they are: no filter, no line-end conversion."""
+    files = list(session_files(session_dir))
+    lines = b"".join(_quoted(os.fsencode(session_dir.absolute() / path)) + b"\n" for path, _ in files)
+    oids = (
+        store.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=lines).decode().split() if files else []
+    )
+    entries = []
+    for (path, found), oid in zip(files, oids, strict=True):
+        mode = "100755" if found.st_mode & stat.S_IXUSR else "100644"
+        entries.append((path.split("/"), f"{mode} blob {oid}"))
+    return _write_folder(store, entries)
+
+
+def _write_folder(store: Git, entries: Iterable[tuple[list[str], str]]) -> str:
+    """One tree per folder, the innermost first. An entry is the parts of a path, then mode, type and id."""
+    lines = []
+    folders: dict[str, list[tuple[list[str], str]]] = {}
+    for (name, *inner), what in entries:
+        if inner:
+            folders.setdefault(name, []).append((inner, what))
+        else:
+            lines.append(f"{what}\t{name}")
+    lines += [f"040000 tree {_write_folder(store, inside)}\t{name}" for name, inside in folders.items()]
+    return store.line("mktree", "-z", stdin=b"".join(os.fsencode(line) + b"\0" for line in lines))
+
+
+def _quoted(path: bytes) -> bytes:
+    """A path for a line of `--stdin-paths`, which reads C-style quotes."""
+    if not (set(path) & set(b'\n"\\')):
+        return path
+    return b'"' + path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
 
 
 def tip(worktree: Worktree, ref: str) -> Checkpoint | None:
     """The newest checkpoint. A restarted worker skips `make` where it names the iteration and attempt at hand."""
-    raise NotImplementedError
+    newest = _log(worktree, ref, "-1")
+    return newest[0] if newest else None
 
 
 def timeline(worktree: Worktree, ref: str) -> list[Checkpoint]:
     """All checkpoints, newest first."""
-    raise NotImplementedError
+    return _log(worktree, ref)
 
 
 def find(worktree: Worktree, ref: str, iteration: int) -> Checkpoint:
     """The last checkpoint of an iteration. Raises GitError with the iterations there are."""
-    raise NotImplementedError
+    known = timeline(worktree, ref)
+    for checkpoint in known:
+        if checkpoint.iteration == iteration:
+            return checkpoint
+    numbers = sorted({c.iteration for c in known if c.iteration is not None})
+    there = f"there are {numbers[0]} to {numbers[-1]}" if numbers else "there are none yet"
+    raise GitError(f"There is no checkpoint of iteration {iteration}: {there}.")
 
 
 def read(worktree: Worktree, ref: str, name: str) -> bytes | None:
     """A session file as the newest checkpoint has it; None where it has none."""
-    raise NotImplementedError
+    done = worktree.store.call("cat-file", "blob", f"{ref}:{name}")
+    return None if done.returncode else done.stdout
 
 
-def fingerprint(session_dir: Path) -> str:
-    """A hash over the session's own files, for the detection of progress; needs no git.
+def _log(worktree: Worktree, ref: str, *limit: str) -> list[Checkpoint]:
+    done = worktree.store.call("log", "-z", "--first-parent", _FORMAT, *limit, ref, "--")
+    if done.returncode:
+        return []
+    fields = done.stdout.decode(errors="replace").split("\0")
+    records = [fields[start : start + _FIELD_COUNT] for start in range(0, len(fields) - 1, _FIELD_COUNT)]
+    return [_parse(record) for record in records if " " in record[2]]
 
-    What the worker writes (its lines of `_overview.md`, approvals, the report) does not change it.
-    """
-    raise NotImplementedError
+
+def _parse(record: list[str]) -> Checkpoint:
+    oid, tree, parents, seconds, summary, iteration, attempt, head = record
+    code = parents.split()[1]
+    return Checkpoint(oid, tree, code, head or code, summary, _number(iteration), _number(attempt), float(seconds))
+
+
+def _number(value: str | int | None) -> int | None:
+    """The number of a trailer; None where it is missing or someone else wrote it."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdecimal() else None

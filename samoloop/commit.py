@@ -1,9 +1,11 @@
 """After each iteration: commit what the child left, without hooks, signing, or a branch that is not the session's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from samoloop.tree_state import Skipped
+from samoloop.errors import GitError
+from samoloop.staging import commit_tree, stage
+from samoloop.tree_state import Skipped, TreeState
 from samoloop.worktree import Snapshot, Worktree
 
 
@@ -35,4 +37,107 @@ def commit(
     No commit while a merge or rebase is in progress, with conflicts, or on a branch that does not contain the
     session's: the snapshot holds the content then. Raises WorktreeGone, GitError.
     """
-    raise NotImplementedError
+    notes = worktree.repair()
+    if quiet_since is not None:
+        notes += worktree.remove_stale_locks(quiet_since)
+    if stashes is not None:
+        notes += _stash_notes(worktree, stashes)
+    state = worktree.state()
+    notes += state.notes
+    unfinished = _unfinished(worktree, state)
+    blocked = None
+    if not unfinished:
+        state, attached, blocked = _attach(worktree, state, since)
+        notes += attached
+    if unfinished or blocked:
+        snapshot = worktree.snapshot(state)
+        return Committed(None, snapshot, snapshot.skipped, notes + unfinished, blocked)
+    notes += _rewritten(worktree, state, since)
+    return replace(_commit_all(worktree, state, message), notes=notes)
+
+
+def _commit_all(worktree: Worktree, state: TreeState, message: str) -> Committed:
+    """The state, on the session's branch with nothing in the way, as a commit. Leaves the index equal to it."""
+    head, head_tree = worktree.git.line("rev-parse", "HEAD", "HEAD^{tree}").split()
+    if state.clean:
+        return Committed(None, Snapshot(head, head, head_tree), (), (), None)
+    git = replace(worktree.git, lfs=True)  # the content of an LFS file must not get into a commit
+    skipped = stage(git, worktree.root, state.to_stage)
+    tree = git.line("write-tree")
+    if tree == head_tree:
+        return Committed(None, Snapshot(head, head, tree, skipped), skipped, (), None)
+    oid = commit_tree(git, tree, [head], message, worktree.identity)
+    git.run("update-ref", "-m", "samoloop: " + message.partition("\n")[0], worktree.ref, oid, head)
+    return Committed(oid, Snapshot(oid, oid, tree, skipped), skipped, (), None)
+
+
+def _unfinished(worktree: Worktree, state: TreeState) -> list[str]:
+    """Why the present state is no commit yet, for the next child."""
+    if state.operation:
+        return [
+            f"A {state.operation} is in progress in the worktree, so nothing was committed: finish it "
+            f"(git {state.operation} --continue) or give it up (git {state.operation} --abort)."
+        ]
+    if state.conflicts:
+        return [f"Nothing was committed because of conflicts in {', '.join(state.conflicts[:5])}: resolve them."]
+    if (worktree.git_dir / "index.lock").exists():
+        return [f"Nothing was committed: {worktree.git_dir / 'index.lock'} is held by a git that may still run."]
+    return []
+
+
+def _attach(worktree: Worktree, state: TreeState, since: str) -> tuple[TreeState, list[str], str | None]:
+    """HEAD back on the session's branch, which follows a child that worked ahead of it elsewhere.
+
+    Returns the state as it is then, sentences on what was done, and why a human is needed.
+    """
+    branch = worktree.branch
+    if other := worktree.used_elsewhere():
+        sentence = f"The session's branch {branch} is also checked out in {other}: switch that to another branch."
+        return state, [], sentence
+    if state.branch == branch and state.head:
+        return state, [], None
+    where = f"branch {state.branch}" if state.branch else "a detached HEAD"
+    tip = worktree.store.ref(worktree.ref)
+    if state.branch == branch:
+        worktree.git.run("update-ref", worktree.ref, since)
+        return worktree.state(), [f"The child had deleted the branch {branch}; it is back at {since[:12]}."], None
+    if state.head is None or not _contains(worktree, state.head, tip or since):
+        sentence = (
+            f"The worktree is on {where}, which does not contain the session's branch {branch}: "
+            f"look at {worktree.root}, then `git switch {branch}` there (or merge), and resume."
+        )
+        return state, [], sentence
+    worktree.git.run("update-ref", "-m", "samoloop: the child worked elsewhere", worktree.ref, state.head, tip or "")
+    worktree.git.run("symbolic-ref", "HEAD", worktree.ref)
+    note = f"The child had left the worktree on {where}; the session's branch {branch} was moved there."
+    return replace(state, branch=branch), [note], None
+
+
+def _rewritten(worktree: Worktree, state: TreeState, since: str) -> list[str]:
+    if state.head in (None, since) or _contains(worktree, str(state.head), since):
+        return []
+    return [f"The child rewrote the branch: {since[:12]} is no longer in it; the earlier checkpoint keeps it."]
+
+
+def _contains(worktree: Worktree, commit: str, ancestor: str) -> bool:
+    done = worktree.store.call("merge-base", "--is-ancestor", ancestor, commit)
+    if done.returncode not in (0, 1):
+        raise GitError(f"The commit {ancestor} of the session is gone from the repository.")
+    return done.returncode == 0
+
+
+def _stash_notes(worktree: Worktree, before: Sequence[str]) -> list[str]:
+    """The stash is the person's too: what a child popped or dropped is named with the way to get it back."""
+    now = worktree.stashes()
+    gone = [oid for oid in before if oid not in now]
+    added = [oid for oid in now if oid not in before]
+    notes = [
+        f"The child removed {oid[:12]} from the stash, which your other checkouts share; "
+        f"`git stash store -m recovered {oid}` brings it back."
+        for oid in gone
+    ]
+    if added:
+        notes.append(
+            f"The child left work in the stash ({', '.join(oid[:12] for oid in added)}): see `git stash list`."
+        )
+    return notes

@@ -49,6 +49,9 @@ OWN_IDENTITY = {
     "GIT_COMMITTER_EMAIL": "samoloop@localhost",
 }
 
+_OID_LENGTHS = (40, 64)  # SHA-1, SHA-256
+_HEX = frozenset("0123456789abcdef")
+
 
 @dataclass(frozen=True)
 class Git:
@@ -86,6 +89,22 @@ class Git:
         """Run git and return its output as one stripped text."""
         return os.fsdecode(self.run(*args, stdin=stdin, env=env)).strip()
 
+    def ref(self, name: str) -> str | None:
+        """The commit that a full ref name stands for; None where there is no such ref.
+
+        `git_dir` must be the common one. A loose ref is read without a process: it always wins over a packed one.
+        """
+        try:
+            text = (self.git_dir / name).read_text().strip()
+        except (OSError, ValueError):
+            text = ""
+        return text if is_oid(text) else self.resolve(name)
+
+    def resolve(self, revision: str) -> str | None:
+        """The full id of a commit; None where the name means none."""
+        done = self.call("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
+        return None if done.returncode else done.stdout.decode().strip()
+
 
 def execute(
     args: tuple[str, ...], *, cwd: Path, environ: Mapping[str, str], stdin: bytes = b""
@@ -100,6 +119,11 @@ def execute(
         raise GitError("git was not found on PATH: install git and try again.") from error
     except NotADirectoryError as error:
         raise GitError(f"{cwd} is not a folder.") from error
+
+
+def is_oid(text: str) -> bool:
+    """Whether `text` is a whole object id."""
+    return len(text) in _OID_LENGTHS and not set(text) - _HEX
 
 
 def environment() -> dict[str, str]:

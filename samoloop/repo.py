@@ -1,10 +1,19 @@
 """The person's main checkout: looked at, given branches and worktrees, never changed otherwise."""
 
+import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop import tree_state
+from samoloop.checkout import locate, registered
+from samoloop.errors import GitError
+from samoloop.files import write_atomic
+from samoloop.git import Git
 from samoloop.worktree import Worktree
+
+_INITIALIZING = "initializing"  # git's own reason for the lock of a worktree that it has not finished making
 
 
 @dataclass(frozen=True)
@@ -28,31 +37,104 @@ class Repo:
 
         Raises GitError where there is none (naming --in-place), for a bare repository, and without a first commit.
         """
-        raise NotImplementedError
+        found = locate(start)
+        if found is None:
+            raise GitError(
+                f"{start} is not in a git repository: run `git init` and make a first commit, "
+                "or use --in-place to work in the folder as it is."
+            )
+        settings = _settings(found.common_dir)
+        root = found.top
+        if found.linked:
+            root = found.common_dir.parent
+        if work_tree := settings.get("core.worktree"):
+            root = Path(os.path.normpath(found.common_dir / work_tree))
+        if found.bare or settings.get("core.bare") == "true":
+            raise GitError(
+                f"{found.common_dir} is a bare repository, without files to work on: clone it and run there."
+            )
+        if found.linked and found.common_dir.name != ".git" and not work_tree:
+            raise GitError(f"The main checkout of {found.common_dir} cannot be told from {start}: run samoloop there.")
+        repo = cls(root, found.common_dir)
+        if repo.git.resolve("HEAD") is None:
+            raise GitError(
+                f"{root} has no commit yet, so there is nothing to start from: make one with "
+                '`git add --all && git commit -m "Start"` (or `git commit --allow-empty -m "Start"`).'
+            )
+        return repo
+
+    @property
+    def git(self) -> Git:
+        """Git on the main checkout."""
+        return Git(self.git_dir, self.root, lfs=False)
+
+    @property
+    def store(self) -> Git:
+        """Git on the objects and refs alone, without files."""
+        return Git(self.git_dir)
 
     def resolve(self, revision: str) -> str:
         """The full id of a commit. Raises GitError with the value."""
-        raise NotImplementedError
+        oid = self.git.resolve(revision)
+        if oid is None:
+            raise GitError(f"{revision!r} is no commit of {self.root}: give a branch, a tag or a commit id.")
+        return oid
 
     def head_line(self, base: str) -> str:
         """One line for a person: which commit a session starts from, and how many uncommitted files are not in it."""
-        raise NotImplementedError
+        short, _, subject = self.store.line("log", "-1", "--format=%h %s", base, "--").partition(" ")
+        state = tree_state.parse(self.git.run(*tree_state.STATUS, env={"GIT_OPTIONAL_LOCKS": "0"}), self.git_dir)
+        where = ""
+        if state.head == base:
+            where = f", {state.branch}" if state.branch else ", detached HEAD"
+        line = f"from {short} ({subject}{where})"
+        if not state.changed:
+            return line
+        files = "file is" if state.changed == 1 else "files are"
+        return f"{line}; {state.changed} uncommitted {files} not in it"
 
     def exclude(self, patterns: Iterable[str]) -> None:
         """Make the whole repository ignore `patterns`, through `.git/info/exclude`; each is added once."""
-        raise NotImplementedError
+        path = self.git_dir / "info" / "exclude"
+        text = path.read_text(errors="surrogateescape") if path.exists() else ""
+        missing = [pattern for pattern in patterns if pattern not in text.splitlines()]
+        if missing:
+            path.parent.mkdir(exist_ok=True)
+            gap = "" if not text or text.endswith("\n") else "\n"
+            added = "".join(f"{pattern}\n" for pattern in missing)
+            write_atomic(path, (text + gap + added).encode(errors="surrogateescape"))
 
     def new_branch_name(self, prefix: str, slug: str) -> str:
         """A branch name that is free: `samoloop/auth`, else `samoloop/auth-2`; `samoloop-auth` where a branch
-        called `samoloop` is in the way."""
-        raise NotImplementedError
+        called `samoloop` is in the way. Raises GitError where git allows no such name."""
+        listed = self.store.line("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/")
+        taken = {name.lower() for name in listed.splitlines()}  # some file systems fold case
+        folders = {name[:position] for name in taken for position, letter in enumerate(name) if letter == "/"}
+        wanted = prefix + slug
+        parents = [wanted[:position].lower() for position, letter in enumerate(wanted) if letter == "/"]
+        if taken.intersection(parents):
+            wanted = wanted.replace("/", "-")
+        if self.store.call("check-ref-format", f"refs/heads/{wanted}").returncode or wanted.startswith("-"):
+            raise GitError(f"git allows no branch called {wanted!r}: choose another session name or branch_prefix.")
+        names = (wanted if n == 1 else f"{wanted}-{n}" for n in range(1, len(taken) + len(folders) + 2))
+        return next(name for name in names if name.lower() not in taken | folders)
 
     def add_worktree(self, path: Path, branch: str, base: str) -> Worktree:
         """A worktree at `path` on the new `branch` at commit `base`.
 
-        May be called again after a crash: what was half made is made anew, what is whole is returned.
+        May be called again after a crash: what was half made is made anew, what is whole is returned. Raises GitError.
         """
-        raise NotImplementedError
+        if known := registered(self.git_dir, path):
+            if not _half_made(known):
+                return Worktree.open(self.git_dir, path, branch)
+            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(known)
+        tip = self.store.ref(f"refs/heads/{branch}")
+        if tip not in (None, base):
+            raise GitError(f"The branch {branch} is already there, at {str(tip)[:12]}: choose another session name.")
+        where = (str(path), branch) if tip else ("-b", branch, str(path), base)
+        self.store.run("worktree", "add", "--quiet", *where)
+        return Worktree.open(self.git_dir, path, branch)
 
     def recreate_worktree(self, path: Path, branch: str, code: str, head: str) -> tuple[Worktree, str]:
         """The worktree back after WorktreeGone, and a sentence that says what was done.
@@ -60,8 +142,73 @@ class Repo:
         A folder that is still there keeps its content (git had only forgotten it); one that is gone comes back from
         the branch (from `head` where that is gone too), with the content of the snapshot `code`.
         """
-        raise NotImplementedError
+        tip = self.store.ref(f"refs/heads/{branch}")
+        if tip is None:
+            self.store.run("update-ref", f"refs/heads/{branch}", head, "")
+        if path.is_dir() and any(path.iterdir()):
+            return self._remember(path, branch), f"git had forgotten the worktree {path}; it knows it again."
+        self.store.run("worktree", "add", "--quiet", "--force", "--force", str(path), branch)
+        worktree = Worktree.open(self.git_dir, path, branch)
+        if tip in (None, head):
+            worktree.check_out(code, head)
+        return worktree, f"The worktree {path} was gone; it was made again from {branch}, without what git ignores."
+
+    def _remember(self, path: Path, branch: str) -> Worktree:
+        """Register an existing folder as a worktree, by way of an empty one of the same name."""
+        if registered(self.git_dir, path) is None:
+            helper = path.parent / f".{path.name}.tmp" / path.name
+            self.store.run("worktree", "add", "--quiet", "--force", "--no-checkout", str(helper), branch)
+            admin = registered(self.git_dir, helper)
+            if admin is None:
+                raise GitError(f"git did not register the worktree {path}.")
+            write_atomic(admin / "gitdir", f"{path / '.git'}\n")
+            shutil.rmtree(helper.parent)
+        worktree = Worktree.open(self.git_dir, path, branch)
+        worktree.git.run("reset", "--quiet", "--mixed")
+        return worktree
 
     def copy_included(self, worktree: Worktree) -> Included:
-        """Copy the ignored files that `.worktreeinclude` names (gitignore patterns) into a fresh worktree."""
-        raise NotImplementedError
+        """Copy the ignored files that `.worktreeinclude` names (gitignore patterns) into a fresh worktree.
+
+        A file that git does not ignore there is left: the worker would commit it. Links are copied as links.
+        """
+        patterns = self.root / ".worktreeinclude"
+        if not patterns.is_file():
+            return Included([], [])
+        listed = self.git.run("ls-files", "-z", "--others", "--ignored", f"--exclude-from={patterns}")
+        others = os.path.relpath(worktree.root.parent, self.root) + "/"
+        names = [name for name in os.fsdecode(listed).split("\0") if name and not name.startswith(others)]
+        ignored = _ignored(worktree, names)
+        copied = [name for name in names if name in ignored and _copy(self.root / name, worktree.root, name)]
+        return Included(copied, [name for name in names if name not in ignored])
+
+
+def _settings(common_dir: Path) -> dict[str, str]:
+    """core.bare and core.worktree of the repository itself."""
+    config = str(common_dir / "config")
+    done = Git(common_dir).call("config", "--file", config, "-z", "--get-regexp", r"^core\.(bare|worktree)$")
+    return dict(item.split("\n", 1) for item in os.fsdecode(done.stdout).split("\0") if "\n" in item)
+
+
+def _half_made(admin: Path) -> bool:
+    """A crash came before git had finished making the worktree."""
+    lock = admin / "locked"
+    return (lock.exists() and lock.read_text().strip() == _INITIALIZING) or not (admin / "index").exists()
+
+
+def _ignored(worktree: Worktree, names: list[str]) -> set[str]:
+    stdin = b"".join(os.fsencode(name) + b"\0" for name in names)
+    done = worktree.git.call("check-ignore", "-z", "--stdin", stdin=stdin)  # exit code 1: none of them
+    return set(os.fsdecode(done.stdout).split("\0"))
+
+
+def _copy(source: Path, root: Path, name: str) -> bool:
+    """Copy one file unless it is there, or a link on the way leads out of the worktree."""
+    target = root / name
+    if target.exists() or target.is_symlink() or (source.is_dir() and not source.is_symlink()):
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.parent.resolve().is_relative_to(root.resolve()):
+        return False
+    shutil.copy2(source, target, follow_symlinks=False)
+    return True

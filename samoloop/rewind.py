@@ -1,12 +1,31 @@
 """The way back: put code and session folder to an earlier checkpoint, show what an iteration changed, branch off."""
 
-from collections.abc import Sequence
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop import checkpoint as checkpoints
 from samoloop.checkpoint import Checkpoint
+from samoloop.errors import GitError
+from samoloop.files import write_atomic
+from samoloop.git import Git
 from samoloop.repo import Repo
-from samoloop.worktree import Worktree
+from samoloop.session_files import session_files
+from samoloop.staging import stage
+from samoloop.worktree import Snapshot, Worktree
+
+_OPERATIONS = {
+    "rebase-merge": ("rebase", "--quit"),
+    "rebase-apply/applying": ("am", "--quit"),
+    "rebase-apply": ("rebase", "--quit"),
+    "MERGE_HEAD": ("merge", "--quit"),
+    "CHERRY_PICK_HEAD": ("cherry-pick", "--quit"),
+    "REVERT_HEAD": ("revert", "--quit"),
+    "sequencer": ("cherry-pick", "--quit"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,20 +45,158 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     is given up. `_logs`, `_history.jsonl` and ignored files stay. May be run again after a crash. The caller holds
     the session's lock and no child is alive. Raises GitError.
     """
-    raise NotImplementedError
+    notes = worktree.repair() + worktree.remove_stale_locks(time.time())
+    if other := worktree.used_elsewhere():
+        raise GitError(f"The branch {worktree.branch} is also checked out in {other}: switch that to another branch.")
+    what = f"iteration {target.iteration}" if target.iteration is not None else target.oid[:12]
+    state = worktree.state()
+    now = worktree.snapshot(state)
+    left = checkpoints.make(worktree, session_dir, ref, now, summary=f"Before going back to {what}")
+    notes += _quit_operations(worktree)
+    stage(worktree.git, worktree.root, state.to_stage)  # so that what the target lacks is removed, untracked or not
+    aside = _move_aside(worktree, now, target.code, session_dir)
+    worktree.check_out(target.code, target.head)
+    put_back_session(worktree, session_dir, target)
+    trailers = {"Rewound-To": target.iteration, "Head": target.head if target.head != target.code else None}
+    on_top = checkpoints.put(worktree, ref, target.tree, target.code, f"Back at {what}", trailers)
+    return Restored(on_top, left, aside, notes)
 
 
-def diff(worktree: Worktree, ref: str, iteration: int, *, color: bool = False) -> str:
-    """What an iteration changed: the code, then the session's files."""
-    raise NotImplementedError
+def _quit_operations(worktree: Worktree) -> list[str]:
+    """Give up what is in progress, leaving files and HEAD as they are."""
+    notes = []
+    for file, arguments in _OPERATIONS.items():
+        if (worktree.git_dir / file).exists():
+            worktree.git.run(*arguments)
+            notes.append(f"The {arguments[0]} that was in progress was given up.")
+    return notes
 
 
-def fork(repo: Repo, worktree: Worktree, source: Checkpoint, session_dir: Path, path: Path, branch: str) -> Worktree:
-    """A new worktree at `path` on the new `branch` with the code of `source`, and its session files in the existing
-    folder `session_dir`. Raises GitError, also where `worktree` is in place."""
-    raise NotImplementedError
+def _move_aside(worktree: Worktree, now: Snapshot, code: str, session_dir: Path) -> list[Path]:
+    """Save the files that no checkpoint holds (ignored, too large, unreadable) and that `code` would overwrite."""
+    in_the_way = _untracked_in_the_way(worktree, now.commit, code) + _tracked_but_skipped(worktree, now)
+    if not in_the_way:
+        return []
+    logs = session_dir / "_logs"
+    folder = next(path for n in range(1, 100_000) if not (path := logs / f"aside-{n}").exists())
+    moved = []
+    for name in dict.fromkeys(in_the_way):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(worktree.root / name, folder / name)
+        moved.append(folder / name)
+    return moved
+
+
+def _untracked_in_the_way(worktree: Worktree, present: str, code: str) -> list[str]:
+    """What lies where `code` will create a file, or a folder for one, though the present snapshot does not have it."""
+    raw = worktree.store.run("diff-tree", "-r", "-z", "--name-status", "--no-renames", present, code)
+    fields = os.fsdecode(raw).split("\0")
+    kinds = dict(zip(fields[1::2], fields[::2], strict=False))
+    leaving = {path for path, kind in kinds.items() if kind == "D"}
+    found = []
+    for path in (path for path, kind in kinds.items() if kind == "A"):
+        full = worktree.root / path
+        if _is_folder(full):
+            if any(inside not in leaving for inside in _files_under(worktree.root, path)):
+                found.append(path)
+        elif os.path.lexists(full):
+            found.append(path)
+        else:
+            parents = [str(parent) for parent in Path(path).parents][:-1]
+            blocking = (p for p in parents if os.path.lexists(worktree.root / p) and not _is_folder(worktree.root / p))
+            found += [parent for parent in blocking if parent not in leaving]
+    return found
+
+
+def _tracked_but_skipped(worktree: Worktree, present: Snapshot) -> list[str]:
+    """Files whose newest content is in no snapshot, with an older one that going back would put in their place."""
+    names = [skipped.path for skipped in present.skipped if not skipped.path.endswith("/")]
+    if not names:
+        return []
+    raw = worktree.store.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", present.commit)
+    tracked = set(os.fsdecode(raw).split("\0"))
+    return [name for name in names if name in tracked and os.path.lexists(worktree.root / name)]
+
+
+def _files_under(root: Path, folder: str) -> Iterable[str]:
+    for where, _, names in os.walk(root / folder):
+        yield from (os.path.relpath(os.path.join(where, name), root) for name in names)  # noqa: PTH118
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def put_back_session(worktree: Worktree, session_dir: Path, source: Checkpoint) -> list[str]:
-    """Make the session's files those of `source` (made if missing) and return the names that changed."""
-    raise NotImplementedError
+    """Make the session's files those of `source` (the folder too, if missing) and return the names that changed.
+
+    Logs, journal, locks and what no checkpoint holds stay as they are.
+    """
+    session_dir.mkdir(parents=True, exist_ok=True)
+    wanted = _session_content(worktree.store, source.tree)
+    changed = []
+    for path, _ in list(session_files(session_dir)):
+        if path not in wanted:
+            (session_dir / path).unlink()
+            changed.append(path)
+    for path, (mode, content) in wanted.items():
+        full = session_dir / path
+        if full.is_file() and not full.is_symlink() and full.read_bytes() == content:
+            continue
+        _make_folders(session_dir, full.parent)
+        write_atomic(full, content, mode=mode)
+        changed.append(path)
+    return changed
+
+
+def _session_content(store: Git, tree: str) -> dict[str, tuple[int, bytes]]:
+    """Path → (mode, bytes) of every file of a session tree, read by one process."""
+    listing = os.fsdecode(store.run("ls-tree", "-r", "-z", "--full-tree", tree))
+    entries = [record.partition("\t") for record in listing.split("\0") if record]
+    facts = [what.split() for what, _, _ in entries]
+    blobs = store.run("cat-file", "--batch", stdin="".join(f"{fact[2]}\n" for fact in facts).encode())
+    content = {}
+    for (mode, *_), (_, _, path) in zip(facts, entries, strict=True):
+        header, _, blobs = blobs.partition(b"\n")
+        size = int(header.split()[2])
+        content[path] = (int(mode, 8) & 0o777, blobs[:size])
+        blobs = blobs[size + 1 :]
+    return content
+
+
+def _make_folders(session_dir: Path, folder: Path) -> None:
+    """Make `folder`, replacing links on the way: nothing may be written outside the session."""
+    for part in reversed([folder, *folder.parents]):
+        if session_dir in part.parents:
+            if part.is_symlink():
+                part.unlink()
+            part.mkdir(exist_ok=True)
+
+
+def diff(worktree: Worktree, ref: str, iteration: int, *, color: bool = False) -> str:
+    """What an iteration changed: the code, then the session's files. Raises GitError where there is no such one."""
+    known = checkpoints.timeline(worktree, ref)
+    target = checkpoints.find(worktree, ref, iteration)
+    position = [checkpoint.oid for checkpoint in known].index(target.oid)
+    before = known[position + 1] if position + 1 < len(known) else None
+    options = ("--no-ext-diff", "--no-textconv", "--find-renames", f"--color={'always' if color else 'never'}")
+    code = _text(worktree.store.run("diff", *options, before.code, target.code, "--")) if before else ""
+    old_tree = before.tree if before else worktree.store.line("mktree")
+    prefixes = ("--src-prefix=a/session/", "--dst-prefix=b/session/")
+    session = _text(worktree.store.run("diff", *options, *prefixes, old_tree, target.tree, "--"))
+    return code + session
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="replace")
+
+
+def fork(repo: Repo, worktree: Worktree, source: Checkpoint, session_dir: Path, path: Path, branch: str) -> Worktree:
+    """A new worktree at `path` on the new `branch` with the code of `source`, and its session files in the folder
+    `session_dir`. Raises GitError, also where `worktree` is in place."""
+    if worktree.is_in_place:
+        raise GitError("A session that works in place has no second worktree: copy the folder and start one there.")
+    fresh = repo.add_worktree(path, branch, source.head)
+    fresh.check_out(source.code, source.head)
+    put_back_session(worktree, session_dir, source)
+    return fresh

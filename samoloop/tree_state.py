@@ -1,7 +1,29 @@
 """What one `git status` says of a worktree."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+STATUS = (
+    "status",
+    "--porcelain=v2",
+    "--branch",
+    "-z",
+    "--untracked-files=all",
+    "--no-renames",
+    "--ignore-submodules=dirty",  # a child cannot commit for a submodule, so its files must not count for ever
+)
+# Fields before the path in a line of the porcelain format v2 (git help status).
+_FIELDS = {b"1": 8, b"u": 10}
+_OPERATIONS = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "sequencer": "cherry-pick",
+}
 
 
 @dataclass(frozen=True)
@@ -14,7 +36,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class TreeState:
-    """HEAD, branch and changes of a worktree at one moment."""
+    """HEAD, branch and changes of a worktree at one moment. Paths are relative; a nested repository ends in a slash."""
 
     head: str | None  # None: the branch has no commit
     branch: str | None  # None: detached
@@ -22,9 +44,47 @@ class TreeState:
     conflicts: Sequence[str]  # unmerged paths
     unstaged: Sequence[str]  # paths whose content differs from the index, untracked ones too
     staged: bool  # the index differs from HEAD
+    changed: int  # files that differ from HEAD, untracked ones too
     notes: Sequence[str] = ()  # what had to be mended to read it
 
     @property
     def clean(self) -> bool:
         """Nothing is uncommitted."""
         return not (self.conflicts or self.unstaged or self.staged)
+
+    @property
+    def to_stage(self) -> list[str]:
+        """The paths that bring the index to the worktree's content."""
+        return [*self.conflicts, *self.unstaged]
+
+
+def parse(output: bytes, git_dir: Path, notes: Sequence[str] = ()) -> TreeState:
+    """The output of `git` with the arguments `STATUS`, and what the repository says of operations in progress."""
+    head = branch = None
+    conflicts, unstaged, staged, changed = [], [], False, 0
+    for record in output.split(b"\0"):
+        kind, _, rest = record.partition(b" ")
+        if kind == b"#":
+            name, _, value = rest.partition(b" ")
+            if name == b"branch.oid" and value != b"(initial)":
+                head = value.decode()
+            elif name == b"branch.head" and value != b"(detached)":
+                branch = os.fsdecode(value)
+        elif kind == b"?":
+            changed += 1
+            unstaged.append(os.fsdecode(rest))
+        elif kind in _FIELDS:
+            changed += 1
+            path = os.fsdecode(record.split(b" ", _FIELDS[kind])[-1])
+            if kind == b"u":
+                conflicts.append(path)
+                continue
+            staged = staged or rest[:1] != b"."
+            if rest[1:2] != b".":
+                unstaged.append(path)
+    return TreeState(head, branch, operation_in(git_dir), conflicts, unstaged, staged, changed, notes)
+
+
+def operation_in(git_dir: Path) -> str | None:
+    """The merge, rebase, cherry-pick or revert that waits for its end."""
+    return next((name for file, name in _OPERATIONS.items() if (git_dir / file).exists()), None)

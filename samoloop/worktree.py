@@ -1,12 +1,26 @@
 """A session's own working tree: opened, looked at, kept as a snapshot. Every call names its repository."""
 
-from collections.abc import Sequence
+import functools
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop import mending, tree_state
+from samoloop.checkout import registered
 from samoloop.errors import GitError
-from samoloop.git import Git
+from samoloop.files import write_atomic
+from samoloop.git import OWN_IDENTITY, Git, failure
+from samoloop.staging import commit_tree, stage
 from samoloop.tree_state import Skipped, TreeState
+
+logger = logging.getLogger(__name__)
+
+# In place nothing may be converted: what comes back must be what was there, byte for byte.
+_RAW = "* -text -filter -ident -working-tree-encoding\n"
 
 
 class WorktreeGone(GitError):
@@ -38,7 +52,13 @@ class Worktree:
 
         A missing or replaced `.git` is put right by `repair`.
         """
-        raise NotImplementedError
+        git_dir = registered(common_dir, root)
+        if git_dir is None:
+            raise WorktreeGone(f"git no longer knows the worktree {root} of branch {branch}: it was pruned or removed.")
+        worktree = cls(root, git_dir, common_dir, branch)
+        for note in worktree.repair():
+            logger.warning("%s", note)
+        return worktree
 
     @classmethod
     def in_place(cls, folder: Path, private: Path, branch: str, excludes: Sequence[str]) -> "Worktree":
@@ -47,7 +67,22 @@ class Worktree:
 
         `excludes` are gitignore patterns of what is never recorded, such as the sessions folder.
         """
-        raise NotImplementedError
+        worktree = cls(folder, private, private, branch)
+        if not (private / "HEAD").exists() or worktree.store.ref(worktree.ref) is None:
+            worktree._begin_private(excludes)
+        return worktree
+
+    def _begin_private(self, excludes: Sequence[str]) -> None:
+        info = self.git_dir / "info"
+        info.mkdir(parents=True, exist_ok=True)
+        self.git.run("init", "--quiet", "--template=", f"--initial-branch={self.branch}")
+        write_atomic(info / "attributes", _RAW)
+        write_atomic(info / "exclude", "".join(f"{pattern}\n" for pattern in excludes))
+        for skipped in stage(self.git, self.root, self.state().to_stage):
+            logger.warning("Not recorded: %s (%s)", skipped.path, skipped.why)
+        tree = self.git.line("write-tree")
+        first = commit_tree(self.git, tree, [], "The folder as the session found it\n", OWN_IDENTITY)
+        self.git.run("update-ref", self.ref, first, "")
 
     @property
     def is_in_place(self) -> bool:
@@ -55,41 +90,144 @@ class Worktree:
         return self.git_dir == self.common_dir
 
     @property
+    def ref(self) -> str:
+        """The full name of the session's branch: a short one would find `refs/samoloop/...` first."""
+        return f"refs/heads/{self.branch}"
+
+    @property
     def git(self) -> Git:
         """Git on this worktree."""
         return Git(self.git_dir, self.root, lfs=False)
 
+    @property
+    def store(self) -> Git:
+        """Git on the objects and refs alone, without files."""
+        return Git(self.common_dir)
+
+    @functools.cached_property
+    def identity(self) -> dict[str, str]:
+        """Environment for commits in the person's name; samoloop's own where git knows no name or address."""
+        for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+            if self.git.call("var", name).returncode:
+                return OWN_IDENTITY
+        return {}
+
     def repair(self) -> list[str]:
-        """Mend the `.git` file that a child deleted or replaced. Sentences for the report; empty: all was well.
+        """Mend the `.git` file and the `HEAD` that a child deleted or replaced. Sentences for the report; empty: all
+        was well.
 
         A repository that the child made in its place is moved aside, never deleted. Raises WorktreeGone.
         """
-        raise NotImplementedError
+        if not self.root.is_dir():
+            raise WorktreeGone(f"The worktree {self.root} of branch {self.branch} is gone: its folder was removed.")
+        if not self.git_dir.is_dir():
+            raise WorktreeGone(f"git no longer knows the worktree {self.root} of branch {self.branch}: it was pruned.")
+        notes = mending.mend_head(self.git_dir, self.ref)
+        return notes if self.is_in_place else notes + mending.mend_link(self.root, self.git_dir)
+
+    def remove_stale_locks(self, quiet_since: float) -> list[str]:
+        """Remove lock files that a killed git left, if not younger than `quiet_since` (epoch seconds), when all
+        other processes were gone. Sentences for the report."""
+        locks = [self.git_dir / "index.lock", self.git_dir / "HEAD.lock", self.common_dir / f"{self.ref}.lock"]
+        return mending.remove_stale_locks(locks, quiet_since)
 
     def state(self) -> TreeState:
-        """Branch, operation in progress, changes: one `git status`. Mends a corrupt index first (in `state.notes`)."""
-        raise NotImplementedError
+        """Branch, operation in progress, changes: one `git status`. Mends a corrupt index first (in `state.notes`).
+
+        Raises WorktreeGone, GitError.
+        """
+        done = self.git.call(*tree_state.STATUS)
+        if done.returncode == 0:
+            return tree_state.parse(done.stdout, self.git_dir)
+        self.repair()
+        if self.git.call("ls-files", "--", ".git").returncode == 0:
+            raise failure(tree_state.STATUS, done, self.root)  # the index can be read, so it is something else
+        (self.git_dir / "index").unlink(missing_ok=True)
+        self.git.run("read-tree", "HEAD")
+        note = "The index was corrupt and has been made anew; no file was changed."
+        return tree_state.parse(self.git.run(*tree_state.STATUS), self.git_dir, [note])
 
     def snapshot(self, state: TreeState | None = None) -> Snapshot:
         """The worktree as it is, uncommitted work too. Moves no ref and leaves the index alone."""
-        raise NotImplementedError
+        state = state or self.state()
+        head_tree = self.git.line("rev-parse", "HEAD^{tree}") if state.head else None
+        if state.head and head_tree and state.clean:
+            return Snapshot(state.head, state.head, head_tree)
+        with self._index_copy() as git:
+            skipped = stage(git, self.root, state.to_stage)
+            tree = git.line("write-tree")
+        if state.head and tree == head_tree:
+            return Snapshot(state.head, state.head, tree, skipped)
+        head = state.head or self.store.ref(self.ref)  # an orphan branch of the child's has no commit
+        parents = [head] if head else []
+        commit = commit_tree(self.git, tree, parents, "Snapshot of the worktree\n", OWN_IDENTITY)
+        return Snapshot(commit, head or commit, tree, skipped)
+
+    @contextmanager
+    def _index_copy(self) -> Iterator[Git]:
+        """Git with a copy of the index, under a fixed name so that a crash leaves no more than one."""
+        copy = self.git_dir / "samoloop.index"
+        lock = copy.with_name("samoloop.index.lock")
+        lock.unlink(missing_ok=True)
+        try:
+            if (self.git_dir / "index").exists():
+                shutil.copyfile(self.git_dir / "index", copy)
+            yield self.git.with_index(copy)
+        finally:
+            copy.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+
+    def check_out(self, code: str, head: str) -> None:
+        """Make the content that of the snapshot `code`, on the session's branch at `head`, the difference uncommitted.
+
+        Files of the index that `code` lacks are removed, others stay. Raises GitError.
+        """
+        self.git.run("symbolic-ref", "HEAD", self.ref)
+        self.git.run("update-ref", "-m", "samoloop: going back", self.ref, head)
+        self.git.run("read-tree", "--reset", "-u", code)
+        if code != head:
+            self.git.run("reset", "--quiet", "--mixed")
+
+    def used_elsewhere(self) -> Path | None:
+        """Another checkout that has the session's branch checked out: moving the branch would disturb it."""
+        if self.is_in_place:
+            return None
+        wanted = f"ref: {self.ref}"
+        for git_dir in (self.common_dir, *(self.common_dir / "worktrees").glob("*")):
+            if git_dir == self.git_dir:
+                continue
+            try:
+                if (git_dir / "HEAD").read_text().strip() == wanted:
+                    back = git_dir / "gitdir"
+                    return Path(back.read_text().strip()).parent if back.exists() else self.common_dir.parent
+            except (OSError, ValueError):
+                continue
+        return None
 
     def stashes(self) -> list[str]:
         """Commit ids of the repository's stash, which all worktrees share: compare before and after a child."""
-        raise NotImplementedError
+        try:
+            lines = (self.common_dir / "logs/refs/stash").read_bytes().splitlines()
+        except OSError:
+            return []
+        return [line.split(b" ", 2)[1].decode() for line in lines if line.count(b" ") > 1]
 
     def commits_between(self, old: str, new: str) -> list[tuple[str, str]]:
         """(id, subject) of the commits in `new` that are not in `old`, oldest first."""
-        raise NotImplementedError
+        lines = self.store.line("log", "--reverse", "--format=%H %s", f"{old}..{new}", "--").splitlines()
+        return [(oid, subject) for oid, _, subject in (line.partition(" ") for line in lines)]
 
     def diff_stat(self, old: str, new: str) -> str:
         """`git diff --stat` of two commits, for the report."""
-        raise NotImplementedError
+        return self.store.line("diff", "--stat", "--no-ext-diff", "--no-color", old, new, "--")
 
     def changed_paths(self, old: str, new: str) -> list[str]:
         """Paths that differ between two commits."""
-        raise NotImplementedError
+        names = self.store.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+        return [os.fsdecode(name) for name in names.split(b"\0") if name]
 
     def remove(self) -> None:
         """Remove the worktree for `archive`; its branch stays. Raises GitError unless it is clean and unlocked."""
-        raise NotImplementedError
+        if replaced := sorted(self.git_dir.glob("replaced-git-*")):
+            raise GitError(f"A repository that a child made in the worktree is in {replaced[0]}: move it away first.")
+        self.store.run("worktree", "remove", str(self.root))

@@ -1,0 +1,82 @@
+"""Where the main checkout is, read from the file system alone: no git process, so cheap for every command."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Location:
+    """A repository as found above some folder."""
+
+    top: Path  # the folder whose `.git` was found; of a bare repository, itself
+    common_dir: Path  # objects and branches
+    linked: bool  # `top` is a linked worktree
+    bare: bool  # found inside a repository without working files
+
+
+def locate(start: Path) -> Location | None:
+    """The repository around `start`; None where there is none."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        entry = folder / ".git"
+        if entry.is_dir() and (entry / "HEAD").exists():
+            return Location(folder, entry, linked=False, bare=False)
+        if entry.is_file():
+            git_dir = pointed_to(entry)
+            if git_dir and git_dir.is_dir():
+                common = common_dir(git_dir)
+                return Location(folder, common, linked=common != git_dir, bare=False)
+        if (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir():
+            if folder.name == ".git":
+                return Location(folder.parent, folder, linked=False, bare=False)
+            return Location(folder, folder, linked=False, bare=True)
+    return None
+
+
+def main_checkout(start: Path) -> Path | None:
+    """The main checkout around `start`, also from inside a linked worktree; None where it cannot be told."""
+    found = locate(start)
+    if found is None or found.bare:
+        return None
+    if not found.linked:
+        return found.top
+    return found.common_dir.parent if found.common_dir.name == ".git" else None
+
+
+def pointed_to(dot_git: Path) -> Path | None:
+    """The folder that a `.git` file names; None where it names none."""
+    try:
+        text = dot_git.read_bytes()
+    except OSError:
+        return None
+    if not text.startswith(b"gitdir: "):
+        return None
+    return _relative_to(dot_git.parent, text.removeprefix(b"gitdir: "))
+
+
+def common_dir(git_dir: Path) -> Path:
+    """The repository that a worktree's own folder in `.git/worktrees` belongs to, or `git_dir` itself."""
+    try:
+        return _relative_to(git_dir, (git_dir / "commondir").read_bytes())
+    except OSError:
+        return git_dir
+
+
+def registered(common: Path, root: Path) -> Path | None:
+    """What git keeps for the linked worktree at `root` (a folder of `.git/worktrees`); None where it knows none."""
+    fallback = None
+    for entry in sorted((common / "worktrees").glob("*")):
+        try:
+            target = _relative_to(entry, (entry / "gitdir").read_bytes())
+        except OSError:
+            continue
+        if target.parent.resolve() == root.resolve():
+            return entry
+        if entry.name == root.name and not target.parent.exists():
+            fallback = entry  # the main checkout was moved, its worktrees with it
+    return fallback
+
+
+def _relative_to(base: Path, text: bytes) -> Path:
+    return Path(os.path.normpath(base / os.fsdecode(text.rstrip(b"\r\n"))))

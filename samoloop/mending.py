@@ -1,0 +1,78 @@
+"""What a child or a killed git breaks in a worktree's own git files, put right without touching anything else."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from samoloop.checkout import pointed_to
+from samoloop.files import write_atomic
+from samoloop.git import is_oid
+
+# A git that outlived its killed worker ends within this time; only then is its lock file nobody's.
+ORPHAN_SECONDS = 1.0
+
+
+def mend_head(git_dir: Path, ref: str) -> list[str]:
+    """Let an unreadable HEAD name `ref` again; without it git takes the folder for no repository at all."""
+    head = git_dir / "HEAD"
+    try:
+        text = head.read_text().strip()
+    except (OSError, ValueError):
+        text = ""
+    if text.startswith("ref: refs/") or is_oid(text):
+        return []
+    write_atomic(head, f"ref: {ref}\n")
+    return [f"HEAD of the worktree was unreadable ({text[:40]!r}) and is on {ref.removeprefix('refs/heads/')} again."]
+
+
+def mend_link(root: Path, git_dir: Path) -> list[str]:
+    """Let the worktree's `.git` file and git's record of the worktree name each other again.
+
+    A repository that the child made in its place is moved into `git_dir`, never deleted.
+    """
+    link, back = root / ".git", git_dir / "gitdir"
+    if not back.exists() or _target(back) != link:
+        write_atomic(back, f"{link}\n")
+    if link.is_symlink():
+        note = f"The .git file of {root} was a link and is right again."
+    elif link.is_dir():
+        aside = next(path for n in range(1, 1000) if not (path := git_dir / f"replaced-git-{n}").exists())
+        shutil.move(link, aside)
+        note = f"The .git file of {root} was replaced by a repository, which is now in {aside}."
+    elif not link.exists():
+        note = f"The .git file of {root} was missing and is back."
+    else:
+        target = pointed_to(link)
+        if target and target.resolve() == git_dir.resolve():
+            return []
+        note = f"The .git file of {root} led elsewhere and is right again."
+    write_atomic(link, f"gitdir: {git_dir}\n")
+    return [note]
+
+
+def remove_stale_locks(locks: list[Path], quiet_since: float) -> list[str]:
+    """Remove those of `locks` that are not younger than `quiet_since` (epoch seconds). Sentences for the report."""
+    notes = []
+    for lock in locks:
+        if _age_at(lock, quiet_since) is None:
+            continue
+        while (age := _age_at(lock, time.time())) is not None and age < ORPHAN_SECONDS:
+            time.sleep(0.02)
+        if age is not None:
+            lock.unlink(missing_ok=True)
+            notes.append(f"A killed git had left {lock.name}; it was removed.")
+    return notes
+
+
+def _age_at(path: Path, moment: float) -> float | None:
+    """Seconds from the file's change to `moment`; None where there is no file or it is younger."""
+    try:
+        age = moment - path.lstat().st_mtime
+    except OSError:
+        return None
+    return age if age >= 0 else None
+
+
+def _target(back: Path) -> Path:
+    return Path(os.path.normpath(back.parent / os.fsdecode(back.read_bytes().rstrip(b"\r\n"))))

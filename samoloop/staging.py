@@ -1,0 +1,72 @@
+"""Bring an index to the worktree's content, path by path, leaving out what must not be in a commit.
+
+`git add --all` stops at the first unreadable file and takes a file of any size.
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from samoloop.git import Git, failure
+from samoloop.tree_state import Skipped
+
+LIMIT_BYTES = 50 * 1024 * 1024
+_ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
+_NOT_OF_ONE_PATH = (b".lock", b"No space left", b"Input/output error", b"Read-only file system")
+
+
+def stage(git: Git, root: Path, paths: Sequence[str]) -> list[Skipped]:
+    """Record the present content of `paths` (or that they are gone) in git's index; returns those left out.
+
+    Raises GitError when the index cannot be written.
+    """
+    skipped = []
+    wanted = []
+    for path in paths:
+        if why := _reason_to_skip(root, path):
+            skipped.append(Skipped(path, why))
+        else:
+            wanted.append(path)
+    if wanted:
+        skipped += _add(git, root, wanted)
+    return skipped
+
+
+def _add(git: Git, root: Path, paths: list[str]) -> list[Skipped]:
+    """One call for all; where it fails, halve until the path that git refuses is found."""
+    done = git.call(*_ADD, stdin=b"".join(os.fsencode(path) + b"\0" for path in paths))
+    if done.returncode == 0:
+        return []
+    if any(word in done.stderr for word in _NOT_OF_ONE_PATH):
+        raise failure(_ADD, done, root)
+    if len(paths) == 1:
+        return [Skipped(paths[0], "git refused it: " + " ".join(os.fsdecode(done.stderr).split()))]
+    half = len(paths) // 2
+    return _add(git, root, paths[:half]) + _add(git, root, paths[half:])
+
+
+def _reason_to_skip(root: Path, path: str) -> str | None:
+    if path.endswith("/"):
+        return "a git repository of its own"
+    full = os.path.join(root, path)  # noqa: PTH118 - a child may leave 50,000 of them
+    try:
+        found = os.lstat(full)
+    except (FileNotFoundError, NotADirectoryError):
+        return None  # gone: the removal is recorded
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if stat.S_ISREG(found.st_mode):
+        if found.st_size > LIMIT_BYTES:
+            return f"{found.st_size / 1024**2:.0f} MB, more than {LIMIT_BYTES // 1024**2} MB"
+        if not os.access(full, os.R_OK):
+            return "cannot be read"
+    elif not (stat.S_ISLNK(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        return "not a file"
+    return None
+
+
+def commit_tree(git: Git, tree: str, parents: Sequence[str], message: str | bytes, identity: dict[str, str]) -> str:
+    """A commit that no ref names yet. `message` is kept byte for byte."""
+    data = message if isinstance(message, bytes) else os.fsencode(message)
+    return git.line("commit-tree", tree, *(part for p in parents for part in ("-p", p)), stdin=data, env=identity)
