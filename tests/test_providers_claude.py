@@ -19,7 +19,7 @@ def test_a_run_tells_its_start_words_tools_cost_and_end():
         Started("11e36efc-c0ce-41df-ace9-b2d8e43e303f"),
         Text("I will look."),
         Tool("toolu_0001", "Bash", "echo hi; echo $FROM_USER_SETTINGS", running=True),
-        Tool("toolu_0001", "Bash"),
+        Tool("toolu_0001", "Bash", "echo hi; echo $FROM_USER_SETTINGS"),
         Text("done"),
         Usage(2400, 100, 400, pytest.approx(0.0127), "claude-opus-4-8[1m]"),
         Result(True, "done"),

@@ -26,7 +26,7 @@ from samoloop.providers.base import (
     Trouble,
     Usage,
 )
-from samoloop.providers.program import Program, Settings, ask, not_found, older, version_of
+from samoloop.providers.program import Program, Settings, ask, effort_word, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,
     count,
@@ -96,7 +96,7 @@ class ClaudeProvider:
         if request.model:
             argv += ["--model", request.model]
         if request.effort:
-            argv += ["--effort", _effort(request.effort)]
+            argv += ["--effort", effort_word(request.effort, _EFFORT)]
         env = dict(_ENVIRONMENT)
         if request.permissions is Permissions.FULL:
             env["IS_SANDBOX"] = "1"  # without it root is refused full permissions
@@ -124,12 +124,6 @@ class ClaudeProvider:
             f"The managed settings in {folder} act on children too." for folder in _MANAGED if Path(folder).is_dir()
         ]
         return Checkup(program, version, logged_in, leaks, advice)
-
-
-def _effort(effort: str) -> str:
-    if effort not in _EFFORT:
-        raise ProviderError(f"effort {effort!r} is unknown; use one of {', '.join(_EFFORT)}.")
-    return _EFFORT[effort]
 
 
 def _plugin(folder: Path, skills: Path) -> Path:
@@ -166,7 +160,7 @@ class ClaudeReader:
     def __init__(self) -> None:
         self._error: tuple[str, str] | None = None  # class and words of the last synthetic assistant event
         self._limit: Failure | None = None  # the usage limit that a rejected rate_limit_event announced
-        self._names: dict[str, str] = {}  # running tools by id
+        self._running: dict[str, Tool] = {}  # by id
         self._denied: set[str] = set()  # tool calls already reported: a second result repeats them
         self._ended = False
 
@@ -214,21 +208,19 @@ class ClaudeReader:
             if block.get("type") == "text" and main and text(block, "text"):
                 events.append(Text(text(block, "text")))
             elif block.get("type") == "tool_use":
-                name, key = text(block, "name"), text(block, "id")
-                self._names[key] = name
-                events.append(Tool(key, name, tool_detail(mapping(block, "input")), running=True))
+                tool = Tool(text(block, "id"), text(block, "name"), tool_detail(mapping(block, "input")), running=True)
+                self._running[tool.id] = tool
+                events.append(tool)
         return events
 
     def _tool_results(self, event: dict[str, object]) -> list[Event]:
-        return [
-            Tool(
-                text(block, "tool_use_id"),
-                self._names.pop(text(block, "tool_use_id"), ""),
-                ok=not block.get("is_error"),
-            )
-            for block in objects(mapping(event, "message"), "content")
-            if block.get("type") == "tool_result"
-        ]
+        events: list[Event] = []
+        for block in objects(mapping(event, "message"), "content"):
+            if block.get("type") == "tool_result":
+                key = text(block, "tool_use_id")
+                started = self._running.pop(key, Tool(key, ""))
+                events.append(replace(started, running=False, ok=not block.get("is_error")))
+        return events
 
     def _rate_limit(self, info: dict[str, object]) -> list[Event]:
         """The event comes on every run of a subscription; only `rejected` without paid overage is a limit."""

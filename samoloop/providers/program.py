@@ -114,3 +114,10 @@ def older(version: str | None, oldest: tuple[int, ...]) -> bool:
 def not_found(program: Program, environ: Mapping[str, str]) -> Checkup:
     """What `doctor` says where the program is missing."""
     return Checkup(None, advice=f"{program.missing(environ)} {program.advice()}")
+
+
+def effort_word(effort: str, words: Mapping[str, str]) -> str:
+    """The CLI's own word for an effort. Raises ProviderError listing the efforts that there are."""
+    if effort not in words:
+        raise ProviderError(f"effort {effort!r} is unknown; use one of {', '.join(words)}.")
+    return words[effort]
