@@ -162,6 +162,11 @@ class Child:
         )
 
     @property
+    def alive(self) -> bool:
+        """Whether its process was there when it was started or found."""
+        return self._leader is not None
+
+    @property
     def pid(self) -> int | None:
         """The process that is waited for; None when it was gone already."""
         return self._leader.pid if self._leader else None

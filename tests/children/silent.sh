@@ -1,0 +1,3 @@
+#!/bin/sh
+# Hangs before its first word.
+exec sleep 1000
