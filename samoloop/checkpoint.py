@@ -5,6 +5,7 @@ timeline and nothing that it reaches is ever collected. Everything is plumbing o
 or hook of the person takes part.
 """
 
+import hashlib
 import os
 import re
 import stat
@@ -20,6 +21,9 @@ from samoloop.staging import commit_tree
 from samoloop.worktree import Snapshot, Worktree
 
 _ROOT_SUBJECT = "The session begins"  # the ref's first commit: no code behind it, so the timeline ends there
+# Written by the worker or by people, so no sign of a child's progress.
+_NOT_THE_CHILDS = frozenset({"_approval.md", "_action.md", "_inbox.md", "_report.md", "_task.md"})
+_WORKERS_LINES = re.compile(rb"^(Phase|Iteration|Blocked):.*$", re.MULTILINE)
 # NUL after every field, and with -z after the last as well.
 _FORMAT = "--format=%H%x00%T%x00%P%x00%ct%x00%s" + "".join(
     f"%x00%(trailers:key={key},valueonly,separator=%x2C)" for key in ("Iteration", "Attempt", "Head")
@@ -175,6 +179,25 @@ def read(worktree: Worktree, ref: str, name: str) -> bytes | None:
     """A session file as the newest checkpoint has it; None where it has none."""
     done = worktree.store.call("cat-file", "blob", f"{ref}:{name}")
     return None if done.returncode else done.stdout
+
+
+def fingerprint(session_dir: Path) -> str:
+    """A hash over the session's own files, for the detection of progress; needs no git.
+
+    What the worker and people write (the worker's lines of `_overview.md`, approvals, the report) does not change it.
+    """
+    total = hashlib.sha256()
+    for path, _ in session_files(session_dir):
+        if path in _NOT_THE_CHILDS:
+            continue
+        try:
+            content = (session_dir / path).read_bytes()
+        except FileNotFoundError:
+            continue  # an editor has just replaced it
+        if path == "_overview.md":
+            content = _WORKERS_LINES.sub(b"", content)
+        total.update(os.fsencode(path) + b"\0" + hashlib.sha256(content).digest())
+    return total.hexdigest()
 
 
 def _log(worktree: Worktree, ref: str, *limit: str) -> list[Checkpoint]:

@@ -204,6 +204,14 @@ class Worktree:
                 continue
         return None
 
+    def head(self) -> str | None:
+        """The commit that is checked out, read from files where git keeps it in files; None without a commit."""
+        try:
+            text = (self.git_dir / "HEAD").read_text().strip()
+        except (OSError, ValueError):
+            return None
+        return self.store.ref(text.removeprefix("ref: ")) if text.startswith("ref: ") else text
+
     def stashes(self) -> list[str]:
         """Commit ids of the repository's stash, which all worktrees share: compare before and after a child."""
         try:
