@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -147,8 +147,7 @@ class Child:
         """
         before = children()
         gone = wrapper.exit_code(stem) is not None or boot != boot_id()
-        candidates = [] if gone else [wrapper.pid(stem), *_lock_holders(lock)]
-        leader = _find_leader(candidates, f"{MARKER}={marker}")
+        leader = None if gone else _find_leader(lock, wrapper.pid(stem), f"{MARKER}={marker}")
         seen_at = time.time() if leader else wrapper.last_written(stem) or started_at
         return cls(
             stem=stem,
@@ -226,7 +225,7 @@ class Child:
         """Where only the wrapper was killed, the CLI runs on: wait for that instead."""
         if self._killed or wrapper.exit_code(self._stem) is not None:
             return False
-        survivor = _find_leader(_lock_holders(self._lock), self._entry)
+        survivor = _find_leader(self._lock, self._session, self._entry)
         if survivor:
             leader.close()
             self._leader = survivor
@@ -260,7 +259,7 @@ class Child:
             self._process.poll()
         if self._leader:
             self._leader.close()
-        reap()
+        reap([self._leader.pid] if self._leader else [])
         return swept
 
     def _left_behind(self) -> set[int]:
@@ -276,12 +275,16 @@ class Child:
         return code
 
 
-def _find_leader(pids: Iterable[int | None], entry: str) -> ExitWatch | None:
-    """The first of `pids` that is the child's for certain: a number alone may belong to anybody by now."""
-    for pid in filter(None, pids):
+def _find_leader(lock: Path, wrapper_pid: int | None, entry: str) -> ExitWatch | None:
+    """The wrapper; where that is gone, the CLI, known by the lock and by the wrapper's session. None: both are gone.
+
+    A pid alone may belong to anybody by now, and a holder of the lock may be a tool that outlived the CLI: most CLIs
+    run tools in sessions of their own.
+    """
+    for pid in filter(None, [wrapper_pid, *_lock_holders(lock)]):
         with contextlib.suppress(ProcessLookupError):
             watch = ExitWatch(pid)
-            if has_entry(pid, entry):
+            if has_entry(pid, entry) and (wrapper_pid is None or session_of(pid) == wrapper_pid):
                 return watch
             watch.close()
     return None

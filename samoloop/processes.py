@@ -83,11 +83,14 @@ def orphans(name: str, before: set[int]) -> set[int]:
     return {pid for pid, state in _inherited() if pid not in before and state != "Z" and not _has_name(pid, name)}
 
 
-def reap() -> None:
+def reap(known: Iterable[int]) -> None:
     """Clear away inherited processes that have ended.
 
-    A leader of its own session stays: it may be a subprocess of another thread, whose exit code must not be stolen.
+    Of those that lead a session only the `known` ones: any other may be a subprocess that another thread waits for,
+    whose exit code must not be stolen.
     """
+    for pid in known:
+        _reap(pid)
     for pid, state in _inherited():
         if state == "Z" and session_of(pid) != pid:
             _reap(pid)

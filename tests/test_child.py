@@ -157,10 +157,10 @@ class TestLimits:
         assert attempt.run("silent.sh", silence=0.4).by is EndedBy.SILENCE
 
     def test_a_long_tool_is_no_silence(self, attempt: Attempt):
-        assert attempt.run("long_tool.sh", "1", silence=0.3).by is EndedBy.EXIT
+        assert attempt.run("long_tool.sh", "0.6", silence=0.2).by is EndedBy.EXIT
 
     def test_computing_is_no_silence(self, attempt: Attempt):
-        assert attempt.run("busy.py", "1.2", silence=0.4).by is EndedBy.EXIT
+        assert attempt.run("busy.py", "0.8", silence=0.3).by is EndedBy.EXIT
 
     def test_no_first_byte_of_a_cli_that_starts_at_once(self, attempt: Attempt):
         assert attempt.run("silent.sh", first_byte=0.2, starts_at_once=True).by is EndedBy.FIRST_BYTE

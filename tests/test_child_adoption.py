@@ -1,5 +1,6 @@
 """The worker dies, the child lives on: the next worker finds it, or knows that it is gone."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from child_runs import Attempt, is_running, until
 
 from samoloop.child import MARKER, Child
 from samoloop.limits import EndedBy
+from samoloop.locks import is_held
 from samoloop.processes import boot_id, find
 from samoloop.providers.base import Result
 
@@ -57,19 +59,20 @@ def pid_of(attempt: Attempt) -> int:
 
 
 def test_a_child_outlives_its_worker_and_is_adopted(attempt: Attempt):
-    with worker(attempt, "long_tool.sh", "1") as dead:
+    with worker(attempt, "waits.sh", str(attempt.folder / "go")) as dead:
         dead.kill()
         dead.wait()
         child = adopt(attempt)
         assert child.alive
         assert child.pid == pid_of(attempt)
+        (attempt.folder / "go").touch()
         ended = attempt.wait(child)
     assert (ended.exit_code, ended.by, ended.usage_complete) == (0, EndedBy.EXIT, True)
     assert attempt.events[-1] == Result(True, "done")
 
 
 def test_a_child_that_ended_meanwhile_gives_its_exit_code(attempt: Attempt):
-    with worker(attempt, "sh", "-c", 'sleep 0.3; echo \'{"result": "done"}\'; exit 3') as dead:
+    with worker(attempt, "sh", "-c", 'sleep 0.1; echo \'{"result": "done"}\'; exit 3') as dead:
         dead.kill()
         until(attempt.file(".exit").exists)
     child = adopt(attempt, ago_seconds=3600)
@@ -150,14 +153,15 @@ def test_a_child_whose_pid_was_not_written_is_found_by_its_lock(attempt: Attempt
 
 
 def test_a_cli_whose_wrapper_was_killed_is_found_by_its_lock(attempt: Attempt):
-    with worker(attempt, "sh", "-c", 'echo $$; sleep 1; echo \'{"result": "done"}\'') as dead:
-        cli = int(until(attempt.file(".jsonl").read_text))
+    with worker(attempt, "waits.sh", str(attempt.folder / "go")) as dead:
+        cli = json.loads(until(attempt.file(".jsonl").read_text))["pid"]
         dead.kill()
         dead.wait()
         os.kill(pid_of(attempt), signal.SIGKILL)
         until(lambda: not is_running(pid_of(attempt)))
         child = adopt(attempt)
         assert child.pid == cli
+        (attempt.folder / "go").touch()
         ended = attempt.wait(child)
     assert (ended.exit_code, ended.by) == (None, EndedBy.EXIT)
     assert attempt.events == [Result(True, "done")]
@@ -170,9 +174,7 @@ def test_what_a_lost_child_left_behind_is_swept(attempt: Attempt):
         dead.kill()
         os.killpg(pid_of(attempt), signal.SIGKILL)
         until(lambda: not is_running(pid_of(attempt)))
-        attempt.file(".pid").unlink()
-        with suppress(FileNotFoundError):
-            attempt.lock.unlink()  # else the tool, which holds it, counts as the child
+        assert is_held(attempt.lock)  # by the tool, which is not the child
         ended = attempt.wait(adopt(attempt))
     assert (ended.by, ended.swept) == (EndedBy.LOST, 1)
     assert not is_running(tool)
@@ -180,12 +182,14 @@ def test_what_a_lost_child_left_behind_is_swept(attempt: Attempt):
 
 def test_two_adopters_see_the_same_end_and_do_not_disturb_each_other(attempt: Attempt):
     other = Attempt(attempt.folder, attempt.marker)
-    with worker(attempt, "long_tool.sh", "0.5") as dead:
+    with worker(attempt, "waits.sh", str(attempt.folder / "go")) as dead:
         dead.kill()
         mine, theirs = adopt(attempt), adopt(other)
+        assert mine.pid == theirs.pid == pid_of(attempt)
         results = []
         thread = threading.Thread(target=lambda: results.append(other.wait(theirs)))
         thread.start()
+        (attempt.folder / "go").touch()
         ended = attempt.wait(mine)
         thread.join()
     assert [(one.exit_code, one.by) for one in (ended, *results)] == [(0, EndedBy.EXIT)] * 2
