@@ -98,6 +98,12 @@ class Config:
             return self.model
         return self.models.get(provider) or self.providers.get(provider, {}).get("model")
 
+    def provider_settings(self, name: str) -> dict[str, Any] | None:
+        """What the provider itself is to know; None where the configuration does not mention it."""
+        if name not in self.providers:
+            return None
+        return {key: value for key, value in self.providers[name].items() if key not in ("model", "iteration")}
+
     def limits_for(self, phase: str, phase_seconds: int | None) -> Limits:
         """The limits of one child: the configuration of the phase, else the phase's own, else the general ones."""
         total = self.phase(phase).iteration_seconds or phase_seconds

@@ -144,7 +144,9 @@ def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int,
 def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -> prompt.Prompt:
     """The prompt of the next child; `inbox` are guidance files that the journal does not name yet."""
     session, state, config = worker.session, worker.state, worker.config
-    place = prompt.Place(session.dir, session.worktree, session.branch, folder("skills"))
+    phase = state.live_workflow.phase(state.phase)
+    limit = config.limits_for(phase.name, phase.iteration_seconds).total
+    place = prompt.Place(session.dir, session.worktree, session.branch, folder("skills"), limit)
     names = [*(state.inbox if state.retry else []), *inbox]
     guidance = [gates.read_text(session.logs / name) or "" for name in names]
     profile = config.phase(state.phase).profile or config.profile

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from samoloop import overview, signals
+from samoloop.durations import format_seconds
 from samoloop.state import State
 from samoloop.workflow_files import fill
 
@@ -24,6 +25,7 @@ class Place:
     worktree: Path
     branch: str
     skills_dir: Path
+    limit_seconds: float  # of one child
 
 
 @dataclass(frozen=True)
@@ -78,19 +80,21 @@ def build(
 
 
 def _facts(values: Mapping[str, str], state: State, allowed: Sequence[str], place: Place) -> str:
-    phase = state.live_workflow.phase(state.phase)
+    workflow = state.live_workflow
+    phase = workflow.phase(state.phase)
     count = min(state.phase_iterations + (0 if state.retry else 1), phase.max_iterations)
+    base = (state.created.get("base") or "")[:12]
     lines = [
         f"- Session folder: `{values['session_dir']}`; the task in full: `{overview.TASK_FILE}` there",
-        f"- Worktree, your working folder: `{values['worktree']}`, branch `{values['branch']}`",
-        f"- Phase `{phase.name}`, iteration {values['iteration']}; "
-        f"{count} of at most {phase.max_iterations} in this phase",
+        f"- Worktree, your working folder: `{values['worktree']}`, branch `{values['branch']}`"
+        + (f", base commit `{base}`" if base else ""),
+        f"- Workflow `{workflow.name}`, phase `{phase.name}`, iteration {values['iteration']}; "
+        f"{count} of at most {phase.max_iterations} in this phase, {format_seconds(place.limit_seconds)} each",
         f"- Allowed next phases: {', '.join(_allowed_now(state, allowed))}",
-        f"- Signal: `{values['signal']}`",
     ]
     if phase.skills:
-        named = ", ".join(f"`{place.skills_dir / name / 'SKILL.md'}`" for name in phase.skills)
-        lines.append(f"- Skills with depth: {named}")
+        named = ", ".join(f"`{name}/SKILL.md`" for name in phase.skills)
+        lines.append(f"- Skills with depth, under `{place.skills_dir}`: {named}")
     return "## Facts\n\n" + "\n".join(lines)
 
 

@@ -67,7 +67,8 @@ def _summary(session: Session, state: State) -> str:
         state.summary,
         f"- Session: `{session.dir}`",
         f"- Branch: `{session.branch}`, worktree `{session.worktree}`",
-        f"- Spent: {totals.iterations} iterations, {format_seconds(totals.seconds)} of work, {money(totals)}, {tokens(totals)}",
+        f"- Spent: {totals.iterations} iterations, {format_seconds(totals.seconds)} of work, "
+        f"{money(totals)}, {tokens(totals)}",
     ]
     return "\n".join([lines[0], "", *lines[1:]] if lines[0] else lines[1:])
 

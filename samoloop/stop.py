@@ -15,6 +15,7 @@ class StopRequest:
     def __init__(self) -> None:
         self._finish = _Flag()
         self._now = _Flag()
+        self.interrupted = False  # by Ctrl-C
         self.terminal_gone = False  # said, not acted on: whoever prints may stop printing
 
     @property
@@ -63,17 +64,21 @@ class _Flag:
 
 
 def install_handlers(stop: StopRequest) -> None:
-    """First SIGINT: finish. Second SIGINT or SIGTERM: now. SIGHUP: go on without the terminal.
+    """First SIGINT: finish; so does SIGUSR1. Second SIGINT or SIGTERM: now. SIGHUP: go on without the terminal.
 
     Handlers, not SIG_IGN: what is ignored here would be ignored in every child too. They only set flags, because a
     handler that writes can run in the middle of another write.
     """
 
     def interrupted(number: int, frame: FrameType | None) -> None:
+        stop.interrupted = True
         if stop.finish:
             stop.ask_now()
         else:
             stop.ask_to_finish()
+
+    def finish(number: int, frame: FrameType | None) -> None:
+        stop.ask_to_finish()
 
     def terminated(number: int, frame: FrameType | None) -> None:
         stop.ask_now()
@@ -82,5 +87,6 @@ def install_handlers(stop: StopRequest) -> None:
         stop.terminal_gone = True
 
     signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGUSR1, finish)
     signal.signal(signal.SIGTERM, terminated)
     signal.signal(signal.SIGHUP, hung_up)

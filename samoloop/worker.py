@@ -74,7 +74,7 @@ class Worker:
         return checkpoint.ref_name(self.session.name)
 
     def provider(self, name: str) -> Provider:
-        return providers.get(name, self.config.providers.get(name), self.environ)
+        return providers.get(name, self.config.provider_settings(name), self.environ)
 
     def child_environment(self) -> dict[str, str]:
         """The environment of a child: without the worker's secrets."""

@@ -1,0 +1,59 @@
+"""What the commands share: the project they are in, the session that is meant, and who is speaking."""
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samoloop import config, session
+from samoloop.config import Config
+from samoloop.errors import UsageError
+from samoloop.project import find_root
+from samoloop.session import Session
+from samoloop.state import State
+
+session_argument = click.argument("session_name", metavar="[SESSION]", required=False)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The main checkout, or the folder of sessions in place, that the command is in. Raises UsageError."""
+    here = (start or Path.cwd()).resolve()
+    root = find_root(here)
+    if root is None:
+        raise UsageError(
+            f"{here} is in no git repository and holds no sessions: go to your project, or start with "
+            "`samoloop run --in-place`"
+        )
+    return root
+
+
+def load_config(root: Path, flags: Mapping[str, Any] | None = None) -> Config:
+    return config.load(root, os.environ, flags)
+
+
+def find_session(name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> tuple[Config, Session]:
+    """The session that is meant, and its project's settings."""
+    settings = load_config(project_root())
+    return settings, session.resolve(settings.sessions_dir, name, wanted)
+
+
+def speaker() -> str:
+    """Who uses the command line, for the journal."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = f"uid {os.getuid()}"
+    return f"{name} (command)"
+
+
+def warn(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty() and sys.stdin.isatty()

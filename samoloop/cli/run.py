@@ -1,0 +1,311 @@
+"""`run`, `resume` and `stop`: starting a worker, and ending one."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samoloop.cli.common import find_session, load_config, session_argument, speaker
+from samoloop.config import EFFORTS, Config
+from samoloop.errors import SessionError, UsageError
+from samoloop.session import LOCK, Session, find
+from samoloop.state import Condition
+
+TASK_LIMIT_BYTES = 8 * 1024 * 1024
+START_SECONDS = 10.0
+
+_REMEMBERED = ("provider", "model", "effort", "profile", "permissions")
+
+
+def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What `run` and `resume` have in common."""
+    options = [
+        click.option("--provider", help="The CLI to use: claude, codex, gemini, opencode, mini, demo, or your own."),
+        click.option("--model", help="The model, by the CLI's own name."),
+        click.option("--effort", type=click.Choice(EFFORTS), help="How hard the model shall think."),
+        click.option("--profile", help="A posture for every child: architect, developer, qa, ..."),
+        click.option("--permissions", type=click.Choice(["full", "edits"]), help="What a child may do unasked."),
+        click.option("--yes", is_flag=True, help="Take suggestions and approve the plan, this time."),
+        click.option("--no-wait", is_flag=True, help="Exit with 3 instead of waiting for a person or a limit."),
+        click.option("--detach", is_flag=True, help="Work in the background; the terminal may close."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("run")
+@click.argument("task", required=False)
+@click.option("--file", "task_file", metavar="FILE", help="Read the task from a file, - for standard input.")
+@click.option("--session", "name", metavar="NAME", help="The session's name; an unfinished one goes on.")
+@click.option("--workflow", help="The shape of the work; see `samoloop workflows list`.")
+@click.option("--repo", type=click.Path(path_type=Path), help="The repository, if not this one.")
+@click.option("--base", default="HEAD", show_default=True, help="The commit to start from.")
+@click.option("--in-place", is_flag=True, help="Work in this folder itself, without a branch; works without git.")
+@worker_options
+def run(
+    task: str | None,
+    task_file: str | None,
+    name: str | None,
+    workflow: str | None,
+    repo: Path | None,
+    base: str,
+    in_place: bool,
+    yes: bool,
+    no_wait: bool,
+    detach: bool,
+    **flags: str | None,
+) -> int:
+    """Hand off a task: a branch, a worktree, and one fresh child per iteration until it is done.
+
+    \b
+    samoloop run "Add JWT auth"
+    samoloop run --file task.md --session auth --detach
+    """
+    refuse_inside_child()
+    root = _root(repo, in_place)
+    words = read_task(task, task_file)
+    settings = load_config(root, {**flags, "workflow": workflow})
+    found = find(settings.sessions_dir, name) if name else None
+    if found and found.state().condition is not Condition.DONE:
+        if words is not None:
+            raise UsageError(
+                f"{found.name} is not finished, so it takes no new task: go on with `samoloop resume {found.name}`, "
+                "or choose another --session"
+            )
+        return start(found, settings, yes=yes, no_wait=no_wait, detach=detach, by=speaker())
+    if words is None:
+        raise UsageError('there is no task: samoloop run "Add JWT auth", or --file FILE')
+    session = new_session(settings, words, root=root, base=base, in_place=in_place, name=name, flags=flags)
+    return start(session, settings, yes=yes, no_wait=no_wait, detach=detach)
+
+
+@click.command("resume")
+@session_argument
+@click.option("-m", "--message", help="Guidance for the next child.")
+@click.option("--now", is_flag=True, help="Try at once, whatever limit was met.")
+@click.option("--worker", "only_work", is_flag=True, hidden=True, help="Started by samoloop itself, not by a person.")
+@worker_options
+def resume(
+    session_name: str | None,
+    message: str | None,
+    now: bool,
+    only_work: bool,
+    yes: bool,
+    no_wait: bool,
+    detach: bool,
+    **flags: str | None,
+) -> int:
+    """Go on with a session where it is: after a gate, a block, a stop or a crash.
+
+    \b
+    samoloop resume auth
+    samoloop resume auth -m "Use sqlite."
+    """
+    refuse_inside_child()
+    from samoloop import gates
+
+    settings, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
+    if session.state().condition is Condition.DONE:
+        raise SessionError(f"{session.name} is done; its report: {session.dir / '_report.md'}")
+    remembered = session.state().created.get("settings") or {}
+    settings = load_config(settings.root, {**remembered, **{key: value for key, value in flags.items() if value}})
+    if message:
+        gates.tell(session.dir, message, speaker())
+    return start(
+        session, settings, yes=yes, no_wait=no_wait, detach=detach, by=None if only_work else speaker(), now=now
+    )
+
+
+@click.command("stop")
+@session_argument
+@click.option("--now", is_flag=True, help="End the child too; its iteration runs again on resume.")
+def stop(session_name: str | None, now: bool) -> None:
+    """Let the running iteration finish, then stop.
+
+    \b
+    samoloop stop auth
+    """
+    from samoloop.locks import is_held
+
+    _, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
+    if not is_held(session.dir / LOCK):
+        click.echo(f"No worker is at work on {session.name}.")
+        return
+    pid = int((session.dir / LOCK).read_text().strip() or 0)
+    if pid <= 1:
+        raise SessionError(f"the worker of {session.name} cannot be found: {session.dir / LOCK} names no process")
+    os.kill(pid, signal.SIGTERM if now else signal.SIGUSR1)
+    click.echo(f"Asked worker {pid} of {session.name} to stop " + ("now." if now else "after this iteration."))
+
+
+def refuse_inside_child() -> None:
+    """A child must not start workers of its own: they would outlive it and spend without a limit."""
+    if "SAMOLOOP_MARKER" in os.environ:
+        raise UsageError("this is a child's environment: a child works, it does not start or resume sessions")
+
+
+def read_task(task: str | None, task_file: str | None) -> str | None:
+    """The task from the argument, a file or standard input; None where none is given. Raises UsageError."""
+    if task is not None and task_file is not None:
+        raise UsageError("give the task as an argument or with --file, not both")
+    if task_file is not None:
+        task = _read_file(task_file)
+    if task is not None and not task.strip():
+        raise UsageError("the task is empty; say in a sentence what is to be done")
+    return task
+
+
+def _read_file(name: str) -> str:
+    try:
+        data = sys.stdin.buffer.read(TASK_LIMIT_BYTES + 1) if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"the task cannot be read from {name}: {error.strerror}") from None
+    if len(data) > TASK_LIMIT_BYTES:
+        raise UsageError(
+            f"the task in {name} is larger than {TASK_LIMIT_BYTES // 1024 // 1024} MB; "
+            "put the matter in a file of the repository and name it"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"the task in {name} is not UTF-8 text") from None
+
+
+def _root(repo: Path | None, in_place: bool) -> Path:
+    """The project's main checkout; with --in-place the folder itself."""
+    from samoloop.repo import Repo
+
+    start = (repo or Path.cwd()).resolve()
+    if not start.is_dir():
+        raise UsageError(f"there is no folder {start}")
+    return start if in_place else Repo.find(start).root
+
+
+def new_session(
+    settings: Config,
+    task: str,
+    *,
+    root: Path,
+    base: str,
+    in_place: bool,
+    name: str | None,
+    flags: dict[str, str | None],
+) -> Session:
+    """A new session folder. Everything that can be refused is refused before it is made."""
+    from samoloop import prepare, providers, session, workflow_files
+    from samoloop.clock import Clock
+    from samoloop.repo import Repo
+
+    if name:
+        session.check_name(name)
+    workflow = workflow_files.load(settings.workflow, root)
+    for phase in workflow.phases:
+        if phase.child:
+            provider = settings.provider_for(phase.name)
+            providers.get(provider, settings.provider_settings(provider), os.environ)
+    return prepare.create(
+        settings,
+        workflow,
+        task,
+        repo=None if in_place else Repo.find(root),
+        base=base,
+        name=name,
+        settings={key: flags[key] for key in _REMEMBERED if flags.get(key)},
+        now=Clock().local,
+    )
+
+
+def start(
+    session: Session,
+    settings: Config,
+    *,
+    yes: bool,
+    no_wait: bool,
+    detach: bool,
+    by: str | None = None,
+    now: bool = False,
+) -> int:
+    """Run a worker here, or in the background. `by` names the person who resumes; None resumes nothing."""
+    if detach:
+        return start_detached(session, settings, yes=yes, no_wait=no_wait, by=by, now=now)
+    from samoloop import loop
+    from samoloop.processes import become_subreaper
+    from samoloop.screen import open_view
+    from samoloop.stop import StopRequest, install_handlers
+    from samoloop.worker import Worker, locked
+
+    with locked(session), open_view() as view:
+        stop_request = StopRequest()
+        install_handlers(stop_request)
+        become_subreaper()
+        worker = Worker(session, settings, stop=stop_request, view=view, yes=yes, no_wait=no_wait)
+        greet(worker)
+        if by is not None:
+            session.record("resumed", by=by, now=now)
+        decision = loop.run(worker)
+    click.echo(farewell(session, settings))
+    return 130 if stop_request.interrupted and decision.exit_code == 6 else decision.exit_code
+
+
+def greet(worker: Any) -> None:
+    """What a person should know before children start to work."""
+    config, session = worker.config, worker.session
+    worker.view.say(f"session {session.name}: {session.task}")
+    phase = session.state().phase
+    words = {
+        "full": "permissions: full, so a child may run any command as you (permissions: edits restrains it)",
+        "edits": "permissions: edits, so a child works in its CLI's restrained mode",
+    }
+    worker.view.say(f"{config.provider_for(phase)}, {words[config.permissions]}")
+
+
+def farewell(session: Session, settings: Config) -> str:
+    """The last lines: where it stands, and where to read on."""
+    state = session.state()
+    lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
+    if state.condition is Condition.DONE:
+        lines = [f"{session.name}: done. {state.summary}".rstrip(), f"  branch    {session.branch}"]
+    lines.append(f"  report    {session.dir / '_report.md'}")
+    if state.condition is not Condition.DONE:
+        lines.append(f"  go on     samoloop resume {session.name}")
+    return "\n".join(lines)
+
+
+def start_detached(session: Session, settings: Config, *, yes: bool, no_wait: bool, by: str | None, now: bool) -> int:
+    """A worker of its own session, which neither the terminal nor the ssh connection takes along."""
+    from samoloop.clock import Clock
+    from samoloop.locks import is_held
+
+    if is_held(session.dir / LOCK):
+        raise SessionError(f"a worker is at work on {session.name} already; watch it: samoloop log {session.name} -f")
+    if by is not None:
+        session.record("resumed", by=by, now=now)
+    argv = [sys.executable, "-m", "samoloop", "resume", session.name, "--worker"]
+    argv += ["--yes"] if yes else []
+    argv += ["--no-wait"] if no_wait else []
+    log = session.logs / "worker.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            argv,
+            cwd=settings.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    clock = Clock()
+    deadline = clock.monotonic() + START_SECONDS
+    while not is_held(session.dir / LOCK) and process.poll() is None and clock.monotonic() < deadline:
+        clock.wait([], 0.02)
+    if process.poll() not in (None, 0, 3, 4, 6):
+        raise SessionError(f"the worker ended at once with {process.returncode}; it said:\n{log.read_text()[-1000:]}")
+    click.echo(f"{session.name} is at work in the background (process {process.pid}).")
+    for word, command in (("watch", "log -f"), ("where", "status"), ("stop", "stop")):
+        click.echo(f"  {word:<6} samoloop {command} {session.name}")
+    return 0
