@@ -1,0 +1,167 @@
+"""What the programs that share one bot keep on disk: who polls, how far it came, which sessions there are.
+
+`~/.local/state/samoloop/telegram/<hash of the token>/`, readable by its owner only.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from samoloop.files import read_plain, sha256, write_atomic
+from samoloop.locks import is_held
+from samoloop.telegram.settings import Settings
+
+LIMIT_BYTES = 1_000_000
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Where samoloop keeps what belongs to no session."""
+    base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
+    return Path(base) / "samoloop"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A session that the relay serves."""
+
+    session_dir: Path
+    root: Path  # where its commands are run: the main checkout
+
+
+class Purpose(StrEnum):
+    """What a held text may become."""
+
+    REMARK = "remark"  # an answer or guidance: the person chooses
+    CHANGES = "changes"  # a request for changes to a plan
+    TASK = "task"  # a new session
+
+
+@dataclass(frozen=True)
+class HeldText:
+    """A person's text that acts on nothing until a button says what it is for. On disk before it is asked about."""
+
+    id: int  # the update that brought it
+    purpose: Purpose
+    text: str
+    by: str
+    message_id: int
+    thread: int | None = None
+    session_dir: str = ""  # a remark's session; empty: it has to be chosen
+    gate: str = ""  # of the plan that changes are requested for
+    hash: str = ""  # of the plan that was shown
+    root: str = ""  # a task's repository; empty: it has to be chosen
+    name: str = ""  # a task's session, chosen when the text came, so that a repeated tap starts nothing twice
+    asked: int | None = None  # the message with the buttons
+
+
+class Home:
+    """The state folder of one bot."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.folder = state_folder(environ) / "telegram" / settings.token_hash
+        for name in ("sessions", "roots", "held", "members"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+
+    @property
+    def poller_lock(self) -> Path:
+        """Held by the one program that polls."""
+        return self.folder / "poller.lock"
+
+    @property
+    def dedicated_lock(self) -> Path:
+        """Held by a `samoloop relay`: workers leave the polling to it."""
+        return self.folder / "dedicated.lock"
+
+    def member_lock(self) -> Path:
+        """Held by this process while it would poll if nobody else did."""
+        return self.folder / "members" / f"{os.getpid()}.lock"
+
+    def others_listen(self) -> bool:
+        """Whether another process polls or would take over. Locks that a dead one left are cleared away."""
+        others = [path for path in (self.folder / "members").glob("*.lock") if path != self.member_lock()]
+        alive = [path for path in others if is_held(path)]
+        for path in set(others) - set(alive):
+            path.unlink(missing_ok=True)
+        return bool(alive)
+
+    # How far the updates were handled
+
+    def offset(self) -> int:
+        """The first update that was not handled yet; 0 at the very beginning."""
+        try:
+            return int(read_plain(self.folder / "offset", 40) or b"0")
+        except ValueError:
+            return 0
+
+    def save_offset(self, offset: int) -> None:
+        """Only after the effect of everything before it is on disk."""
+        write_atomic(self.folder / "offset", f"{offset}\n", mode=0o600)
+
+    # Which sessions and repositories there are
+
+    def register(self, session_dir: Path, root: Path) -> None:
+        """Have a session served, also while no worker of its own runs."""
+        known = {"session": str(session_dir.resolve()), "root": str(root.resolve())}
+        write_atomic(self.folder / "sessions" / f"{sha256(known['session'])[:16]}.json", json.dumps(known), mode=0o600)
+        write_atomic(
+            self.folder / "roots" / f"{sha256(known['root'])[:16]}.json", json.dumps(known["root"]), mode=0o600
+        )
+
+    def sessions(self) -> list[Registered]:
+        """Those whose folder is still there, by name; others are forgotten."""
+        found = []
+        for path in (self.folder / "sessions").glob("*.json"):
+            with suppress(ValueError, KeyError, TypeError):
+                known = json.loads(read_plain(path, LIMIT_BYTES) or b"")
+                session = Registered(Path(known["session"]), Path(known["root"]))
+                if session.session_dir.is_dir():
+                    found.append(session)
+                else:
+                    path.unlink(missing_ok=True)
+        return sorted(found, key=lambda known: known.session_dir.name)
+
+    def roots(self) -> list[Path]:
+        """Repositories that ever had a session with Telegram on: where `/new` can begin one."""
+        found = []
+        for path in (self.folder / "roots").glob("*.json"):
+            with suppress(ValueError, TypeError):
+                found.append(Path(json.loads(read_plain(path, LIMIT_BYTES) or b"")))
+        return sorted(root for root in found if root.is_dir())
+
+    # Texts that wait for a word
+
+    def hold(self, held: HeldText) -> None:
+        """Keep a text; a repeated update changes nothing about it."""
+        if not self._held(held.id).exists():
+            self._write(held)
+
+    def _write(self, held: HeldText) -> None:
+        write_atomic(self._held(held.id), json.dumps(asdict(held), ensure_ascii=False), mode=0o600)
+
+    def held(self, id: int) -> HeldText | None:
+        """The text of that update; None when it was used or dropped."""
+        try:
+            content = json.loads(read_plain(self._held(id), LIMIT_BYTES) or b"")
+            return HeldText(**{**content, "purpose": Purpose(content["purpose"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    def not_asked(self) -> list[HeldText]:
+        """Held texts whose question has not been sent, oldest first."""
+        ids = sorted(int(path.stem) for path in (self.folder / "held").glob("*.json") if path.stem.isdecimal())
+        return [held for held in map(self.held, ids) if held is not None and held.asked is None]
+
+    def note_asked(self, held: HeldText, message_id: int) -> None:
+        self._write(replace(held, asked=message_id))
+
+    def release(self, id: int) -> None:
+        """The text was used or dropped: no second tap can use it again."""
+        self._held(id).unlink(missing_ok=True)
+
+    def _held(self, id: int) -> Path:
+        return self.folder / "held" / f"{id}.json"

@@ -1,0 +1,41 @@
+"""samoloop's own commands, run for a person who is not at the machine."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Runs commands. `starts` is false inside a worker: what it starts would belong to its child's process tree."""
+
+    starts: bool
+
+    def run(self, root: Path | str, words: Sequence[str], stdin: str = "") -> tuple[int, str]:
+        """Exit code and output of `samoloop WORDS` in `root`; the last line is the one that explains a failure."""
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "samoloop", *words],
+                cwd=root, input=stdin, capture_output=True, text=True, errors="replace", timeout=LIMIT_SECONDS,
+                env={**os.environ, "NO_COLOR": "1", "COLUMNS": "80"}, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return 124, f"samoloop {words[0]} did not end within {LIMIT_SECONDS} s"
+        except OSError as error:
+            return 126, f"samoloop {words[0]} could not be run: {error.strerror}"
+        return done.returncode, done.stdout if done.returncode == 0 else done.stderr or done.stdout
+
+    def resume(self, root: Path, session: str) -> str:
+        """Start a worker in the background; returns what went wrong, empty when it runs."""
+        code, output = self.run(root, ["resume", session, "--detach"])
+        return "" if code == 0 else last_line(output)
+
+
+def last_line(output: str) -> str:
+    lines = [line for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else "it gave no reason"

@@ -1,0 +1,41 @@
+"""What the bot hears, in our own words."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message of a person."""
+
+    update_id: int
+    chat: int
+    user: int
+    name: str
+    message_id: int
+    text: str  # empty for a picture, a voice message and the like
+    at: float  # epoch seconds
+    reply_to: int | None = None
+    thread: int | None = None  # the forum topic
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A button pressed."""
+
+    update_id: int
+    chat: int
+    user: int
+    name: str
+    message_id: int
+    query: str  # what the tap is answered by
+    data: str
+
+
+@dataclass(frozen=True)
+class Other:
+    """An update that means nothing here, to be acknowledged all the same."""
+
+    update_id: int
+
+
+Update = Said | Tap | Other
