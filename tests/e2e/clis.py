@@ -32,11 +32,17 @@ class Cli:
     name: str
     model: str  # one that the CLI takes
     dialect: str  # of the requests that it makes
+    package: str  # what to install
     setup: Callable[[str], Setup]  # URL of the endpoint, to the set-up
 
 
 def claude(url: str) -> Setup:
     return Setup({"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url})
+
+
+def claude_subscription(url: str) -> Setup:
+    """The same with the token of a subscription: only then does claude read the headers of a usage limit."""
+    return Setup({"CLAUDE_CODE_OAUTH_TOKEN": KEY, "ANTHROPIC_BASE_URL": url})
 
 
 def codex(url: str) -> Setup:
@@ -73,10 +79,10 @@ def mini(url: str) -> Setup:
 CLIS = {
     cli.name: cli
     for cli in (
-        Cli("claude", "claude-sonnet-4-5", "anthropic", claude),
-        Cli("codex", "gpt-5.5", "responses", codex),
-        Cli("gemini", "gemini-2.5-pro", "gemini", gemini),
-        Cli("opencode", "stub/m1", "chat", opencode),
-        Cli("mini", "openai/m1", "chat", mini),
+        Cli("claude", "claude-sonnet-4-5", "anthropic", "@anthropic-ai/claude-code", claude),
+        Cli("codex", "gpt-5.5", "responses", "@openai/codex", codex),
+        Cli("gemini", "gemini-2.5-pro", "gemini", "@google/gemini-cli", gemini),
+        Cli("opencode", "stub/m1", "chat", "opencode-ai", opencode),
+        Cli("mini", "openai/m1", "chat", "mini-swe-agent", mini),
     )
 }

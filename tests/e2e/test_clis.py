@@ -100,7 +100,6 @@ FAULTS = {
     "rate-limit": (Fault(Kind.RATE_LIMIT), Trouble.RATE),
     "server-error": (Fault(Kind.SERVER_ERROR), Trouble.OVERLOAD),
     "unknown-model": (Fault(Kind.UNKNOWN_MODEL), Trouble.MODEL),
-    "usage-limit": (Fault(Kind.USAGE_LIMIT), Trouble.USAGE_LIMIT),
 }
 
 

@@ -62,8 +62,14 @@ MESSAGE = {
     Kind.RATE_LIMIT: "too many requests",
     Kind.SERVER_ERROR: "internal server error",
     Kind.OVERLOADED: "Overloaded",
-    Kind.UNKNOWN_MODEL: "model not found: {model}",
     Kind.USAGE_LIMIT: "usage limit reached",
+}
+
+UNKNOWN_MODEL = {  # in each API's own words, because a CLI may know no other sign
+    "anthropic": "model: {model}",
+    "responses": "The model `{model}` does not exist or you do not have access to it.",
+    "chat": "The model `{model}` does not exist or you do not have access to it.",
+    "gemini": "models/{model} is not found for API version v1beta, or is not supported for generateContent.",
 }
 
 ANTHROPIC_TYPE = {
@@ -99,7 +105,7 @@ GEMINI_STATUS = {
 
 def refusal(fault: Fault, dialect: str, model: str) -> Refusal:
     """The answer of this API to this fault. CUT and SLOW are no refusals: the server plays them."""
-    message = MESSAGE[fault.kind].format(model=model)
+    message = UNKNOWN_MODEL[dialect].format(model=model) if fault.kind is Kind.UNKNOWN_MODEL else MESSAGE[fault.kind]
     headers = {"retry-after": str(fault.retry_after)} if fault.retry_after is not None else {}
     resets_at = int(time.time()) + fault.resets_in
     if dialect == "anthropic":

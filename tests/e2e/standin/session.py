@@ -86,7 +86,7 @@ def leave(facts: Facts, did: str, **signal: str) -> str:
     overview, new = facts.path("_overview.md"), facts.path("_overview.md.new")
     line = f"- {facts.iteration:03} {facts.phase}: {did}"
     after = signal["phase"]
-    edits = f"-e 's/^Last Action:.*/Last Action: {did}/' -e 's/^Next:.*/Next: {after}/' -e '/^## Flow Log/a\\\n{line}'"
+    edits = f"-e 's/^Last Action:.*/Last Action: {did}/' -e 's/^Next:.*/Next: {after}/' -e '/^## Files/i\\\n{line}'"
     target, temporary = shlex.quote(facts.signal), shlex.quote(f"{facts.signal}.tmp")
     return (
         f"sed {edits} {overview} > {new} && mv {new} {overview} && "

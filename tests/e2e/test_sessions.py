@@ -1,0 +1,190 @@
+"""Whole sessions of the real CLIs through the real command, and what a person sees when a CLI cannot work."""
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from clis import CLIS, Cli, claude_subscription
+from project import TASK, Project, make_project, said, wait_for
+from standin import Conversation, Fault, Kind, Say, Shell, Standin, Turn
+from standin.session import leave, read_facts, session
+
+from samoloop import providers
+
+pytestmark = pytest.mark.timeout(290)
+
+PHASES = ["investigation", "requirements", "requirements", "planning", "implementation", "testing", "quality", "done"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, environ: dict[str, str]) -> Project:
+    """In a folder whose name needs quoting."""
+    return make_project(tmp_path / "Ada's project", environ)
+
+
+@pytest.fixture(params=CLIS.values(), ids=CLIS)
+def cli(request: pytest.FixtureRequest) -> Cli:
+    return request.param
+
+
+def asks_for_a_human(conversation: Conversation) -> Turn:
+    """A model that, once it is reached at all, blocks: the shortest session that shows that the CLI works again."""
+    facts = read_facts(conversation.prompt)
+    if facts is None or conversation.results:
+        return Say("I asked for a human.")
+    words = {"reason": "the endpoint answers again", "needs": "clarification"}
+    return Shell(leave(facts, "asked", status="blocked", phase=facts.phase, **words))
+
+
+def free_port() -> int:
+    """A port of loopback on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_session_goes_from_the_task_to_a_branch_and_a_report(cli: Cli, project: Project) -> None:
+    with Standin(session) as model:
+        project.use(cli, cli.setup(model.url))
+        done = project.samoloop("run", TASK, "--session", "farewell", "--yes")
+    assert done.returncode == 0, said(done)
+
+    ended = project.ended()
+    assert [record["phase"] for record in ended] == PHASES, said(done)
+    assert not [record for record in ended if record.get("bad_signal") or "failure" in record["outcome"]]
+    assert all(record["usage"]["output_tokens"] > 0 for record in ended)
+
+    told = [asked.conversation for asked in model.asked]
+    overviews = [conversation.results[0] for conversation in told if conversation.results]
+    assert all("farewell() to greeting.py" in overview for overview in overviews)
+
+    branch = "samoloop/farewell"
+    assert "def farewell" in project.git("show", f"{branch}:greeting.py")
+    assert project.git("log", "--format=%an %s", f"trunk..{branch}") == "Ada Say goodbye too\n"
+    assert project.git("status", "--porcelain") == ""
+    assert "farewell" not in (project.root / "greeting.py").read_text()
+
+    assert "**Answer:** A" in (project.session / "_qa.md").read_text()
+    assert "Decision: approve" in (project.session / "_approval.md").read_text()
+    assert "Ran 2 tests" in next(project.session.glob("*-testing-*.md")).read_text()
+    assert "farewell is there and tested" in project.report
+
+    status = json.loads(project.samoloop("status", "farewell", "--json").stdout)
+    assert status["phase"] == "done"
+    log = project.samoloop("log", "farewell")
+    assert "_overview.md" in log.stdout, said(log)
+
+
+# No second try mends a wrong key or an unknown model; the rest the worker tries again by itself.
+FINAL = {
+    "wrong-key": (Fault(Kind.WRONG_KEY), "login", 4),
+    "unknown-model": (Fault(Kind.UNKNOWN_MODEL), "model", 5),
+}
+PASSING = {
+    "rate-limit": (Fault(Kind.RATE_LIMIT, retry_after=1), "rate"),
+    "server-error": (Fault(Kind.SERVER_ERROR, retry_after=1), "overload"),
+}
+
+
+@pytest.mark.parametrize(("fault", "trouble", "exit_code"), FINAL.values(), ids=FINAL)
+def test_a_fault_that_a_person_must_mend_ends_the_run_with_a_sentence(
+    cli: Cli, fault: Fault, trouble: str, exit_code: int, project: Project
+) -> None:
+    with Standin(session, fault) as model:
+        project.use(cli, cli.setup(model.url))
+        done = project.samoloop("run", TASK, "--yes")
+    assert done.returncode == exit_code, said(done)
+    (ended,) = project.ended()
+    assert ended["outcome"]["failure"]["trouble"] == trouble
+    login_command = providers.get(cli.name, cli.setup(model.url).settings).login_command
+    advice = login_command if trouble == "login" else cli.model.split("/")[-1]
+    assert advice in done.stdout + done.stderr, said(done)
+    assert advice in project.report
+
+
+@pytest.mark.parametrize(("fault", "trouble"), PASSING.values(), ids=PASSING)
+def test_a_fault_that_passes_is_told_waited_for_and_left_behind(
+    cli: Cli, fault: Fault, trouble: str, project: Project
+) -> None:
+    with Standin(asks_for_a_human, fault) as model:
+        project.use(cli, cli.setup(model.url))
+        with project.in_background("run", TASK, "--yes") as process:
+            wait_for(project.ended, process, seconds=120)
+            model.fault = None
+            output, _ = process.communicate(timeout=120)
+    first, *_, last = project.ended()
+    assert first["outcome"]["failure"]["trouble"] == trouble
+    assert first["decision"]["kind"] == "retry"
+    assert f"{trouble}: " in output
+    assert last["decision"]["reason"] == "the endpoint answers again"
+    assert process.returncode == 4, output
+
+
+def test_an_endpoint_that_nothing_listens_on_is_told_waited_for_and_left_behind(cli: Cli, project: Project) -> None:
+    port = free_port()
+    project.use(cli, cli.setup(f"http://127.0.0.1:{port}"))
+    with project.in_background("run", TASK, "--yes") as process:
+        wait_for(project.ended, process, seconds=150)
+        with Standin(asks_for_a_human, port=port):
+            output, _ = process.communicate(timeout=120)
+    first, *_, last = project.ended()
+    assert first["outcome"]["failure"]["trouble"] == "network"
+    assert first["decision"]["kind"] == "retry"
+    assert "network: " in output
+    assert last["decision"]["reason"] == "the endpoint answers again"
+    assert process.returncode == 4, output
+
+
+SUBSCRIPTIONS = {
+    "claude": claude_subscription,
+    "codex": CLIS["codex"].setup,
+}
+
+
+@pytest.mark.parametrize("name", SUBSCRIPTIONS)
+def test_a_usage_limit_says_when_it_ends(name: str, project: Project) -> None:
+    with Standin(session, Fault(Kind.USAGE_LIMIT, resets_in=7200)) as model:
+        project.use(CLIS[name], SUBSCRIPTIONS[name](model.url))
+        done = project.samoloop("run", TASK, "--yes", "--no-wait")
+    assert done.returncode == 3, said(done)
+    (ended,) = project.ended()
+    assert ended["outcome"]["failure"]["trouble"] == "usage_limit"
+    assert ended["decision"]["kind"] == "limited"
+    assert ended["decision"]["not_before"] == pytest.approx(time.time() + 7200, abs=120)
+    assert len(model.asked) <= 2  # not asked again and again
+
+
+def test_a_cli_that_is_not_there_is_named_with_the_way_to_get_it(cli: Cli, project: Project) -> None:
+    project.use(cli, cli.setup("http://127.0.0.1:9"))
+    done = project.samoloop("run", TASK, PATH="/usr/bin:/bin")
+    assert done.returncode == 2, said(done)
+    assert f"'{cli.name}' is not on PATH" in done.stderr
+    assert cli.package in done.stderr
+
+
+def test_a_person_closes_the_gates_by_command_between_two_runs(project: Project) -> None:
+    cli = CLIS["codex"]
+    with Standin(session) as model:
+        project.use(cli, cli.setup(model.url))
+        asked = project.samoloop("run", TASK, "--no-wait")
+        assert asked.returncode == 3, said(asked)
+        answered = project.samoloop("answer", "Q1=B and a smile")
+        assert answered.returncode == 0, said(answered)
+        planned = project.samoloop("resume", "--no-wait")
+        assert planned.returncode == 3, said(planned)
+        approved = project.samoloop("approve")
+        assert approved.returncode == 0, said(approved)
+        done = project.samoloop("resume")
+    assert done.returncode == 0, said(done)
+    assert "**Answer:** B and a smile" in (project.session / "_qa.md").read_text()
+    assert any("B and a smile" in result for asked in model.asked for result in asked.conversation.results)
+
+
+def test_doctor_finds_every_cli_with_its_version(project: Project) -> None:
+    for cli in CLIS.values():
+        project.environ |= cli.setup("http://127.0.0.1:9").environ
+    done = project.samoloop("doctor", "--json")
+    for version in ("2.1.197", "0.169.0", "0.61.0", "1.18.33"):
+        assert version in done.stdout, said(done)
