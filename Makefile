@@ -1,0 +1,52 @@
+# Two commands do all the set-up: `make demo` shows samoloop at work, `make test` proves it.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: demo test e2e faults bench examples check format clean
+
+demo: $(VENV)/installed
+	@$(BIN)/samoloop demo $(ARGS)
+
+test: $(VENV)/dev
+	$(BIN)/pytest tests --ignore=tests/e2e -n $(WORKERS) -m "not faults" $(ARGS)
+
+e2e: $(VENV)/dev
+	$(BIN)/python tests/e2e/install.py
+	$(BIN)/pytest tests/e2e -n $(WORKERS) $(ARGS)
+
+faults: $(VENV)/dev
+	$(BIN)/python tests/faults $(ARGS)
+
+bench: $(VENV)/dev
+	$(BIN)/python benchmarks $(ARGS)
+
+examples: $(VENV)/installed
+	$(BIN)/samoloop example run --all --provider demo $(ARGS)
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/samoloop workflows check
+
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "samoloop needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "this Python cannot make a virtual environment; on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 2; }
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache

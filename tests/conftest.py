@@ -1,0 +1,22 @@
+"""What every test shares: nothing of the person's reaches it, and nothing of it reaches the person."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+_KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "TERM", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CI"}
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and an environment without keys, tokens, git or samoloop settings."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name not in _KEPT and not name.startswith(
+            ("PYTEST_", "SAMOLOOP_E2E", "npm_config_", "PIP_", "SSL_", "NODE_EXTRA")
+        ):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    return home

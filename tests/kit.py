@@ -1,0 +1,151 @@
+"""A real worker on a real session for tests: real git, real processes; only the child is scripted."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samoloop import config, loop, prepare, workflow_files
+from samoloop.clock import Clock
+from samoloop.config import Config
+from samoloop.journal import Event
+from samoloop.outcome import Collector
+from samoloop.repo import Repo
+from samoloop.rules import Decision
+from samoloop.session import Session
+from samoloop.view import Running
+from samoloop.worker import Worker, locked
+
+CHILDREN = Path(__file__).parent / "children"
+IDENTITY = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+
+# A child that does what each phase asks, as a capable model would, in one iteration a phase.
+GOOD_CHILD = """
+case $SAMOLOOP_PHASE in
+investigation) echo "what I found" > 11-21-0900-dive-x.md; continue requirements;;
+requirements)
+  if [ -f asked ]; then continue planning
+  else touch asked; ask 'Which way?'; fi;;
+planning) echo "the plan" > 11-21-0900-plan-x.md; plan 11-21-0900-plan-x.md;;
+implementation) echo "code" > "$SAMOLOOP_WORKTREE/feature.txt"; continue testing;;
+testing) continue quality;;
+quality) continue done;;
+done) signal '{"status": "done", "summary": "all good"}';;
+esac
+"""
+
+_PRELUDE = """
+cat > /dev/null
+signal() { printf '%s\\n' "$1" > "$SAMOLOOP_SIGNAL.tmp" && mv "$SAMOLOOP_SIGNAL.tmp" "$SAMOLOOP_SIGNAL"; }
+continue() { signal "{\\"status\\": \\"continue\\", \\"phase\\": \\"$1\\"}"; }
+ask() {
+  printf '# Questions\\n\\n### Q1: %s\\nA) one\\nB) two\\n**Suggestion:** A - simpler\\n**Answer:** _waiting_\\n' "$1" > _qa.md
+  signal '{"status": "waiting", "for": "qa_answers"}'
+}
+plan() { signal "{\\"status\\": \\"waiting\\", \\"for\\": \\"plan_approval\\", \\"file\\": \\"$1\\"}"; }
+cd "$SAMOLOOP_SESSION_DIR"
+"""
+
+
+def git(folder: Path, *words: str) -> str:
+    """Plain git, as a person would use it."""
+    done = subprocess.run(["git", *IDENTITY, *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def make_repo(folder: Path) -> Path:
+    """A small repository with one commit."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet", "--initial-branch", "trunk")
+    (folder / "hello.txt").write_text("hello\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "First")
+    return folder
+
+
+def script(folder: Path, body: str, name: str = "child.sh") -> Path:
+    """An executable child: `sh` with the helpers signal, continue, ask and plan."""
+    path = folder / name
+    path.write_text("#!/bin/sh\n" + _PRELUDE + textwrap.dedent(body))
+    path.chmod(0o755)
+    return path
+
+
+@dataclass
+class Recorder:
+    """A view that remembers."""
+
+    said: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+    def started(self, running: Running) -> None: ...
+
+    def progress(self, collector: Collector) -> None: ...
+
+    def ended(self, event: Event, decision: Decision) -> None:
+        self.events.append(event)
+
+    def waiting(self, decision: Decision) -> None:
+        self.said.append(decision.reason)
+
+
+@dataclass
+class Bench:
+    """A project with a scripted child, and the sessions made in it."""
+
+    root: Path
+    child: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    view: Recorder = field(default_factory=Recorder)
+
+    @property
+    def config(self) -> Config:
+        base = config.load(self.root, {"HOME": os.environ["HOME"], "PATH": os.environ["PATH"]})
+        return _with(base, self.child, self.settings)
+
+    def session(self, task: str = "Add a feature", in_place: bool = False, name: str | None = None) -> Session:
+        settings = self.config
+        workflow = workflow_files.load(settings.workflow, self.root)
+        repo = None if in_place else Repo.find(self.root)
+        return prepare.create(settings, workflow, task, repo=repo, name=name, now=Clock().local)
+
+    def worker(self, session: Session, **options: Any) -> Worker:
+        options.setdefault("view", self.view)
+        options.setdefault("no_wait", True)
+        return Worker(Session(session.dir), self.config, **options)
+
+    def run(self, session: Session, **options: Any) -> Decision:
+        """A worker's whole run, as `samoloop resume` would do it."""
+        worker = self.worker(session, **options)
+        with locked(worker.session):
+            return loop.run(worker)
+
+
+def _with(base: Config, child: Path, settings: Mapping[str, Any]) -> Config:
+    from dataclasses import replace
+
+    providers = {"scripted": {"command": [str(child)]}}
+    return replace(base, **{"provider": "scripted", "providers": providers, **settings})
+
+
+def samoloop(
+    folder: Path, *words: str, env: Mapping[str, str] | None = None, input: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """The real command, as a person would type it."""
+    return subprocess.run(
+        [sys.executable, "-m", "samoloop", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        input=input,
+        check=False,
+        timeout=60,
+    )
