@@ -120,15 +120,11 @@ def test_a_cut_stream_ends_within_a_reply() -> None:
         post(model.url, path, {**body, "stream": True})
 
 
-PROMPT = """# Phase: {phase}
+PROMPT = """Read `{folder}/_overview.md` first. Do one action of phase `{phase}`.
 
-Documents go into the session folder as `11-21-0930-<kind>-<slug>.md`.
+Documents go into the session folder as `11-21-0930-<kind>-<slug>.md`. One JSON object in `{folder}/_signal.json`.
 
-## Facts
-
-- Session folder: `{folder}`; the task in full: `_task.md` there
-- Phase `{phase}`, iteration 7; 1 of at most 20 in this phase
-- Signal: `{folder}/_signal.json`
+- Workflow `feature`, phase `{phase}`, iteration 7; 1 of at most 20 in this phase
 """
 
 
@@ -136,8 +132,8 @@ def play(phase: str, folder: Path, worktree: Path) -> list[str]:
     """Play one iteration of the session script with `sh` as the CLI; the outputs of its commands."""
     results: list[str] = []
     for _ in range(10):
-        prompt = PROMPT.format(phase=phase, folder=folder)
-        turn = session(Conversation("chat", "m", "", prompt, results, [Tool("bash")]))
+        told = PROMPT.format(phase=phase, folder=folder)
+        turn = session(Conversation("chat", "m", "", told, results, [Tool("bash")]))
         if isinstance(turn, Say):
             return results
         assert isinstance(turn, Shell)

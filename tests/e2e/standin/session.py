@@ -40,13 +40,13 @@ class Facts:
 def read_facts(prompt: str) -> Facts | None:
     """The facts in a prompt; None where one is missing."""
     patterns = (
-        r"^- Session folder: `([^\n]+?)`",
-        r"^- Signal: `([^\n]+?)`",
-        r"^- Phase `([a-z_-]+)`",
-        r"^- Phase `[a-z_-]+`, iteration (\d+)",
+        r"`([^`\n]+)/_overview\.md`",
+        r"`([^`\n]+/_signal\.json)`",
+        r"\bphase `([a-z_-]+)`",
+        r"\biteration (\d+)",
         r"`(\d\d-\d\d-\d{4})-",
     )
-    found = [re.search(pattern, prompt, re.MULTILINE) for pattern in patterns]
+    found = [re.search(pattern, prompt, re.IGNORECASE) for pattern in patterns]
     words = [match.group(1) for match in found if match]
     if len(words) < len(patterns):
         return None
