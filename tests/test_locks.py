@@ -1,0 +1,117 @@
+"""Locks: taken, inherited, tested, and named by who holds them."""
+
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from child_runs import until
+
+from samoloop.errors import LockHeld
+from samoloop.locks import Lock, holders, is_held
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "_lock"
+
+
+def test_taken_once(path: Path):
+    with Lock.take(path, 0, "17\n"):
+        assert path.read_text() == "17\n"
+        assert is_held(path)
+        with pytest.raises(LockHeld, match=f"_lock is locked by process {os.getpid()}: end it"):
+            Lock.take(path, 0, "18\n")
+        assert path.read_text() == "17\n"
+    assert not is_held(path)
+
+
+def test_old_content_is_replaced(path: Path):
+    path.write_text("a long line of an earlier worker\n")
+    Lock.take(path, 0, "17\n").release()
+    assert path.read_text() == "17\n"
+
+
+def test_no_file_no_lock(path: Path):
+    assert not is_held(path)
+    assert holders(path) == []
+    assert not path.exists()
+
+
+def test_a_taker_waits_for_a_moment(path: Path):
+    lock = Lock.take(path, 0, "")
+    threading.Timer(0.05, lock.release).start()
+    Lock.take(path, 10, "").release()
+
+
+def test_who_only_reads_the_file_holds_nothing(path: Path):
+    path.touch()
+    with path.open() as file, subprocess.Popen(["sleep", "1000"], stdin=file) as reader:
+        assert not is_held(path)
+        with Lock.take(path, 0, "") as lock:
+            assert holders(path) == [os.getpid()]
+            assert lock.descriptor >= 200
+        reader.kill()
+
+
+def test_who_inherits_it_holds_it_on(path: Path):
+    with Lock.take(path, 0, "") as lock:
+        child = subprocess.Popen(["sleep", "1000"], pass_fds=[lock.descriptor])
+    assert is_held(path)
+    assert holders(path) == [child.pid]
+    child.kill()
+    child.wait()
+    assert not is_held(path)
+
+
+def test_other_children_do_not_inherit_it(path: Path):
+    with Lock.take(path, 0, ""), subprocess.Popen(["sleep", "1000"]) as child:
+        assert holders(path) == [os.getpid()]
+        child.kill()
+
+
+def test_holders_come_oldest_first(path: Path):
+    with Lock.take(path, 0, "") as lock:
+        script = "sleep 0.05; sleep 1000; true"
+        child = subprocess.Popen(["sh", "-c", script], pass_fds=[lock.descriptor], start_new_session=True)
+    until(lambda: b"sleep\x001000" in b"".join(_commands(holders(path))))
+    assert holders(path)[0] == child.pid
+    os.killpg(child.pid, 9)
+    child.wait()
+
+
+def _commands(pids: list[int]) -> list[bytes]:
+    return [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
+
+
+def test_a_removed_file_keeps_nobody_out(path: Path):
+    with Lock.take(path, 0, ""):
+        path.unlink()
+        assert not is_held(path)
+        Lock.take(path, 0, "").release()
+
+
+def test_a_link_is_refused(path: Path):
+    path.symlink_to(path.with_name("elsewhere"))
+    with pytest.raises(OSError):
+        Lock.take(path, 0, "")
+    assert not path.with_name("elsewhere").exists()
+
+
+def test_only_one_of_many_takers_has_it(path: Path):
+    taken: list[int] = []
+    most: list[int] = []
+
+    def take() -> None:
+        with Lock.take(path, 30, ""):
+            taken.append(1)
+            most.append(len(taken))
+            taken.pop()
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 8
