@@ -77,7 +77,7 @@ def holders(path: Path) -> list[int]:
     except FileNotFoundError:
         return []
     pids = {int(link.parts[-3]) for link in PROC.glob("[0-9]*/fd/*") if _is_locked_by(link, file)}
-    return sorted(pids, key=started_ticks)
+    return sorted(pids, key=lambda pid: (started_ticks(pid), pid))  # a tick is long enough for two of them
 
 
 def _try(path: Path) -> int | None:
