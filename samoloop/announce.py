@@ -123,12 +123,15 @@ def parse_outlets(section: Mapping[str, Any], *, telegram: bool) -> tuple[Outlet
 def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int | None:
     """Write one item for every reader in `outlets`; returns its number, None when nobody reads or the disk refused.
 
+    The opening of a gate is said once: a worker that restarts may put it again and gets the number it has.
     Never raises: a broken announcement is logged and the work goes on.
     """
     if not outlets.readers:
         return None
     stamped = announcement if announcement.at else replace(announcement, at=time.time())
     try:
+        if stamped.gate and (number := _said(session_dir / FOLDER, stamped)) is not None:
+            return number
         return _store(session_dir / FOLDER, {**stamped.as_json(), "for": list(outlets.readers)})
     except (OSError, TypeError, ValueError) as error:
         log.warning("could not announce %s of %s: %s", announcement.kind, announcement.session, error)
@@ -157,6 +160,19 @@ def _store(folder: Path, content: Mapping[str, Any]) -> int:
     number = max(_numbers(folder), default=0) + 1
     write_atomic(folder / f"{number:06d}.json", json.dumps(content, ensure_ascii=False))
     return number
+
+
+def _said(folder: Path, announcement: Announcement) -> int | None:
+    """The number under which this gate was announced before."""
+    wanted = {"kind": announcement.kind, "gate": announcement.gate}
+    for number in _numbers(folder):
+        try:
+            content = json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null")
+        except ValueError:
+            continue
+        if isinstance(content, dict) and wanted.items() <= content.items():
+            return number
+    return None
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -9,11 +9,11 @@ import logging
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import telegram
 from telegram import error as errors
-from telegram.warnings import PTBDeprecationWarning
+from telegram.warnings import PTBDeprecationWarning, PTBUserWarning
 
 from samoloop.errors import SamoloopError
 from samoloop.telegram.render import Button, Outgoing
@@ -21,6 +21,7 @@ from samoloop.telegram.settings import Settings
 from samoloop.telegram.text import clean, plain, shorten
 from samoloop.telegram.updates import Other, Said, Tap, Update
 
+ANSWER_SECONDS = 10.0  # beyond which a poll that should have ended counts as lost
 LISTEN_TO = ["message", "callback_query"]
 T = TypeVar("T")
 
@@ -126,13 +127,23 @@ class Api:
 
     async def updates(self, offset: int, poll_seconds: int) -> list[Update]:
         """The next updates from `offset` on, which acknowledges all before it; waits up to `poll_seconds`."""
-        found = await self._persist(
-            lambda: self._bot.get_updates(
-                offset, timeout=poll_seconds, read_timeout=10, allowed_updates=LISTEN_TO
+        waits = {"timeout": poll_seconds, "allowed_updates": LISTEN_TO}
+        raw = await self._persist(
+            # not `get_updates`: one update that the library cannot read would hide all the others for ever
+            lambda: self._bot.do_api_request(
+                "getUpdates", {"offset": offset, **waits}, read_timeout=poll_seconds + ANSWER_SECONDS
             ),
             self._listening,
-        )  # fmt: skip
-        return [_read(update) for update in found]
+        )
+        return [self._read(update) for update in raw]
+
+    def _read(self, raw: dict[str, Any]) -> Update:
+        try:
+            update = telegram.Update.de_json(raw, self._bot)
+            return _in_our_words(update)
+        except Exception as error:
+            log.warning("Telegram: an update could not be read and is passed over: %r", error)
+            return Other(int(raw["update_id"]))
 
     async def bot_name(self) -> str:
         """The bot's user name."""
@@ -194,6 +205,7 @@ def quiet_libraries() -> None:
     for name in ("httpx", "httpcore", "telegram"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", category=PTBDeprecationWarning)  # raised while it reads `retry_after`
+    warnings.filterwarnings("ignore", category=PTBUserWarning, message=".*do_api_request")  # meant so, see `updates`
 
 
 def _keyboard(rows: Sequence[Sequence[Button]]) -> telegram.InlineKeyboardMarkup | None:
@@ -204,7 +216,7 @@ def _keyboard(rows: Sequence[Sequence[Button]]) -> telegram.InlineKeyboardMarkup
     )
 
 
-def _read(update: telegram.Update) -> Update:
+def _in_our_words(update: telegram.Update) -> Update:
     """Our own words for an update."""
     query, message = update.callback_query, update.message
     if query is not None and query.message is not None and query.data is not None:

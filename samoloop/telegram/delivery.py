@@ -11,7 +11,7 @@ from samoloop import announce, gates
 from samoloop.announce import Announcement, Item, Kind
 from samoloop.gates import Void
 from samoloop.journal import Event
-from samoloop.state import Condition
+from samoloop.state import AT_REST, ENDED
 from samoloop.telegram import effects, render
 from samoloop.telegram.api import Api, Refused
 from samoloop.telegram.commands import open_plan, open_questions
@@ -24,7 +24,8 @@ from samoloop.telegram.text import escape, shorten
 READER = "telegram"
 LONGEST_REMINDER_SECONDS = 24 * 3600.0
 STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
-RESTS = (Condition.BLOCKED, Condition.FAILED)
+CHANGED = "⚠️ The text has changed since: a new message follows."
+RESTS = AT_REST - ENDED
 
 log = logging.getLogger(__name__)
 
@@ -204,11 +205,13 @@ def became(known: Known, message: Sent) -> str:
     if known.gate is not None and known.gate.id == message.gate:
         decision = known.decision()
         if isinstance(decision, Void):
-            return "⚠️ The text has changed since: a new message follows."
+            return CHANGED
         return _decided(decision.verdict, decision.by, time.time(), message.hash) if decision else ""
     event = known.closings.get(message.gate)
     if event is None:
         return "▫️ No longer asked."
+    if event.get("event") == "gate_void":
+        return CHANGED
     return _decided(event.get("verdict", ""), event.get("by", ""), _when(event), message.hash)
 
 

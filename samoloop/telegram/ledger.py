@@ -39,6 +39,7 @@ class Ledger:
     path: Path
     messages: dict[int, Sent] = field(default_factory=dict)
     parts: set[tuple[int, str]] = field(default_factory=set)  # (item, part) that were sent
+    newest: int = 0  # message
     live: dict[int, Sent] = field(default_factory=dict)  # messages whose buttons still stand
     effects: dict[int, str] = field(default_factory=dict)  # update id -> what became of it
     topic: int | None = None  # 0: this session goes to the plain chat
@@ -98,6 +99,7 @@ class Ledger:
 
     def _apply_sent(self, message: Sent) -> None:
         self.messages[message.id] = message
+        self.newest = max(self.newest, message.id)
         if message.item:
             self.parts.add((message.item, message.part))
         if message.waits:

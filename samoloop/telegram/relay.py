@@ -7,6 +7,7 @@ sessions have to say. Neither waits for the other, and no worker waits for eithe
 
 import asyncio
 import logging
+import time
 import traceback
 from collections import deque
 from collections.abc import Coroutine
@@ -23,7 +24,9 @@ from samoloop.telegram.machine import Machine
 from samoloop.telegram.reactions import Edit, Post, Toast
 from samoloop.telegram.sessions import Sessions
 from samoloop.telegram.settings import Settings
-from samoloop.telegram.updates import Update
+from samoloop.telegram.updates import Said, Update
+
+OVERTAKEN_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +84,17 @@ class Relay:
     async def _listen(self) -> None:
         while True:
             for update in await self._api.updates(self._home.offset(), self._pace.poll):
+                await self._know_what_it_answers(update)
                 while not self._handled(update):
                     await asyncio.sleep(self._pace.first_wait)
                 self._home.save_offset(update.update_id + 1)
+
+    async def _know_what_it_answers(self, update: Update) -> None:
+        """A quick reply can overtake the server's word that our message was sent: give that a moment."""
+        if isinstance(update, Said) and update.reply_to is not None:
+            deadline = time.monotonic() + OVERTAKEN_SECONDS
+            while update.reply_to > self._sessions.newest_message() and time.monotonic() < deadline:
+                await asyncio.sleep(0.02)
 
     def _handled(self, update: Update) -> bool:
         """Whether the update had its effect. One that breaks the code is passed over, not repeated for ever."""

@@ -11,7 +11,7 @@ from samoloop.journal import FILE_NAME, Event, Journal
 from samoloop.locks import is_held
 from samoloop.questions import FILE_NAME as QUESTIONS
 from samoloop.session import LOCK
-from samoloop.state import ENDED, Condition, State, fold
+from samoloop.state import AT_REST, ENDED, Condition, State, fold
 from samoloop.telegram.buttons import session_tag
 from samoloop.telegram.home import Home, Registered
 from samoloop.telegram.ledger import Ledger
@@ -27,7 +27,7 @@ class Known:
     session_dir: Path
     root: Path
     ledger: Ledger
-    closings: dict[str, Event] = field(default_factory=dict)  # gate id -> how it was closed
+    closings: dict[str, Event] = field(default_factory=dict)  # gate id -> how it was closed or became void
     state: State = field(default_factory=State)
     _seen: Any = None
 
@@ -67,12 +67,7 @@ class Known:
     def _read_journal(self) -> None:
         events = list(Journal(self.session_dir / FILE_NAME).read())
         self.state = fold(events)
-        gate = ""
-        for event in events:
-            if event.get("event") == "gate_opened":
-                gate = event["gate"]["id"]
-            elif event.get("event") == "gate_closed":
-                self.closings[gate] = event
+        self.closings = {e["gate"]: e for e in events if e.get("event") in ("gate_closed", "gate_void")}
 
     def decision(self) -> Closing | Void | None:
         """What a person has decided at the open gate, whether or not a worker has seen it yet."""
@@ -85,7 +80,7 @@ class Known:
         """Whether a worker that started now would have something to act on."""
         if self.state.gate is not None:
             return self.decision() is not None
-        rests = self.state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED)
+        rests = self.state.condition in AT_REST and not self.ended
         return rests and (self.session_dir / INBOX).exists()
 
     def progress(self, now: float) -> Progress:
@@ -149,6 +144,10 @@ class Sessions:
     def by_message(self, message_id: int) -> Known | None:
         """The session that a message belongs to."""
         return next((known for known in self.refresh() if message_id in known.ledger.messages), None)
+
+    def newest_message(self) -> int:
+        """The last message that any session sent; 0 before the first."""
+        return max((known.ledger.newest for known in self.refresh()), default=0)
 
     def by_thread(self, thread: int) -> Known | None:
         return next((known for known in self.refresh() if known.ledger.topic == thread), None)

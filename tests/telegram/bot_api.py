@@ -409,8 +409,11 @@ class Standin:
 
 
 def _wire(message: Message) -> Message:
-    """What the bot is sent of a message."""
-    return {key: value for key, value in message.items() if key not in ("shown", "silent", "content")}
+    """What the bot is sent of a message: of the keyboards, the inline ones only."""
+    hidden = {"shown", "silent", "content"} | (
+        {"reply_markup"} if "force_reply" in message.get("reply_markup", {}) else set()
+    )
+    return {key: value for key, value in message.items() if key not in hidden}
 
 
 class Person:
