@@ -30,7 +30,7 @@ _FORMAT = "--format=%H%x00%T%x00%P%x00%ct%x00%s" + "".join(
 )
 _FIELD_COUNT = 8
 # What git allows in no ref name (git help check-ref-format), and the percent sign that stands for it here.
-_NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\%]|\.\.|@\{|^\.|\.$|\.lock$|^@$|/")
+_NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\%]|\.\.|@\{|^\.|\.$|\.(?=lock$)|^@$|/")
 
 
 @dataclass(frozen=True)

@@ -179,16 +179,22 @@ def diff(worktree: Worktree, ref: str, iteration: int, *, color: bool = False) -
     target = checkpoints.find(worktree, ref, iteration)
     position = [checkpoint.oid for checkpoint in known].index(target.oid)
     before = known[position + 1] if position + 1 < len(known) else None
-    options = ("--no-ext-diff", "--no-textconv", "--find-renames", f"--color={'always' if color else 'never'}")
-    code = _text(worktree.store.run("diff", *options, before.code, target.code, "--")) if before else ""
+    code = _diff(worktree, before.code, target.code, color, "") if before else ""
     old_tree = before.tree if before else worktree.store.line("mktree")
-    prefixes = ("--src-prefix=a/session/", "--dst-prefix=b/session/")
-    session = _text(worktree.store.run("diff", *options, *prefixes, old_tree, target.tree, "--"))
-    return code + session
+    return code + _diff(worktree, old_tree, target.tree, color, "session/")
 
 
-def _text(output: bytes) -> str:
-    return output.decode(errors="replace")
+def _diff(worktree: Worktree, old: str, new: str, color: bool, prefix: str) -> str:
+    options = (
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-relative",
+        "--find-renames",
+        f"--color={'always' if color else 'never'}",
+        f"--src-prefix=a/{prefix}",
+        f"--dst-prefix=b/{prefix}",
+    )
+    return worktree.store.run("diff", *options, old, new, "--").decode(errors="replace")
 
 
 def fork(repo: Repo, worktree: Worktree, source: Checkpoint, session_dir: Path, path: Path, branch: str) -> Worktree:

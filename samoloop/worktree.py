@@ -75,7 +75,7 @@ class Worktree:
     def _begin_private(self, excludes: Sequence[str]) -> None:
         info = self.git_dir / "info"
         info.mkdir(parents=True, exist_ok=True)
-        self.git.run("init", "--quiet", "--template=", f"--initial-branch={self.branch}")
+        self.store.run("init", "--quiet", "--bare", "--template=", f"--initial-branch={self.branch}")
         write_atomic(info / "attributes", _RAW)
         write_atomic(info / "exclude", "".join(f"{pattern}\n" for pattern in excludes))
         for skipped in stage(self.git, self.root, self.state().to_stage):
@@ -227,7 +227,7 @@ class Worktree:
 
     def diff_stat(self, old: str, new: str) -> str:
         """`git diff --stat` of two commits, for the report."""
-        return self.store.line("diff", "--stat", "--no-ext-diff", "--no-color", old, new, "--")
+        return self.store.line("diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--")
 
     def changed_paths(self, old: str, new: str) -> list[str]:
         """Paths that differ between two commits."""
