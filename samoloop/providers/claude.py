@@ -26,7 +26,7 @@ from samoloop.providers.base import (
     Trouble,
     Usage,
 )
-from samoloop.providers.program import Program, Settings, ask, effort_word, not_found, older, version_of
+from samoloop.providers.program import Program, Settings, ask, effort_word, link, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,
     count,
@@ -129,13 +129,11 @@ class ClaudeProvider:
 def _plugin(folder: Path, skills: Path) -> Path:
     """A plugin in the session's log folder that holds nothing but a link to `skills`: they show as samoloop:<name>."""
     plugin = folder / "claude-plugin"
-    link = plugin / "skills"
     try:
         (plugin / ".claude-plugin").mkdir(parents=True, exist_ok=True)
         manifest = {"name": "samoloop", "version": "1.0.0", "description": "Skills of the phases"}
         write_atomic(plugin / ".claude-plugin" / "plugin.json", json.dumps(manifest))
-        link.unlink(missing_ok=True)
-        link.symlink_to(skills.absolute(), target_is_directory=True)
+        link(plugin / "skills", skills.absolute())
     except OSError as error:
         raise ProviderError(f"The skills cannot be offered through {plugin}: {error.strerror}.") from error
     return plugin

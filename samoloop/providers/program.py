@@ -116,6 +116,20 @@ def not_found(program: Program, environ: Mapping[str, str]) -> Checkup:
     return Checkup(None, advice=f"{program.missing(environ)} {program.advice()}")
 
 
+def link(path: Path, target: Path) -> None:
+    """Make `path` a link to `target`; what is there and no link stays, for somebody else put it there.
+
+    Raises OSError where the folder takes no link.
+    """
+    if path.is_symlink():
+        if path.readlink() == target:
+            return
+        path.unlink()
+    elif path.exists():
+        return
+    path.symlink_to(target)
+
+
 def effort_word(effort: str, words: Mapping[str, str]) -> str:
     """The CLI's own word for an effort. Raises ProviderError listing the efforts that there are."""
     if effort not in words:
