@@ -16,12 +16,11 @@ from samoloop.telegram import effects, render
 from samoloop.telegram.api import Api, Refused
 from samoloop.telegram.commands import open_plan, open_questions
 from samoloop.telegram.home import HeldText
-from samoloop.telegram.ledger import Sent
+from samoloop.telegram.ledger import READER, Sent
 from samoloop.telegram.render import Gated, Outgoing, Role
 from samoloop.telegram.sessions import Known
 from samoloop.telegram.text import escape, shorten
 
-READER = "telegram"
 LONGEST_REMINDER_SECONDS = 24 * 3600.0
 STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
 CHANGED = "⚠️ The text has changed since: a new message follows."

@@ -11,17 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from samoloop.config import state_folder
 from samoloop.files import read_plain, sha256, write_atomic
 from samoloop.locks import is_held
 from samoloop.telegram.settings import Settings
 
 LIMIT_BYTES = 1_000_000
-
-
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where samoloop keeps what belongs to no session."""
-    base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
-    return Path(base) / "samoloop"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""`_tg.jsonl` in a session folder: which message shows what, and which updates had their effect.
+"""`_outbox/telegram.jsonl` in a session folder: which message shows what, and which updates had their effect.
 
+It stands in the outbox because that is left out of checkpoints: a rewind must not forget what is in the chat.
 Append-only and fsynced. Only the elected relay writes it; a child could, as it could any file of its user.
 """
 
@@ -10,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samoloop.announce import FOLDER
 from samoloop.files import read_plain
 
-FILE_NAME = "_tg.jsonl"
+READER = "telegram"
 LIMIT_BYTES = 50_000_000
 
 
@@ -49,7 +51,8 @@ class Ledger:
     @classmethod
     def load(cls, session_dir: Path) -> "Ledger":
         """What is on disk; lines that cannot be read are passed over."""
-        ledger = cls(session_dir / FILE_NAME)
+        (session_dir / FOLDER).mkdir(exist_ok=True)
+        ledger = cls(session_dir / FOLDER / f"{READER}.jsonl")
         for record in _records(ledger.path):
             try:
                 ledger._apply(record)

@@ -18,13 +18,13 @@ from samoloop import announce
 from samoloop.errors import LockHeld, SamoloopError
 from samoloop.locks import Lock, is_held
 from samoloop.telegram.home import Home
+from samoloop.telegram.ledger import READER
 from samoloop.telegram.machine import Machine
 from samoloop.telegram.settings import Settings
 
 if TYPE_CHECKING:
     from samoloop.telegram.relay import Relay  # importing it costs 25 MB: only the elected one pays
 
-READER = "telegram"
 ELECTION_SECONDS = 1.0
 TROUBLE_SECONDS = 60.0  # after a token that Telegram does not know
 
