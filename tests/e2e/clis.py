@@ -63,13 +63,14 @@ def gemini(url: str) -> Setup:
 
 
 def opencode(url: str) -> Setup:
+    """An endpoint of the person's own; their opencode.json is not read by a child."""
     stub = {
         "npm": "@ai-sdk/openai-compatible",
         "options": {"baseURL": f"{url}/v1", "apiKey": KEY},
         "models": {"m1": {"limit": {"context": 200_000, "output": 8_192}, "cost": {"input": 3, "output": 15}}},
     }
     config = {"provider": {"stub": stub}, "model": "stub/m1", "small_model": "stub/m1"}
-    return Setup(files={".config/opencode/opencode.json": json.dumps(config)})
+    return Setup(settings={"env": {"OPENCODE_CONFIG_CONTENT": json.dumps(config)}})
 
 
 def mini(url: str) -> Setup:
