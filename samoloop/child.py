@@ -16,12 +16,12 @@ from samoloop.locks import Lock, holders, is_held
 from samoloop.output import Output
 from samoloop.processes import (
     ExitWatch,
+    Mark,
     Swept,
     boot_id,
     children,
     cpu_seconds,
     find,
-    has_entry,
     orphans,
     reap,
     session_of,
@@ -30,7 +30,9 @@ from samoloop.processes import (
 from samoloop.providers.base import Event, Reader
 from samoloop.stop import StopRequest
 
-MARKER = "SAMOLOOP_MARKER"  # in the environment of a child and of all that it starts
+MARKER = (
+    "SAMOLOOP_MARKER"  # in the environment of a child and of all that it starts: the markers of all attempts around
+)
 
 _LOCK_SECONDS = 1.0  # somebody may just be testing the lock
 _SWEEP_SECONDS = 1.0  # for what is left behind to end by itself
@@ -47,7 +49,7 @@ class Spec:
     stdin: Path | None  # None: empty
     stem: Path  # <session>/_logs/NNN-phase[.attempt]: .jsonl, .err, .pid and .exit are put beside each other there
     lock: Path
-    marker: str  # unique to the attempt
+    marker: str  # unique to the attempt, one word
 
 
 class Habits(Protocol):
@@ -89,7 +91,7 @@ class Child:
         """Use `spawn` or `adopt`."""
         self._stem = stem
         self._lock = lock
-        self._entry = f"{MARKER}={marker}"
+        self._mark = Mark(MARKER, marker)
         self._clock = clock
         self._started = started
         self._children_before = children_before
@@ -111,7 +113,7 @@ class Child:
             started = clock()
             process = wrapper.start(
                 [program, *spec.argv[1:]],
-                env={**spec.env, MARKER: spec.marker},
+                env={**spec.env, MARKER: f"{spec.env.get(MARKER, '')} {spec.marker}".strip()},
                 cwd=spec.cwd,
                 stdin=spec.stdin,
                 stem=spec.stem,
@@ -147,7 +149,7 @@ class Child:
         """
         before = children()
         gone = wrapper.exit_code(stem) is not None or boot != boot_id()
-        leader = None if gone else _find_leader(lock, wrapper.pid(stem), f"{MARKER}={marker}")
+        leader = None if gone else _find_leader(lock, wrapper.pid(stem), Mark(MARKER, marker))
         seen_at = time.time() if leader else wrapper.last_written(stem) or started_at
         return cls(
             stem=stem,
@@ -207,7 +209,7 @@ class Child:
             now = self._clock()
             output.look(watch, now)
             if watch.wants_cpu(now):
-                watch.saw_cpu(now, cpu_seconds(find(self._entry, self._session)))
+                watch.saw_cpu(now, cpu_seconds(find(self._mark, self._session)))
             if watch.may_be_done(now) and signal_ready():
                 return EndedBy.GRACE
             if by := watch.limit(now):
@@ -225,7 +227,7 @@ class Child:
         """Where only the wrapper was killed, the CLI runs on: wait for that instead."""
         if self._killed or wrapper.exit_code(self._stem) is not None:
             return False
-        survivor = _find_leader(self._lock, self._session, self._entry)
+        survivor = _find_leader(self._lock, self._session, self._mark)
         if survivor:
             leader.close()
             self._leader = survivor
@@ -263,7 +265,7 @@ class Child:
         return swept
 
     def _left_behind(self) -> set[int]:
-        found = find(self._entry, self._session) | orphans(MARKER, self._children_before)
+        found = find(self._mark, self._session) | orphans(MARKER, self._children_before)
         return found or set(_lock_holders(self._lock)) - {os.getpid()}
 
     def _exit_code(self) -> int | None:
@@ -275,16 +277,16 @@ class Child:
         return code
 
 
-def _find_leader(lock: Path, wrapper_pid: int | None, entry: str) -> ExitWatch | None:
+def _find_leader(lock: Path, wrapper_pid: int | None, mark: Mark) -> ExitWatch | None:
     """The wrapper; where that is gone, the CLI, known by the lock and by the wrapper's session. None: both are gone.
 
     A pid alone may belong to anybody by now, and a holder of the lock may be a tool that outlived the CLI: most CLIs
     run tools in sessions of their own.
     """
     for pid in filter(None, [wrapper_pid, *_lock_holders(lock)]):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):  # gone, or by now the number of a thread
             watch = ExitWatch(pid)
-            if has_entry(pid, entry) and (wrapper_pid is None or session_of(pid) == wrapper_pid):
+            if mark.is_on(pid) and (wrapper_pid is None or session_of(pid) == wrapper_pid):
                 return watch
             watch.close()
     return None

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from samoloop.providers.base import Event, Result, Tool
 
-_QUIET_SECONDS = 0.25  # between two looks at a child that writes
-_SLOW_SECONDS = 1.0  # and at one that does not
+_BUSY_SECONDS = 0.25  # between two looks at a child that writes
+_QUIET_SECONDS = 1.0  # and at one that does not
 _LOOKS_AT_CPU = 4  # within the silence limit
 _IDLE_SHARE = 0.02  # of one core: the event loops of idle CLIs use some
 _CPU_GRAIN_SECONDS = 0.02  # two ticks of the kernel's clock
@@ -53,7 +53,7 @@ class Watch:
         self._wrote = False
         self._result = False
         self._tools: set[str] = set()
-        self._pause = _QUIET_SECONDS
+        self._pause = _BUSY_SECONDS
 
     def saw(self, now: float, *, output: bool, written: bool, events: Iterable[Event]) -> None:
         """A look at the child: whether it has any output, whether it wrote since the last look, what it said."""
@@ -65,7 +65,7 @@ class Watch:
         if written or self._tools:
             self._idle_since = now
             self._cpu = None
-        self._pause = _QUIET_SECONDS if written else min(self._pause * 2, _SLOW_SECONDS)
+        self._pause = _BUSY_SECONDS if written else min(self._pause * 2, _QUIET_SECONDS)
 
     def wants_cpu(self, now: float) -> bool:
         """Whether it is time to look at the processor time again; that costs a walk over all processes."""

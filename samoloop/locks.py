@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -76,8 +77,15 @@ def holders(path: Path) -> list[int]:
         file = path.stat()
     except FileNotFoundError:
         return []
-    pids = {int(link.parts[-3]) for link in PROC.glob("[0-9]*/fd/*") if _is_locked_by(link, file)}
+    pids = {int(link.parts[-3]) for link in _open_files() if _is_locked_by(link, file)}
     return sorted(pids, key=lambda pid: (started_ticks(pid), pid))  # a tick is long enough for two of them
+
+
+def _open_files() -> Iterator[Path]:
+    """The open files of every process; one that ends meanwhile, or that is not ours to look at, has none."""
+    for process in PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            yield from (process / "fd").iterdir()
 
 
 def _try(path: Path) -> int | None:

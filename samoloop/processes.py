@@ -19,6 +19,8 @@ from typing import Self
 
 PROC = Path("/proc")
 _READ_BYTES = 1 << 15
+_LOOKS = 5  # for what comes up while one looks; more only where something starts processes without end
+_EXEC_SECONDS = 0.2  # the longest that a process may be in the middle of an exec
 _WATCHED_AT_ONCE = 64  # pidfds held while sweeping; a fork bomb must not use up the worker's descriptors
 _ROUNDS = 6  # of a sweep, against something that starts new processes while it is ended
 _KILLED_SECONDS = 1.0  # how long a process may take to go after SIGKILL before it is looked for again
@@ -50,19 +52,33 @@ def session_of(pid: int) -> int | None:
         return None
 
 
-def has_entry(pid: int, entry: str) -> bool:
-    """Whether the process was started with `entry` ("NAME=value") in its environment and may be looked at."""
-    return _holds(_environment(pid), entry)
+@dataclass(frozen=True)
+class Mark:
+    """A word in a variable of the environment, inherited by all that a process starts."""
+
+    name: str
+    word: str
+
+    def is_on(self, pid: int) -> bool:
+        """Whether the process was started with it, and may be looked at."""
+        return self.word in _variable(pid, self.name).split(" ")
 
 
-def find(entry: str, session: int | None) -> set[int]:
-    """The running processes with `entry` in their environment or in the process session `session`, but never this one.
+def find(mark: Mark, session: int | None) -> set[int]:
+    """The running processes with the mark or in the process session `session`, but never this one.
 
-    Processes that ended and wait to be reaped do not count. 2 ms for 400 processes.
+    Processes that ended and wait to be reaped do not count. It looks again for what came up meanwhile, so that none
+    slips through by handing its work to a new process. 2 ms for 400 processes.
     """
-    found = {pid for pid in _all() if _holds(_environment(pid), entry) or (session and session_of(pid) == session)}
-    found = {pid for pid in found if _running(pid)}
-    return found - {os.getpid()}
+    found: set[int] = set()
+    seen = {os.getpid()}
+    for _ in range(_LOOKS):
+        new = _all() - seen
+        found.update(pid for pid in new if mark.is_on(pid) or (session and session_of(pid) == session))
+        seen |= new
+        if not new:
+            break
+    return {pid for pid in found if _running(pid)}
 
 
 def children() -> set[int]:
@@ -80,7 +96,7 @@ def orphans(name: str, before: set[int]) -> set[int]:
     Those that have it belong to whoever put it there. Children that were there `before`, and those in this process's
     own session, are its own commands.
     """
-    return {pid for pid, state in _inherited() if pid not in before and state != "Z" and not _has_name(pid, name)}
+    return {pid for pid, state in _inherited() if pid not in before and state != "Z" and not _variable(pid, name)}
 
 
 def reap(known: Iterable[int]) -> None:
@@ -230,12 +246,12 @@ def _inherited() -> list[tuple[int, str]]:
     return [(pid, fields[0]) for pid, fields in states if fields]
 
 
-def _all() -> list[int]:
+def _all() -> set[int]:
     try:
         with os.scandir(PROC) as entries:
-            return [int(entry.name) for entry in entries if entry.name.isdecimal()]
+            return {int(entry.name) for entry in entries if entry.name.isdecimal()}
     except FileNotFoundError:
-        return []
+        return set()
 
 
 def _running(pid: int) -> bool:
@@ -243,11 +259,33 @@ def _running(pid: int) -> bool:
     return bool(fields) and fields[0] != "Z"
 
 
+def _variable(pid: int, name: str) -> str:
+    """A variable of the environment that the process was started with; empty where there is none to be read."""
+    _, found, rest = (b"\0" + _environment(pid)).partition(b"\0" + os.fsencode(name) + b"=")
+    return os.fsdecode(rest.partition(b"\0")[0]) if found else ""
+
+
 def _environment(pid: int) -> bytes:
-    """What the process was started with, NUL before and after each entry; empty when it may not be read."""
-    chunks = [b"\0"]
+    """What the process was started with. In the middle of an exec it shows nothing at all: then wait until it does."""
+    deadline = time.monotonic() + _EXEC_SECONDS
+    while not (environment := _read(f"/proc/{pid}/environ")):
+        if not _is_starting(pid) or time.monotonic() > deadline:
+            break
+        time.sleep(_EXEC_SECONDS / 1000)
+    return environment
+
+
+def _is_starting(pid: int) -> bool:
+    """Whether a process without an environment has no command line either, and is no kernel thread and no zombie."""
+    kernel = (0, None)
+    return session_of(pid) not in kernel and not _read(f"/proc/{pid}/cmdline") and _running(pid)
+
+
+def _read(path: str) -> bytes:
+    """A file of /proc; empty when the process is gone or another user's. (A tenth of the time of `Path.read_bytes`.)"""
+    chunks = []
     try:
-        descriptor = os.open(f"/proc/{pid}/environ", os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return b""
     try:
@@ -260,18 +298,7 @@ def _environment(pid: int) -> bytes:
     return b"".join(chunks)
 
 
-def _holds(environment: bytes, entry: str) -> bool:
-    return b"\0" + os.fsencode(entry) + b"\0" in environment
-
-
-def _has_name(pid: int, name: str) -> bool:
-    return b"\0" + os.fsencode(name) + b"=" in _environment(pid)
-
-
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/<pid>/stat from the third (the state) on; empty when the process is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return []
-    return text[text.rindex(")") + 2 :].split()
+    _, _, fields = _read(f"/proc/{pid}/stat").rpartition(b") ")  # the second is a name that may hold anything
+    return fields.decode().split()

@@ -16,8 +16,8 @@ from samoloop.child import MARKER, Child
 from samoloop.errors import LockHeld, ProviderError
 from samoloop.limits import EndedBy
 from samoloop.locks import Lock, is_held
-from samoloop.processes import become_subreaper, find
-from samoloop.providers.base import Event, Result, Started, Tool, Usage
+from samoloop.processes import Mark, become_subreaper, find
+from samoloop.providers.base import Result, Started, Tool, Usage
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def attempt(tmp_path: Path) -> Iterator[Attempt]:
     """An attempt; whatever it started and did not end fails the test."""
     attempt = Attempt(tmp_path)
     yield attempt
-    left = find(f"{MARKER}={attempt.marker}", None)
+    left = find(Mark(MARKER, attempt.marker), None)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
@@ -122,10 +122,11 @@ def test_a_flood_is_skipped_but_its_end_is_read(attempt: Attempt, script: str):
 
 
 def test_events_come_while_the_child_runs(attempt: Attempt):
-    running: list[Event] = []
-    attempt.on_events = lambda events: running.extend(events) if not attempt.file(".exit").exists() else None
-    attempt.run("long_tool.sh", "0.5")
-    assert running == [Tool("build", "build", running=True)]
+    """The child goes on only when its first event was seen."""
+    go = attempt.folder / "go"
+    attempt.on_events = lambda events: go.touch() if Started() in events else None
+    assert attempt.run("waits.sh", str(go)).by is EndedBy.EXIT
+    assert attempt.events == [Started(), Result(True, "done")]
 
 
 class TestLimits:
@@ -160,7 +161,7 @@ class TestLimits:
         assert attempt.run("long_tool.sh", "0.6", silence=0.2).by is EndedBy.EXIT
 
     def test_computing_is_no_silence(self, attempt: Attempt):
-        assert attempt.run("busy.py", "0.8", silence=0.3).by is EndedBy.EXIT
+        assert attempt.run("busy.py", "1.2", silence=0.8).by is EndedBy.EXIT
 
     def test_no_first_byte_of_a_cli_that_starts_at_once(self, attempt: Attempt):
         assert attempt.run("silent.sh", first_byte=0.2, starts_at_once=True).by is EndedBy.FIRST_BYTE
@@ -222,6 +223,16 @@ class TestSweep:
     def test_a_process_that_left_the_session_too_is_known_by_its_adoption(self, attempt: Attempt):
         become_subreaper()
         assert attempt.run("wipes_environment.sh", "--away").swept == 1
+
+    def test_what_a_worker_inside_the_child_started_belongs_to_it(self, attempt: Attempt):
+        inner = Attempt(attempt.folder / "inner")
+        inner.folder.mkdir()
+        spec = inner.spec("silent.sh")
+        child = Child.spawn(replace(spec, env={**spec.env, MARKER: attempt.marker}))
+        until(inner.file(".pid").exists)
+        assert {child.pid} <= find(Mark(MARKER, attempt.marker), None) & find(Mark(MARKER, inner.marker), None)
+        inner.stop.ask_now()
+        inner.wait(child)
 
     def test_the_worker_s_own_processes_stay(self, attempt: Attempt):
         become_subreaper()

@@ -1,6 +1,5 @@
 """The worker dies, the child lives on: the next worker finds it, or knows that it is gone."""
 
-import json
 import os
 import signal
 import subprocess
@@ -17,8 +16,8 @@ from child_runs import Attempt, is_running, until
 from samoloop.child import MARKER, Child
 from samoloop.limits import EndedBy
 from samoloop.locks import is_held
-from samoloop.processes import boot_id, find
-from samoloop.providers.base import Result
+from samoloop.processes import Mark, boot_id, find, session_of
+from samoloop.providers.base import Result, Started
 
 WORKER = Path(__file__).parent / "child_worker.py"
 
@@ -27,7 +26,7 @@ WORKER = Path(__file__).parent / "child_worker.py"
 def attempt(tmp_path: Path) -> Iterator[Attempt]:
     attempt = Attempt(tmp_path)
     yield attempt
-    left = find(f"{MARKER}={attempt.marker}", None)
+    left = find(Mark(MARKER, attempt.marker), None)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
@@ -141,6 +140,17 @@ def test_a_recycled_pid_is_refused_and_left_alone(attempt: Attempt):
         stranger.kill()
 
 
+def test_a_number_that_is_a_thread_by_now_is_no_child(attempt: Attempt):
+    attempt.stem.parent.mkdir()
+    going = threading.Event()
+    thread = threading.Thread(target=going.wait)
+    thread.start()
+    attempt.file(".pid").write_text(f"{thread.native_id}\n")
+    assert not adopt(attempt).alive
+    going.set()
+    thread.join()
+
+
 def test_a_child_whose_pid_was_not_written_is_found_by_its_lock(attempt: Attempt):
     with worker(attempt, "silent.sh") as dead:
         wrapper = pid_of(attempt)
@@ -154,23 +164,26 @@ def test_a_child_whose_pid_was_not_written_is_found_by_its_lock(attempt: Attempt
 
 def test_a_cli_whose_wrapper_was_killed_is_found_by_its_lock(attempt: Attempt):
     with worker(attempt, "waits.sh", str(attempt.folder / "go")) as dead:
-        cli = json.loads(until(attempt.file(".jsonl").read_text))["pid"]
+        wrapper = pid_of(attempt)
+        until(attempt.file(".jsonl").read_text)
         dead.kill()
         dead.wait()
-        os.kill(pid_of(attempt), signal.SIGKILL)
-        until(lambda: not is_running(pid_of(attempt)))
+        os.kill(wrapper, signal.SIGKILL)
+        until(lambda: not is_running(wrapper))
         child = adopt(attempt)
-        assert child.pid == cli
+        assert child.alive
+        assert child.pid != wrapper
         (attempt.folder / "go").touch()
         ended = attempt.wait(child)
     assert (ended.exit_code, ended.by) == (None, EndedBy.EXIT)
-    assert attempt.events == [Result(True, "done")]
+    assert attempt.events == [Started(), Result(True, "done")]
 
 
 def test_what_a_lost_child_left_behind_is_swept(attempt: Attempt):
     """Wrapper and CLI are gone without a word, a tool of theirs lives on."""
     with worker(attempt, "sh", "-c", "setsid sleep 1000 & echo $!; exec sleep 1000") as dead:
         tool = int(until(attempt.file(".jsonl").read_text))
+        until(lambda: session_of(tool) == tool)
         dead.kill()
         os.killpg(pid_of(attempt), signal.SIGKILL)
         until(lambda: not is_running(pid_of(attempt)))

@@ -16,11 +16,11 @@ from child_runs import is_running, until
 
 from samoloop.processes import (
     ExitWatch,
+    Mark,
     boot_id,
     children,
     cpu_seconds,
     find,
-    has_entry,
     session_of,
     started_ticks,
     sweep,
@@ -53,8 +53,8 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def entry(value: str) -> str:
-    return f"{NAME}={value}"
+def mark(value: str) -> Mark:
+    return Mark(NAME, value)
 
 
 def test_the_boot_id_stays_the_same():
@@ -62,19 +62,23 @@ def test_the_boot_id_stays_the_same():
 
 
 class TestFind:
-    def test_by_an_entry_of_the_environment(self, start, value):
+    def test_by_a_mark_in_the_environment(self, start, value):
         process = start("sleep", "1000")
-        assert find(entry(value), None) == {process.pid}
-        assert has_entry(process.pid, entry(value))
+        assert find(mark(value), None) == {process.pid}
+        assert mark(value).is_on(process.pid)
 
-    def test_only_by_the_whole_entry(self, start, value):
+    def test_by_one_of_several_marks(self, start, value):
+        process = start("sleep", "1000", env={NAME: f"outer {value} inner"})
+        assert find(mark(value), None) == {process.pid}
+
+    def test_only_by_the_whole_mark(self, start, value):
         start("sleep", "1000", env={NAME: value + "2"})
         start("sleep", "1000", env={"X": f"{NAME}={value}"})
-        assert find(entry(value), None) == set()
+        assert find(mark(value), None) == set()
 
     def test_by_session(self, start, value):
         process = start("sh", "-c", "env -i sleep 1000; true", start_new_session=True)
-        found = until(lambda: len(pids := find("NO=1", process.pid)) == 2 and pids)
+        found = until(lambda: len(pids := find(Mark("NO", "1"), process.pid)) == 2 and pids)
         assert process.pid in found
         assert {session_of(pid) for pid in found} == {process.pid}
         os.killpg(process.pid, signal.SIGKILL)
@@ -83,20 +87,20 @@ class TestFind:
         process = start("true", start_new_session=True)
         with ExitWatch(process.pid) as watch:
             assert watch.wait(10)
-        assert find(entry(value), process.pid) == set()
+        assert find(mark(value), process.pid) == set()
 
     def test_never_this_process(self):
-        assert os.getpid() not in find("NO=1", os.getsid(0))
+        assert os.getpid() not in find(Mark("NO", "1"), os.getsid(0))
 
     def test_a_large_environment_is_read_to_its_end(self, start, value):
         large = {f"A{number}": "x" * 1000 for number in range(200)}
         process = start("sleep", "1000", env={**large, NAME: value})
-        assert find(entry(value), None) == {process.pid}
+        assert find(mark(value), None) == {process.pid}
 
     def test_a_process_that_is_gone_has_nothing(self, start, value):
         process = start("true")
         process.wait()
-        assert not has_entry(process.pid, entry(value))
+        assert not mark(value).is_on(process.pid)
         assert session_of(process.pid) is None
         assert started_ticks(process.pid) == 0
 
@@ -143,37 +147,37 @@ class TestSweep:
         script = f"trap 'touch {tmp_path}/asked; exit' TERM; echo; while :; do sleep 0.01; done"
         process = start("sh", "-c", script, stdout=subprocess.PIPE)
         process.stdout.readline()
-        assert sweep(lambda: find(entry(value), None), 5.0).ended >= 1
+        assert sweep(lambda: find(mark(value), None), 5.0).ended >= 1
         assert (tmp_path / "asked").exists()
         assert not is_running(process.pid)
 
     def test_what_does_not_is_killed(self, start, value):
         process = start("sh", "-c", "trap '' TERM; echo; while :; do sleep 1000; done", stdout=subprocess.PIPE)
         process.stdout.readline()
-        swept = sweep(lambda: find(entry(value), None), 0.05)
+        swept = sweep(lambda: find(mark(value), None), 0.05)
         assert (swept.ended >= 1, swept.left) == (True, ())
         assert not is_running(process.pid)
 
     def test_what_is_stopped_is_killed_too(self, start, value):
         process = start("sleep", "1000")
         process.send_signal(signal.SIGSTOP)
-        assert sweep(lambda: find(entry(value), None), 0.05).ended == 1
+        assert sweep(lambda: find(mark(value), None), 0.05).ended == 1
 
     def test_more_processes_than_are_watched_at_once(self, start, value):
         process = start("sh", "-c", "for n in $(seq 150); do sleep 1000 & done; echo; wait", stdout=subprocess.PIPE)
         process.stdout.readline()
         before = open_descriptors()
-        swept = sweep(lambda: find(entry(value), None), 1.0)
+        swept = sweep(lambda: find(mark(value), None), 1.0)
         assert (swept.ended, swept.left) == (151, ())
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
 
     def test_what_is_started_while_it_sweeps_is_found_too(self, start, value):
         script = "trap 'setsid sleep 1000 & exit' TERM; echo; while :; do sleep 0.01; done"
         process = start("sh", "-c", script, stdout=subprocess.PIPE)
         process.stdout.readline()
-        swept = sweep(lambda: find(entry(value), None), 1.0)
+        swept = sweep(lambda: find(mark(value), None), 1.0)
         assert swept.ended >= 2
-        assert find(entry(value), None) == set()
+        assert find(mark(value), None) == set()
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs a process of another user")
     def test_what_cannot_be_ended_is_named(self, start):
