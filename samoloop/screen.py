@@ -1,0 +1,219 @@
+"""The terminal: one live block while a child works, one lasting line for each iteration that ended.
+
+Where the output is not a terminal, the same without the live block and without control codes.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from samoloop import next_steps
+from samoloop.durations import format_seconds
+from samoloop.gates import read_questions
+from samoloop.journal import Event
+from samoloop.live_block import LiveBlock
+from samoloop.next_steps import waits_for
+from samoloop.outcome import Collector
+from samoloop.providers.base import Usage
+from samoloop.rendering import ended_line, oddities, tokens_so_far
+from samoloop.rules import Decision, Kind
+from samoloop.session import Session
+from samoloop.signals import GateKind
+from samoloop.stop import StopRequest
+from samoloop.terminal import dollars, one_line, printable, resumes
+from samoloop.view import Running, View
+
+TICK_SECONDS = 0.5
+_DULL_TERMINALS = ("dumb", "unknown", "")
+_STYLES = {
+    Kind.WAIT: "yellow",
+    Kind.LIMITED: "yellow",
+    Kind.RETRY: "yellow",
+    Kind.REPAIR: "yellow",
+    Kind.BLOCKED: "red",
+    Kind.FAILED: "red",
+    Kind.STOPPED: "yellow",
+    Kind.DONE: "green",
+}
+
+
+@contextmanager
+def open_view(session: Session, stop: StopRequest, stream: TextIO | None = None) -> Iterator[View]:
+    """The view for this output: a `Screen` on a terminal that can move its cursor, else `Plain`."""
+    stream = stream or sys.stdout
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")  # an old terminal's encoding may lack the arrows
+    if not stream.isatty() or os.environ.get("TERM", "") in _DULL_TERMINALS:
+        yield Plain(session, stream)
+        return
+    screen = Screen(session, stop, stream)
+    try:
+        yield screen
+    finally:
+        screen.close()
+
+
+class Plain:
+    """Lines for a file, a pipe or a log: no control codes, nothing that is written over."""
+
+    def __init__(self, session: Session, stream: TextIO) -> None:
+        self._session = session
+        self._stream = stream
+        self._gates = _Gates(session)
+
+    def say(self, sentence: str) -> None:
+        try:
+            self._stream.write(printable(sentence) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # the reader is gone; the work goes on
+
+    def started(self, running: Running) -> None:
+        self.say(f"{running.iteration:03d} {running.phase}: started, {_who(running)}")
+
+    def progress(self, collector: Collector) -> None:
+        """Only the end is worth a line."""
+
+    def ended(self, event: Event, decision: Decision) -> None:
+        self.say(ended_line(event, time.time()))
+        for sentence in oddities(event):
+            self.say(f"    {sentence}")
+
+    def waiting(self, decision: Decision) -> None:
+        for line in self._gates.lines(decision, time.time()):
+            self.say(line)
+
+
+class Screen:
+    """A live block at the bottom, redrawn twice a second; all else scrolls away above it."""
+
+    def __init__(self, session: Session, stop: StopRequest, stream: TextIO) -> None:
+        from rich.console import Console
+
+        self._session = session
+        self._stop = stop
+        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._gates = _Gates(session)
+        names = [phase.name for phase in session.state().live_workflow.phases]
+        self._label_width = 4 + max(map(len, names))
+        self._block: LiveBlock | None = None
+        self._collector = Collector()
+
+    def say(self, sentence: str) -> None:
+        self._print(printable(sentence))
+
+    def started(self, running: Running) -> None:
+        self.close()
+        self._collector = Collector()
+        state = self._session.state()
+        limit = state.live_workflow.phase(running.phase).max_iterations
+        place = f"{_who(running)}, {state.phase_iterations} of at most {limit} in this phase"
+        began = float((state.open or {}).get("time") or time.time())  # an adopted child began earlier
+        spent = state.totals.cost_usd
+
+        def content() -> list[Any]:
+            return self._block_lines(running, place, began, spent)
+
+        self._block = LiveBlock(self._console, content, TICK_SECONDS)
+
+    def progress(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def ended(self, event: Event, decision: Decision) -> None:
+        self.close()
+        before, arrow, after = ended_line(event, time.time(), self._label_width).partition("→")
+        self._print(before, (arrow + after, _STYLES.get(decision.kind, "cyan")))
+        for sentence in oddities(event):
+            self._print((f"    {sentence}", "yellow"))
+
+    def waiting(self, decision: Decision) -> None:
+        self.close()
+        first, *rest = self._gates.lines(decision, time.time())
+        self._print((first, "bold yellow"))
+        for line in rest:
+            self._print(line)
+
+    def close(self) -> None:
+        """Take the live block away."""
+        if self._block:
+            self._block.close()
+            self._block = None
+
+    def _print(self, *parts: str | tuple[str, str]) -> None:
+        from rich.text import Text
+
+        if self._stop.terminal_gone:
+            return
+        text = Text.assemble(*parts)
+        if self._block:
+            self._block.print_above(text)
+            return
+        try:
+            self._console.print(text, soft_wrap=True)
+        except (OSError, ValueError):
+            self._stop.terminal_gone = True
+
+    def _block_lines(self, running: Running, place: str, began: float, spent: float) -> list[Any]:
+        from rich.text import Text
+
+        seconds = time.time() - began
+        elapsed = format_seconds(seconds) if seconds >= 10 else f"{int(seconds)}s"
+        head = [("● ", "green"), (f"{running.iteration:03d} {running.phase}", "bold"), (f"  {elapsed}", "cyan")]
+        lines = [Text.assemble(*head, (f"  {place}", "dim"))]
+        doing = self._collector.last_tool or self._collector.last_text
+        if doing:
+            lines.append(Text(f"  ▸ {one_line(doing, self._console.width)}"))
+        lines.append(Text(f"  {_costs(self._collector.usage, spent)}", "dim"))
+        if self._stop.finish:
+            words = "ending the child" if self._stop.now else "stopping after this iteration; Ctrl-C again ends it now"
+            lines.append(Text(f"  {words}", "yellow"))
+        return lines
+
+
+class _Gates:
+    """Says once what a gate wants, and after that only what has changed."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._said: str | None = None
+
+    def lines(self, decision: Decision, now: float) -> list[str]:
+        """At least one line; the first is the sentence."""
+        gate = self._session.state().gate
+        if decision.not_before is not None:
+            return [one_line(f"{resumes(decision.not_before, now)}: {decision.reason}")]
+        if gate is None or gate.id == self._said:
+            return [one_line(decision.reason)]
+        self._said = gate.id
+        steps = next_steps.gate_steps(self._session.name, gate)
+        width = max(len(step.command) for step in steps)
+        questions = self._questions(gate.questions) if gate.kind is GateKind.QA_ANSWERS else []
+        return [
+            one_line(f"{gate.phase} waits for {waits_for(self._session.state())}"),
+            *questions,
+            *(f"  {one_line(step.command):<{width}}  # {one_line(step.what)}" for step in steps),
+        ]
+
+    def _questions(self, ids: tuple[str, ...]) -> list[str]:
+        lines = []
+        for question in read_questions(self._session.dir):
+            if question.id in ids and not question.answer:
+                letters = "/".join(letter for letter, _ in question.options)
+                lines.append(one_line(f"{question.id}: {question.title}" + (f" ({letters})" if letters else "")))
+        return [f"  {line}" for line in lines]
+
+
+def _who(running: Running) -> str:
+    return f"{running.provider} {running.model}" if running.model else running.provider
+
+
+def _costs(usage: Usage, spent: float) -> str:
+    """Tokens and cost of the running child as far as its CLI tells, and of the session before it."""
+    tokens = tokens_so_far({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens})
+    cost = dollars(usage.cost_usd) if usage.cost_usd is not None else ""
+    now = ", ".join(word for word in (tokens, cost) if word)
+    before = f"{dollars(spent)} in earlier iterations" if spent else ""
+    return "; ".join(words for words in (now, before) if words) or "no tokens counted yet"
