@@ -27,6 +27,16 @@ def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
     sync_folder(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Make `path` not exist, whatever a child put there."""
+    if path.is_dir() and not path.is_symlink():
+        import shutil
+
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename, creation or removal in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -50,9 +60,10 @@ def read_plain(path: Path, limit_bytes: int) -> bytes | None:
         if path.is_symlink():
             raise ValueError(f"{path.name} is a link") from None
         raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path.name} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path.name} is not a regular file")
         return file.read(limit_bytes + 1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from samoloop import checkpoint, gates, profiles, prompt, rules, signals
 from samoloop.child import Child, Ended, Spec
 from samoloop.commit import Committed, commit
-from samoloop.files import sha256, write_atomic
+from samoloop.files import remove, sha256, write_atomic
 from samoloop.limits import EndedBy
 from samoloop.outcome import Collector
 from samoloop.processes import boot_id
@@ -63,12 +63,14 @@ def begin(worker: Worker) -> Begun:
         environ=worker.child_environment(),
     )
     launch = provider.launch(request)
+    for note in worker.mend_worktree():
+        worker.view.say(note)
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
     inbox = take_inbox(session.dir, stem)
     worker.at("inbox taken")
     write_prompt(worker, request, iteration, attempt, inbox)
-    (session.dir / signals.FILE_NAME).unlink(missing_ok=True)
+    remove(session.dir / signals.FILE_NAME)
     worker.at("signal removed")
     marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
     started = session.record(
@@ -241,17 +243,15 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
             return Decision(Kind.STOPPED, state.phase, "stopped while a child was at work; it runs again on resume")
     by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
+    mended = worker.mend_worktree()
+    worker.restore_overview()
     committed = keep_work(worker, started) if worker.config.commit else None
     worker.at("work committed")
     tree = content(worker, committed)
     outcome = replace(outcome, progress=tree is None or tree != state.tree)
-    checked = (
-        gates.check_request(signal, session.dir, session.worktree, state.given)
-        if isinstance(signal, Signal)
-        else signal
-    )
+    checked = understand(worker, signal)
     decision = rules.decide(state.live_workflow, state, outcome, checked)
-    decision = with_git_notes(worker, timed(worker, decision), committed)
+    decision = with_git_notes(timed(worker, decision), committed, mended)
     line = session.journal.compose(
         "ended",
         iteration=started["iteration"],
@@ -271,9 +271,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
         tree=tree,
         head=committed.snapshot.head if committed else None,
         commits=new_commits(worker, started, committed),
-        notes=[*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
-        if committed
-        else [],
+        notes=[*mended, *git_notes(committed)],
         said=collector.last_text[-500:],
     )
     keep_checkpoint(worker, started, committed, line, decision)
@@ -282,6 +280,17 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     worker.at("ended journaled")
     worker.view.ended(event, decision)
     return decision
+
+
+def understand(worker: Worker, signal: Signal | BadSignal) -> Signal | BadSignal:
+    """The signal, if it is allowed here and now and the files it names are what they should be."""
+    if isinstance(signal, BadSignal):
+        return signal
+    session, state = worker.session, worker.state
+    verdict = rules.judge(state.live_workflow, state, signal)
+    if isinstance(verdict, BadSignal):
+        return verdict
+    return gates.check_request(signal, session.dir, session.worktree, state.given)
 
 
 def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decision:
@@ -335,14 +344,19 @@ def timed(worker: Worker, decision: Decision) -> Decision:
     return replace(decision, not_before=worker.clock.epoch() + decision.delay_seconds * (1 + 0.25 * spread))
 
 
-def with_git_notes(worker: Worker, decision: Decision, committed: Committed | None) -> Decision:
-    """What git has to say to the next child; a branch that only a human can sort out blocks."""
+def git_notes(committed: Committed | None) -> list[str]:
+    """What is worth a look in the report."""
     if committed is None:
-        return decision
-    if committed.blocked and decision.kind is not Kind.BLOCKED:
+        return []
+    return [*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
+
+
+def with_git_notes(decision: Decision, committed: Committed | None, mended: list[str]) -> Decision:
+    """What git has to say to the next child; a branch that only a human can sort out blocks."""
+    if committed and committed.blocked and decision.kind is not Kind.BLOCKED:
         return Decision(Kind.BLOCKED, decision.phase, committed.blocked, needs="human_decision")
-    notes = tuple({"kind": "git", "text": note} for note in committed.notes)
-    return replace(decision, notes=(*decision.notes, *notes))
+    said = [*mended, *(committed.notes if committed else [])]
+    return replace(decision, notes=(*decision.notes, *({"kind": "git", "text": note} for note in said)))
 
 
 def keep_checkpoint(

@@ -136,7 +136,7 @@ def _answer_block(lines: list[str], answer: str, by: str) -> list[str]:
     head = lines[:at] if at is not None else lines
     while head and not head[-1].strip():
         head = head[:-1]
-    signature = f" <!-- by {by.replace('--', '-')} -->" if by and answer else ""
+    signature = f" <!-- by {by.replace('-->', '')} -->" if by and answer else ""
     return [*head, f"**Answer:** {_harmless(answer) or WAITING}{signature}", ""]
 
 

@@ -16,11 +16,12 @@ from samoloop.files import write_atomic
 from samoloop.gates import read_text
 from samoloop.locks import Lock
 from samoloop.providers.base import Provider
+from samoloop.repo import Repo
 from samoloop.session import LOCK, Session
 from samoloop.state import State
 from samoloop.stop import StopRequest
 from samoloop.view import Quiet, View
-from samoloop.worktree import Worktree
+from samoloop.worktree import Worktree, WorktreeGone
 
 LOCK_WAIT_SECONDS = 1.0
 WORKER_ONLY = ("SAMOLOOP_*",)  # environment names that mean the worker, not the child
@@ -56,6 +57,23 @@ class Worker:
         if created.get("in_place"):
             return Worktree.in_place(root, self.private_repository, created["branch"], self.in_place_excludes)
         return Worktree.open(Path(created["repo"]), root, created["branch"])
+
+    def mend_worktree(self) -> list[str]:
+        """Make a worktree again that a child or a person removed; sentences that say so, none where all was well."""
+        try:
+            _ = self.worktree
+        except WorktreeGone:
+            created = self.state.created
+            if created.get("in_place") or not self.config.commit:
+                raise
+            repo = Repo.find(Path(created["root"]))
+            gone = Worktree(Path(created["worktree"]), repo.git_dir, repo.git_dir, created["branch"])
+            last = checkpoint.tip(gone, self.ref)
+            if last is None:
+                raise
+            _, note = repo.recreate_worktree(gone.root, gone.branch, last.code, last.head)
+            return [note]
+        return []
 
     @property
     def private_repository(self) -> Path:

@@ -26,14 +26,14 @@ IDENTITY = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
 # A child that does what each phase asks, as a capable model would, in one iteration a phase.
 GOOD_CHILD = """
 case $SAMOLOOP_PHASE in
-investigation) echo "what I found" > 11-21-0900-dive-x.md; continue requirements;;
+investigation) echo "what I found" > 11-21-0900-dive-x.md; next requirements;;
 requirements)
-  if [ -f asked ]; then continue planning
+  if [ -f asked ]; then next planning
   else touch asked; ask 'Which way?'; fi;;
 planning) echo "the plan" > 11-21-0900-plan-x.md; plan 11-21-0900-plan-x.md;;
-implementation) echo "code" > "$SAMOLOOP_WORKTREE/feature.txt"; continue testing;;
-testing) continue quality;;
-quality) continue done;;
+implementation) echo "code" > "$SAMOLOOP_WORKTREE/feature.txt"; next testing;;
+testing) next quality;;
+quality) next done;;
 done) signal '{"status": "done", "summary": "all good"}';;
 esac
 """
@@ -41,9 +41,10 @@ esac
 _PRELUDE = """
 cat > /dev/null
 signal() { printf '%s\\n' "$1" > "$SAMOLOOP_SIGNAL.tmp" && mv "$SAMOLOOP_SIGNAL.tmp" "$SAMOLOOP_SIGNAL"; }
-continue() { signal "{\\"status\\": \\"continue\\", \\"phase\\": \\"$1\\"}"; }
+next() { signal "{\\"status\\": \\"continue\\", \\"phase\\": \\"$1\\"}"; }
 ask() {
-  printf '# Questions\\n\\n### Q1: %s\\nA) one\\nB) two\\n**Suggestion:** A - simpler\\n**Answer:** _waiting_\\n' "$1" > _qa.md
+  printf '# Questions\\n\\n### Q1: %s\\nA) one\\nB) two\\n' "$1" > _qa.md
+  printf '**Suggestion:** A - simpler\\n**Answer:** _waiting_\\n' >> _qa.md
   signal '{"status": "waiting", "for": "qa_answers"}'
 }
 plan() { signal "{\\"status\\": \\"waiting\\", \\"for\\": \\"plan_approval\\", \\"file\\": \\"$1\\"}"; }
@@ -68,7 +69,7 @@ def make_repo(folder: Path) -> Path:
 
 
 def script(folder: Path, body: str, name: str = "child.sh") -> Path:
-    """An executable child: `sh` with the helpers signal, continue, ask and plan."""
+    """An executable child: `sh` with the helpers signal, next, ask and plan."""
     path = folder / name
     path.write_text("#!/bin/sh\n" + _PRELUDE + textwrap.dedent(body))
     path.chmod(0o755)

@@ -240,8 +240,8 @@ def start(
     from samoloop.stop import StopRequest, install_handlers
     from samoloop.worker import Worker, locked
 
-    with locked(session), open_view() as view:
-        stop_request = StopRequest()
+    stop_request = StopRequest()
+    with locked(session), open_view(session, stop_request) as view:
         install_handlers(stop_request)
         become_subreaper()
         worker = Worker(session, settings, stop=stop_request, view=view, yes=yes, no_wait=no_wait)
