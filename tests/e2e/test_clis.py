@@ -1,6 +1,7 @@
 """Each real CLI, started as its provider starts it, against the model stand-in."""
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from clis import CLIS, KEY, Cli
 from standin import Fault, Kind, Say, Script, Shell, Standin, listed
 
 from samoloop import providers
-from samoloop.providers.base import Event, Failure, Request, Result, Trouble, Usage
+from samoloop.providers.base import Event, Failure, Permissions, Request, Result, Trouble, Usage
 
 PROMPT = "Read the overview, then write the signal. Päivää!"
 SIGNAL = {"status": "continue", "phase": "planning"}
@@ -104,3 +105,32 @@ def test_a_stream_that_breaks_off_once_is_mended_or_named(
         events = run(cli, model.url, request, home)
     signalled = (request.session_dir / "_signal.json").exists()
     assert signalled or [failure.trouble for failure in failures(events)] == [Trouble.NETWORK], events
+
+
+RESTRAINED = ("claude", "codex", "opencode")
+
+
+@pytest.mark.parametrize("name", RESTRAINED)
+def test_a_restrained_child_can_work_and_signal_and_go_nowhere_else(
+    name: str, environ: Mapping[str, str], home: Path, tmp_path: Path
+) -> None:
+    request = request_in(tmp_path, environ, model=CLIS[name].model, permissions=Permissions.EDITS)
+    outside = Path(f"/var/tmp/samoloop-e2e-{os.getpid()}")
+    signal = request.session_dir / "_signal.json"
+    script = listed(
+        [
+            Shell("echo made > made.txt"),
+            Shell(f"echo '{json.dumps(SIGNAL)}' > '{signal}.tmp'"),
+            Shell(f"mv '{signal}.tmp' '{signal}'"),
+            Shell(f"touch {outside}"),
+        ]
+    )
+    try:
+        with Standin(script) as model:
+            events = run(CLIS[name], model.url, request, home)
+        assert not outside.exists()
+    finally:
+        outside.unlink(missing_ok=True)
+    assert (request.worktree / "made.txt").exists(), events
+    assert json.loads(signal.read_text()) == SIGNAL
+    assert failures(events) == []
