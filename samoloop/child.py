@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -257,6 +258,9 @@ class Child:
         The wrapper is reaped last: until then its pid, the number of its session, cannot belong to anybody else.
         """
         swept = sweep(self._left_behind, patience_seconds)
+        if sys.platform == "darwin" and self._session:  # where nothing can be found, the group is all that is known
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._session, signal.SIGKILL)
         if self._process:
             self._process.poll()
         if self._leader:

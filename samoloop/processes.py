@@ -20,7 +20,7 @@ from typing import Self
 PROC = Path("/proc")
 _READ_BYTES = 1 << 15
 _LOOKS = 5  # for what comes up while one looks; more only where something starts processes without end
-_EXEC_SECONDS = 0.2  # the longest that a process may be in the middle of an exec
+_EXEC_SECONDS = 0.1  # the longest that a process may be in the middle of an exec
 _WATCHED_AT_ONCE = 64  # pidfds held while sweeping; a fork bomb must not use up the worker's descriptors
 _ROUNDS = 6  # of a sweep, against something that starts new processes while it is ended
 _KILLED_SECONDS = 1.0  # how long a process may take to go after SIGKILL before it is looked for again
