@@ -22,6 +22,7 @@ from samoloop.telegram.text import clean, plain, shorten
 from samoloop.telegram.updates import Other, Said, Tap, Update
 
 ANSWER_SECONDS = 10.0  # beyond which a poll that should have ended counts as lost
+PROBES = 3  # polls of a second each
 LISTEN_TO = ["message", "callback_query"]
 T = TypeVar("T")
 
@@ -158,6 +159,15 @@ class Api:
         """The address that takes the updates away from pollers, empty where there is none."""
         return (await self._persist(self._bot.get_webhook_info)).url
 
+    async def is_polled_elsewhere(self, offset: int) -> bool:
+        """Whether another program polls the bot: it and we would throw each other out. Acknowledges nothing new."""
+        try:
+            for _ in range(PROBES):
+                await self._bot.get_updates(offset, limit=1, timeout=1, allowed_updates=LISTEN_TO)
+        except errors.Conflict:
+            return True
+        return False
+
     async def register_commands(self, commands: Sequence[tuple[str, str]]) -> None:
         """Tell the phone which commands there are, and show them behind the menu button."""
         await self._persist(lambda: self._bot.set_my_commands(commands))
@@ -220,8 +230,9 @@ def _in_our_words(update: telegram.Update) -> Update:
     """Our own words for an update."""
     query, message = update.callback_query, update.message
     if query is not None and query.message is not None and query.data is not None:
-        name, chat = _name(query.from_user), query.message.chat.id
-        return Tap(update.update_id, chat, query.from_user.id, name, query.message.message_id, query.id, query.data)
+        name, chat, number = _name(query.from_user), query.message.chat.id, query.message.message_id
+        text = getattr(query.message, "text", None) or ""  # a very old message is told without it
+        return Tap(update.update_id, chat, query.from_user.id, name, number, query.id, query.data, text)
     if message is None or message.from_user is None:
         return Other(update.update_id)
     thread = message.message_thread_id if message.is_topic_message else None

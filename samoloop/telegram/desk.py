@@ -4,12 +4,13 @@ Nothing here waits for the network: effects are on disk when `handle` returns, t
 """
 
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 
 from samoloop.errors import SamoloopError, SessionError
 from samoloop.telegram import buttons, commands, effects, held, render
-from samoloop.telegram.buttons import Held, Press
+from samoloop.telegram.buttons import Held, Press, target_tag
 from samoloop.telegram.home import HeldText, Home, Purpose
 from samoloop.telegram.ledger import Sent
 from samoloop.telegram.machine import Machine
@@ -56,6 +57,7 @@ class Desk:
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, "That session is gone.")]
+        _adopt(known, press, tap)
         if press.kind is buttons.Kind.WORDS or press.choice == buttons.Plan.CHANGES:
             return self._open_box(known, press, tap)
         outcome = self.once(known, tap.update_id, partial(_act, known, press, tap))
@@ -171,6 +173,20 @@ class Desk:
 
         shown = f"🚀 Starting <b>{escape(text.name)}</b> in {escape(root.rpartition('/')[2])}."
         return [Toast(tap.query, "Starting."), Edit(tap.message_id, shown), Post(start)]
+
+
+def _adopt(known: Known, press: Press, tap: Tap) -> None:
+    """Take up a message of ours that a crash kept out of the ledger, so that it is given its last form too."""
+    gate = known.gate
+    if gate is None or tap.message_id in known.ledger.messages:
+        return
+    target = next((id for id in ("", *gate.questions) if target_tag(gate.id, id) == press.target), None)
+    if target is not None:
+        role = Role.QUESTION if target else Role.PLAN if press.kind is buttons.Kind.PLAN else Role.ACTION
+        shown = escape(tap.text)
+        known.ledger.sent(
+            Sent(tap.message_id, role, time.time(), 0, "", gate.id, target, press.hash, shown, waits=True)
+        )
 
 
 def _act(known: Known, press: Press, tap: Tap) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samoloop import announce
-from samoloop.errors import LockHeld, SamoloopError
+from samoloop.errors import LockHeld, SamoloopError, UsageError
 from samoloop.locks import Lock, is_held
 from samoloop.telegram.home import Home
 from samoloop.telegram.ledger import READER
@@ -29,6 +29,14 @@ ELECTION_SECONDS = 1.0
 TROUBLE_SECONDS = 60.0  # after a token that Telegram does not know
 
 log = logging.getLogger(__name__)
+
+
+def dedicated(settings: Settings, environ: Mapping[str, str]) -> Lock:
+    """What a `samoloop relay` holds, so that workers give way to it. Raises UsageError when there is one already."""
+    try:
+        return Lock.take(Home(settings, environ).dedicated_lock, 0, str(os.getpid()))
+    except LockHeld:
+        raise UsageError("a `samoloop relay` for this bot runs already: nothing to do") from None
 
 
 class Member:

@@ -27,6 +27,7 @@ from samoloop.telegram.settings import Settings
 from samoloop.telegram.updates import Said, Update
 
 OVERTAKEN_SECONDS = 1.0
+PARTING_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -60,15 +61,20 @@ class Relay:
 
     async def run(self) -> None:
         """Serve until stopped. Raises TokenRefused."""
-        tasks = [asyncio.create_task(work()) for work in (self._listen, self._speak, self._stopped.wait)]
+        listening, speaking = asyncio.create_task(self._listen()), asyncio.create_task(self._speak())
+        stopped = asyncio.create_task(self._stopped.wait())
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([listening, speaking, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if stopped in done:  # a message that is under way gets into the ledger
+                self._poke.set()
+                await asyncio.wait([speaking], timeout=PARTING_SECONDS)
             for task in done:
                 task.result()
         finally:
-            for task in [*tasks, *self._toasts]:
+            tasks = [listening, speaking, stopped, *self._toasts]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, *self._toasts, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._api.close()
 
     def stop(self) -> None:
@@ -120,7 +126,7 @@ class Relay:
 
     async def _speak(self) -> None:
         await self._introduce()
-        while True:
+        while not self._stopped.is_set():
             self._poke.clear()
             await self._say_reactions()
             await self._ask_about_texts()

@@ -29,6 +29,7 @@ class Tap:
     message_id: int
     query: str  # what the tap is answered by
     data: str
+    text: str = ""  # what the message with the button shows
 
 
 @dataclass(frozen=True)
