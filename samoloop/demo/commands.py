@@ -1,0 +1,63 @@
+"""A project's own commands, such as its test suite, run now and told in a few words."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT_SECONDS = 300
+NOT_RUN = 127  # what a shell says of a command that is not there
+_SHOWN_LINES = 12
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that was run."""
+
+    command: str
+    exit_code: int
+    output: str
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def tail(self) -> str:
+        """The end of its output, for a document."""
+        return "\n".join(line.rstrip() for line in self.output.strip().splitlines()[-_SHOWN_LINES:])
+
+    @property
+    def verdict(self) -> str:
+        """What the tests said in a few words: how many there were, where that is told, and the last line."""
+        lines = self.output.strip().splitlines()
+        last = lines[-1].strip() if lines else "no output"
+        count = re.search(r"^(?:Ran|# tests|ℹ tests) (\d+)", self.output, re.MULTILINE)
+        return f"{count[1]} tests, {last}" if count else last
+
+
+def run(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Ran:
+    """Run a command; one that cannot be run or takes too long is one that failed.
+
+    `python` is the interpreter that runs this, whatever PATH says; it leaves no bytecode behind.
+    """
+    program = sys.executable if argv[0] == "python" else argv[0]
+    try:
+        done = subprocess.run(
+            [program, *argv[1:]],
+            cwd=folder,
+            env={**environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Ran(shlex.join(argv), NOT_RUN, f"it could not be run: {error}")
+    return Ran(shlex.join(argv), done.returncode, done.stdout)

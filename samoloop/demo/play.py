@@ -1,0 +1,53 @@
+"""A whole session in this process, for the demo and the examples: begin it, let the worker go on."""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+from samoloop import loop, prepare, workflow_files
+from samoloop.clock import Clock
+from samoloop.config import Config
+from samoloop.processes import become_subreaper
+from samoloop.repo import Repo
+from samoloop.rules import Decision
+from samoloop.session import Session
+from samoloop.stop import StopRequest, install_handlers
+from samoloop.view import View
+from samoloop.worker import Worker, locked
+
+OpenView = Callable[[Session, StopRequest], AbstractContextManager[View]]
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+
+def begin(settings: Config, task: str) -> Session:
+    """A new session in the repository that the settings belong to."""
+    workflow = workflow_files.load(settings.workflow, settings.root)
+    return prepare.create(settings, workflow, task, repo=Repo.find(settings.root), now=Clock().local)
+
+
+def go_on(
+    session: Session,
+    settings: Config,
+    *,
+    open_view: OpenView,
+    environ: Mapping[str, str],
+    yes: bool = False,
+    no_wait: bool = False,
+) -> Decision:
+    """Let a worker take the session as far as it goes. Raises LockHeld where another one is at it."""
+    with locked(session), _stoppable() as stop, open_view(session, stop) as view:
+        become_subreaper()
+        return loop.run(Worker(session, settings, stop=stop, view=view, environ=environ, yes=yes, no_wait=no_wait))
+
+
+@contextmanager
+def _stoppable() -> Iterator[StopRequest]:
+    """Ctrl-C asks the worker to stop; afterwards it means again what it meant before."""
+    before = {number: signal.getsignal(number) for number in _HANDLED}
+    stop = StopRequest()
+    install_handlers(stop)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
