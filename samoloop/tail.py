@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Self
 
 FAR_BEHIND_BYTES = 1 << 20
-KEPT_BYTES = 1 << 18  # of the end, when too far behind; the result stands there
+KEPT_BYTES = 1 << 16  # of what is new, when too far behind: enough to show
+KEPT_AT_THE_END_BYTES = 1 << 18  # and of the last: the result stands there
 LONGEST_LINE_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 
@@ -31,20 +32,11 @@ class Tail:
 
         More than FAR_BEHIND_BYTES of news is skipped but for the last KEPT_BYTES; a line that is too long is left out.
         """
-        end = self.size()
-        if end - self._offset > FAR_BEHIND_BYTES:
-            self._drop_line()
-            self._offset = end - KEPT_BYTES
-        while self._offset < end:
-            chunk = os.pread(self._descriptor, min(_CHUNK_BYTES, end - self._offset), self._offset)
-            if not chunk:
-                return  # truncated meanwhile
-            self._offset += len(chunk)
-            yield from self._split(chunk)
+        return self._read(KEPT_BYTES)
 
     def rest(self) -> Iterator[bytes]:
         """The last lines, one without a newline too: for when nobody writes any more."""
-        yield from self.lines()
+        yield from self._read(KEPT_AT_THE_END_BYTES)
         if self._line and not self._dropping:
             yield bytes(self._line)
             self._line.clear()
@@ -61,6 +53,18 @@ class Tail:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _read(self, kept_bytes: int) -> Iterator[bytes]:
+        end = self.size()
+        if end - self._offset > FAR_BEHIND_BYTES:
+            self._drop_line()
+            self._offset = end - kept_bytes
+        while self._offset < end:
+            chunk = os.pread(self._descriptor, min(_CHUNK_BYTES, end - self._offset), self._offset)
+            if not chunk:
+                return  # truncated meanwhile
+            self._offset += len(chunk)
+            yield from self._split(chunk)
 
     def _split(self, chunk: bytes) -> Iterator[bytes]:
         *ended, unfinished = chunk.split(b"\n")
