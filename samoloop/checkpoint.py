@@ -10,17 +10,17 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.errors import GitError
-from samoloop.git import OWN_IDENTITY, Git
+from samoloop.git import Git
+from samoloop.objects import Objects
 from samoloop.session_files import session_files
-from samoloop.staging import commit_tree
 from samoloop.worktree import Snapshot, Worktree
 
-_ROOT_SUBJECT = "The session begins"  # the ref's first commit: no code behind it, so the timeline ends there
+_ROOT_MESSAGE = b"The session begins\n"  # the ref's first commit: no code behind it, so the timeline ends there
 # Written by the worker or by people, so no sign of a child's progress.
 _NOT_THE_CHILDS = frozenset({"_approval.md", "_action.md", "_inbox.md", "_report.md", "_task.md"})
 _WORKERS_LINES = re.compile(rb"^(Phase|Iteration|Blocked):.*$", re.MULTILINE)
@@ -73,7 +73,7 @@ def make(
     `journal` are the iteration's journal lines, kept byte for byte in the message. Raises GitError, also where
     another process moved the ref meanwhile.
     """
-    tree = write_session_tree(worktree.store, session_dir)
+    tree = session_tree(worktree.objects(code.commit), session_dir)
     trailers = {"Iteration": iteration, "Attempt": attempt, "Head": None if code.head == code.commit else code.head}
     return put(worktree, ref, tree, code.commit, summary, trailers, journal)
 
@@ -88,14 +88,14 @@ def put(
     journal: bytes = b"",
 ) -> Checkpoint:
     """A commit of `tree` on top of the timeline, with `code` as its second parent. Raises GitError."""
-    store = worktree.store
-    previous = store.ref(ref)
-    base = previous or commit_tree(store, tree, [], _ROOT_SUBJECT + "\n", OWN_IDENTITY)
+    objects = worktree.objects(code)
+    previous = worktree.store.ref(ref)
+    base = previous or objects.commit(tree, [], _ROOT_MESSAGE)
     named = "".join(f"{key}: {value}\n" for key, value in trailers.items() if value is not None)
     paragraphs = [" ".join(summary.split()).encode(errors="replace"), journal.rstrip(b"\n"), named.encode().rstrip()]
     message = b"\n\n".join(part for part in paragraphs if part) + b"\n"
-    oid = commit_tree(store, tree, [base, code], message, OWN_IDENTITY)
-    _move(store, ref, oid, previous)
+    oid = objects.commit(tree, [base, code], message)
+    _move(worktree.store, ref, oid, previous)
     return Checkpoint(
         oid=oid,
         tree=tree,
@@ -119,38 +119,14 @@ def _move(store: Git, ref: str, oid: str, previous: str | None) -> None:
     store.run("update-ref", ref, oid, previous or "")
 
 
-def write_session_tree(store: Git, session_dir: Path) -> str:
-    """The session's own files as a tree, their bytes as they are: no filter, no line-end conversion."""
-    files = list(session_files(session_dir))
-    lines = b"".join(_quoted(os.fsencode(session_dir.absolute() / path)) + b"\n" for path, _ in files)
-    oids = (
-        store.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=lines).decode().split() if files else []
-    )
-    entries = []
-    for (path, found), oid in zip(files, oids, strict=True):
-        mode = "100755" if found.st_mode & stat.S_IXUSR else "100644"
-        entries.append((path.split("/"), f"{mode} blob {oid}"))
-    return _write_folder(store, entries)
-
-
-def _write_folder(store: Git, entries: Iterable[tuple[list[str], str]]) -> str:
-    """One tree per folder, the innermost first. An entry is the parts of a path, then mode, type and id."""
-    lines = []
-    folders: dict[str, list[tuple[list[str], str]]] = {}
-    for (name, *inner), what in entries:
-        if inner:
-            folders.setdefault(name, []).append((inner, what))
-        else:
-            lines.append(f"{what}\t{name}")
-    lines += [f"040000 tree {_write_folder(store, inside)}\t{name}" for name, inside in folders.items()]
-    return store.line("mktree", "-z", stdin=b"".join(os.fsencode(line) + b"\0" for line in lines))
-
-
-def _quoted(path: bytes) -> bytes:
-    """A path for a line of `--stdin-paths`, which reads C-style quotes."""
-    if not (set(path) & set(b'\n"\\')):
-        return path
-    return b'"' + path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
+def session_tree(objects: Objects, session_dir: Path) -> str:
+    """The session's own files as a tree, their bytes as they are."""
+    files = []
+    for path, found in session_files(session_dir):
+        with suppress(FileNotFoundError):  # an editor has just replaced it
+            mode = 0o100755 if found.st_mode & stat.S_IXUSR else 0o100644
+            files.append((path, mode, objects.blob((session_dir / path).read_bytes())))
+    return objects.tree(files)
 
 
 def tip(worktree: Worktree, ref: str) -> Checkpoint | None:

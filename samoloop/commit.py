@@ -1,10 +1,15 @@
 """After each iteration: commit what the child left, without hooks, signing, or a branch that is not the session's."""
 
+import functools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from samoloop.errors import GitError
-from samoloop.staging import commit_tree, stage
+from samoloop.git import Git
+from samoloop.objects import OWN_IDENTITY
+from samoloop.staging import stage
 from samoloop.tree_state import Skipped, TreeState
 from samoloop.worktree import Snapshot, Worktree
 
@@ -58,7 +63,8 @@ def commit(
 
 def _commit_all(worktree: Worktree, state: TreeState, message: str) -> Committed:
     """The state, on the session's branch with nothing in the way, as a commit. Leaves the index equal to it."""
-    head, head_tree = worktree.git.line("rev-parse", "HEAD", "HEAD^{tree}").split()
+    head = str(state.head)
+    head_tree = worktree.tree_of(head)
     if state.clean:
         return Committed(None, Snapshot(head, head, head_tree), (), (), None)
     git = replace(worktree.git, lfs=True)  # the content of an LFS file must not get into a commit
@@ -66,9 +72,20 @@ def _commit_all(worktree: Worktree, state: TreeState, message: str) -> Committed
     tree = git.line("write-tree")
     if tree == head_tree:
         return Committed(None, Snapshot(head, head, tree, skipped), skipped, (), None)
-    oid = commit_tree(git, tree, [head], message, worktree.identity)
+    author, committer = identity(worktree.git_dir)
+    oid = worktree.objects(tree).commit(tree, [head], message.encode(errors="replace"), author, committer)
     git.run("update-ref", "-m", "samoloop: " + message.partition("\n")[0], worktree.ref, oid, head)
     return Committed(oid, Snapshot(oid, oid, tree, skipped), skipped, (), None)
+
+
+@functools.cache
+def identity(git_dir: Path) -> tuple[str, str]:
+    """Author and committer of commits in the person's name; samoloop's own where git knows no name or address."""
+    known = [Git(git_dir).call("var", name) for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")]
+    if any(done.returncode for done in known):
+        return OWN_IDENTITY, OWN_IDENTITY
+    author, committer = (os.fsdecode(done.stdout).rpartition(">")[0] + ">" for done in known)
+    return author, committer
 
 
 def _unfinished(worktree: Worktree, state: TreeState) -> list[str]:

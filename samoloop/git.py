@@ -41,14 +41,6 @@ KEPT = frozenset(
         "GIT_EXEC_PATH",
     }
 )
-# What checkpoints carry, and commits where git knows no name and no address.
-OWN_IDENTITY = {
-    "GIT_AUTHOR_NAME": "samoloop",
-    "GIT_AUTHOR_EMAIL": "samoloop@localhost",
-    "GIT_COMMITTER_NAME": "samoloop",
-    "GIT_COMMITTER_EMAIL": "samoloop@localhost",
-}
-
 _OID_LENGTHS = (40, 64)  # SHA-1, SHA-256
 _HEX = frozenset("0123456789abcdef")
 

@@ -64,9 +64,3 @@ def _reason_to_skip(root: Path, path: str) -> str | None:
     elif not (stat.S_ISLNK(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         return "not a file"
     return None
-
-
-def commit_tree(git: Git, tree: str, parents: Sequence[str], message: str | bytes, identity: dict[str, str]) -> str:
-    """A commit that no ref names yet. `message` is kept byte for byte."""
-    data = message if isinstance(message, bytes) else os.fsencode(message)
-    return git.line("commit-tree", tree, *(part for p in parents for part in ("-p", p)), stdin=data, env=identity)

@@ -1,6 +1,5 @@
 """A session's own working tree: opened, looked at, kept as a snapshot. Every call names its repository."""
 
-import functools
 import logging
 import os
 import shutil
@@ -13,8 +12,9 @@ from samoloop import mending, tree_state
 from samoloop.checkout import registered
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
-from samoloop.git import OWN_IDENTITY, Git, failure
-from samoloop.staging import commit_tree, stage
+from samoloop.git import Git, failure
+from samoloop.objects import Objects
+from samoloop.staging import stage
 from samoloop.tree_state import Skipped, TreeState
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Worktree:
         for skipped in stage(self.git, self.root, self.state().to_stage):
             logger.warning("Not recorded: %s (%s)", skipped.path, skipped.why)
         tree = self.git.line("write-tree")
-        first = commit_tree(self.git, tree, [], "The folder as the session found it\n", OWN_IDENTITY)
+        first = self.objects(tree).commit(tree, [], b"The folder as the session found it\n")
         self.git.run("update-ref", self.ref, first, "")
 
     @property
@@ -104,13 +104,13 @@ class Worktree:
         """Git on the objects and refs alone, without files."""
         return Git(self.common_dir)
 
-    @functools.cached_property
-    def identity(self) -> dict[str, str]:
-        """Environment for commits in the person's name; samoloop's own where git knows no name or address."""
-        for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-            if self.git.call("var", name).returncode:
-                return OWN_IDENTITY
-        return {}
+    def objects(self, oid: str) -> Objects:
+        """The repository's objects, of which `oid` is one."""
+        return Objects.of(self.common_dir, oid)
+
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit."""
+        return self.objects(commit).tree_of(commit) or self.store.line("rev-parse", f"{commit}^{{tree}}")
 
     def repair(self) -> list[str]:
         """Mend the `.git` file and the `HEAD` that a child deleted or replaced. Sentences for the report; empty: all
@@ -150,8 +150,8 @@ class Worktree:
     def snapshot(self, state: TreeState | None = None) -> Snapshot:
         """The worktree as it is, uncommitted work too. Moves no ref and leaves the index alone."""
         state = state or self.state()
-        head_tree = self.git.line("rev-parse", "HEAD^{tree}") if state.head else None
-        if state.head and head_tree and state.clean:
+        head_tree = self.tree_of(state.head) if state.head else ""
+        if state.head and state.clean:
             return Snapshot(state.head, state.head, head_tree)
         with self._index_copy() as git:
             skipped = stage(git, self.root, state.to_stage)
@@ -160,7 +160,7 @@ class Worktree:
             return Snapshot(state.head, state.head, tree, skipped)
         head = state.head or self.store.ref(self.ref)  # an orphan branch of the child's has no commit
         parents = [head] if head else []
-        commit = commit_tree(self.git, tree, parents, "Snapshot of the worktree\n", OWN_IDENTITY)
+        commit = self.objects(tree).commit(tree, parents, b"Snapshot of the worktree\n")
         return Snapshot(commit, head or commit, tree, skipped)
 
     @contextmanager

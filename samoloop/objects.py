@@ -1,0 +1,103 @@
+"""Git objects written without a process: the blobs, trees and commits of checkpoints, and the commits of leftovers.
+
+A git process takes about two milliseconds and a checkpoint would need four of them; an object file is a header and
+the content, compressed, under the name of its hash (the format of loose objects, which git keeps for ever). Refs and
+indexes are git's own business: their locking is not repeated here.
+"""
+
+import hashlib
+import os
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from samoloop.errors import GitError
+
+OWN_IDENTITY = "samoloop <samoloop@localhost>"
+_LEVEL = 1  # of compression: the files are small, and gc packs them anew
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of one repository."""
+
+    folder: Path
+    algorithm: str  # "sha1" or "sha256"
+
+    @classmethod
+    def of(cls, common_dir: Path, oid: str) -> "Objects":
+        """The objects of the repository at `common_dir`, in which `oid` is one of them."""
+        return cls(common_dir / "objects", "sha1" if len(oid) == 40 else "sha256")
+
+    def blob(self, content: bytes) -> str:
+        """The bytes as they are: no filter, no line-end conversion."""
+        return self._write(b"blob", content)
+
+    def tree(self, files: Iterable[tuple[str, int, str]]) -> str:
+        """A tree of (path, mode, blob); a path with slashes makes trees within."""
+        here: list[tuple[str, int, str]] = []
+        folders: dict[str, list[tuple[str, int, str]]] = {}
+        for path, mode, oid in files:
+            name, inside, rest = path.partition("/")
+            if inside:
+                folders.setdefault(name, []).append((rest, mode, oid))
+            else:
+                here.append((name, mode, oid))
+        here += [(name, 0o40000, self.tree(inner)) for name, inner in folders.items()]
+        # Git sorts a folder as if its name ended in a slash.
+        entries = sorted((os.fsencode(name) + b"/" * (mode == 0o40000), mode, oid) for name, mode, oid in here)
+        content = b"".join(b"%o %s\0%s" % (mode, name.rstrip(b"/"), bytes.fromhex(oid)) for name, mode, oid in entries)
+        return self._write(b"tree", content)
+
+    def commit(
+        self,
+        tree: str,
+        parents: Sequence[str],
+        message: bytes,
+        author: str = OWN_IDENTITY,
+        committer: str = OWN_IDENTITY,
+    ) -> str:
+        """A commit that no ref names yet, made now. `message` is kept byte for byte, but for NUL, which git forbids."""
+        now = f"{int(time.time())} {time.strftime('%z')}"
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+        lines += [f"author {author} {now}", f"committer {committer} {now}", "", ""]
+        return self._write(b"commit", os.fsencode("\n".join(lines)) + message.replace(b"\0", b""))
+
+    def tree_of(self, commit: str) -> str | None:
+        """The tree of a commit, where that is in a file of its own; None where git has packed it."""
+        try:
+            raw = zlib.decompress(self._path(commit).read_bytes())
+        except (OSError, zlib.error):
+            return None
+        _, _, content = raw.partition(b"\0")
+        return content[5:].partition(b"\n")[0].decode() if content.startswith(b"tree ") else None
+
+    def _path(self, oid: str) -> Path:
+        return self.folder / oid[:2] / oid[2:]
+
+    def _write(self, kind: bytes, content: bytes) -> str:
+        """Write an object unless it is there. Raises GitError, with no part of it left."""
+        raw = b"%s %d\0%s" % (kind, len(content), content)
+        oid = hashlib.new(self.algorithm, raw).hexdigest()
+        path = self._path(oid)
+        with suppress(OSError):
+            os.utime(path)  # a gc that is collecting old objects sees that it is wanted again
+            return oid
+        try:
+            path.parent.mkdir(exist_ok=True)
+            part = path.with_name(f"tmp_obj_{os.urandom(8).hex()}")  # a name that `git prune` cleans up
+            try:
+                with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444), "wb") as file:
+                    file.write(zlib.compress(raw, _LEVEL))
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise GitError(f"Nothing can be kept in {self.folder}: {error.strerror}. Free space or mend it.") from error
+        return oid
