@@ -98,7 +98,7 @@ def test_a_lost_network_is_known_by_the_missing_status():
     assert failure.trouble is Trouble.NETWORK
 
 
-@pytest.mark.parametrize(("exit_code", "failures"), [(0, 1), (1, 1), (-15, 0), (None, 0)])
+@pytest.mark.parametrize(("exit_code", "failures"), [(1, 1), (0, 0), (-15, 0), (None, 0)])
 def test_an_end_without_a_word_is_a_failure_unless_a_signal_made_it(exit_code, failures):
     events = OpencodeReader(None).finish(exit_code, "Session not found\n")
     assert [type(event) for event in events] == [Failure] * failures

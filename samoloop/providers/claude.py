@@ -235,7 +235,9 @@ class ClaudeReader:
         words = text(event, "result") or "; ".join(str(word) for word in (errors if isinstance(errors, list) else ()))
         reason = text(event, "terminal_reason")
         events: list[Event] = [_usage(event), *self._denials(event)]
-        if failed and not reason.startswith("aborted"):  # an abort is our own interrupt
+        if reason.startswith("aborted"):  # by our own interrupt: that is no word on the work
+            return events
+        if failed:
             error = self._error[0] if self._error else ""
             events.append(self._failure(error, words, count(event, "api_error_status"), reason))
         self._error = None

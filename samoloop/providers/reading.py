@@ -115,9 +115,12 @@ def ended_by_signal(exit_code: int | None) -> bool:
     return exit_code is None or exit_code < 0 or exit_code in _SIGNAL_CODES
 
 
-def unfinished(name: str, exit_code: int | None, stderr_tail: str) -> list[Event]:
-    """The failure of a CLI that ended by itself without its word that the run is over."""
-    if ended_by_signal(exit_code):
+def unfinished(name: str, exit_code: int | None, stderr_tail: str, trouble: Trouble = Trouble.OTHER) -> list[Event]:
+    """The failure of a CLI that ended with an error by itself, without its word that the run is over.
+
+    Exit code 0 tells nothing either: it is what some CLIs end with when a signal stops them.
+    """
+    if exit_code == 0 or ended_by_signal(exit_code):
         return []
     last = next((line.strip() for line in reversed(stderr_tail.splitlines()) if line.strip()), "no message")
-    return [Failure(Trouble.OTHER, message(f"{name} ended with exit code {exit_code} and no result: {last}"))]
+    return [Failure(trouble, message(f"{name} ended with exit code {exit_code} and no result: {last}"))]
