@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from samoloop import prices
 from samoloop.announce import Outlets, parse_outlets
 from samoloop.durations import parse_seconds
 from samoloop.errors import ConfigError
 from samoloop.limits import Limits
+from samoloop.prices import Price
 from samoloop.providers.base import Permissions
 from samoloop.rules import Ceilings
 
@@ -65,7 +67,7 @@ class Config:
     scrub: tuple[str, ...] = _SECRETS  # patterns of environment names that no child gets
     outlets: Outlets = field(default_factory=Outlets)
     telegram: Mapping[str, Any] = field(default_factory=dict)  # the person's section, as it stands
-    prices: Mapping[str, Any] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)  # by model, over the built-in ones
     keep_awake: bool = True
     sources: tuple[Path, ...] = ()  # the files that were read
 
@@ -413,7 +415,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "scrub": lambda value: (*_SECRETS, *_names(value)),
     "announce": lambda value: _section(value, set()),
     "telegram": lambda value: _section(value, set()),
-    "prices": lambda value: _section(value, set()),
+    "prices": lambda value: prices.parse(_section(value, set())),
     "keep_awake": _flag,
 }
 _PHASE_PARSERS: dict[str, Callable[[Any], Any]] = {

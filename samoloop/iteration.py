@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from samoloop import checkpoint, gates, profiles, prompt, rules, signals
+from samoloop import checkpoint, gates, prices, profiles, prompt, rules, shared_limits, signals
 from samoloop.child import Child, Ended, Spec
 from samoloop.commit import Committed, commit
-from samoloop.files import remove, sha256, write_atomic
+from samoloop.files import remove, sha256
 from samoloop.limits import EndedBy
 from samoloop.outcome import Collector
 from samoloop.processes import boot_id
@@ -117,11 +117,15 @@ def spec(worker: Worker, request: Request, launch: Launch, marker: str, iteratio
     )
 
 
+def limited_until(worker: Worker, provider: str) -> float:
+    """When the provider is free again (epoch seconds), by what this session or another one met; 0 is now."""
+    return max(worker.state.limits.get(provider, 0.0), shared_limits.read(provider, worker.environ)[0])
+
+
 def pick_provider(worker: Worker) -> str:
     """The first of the phase's providers that is not limited now; the configured one where all are."""
     candidates = worker.config.candidates(worker.state.phase)
-    now = worker.clock.epoch()
-    free = [name for name in candidates if worker.state.limits.get(name, 0.0) <= now]
+    free = [name for name in candidates if limited_until(worker, name) <= worker.clock.epoch()]
     return (free or candidates)[0]
 
 
@@ -139,8 +143,8 @@ def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int,
     """Build the prompt and keep exactly what the child is told."""
     built = build_prompt(worker, request.stem, iteration, inbox)
     if built.additions is not None:
-        write_atomic(additions_file(request.stem), built.additions)
-    write_atomic(request.prompt, built.text)
+        additions_file(request.stem).write_text(built.additions, encoding="utf-8")
+    request.prompt.write_text(built.text, encoding="utf-8")
 
 
 def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -> prompt.Prompt:
@@ -248,7 +252,8 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     committed = keep_work(worker, started) if worker.config.commit else None
     worker.at("work committed")
     tree = content(worker, committed)
-    outcome = replace(outcome, progress=tree is None or tree != state.tree)
+    usage = prices.priced(outcome.usage, started.get("model"), worker.config.prices)
+    outcome = replace(outcome, usage=usage, progress=tree is None or tree != state.tree)
     checked = understand(worker, signal)
     decision = rules.decide(state.live_workflow, state, outcome, checked)
     decision = with_git_notes(timed(worker, decision), committed, mended)
@@ -278,6 +283,8 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     worker.at("checkpoint made")
     event = session.record_line(line)
     worker.at("ended journaled")
+    if decision.kind is Kind.LIMITED and decision.not_before:
+        shared_limits.write(started["provider"], decision.not_before, decision.reason, worker.environ)
     worker.view.ended(event, decision)
     return decision
 

@@ -6,10 +6,10 @@ while True:
         return rest(worker, decision)
 """
 
-from samoloop import keeper, overview, rules
+from samoloop import keeper, overview, rules, shared_limits
 from samoloop.errors import SessionError
 from samoloop.gates import file_hash, read_text, restore_text
-from samoloop.iteration import step
+from samoloop.iteration import limited_until, step
 from samoloop.prepare import prepare
 from samoloop.report import write_report
 from samoloop.rules import Decision, Kind
@@ -61,15 +61,32 @@ def due(worker: Worker) -> Decision | None:
             return decision
     if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.DONE):
         return Decision(Kind(state.condition), state.phase, state.reason, needs=state.needs, summary=state.summary)
-    if state.not_before and state.not_before > worker.clock.epoch():
-        return Decision(Kind.LIMITED, state.phase, state.reason, not_before=state.not_before)
+    limited = limit(worker)
+    if limited:
+        return limited
     decision = rules.ceiling(state, worker.config.ceilings, worker.config.phase_ceilings())
     return halt(worker, Condition.WAITING, decision.reason) if decision else None
 
 
+def limit(worker: Worker) -> Decision | None:
+    """A time that must pass first: a backoff, or the limit of every provider that could do the work."""
+    state, now = worker.state, worker.clock.epoch()
+    until = state.not_before or 0.0
+    if until > now and until not in state.limits.values():
+        return Decision(Kind.LIMITED, state.phase, state.reason, not_before=until)
+    times = {name: limited_until(worker, name) for name in worker.config.candidates(state.phase)}
+    provider = min(times, key=lambda name: times[name])
+    if times[provider] <= now:
+        return None
+    if state.limits.get(provider) != times[provider]:  # another session met it
+        reason = shared_limits.read(provider, worker.environ)[1]
+        worker.session.record("limit_shared", provider=provider, not_before=times[provider], reason=reason)
+    return Decision(Kind.LIMITED, state.phase, state.reason, not_before=times[provider])
+
+
 def await_turn(worker: Worker, decision: Decision) -> bool:
     """Wait for whatever the decision waits for. False: this worker's run is over."""
-    if decision.goes_on or (decision.sleeps and not decision.not_before):
+    if decision.goes_on or (decision.sleeps and limit(worker) is None):
         return True
     waits_for_gate = decision.kind is Kind.WAIT and (worker.state.gate or worker.state.wanted)
     if not (waits_for_gate or decision.sleeps):

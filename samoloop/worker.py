@@ -60,11 +60,13 @@ class Worker:
 
     def mend_worktree(self) -> list[str]:
         """Make a worktree again that a child or a person removed; sentences that say so, none where all was well."""
+        if not self.config.commit:
+            return []
         try:
             _ = self.worktree
         except WorktreeGone:
             created = self.state.created
-            if created.get("in_place") or not self.config.commit:
+            if created.get("in_place"):
                 raise
             repo = Repo.find(Path(created["root"]))
             gone = Worktree(Path(created["worktree"]), repo.git_dir, repo.git_dir, created["branch"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from samoloop import shared_limits
 from samoloop.cli.common import find_session, load_config, session_argument, speaker
 from samoloop.config import EFFORTS, Config
 from samoloop.errors import SessionError, UsageError
@@ -232,6 +233,9 @@ def start(
     now: bool = False,
 ) -> int:
     """Run a worker here, or in the background. `by` names the person who resumes; None resumes nothing."""
+    if now:
+        for provider in settings.candidates(session.state().phase):
+            shared_limits.forget(provider, os.environ)
     if detach:
         return start_detached(session, settings, yes=yes, no_wait=no_wait, by=by, now=now)
     from samoloop import loop
