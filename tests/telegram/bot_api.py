@@ -159,12 +159,15 @@ class Standin:
 
     def messages(self, chat_id: int, containing: str = "") -> list[Message]:
         with self.changed:
-            return [m for m in self.chat(chat_id).messages.values() if m["from"]["is_bot"] and containing in m["shown"]]
+            found = [
+                m for m in self.chat(chat_id).messages.values() if m["from"]["is_bot"] and containing in m["shown"]
+            ]
+            return [dict(message) for message in found]  # as they are now
 
     def wait_message(self, chat_id: int, containing: str, seconds: float = 10.0) -> Message:
         """The newest message of the bot that shows `containing`."""
-        found = self.wait(lambda: self.messages(chat_id, containing), seconds)
-        return found[-1]  # type: ignore[no-any-return]
+        found: list[Message] = self.wait(lambda: self.messages(chat_id, containing), seconds)
+        return found[-1]
 
     def called(self, method: str) -> list[dict[str, Any]]:
         with self.changed:

@@ -1,0 +1,253 @@
+"""Slash commands, topics, reminders: what a person sends beside taps and replies."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bot_api import Person
+from phone import ANN, Phone
+
+from samoloop.announce import Kind
+from samoloop.telegram.machine import Machine
+
+GROUP = -1001
+
+
+@dataclass(frozen=True)
+class Recorder(Machine):
+    """A machine that writes down what it was asked to run."""
+
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+    output: str = ""
+    code: int = 0
+
+    def run(self, root: Path | str, words: Any, stdin: str = "") -> tuple[int, str]:
+        self.ran.append((*words, *([stdin] if stdin else [])))
+        return self.code, self.output
+
+
+def test_the_commands_are_registered_with_the_bot(phone: Phone) -> None:
+    with phone.relay():
+        phone.standin.wait(lambda: phone.standin.menu_button)
+    names = [command["command"] for command in phone.standin.commands]
+    assert names == ["status", "sessions", "questions", "plan", "log", "diff", "tell", "stop", "resume", "new", "help"]
+
+
+@pytest.mark.parametrize(
+    "said, shown",
+    [
+        ("/status", "waits for a decision on the plan"),
+        ("/sessions", "jwt-auth: waiting"),
+        ("/help", "a reply to a question is its answer"),
+        ("/questions", "jwt-auth asks nothing now."),
+        ("/status@samoloop_test_bot jwt-auth", "No worker runs for it."),
+        ("/log", "- 001 requirements: read <main.py> & asked"),
+        ("/tell", "Tell it what?"),
+        ("/dance", "There is no command /dance"),
+        ("/tell jwt-auth use the small library", "Told jwt-auth"),
+    ],
+)
+def test_a_command_is_answered(phone: Phone, said: str, shown: str) -> None:
+    work = phone.work()
+    work.show_plan()
+    (work.dir / "_overview.md").write_text(
+        "# x\n\n## Flow Log\n- 001 requirements: read <main.py> & asked\n\n## Files\n- y\n"
+    )
+    with phone.relay():
+        phone.ann.say(said)
+        phone.bot(shown)
+
+
+def test_plan_shows_the_waiting_plan_again_with_buttons_that_work(phone: Phone) -> None:
+    work = phone.work()
+    work.show_plan()
+    with phone.relay():
+        first = phone.bot("the plan is ready")
+        phone.ann.say("/plan")
+        phone.standin.wait(lambda: len(phone.standin.messages(ANN, "the plan is ready")) == 2)
+        second = phone.bot("the plan is ready")
+        phone.ann.tap(second, "✅ Approve")
+        phone.standin.wait(lambda: all("Approved by Ann" in phone.shown(message) for message in (first, second)))
+
+
+def test_tell_goes_to_the_session_that_is_named_and_asks_where_none_is(phone: Phone) -> None:
+    one, two = phone.work("26-11-21-one"), phone.work("26-11-21-two")
+    with phone.relay():
+        phone.ann.say("/tell mind the cache")
+        phone.bot("Which session? /tell NAME. There are: one, two.")
+        phone.ann.say("/tell two mind\nthe cache")
+        phone.bot("Told two")
+    assert one.read("_inbox.md") == ""
+    assert two.read("_inbox.md").endswith("> mind\n> the cache\n\n")
+
+
+def test_stop_and_diff_run_the_ordinary_commands(phone: Phone) -> None:
+    phone.machine = Recorder(starts=False, output="diff --git a/x b/x\n" + "+line <b>\n" * 1000)
+    phone.work()
+    with phone.relay():
+        phone.ann.say("/stop now")
+        phone.bot("jwt-auth stops now.")
+        phone.ann.say("/diff")
+        sent = phone.bot("changes so far")
+    assert sent["document"]["file_name"] == "jwt-auth.diff"
+    assert sent["content"].count(b"+line <b>") == 1000
+    assert phone.machine.ran == [("stop", "26-11-21-jwt-auth", "--now"), ("diff", "26-11-21-jwt-auth")]
+
+
+def test_a_relay_starts_a_worker_for_an_answer_to_a_session_that_has_none(phone: Phone) -> None:
+    phone.machine = machine = Recorder(starts=True)
+    work = phone.work()
+    work.ask()
+    with phone.relay():
+        phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "B ·"))
+        assert machine.ran == []
+        phone.ann.tap(phone.bot("Which token lifetime?"), "B ·")
+        phone.standin.wait(lambda: machine.ran == [("resume", work.dir.name, "--detach")])
+
+
+def test_without_a_relay_of_its_own_the_person_is_told_what_to_type(phone: Phone) -> None:
+    phone.work().show_plan()
+    with phone.relay():
+        phone.ann.tap(phone.bot("the plan is ready"), "✅ Approve")
+        phone.bot("on the machine: samoloop resume 26-11-21-jwt-auth")
+
+
+def test_a_live_worker_is_left_to_act_by_itself(phone: Phone) -> None:
+    phone.machine = machine = Recorder(starts=True)
+    work = phone.work()
+    work.live()
+    work.show_plan()
+    with phone.relay():
+        message = phone.bot("the plan is ready")
+        phone.ann.tap(message, "✅ Approve")
+        phone.standin.wait(lambda: "Approved by Ann" in phone.shown(message))
+    assert machine.ran == []
+
+
+def test_new_hands_off_a_task_after_a_confirming_button(phone: Phone) -> None:
+    phone.machine = machine = Recorder(starts=True)
+    phone.work()
+    with phone.relay():
+        phone.ann.say("/new project Add a <dark> mode\nwith a switch")
+        asking = phone.bot("Hand this off as a new session?")
+        assert machine.ran == []
+        data = asking["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+        phone.ann.tap(asking, "🚀 Start in project")
+        phone.bot("Starting add-a-dark-mode in project")
+        phone.standin.wait(lambda: not phone.home.held(_update(asking)))
+        assert "used or forgotten" in phone.ann.toast(phone.ann.tap_data(asking, data))
+    task = "Add a <dark> mode\nwith a switch"
+    assert machine.ran == [("run", "--detach", "--session", "add-a-dark-mode", "--file", "-", task)]
+
+
+def _update(asking: dict[str, Any]) -> int:
+    return int(asking["reply_markup"]["inline_keyboard"][0][0]["callback_data"].split("|")[2])
+
+
+def test_a_picture_is_answered_and_does_nothing(phone: Phone) -> None:
+    work = phone.work()
+    work.ask()
+    with phone.relay():
+        phone.ann.reply(phone.bot("Which library?"), "")
+        phone.bot("I can only read words.")
+    assert work.read("_qa.md").count("_waiting_") == 2
+
+
+# --- topics -----------------------------------------------------------------------------------------------------------
+
+
+def forum(phone: Phone, **what: Any) -> None:
+    phone.chat = phone.standin.chat(GROUP, type="supergroup", is_forum=True, **what)
+    phone.ann = Person(phone.standin, ANN, "Ann", phone.chat)
+    phone.settings = replace(phone.settings, chat=GROUP)
+
+
+def test_each_session_has_its_own_topic_where_the_group_has_topics(phone: Phone) -> None:
+    forum(phone)
+    phone.work("26-11-21-one").ask()
+    two = phone.work("26-11-21-two")
+    two.ask()
+    with phone.relay():
+        message = phone.standin.wait(lambda: [m for m in phone.standin.messages(GROUP, "two · Q2")])[0]
+        assert phone.chat.topics[message["message_thread_id"]] == "two"
+        phone.ann.say("mind the cache", thread=message["message_thread_id"])  # answers the topic's first message
+        asking = phone.bot("What is this for?")
+        assert asking["message_thread_id"] == message["message_thread_id"]
+        labels = [row[0]["text"] for row in asking["reply_markup"]["inline_keyboard"]]
+        assert labels == ["🧭 Guidance for two", "🗑 Forget it"]
+        phone.ann.say("/tell hello", thread=message["message_thread_id"])
+        phone.bot("Told two")
+    assert set(phone.chat.topics.values()) == {"one", "two"}
+    assert two.read("_inbox.md").endswith("> hello\n\n")
+
+
+def test_without_the_right_to_make_topics_all_share_the_chat(phone: Phone, caplog: pytest.LogCaptureFixture) -> None:
+    forum(phone, can_manage_topics=False)
+    phone.work().ask()
+    with phone.relay():
+        assert "message_thread_id" not in phone.bot("Which library?")
+    assert caplog.text.count("no topics in this chat") == 1
+
+
+def test_a_topic_that_was_deleted_is_not_missed(phone: Phone) -> None:
+    forum(phone)
+    work = phone.work()
+    work.ask()
+    with phone.relay():
+        phone.bot("Which library?")
+        phone.bot("iteration 0")
+        phone.chat.topics.clear()
+        work.block()
+        assert "message_thread_id" not in phone.bot("blocked in testing")
+
+
+# --- reminders and the status message ---------------------------------------------------------------------------------
+
+
+def test_an_open_gate_is_reminded_at_growing_intervals(phone: Phone) -> None:
+    phone.settings = replace(phone.settings, remind_seconds=0.2)
+    work = phone.work()
+    work.show_plan()
+    with phone.relay():
+        message = phone.bot("the plan is ready")
+        phone.standin.wait(lambda: len(phone.standin.messages(ANN, "still waits for you")) == 3)
+        phone.ann.tap(message, "🛑 Reject")
+        phone.standin.wait(lambda: "Rejected" in phone.shown(message))
+    sent = [entry["at"] for entry in phone.standin.log if "still waits" in entry.get("text", "")]
+    assert sent[2] - sent[1] > sent[1] - sent[0] > 0.3
+    assert len(phone.standin.messages(ANN, "still waits for you")) == 3
+
+
+def test_nothing_reminds_in_quiet_hours(phone: Phone) -> None:
+    now = datetime.now().astimezone()
+    around = ((now - timedelta(hours=1)).time(), (now + timedelta(hours=1)).time())
+    phone.settings = replace(phone.settings, remind_seconds=0.05, quiet=around)
+    work = phone.work()
+    work.show_plan()
+    with phone.relay():
+        phone.bot("the plan is ready")
+        work.announce(Kind.STARTED)
+        phone.bot("started")
+    assert phone.standin.messages(ANN, "still waits for you") == []
+
+
+def test_one_status_message_is_edited_in_place_and_never_buzzes(phone: Phone) -> None:
+    work = phone.work()
+    with phone.relay():
+        message = phone.bot("requirements, iteration 0")
+        assert message["silent"] is True
+        work.session.record("started", iteration=1, attempt=1, phase="requirements")
+        phone.standin.wait(lambda: "requirements, iteration 1\nAdd JWT auth\nrunning" in phone.shown(message))
+        work.block("no database <here>", say=False)
+        phone.standin.wait(lambda: "no database <here>" in phone.shown(message))
+    assert len(phone.standin.messages(ANN)) == 1
+
+
+def test_the_machine_runs_samoloop_itself(tmp_path: Path) -> None:
+    code, output = Machine(starts=False).run(tmp_path, ["--version"])
+    assert (code, output.split()[0]) == (0, "samoloop")
+    code, output = Machine(starts=False).run(tmp_path, ["no-such-command"])
+    assert code == 2
+    assert "no-such-command" in output
