@@ -98,7 +98,8 @@ class Child:
         self._children_before = children_before
         self._process = process  # the wrapper, when this worker started it
         self._leader = leader  # whose end is the child's end: the wrapper, or the CLI where the wrapper was killed
-        self._session = session_of(leader.pid) if leader else None
+        session = session_of(leader.pid) if leader else None
+        self._session = session if session != session_of(0) else None  # a sweep must never reach the worker's own
         self._killed = False
 
     @classmethod
