@@ -14,6 +14,7 @@ from samoloop.files import read_plain
 
 FILE_NAME = "_signal.json"
 LIMIT_BYTES = 64 * 1024
+LIMIT_LEVELS = 50  # of nesting; what a reader can follow, a writer of the journal can too
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -78,13 +79,15 @@ def read(path: Path) -> Signal | BadSignal:
 def parse(data: bytes) -> Signal | BadSignal:
     """The signal that these bytes spell. A byte order mark and white space around words are forgiven."""
     try:
-        value = json.loads(data.decode("utf-8-sig"))
+        value = json.loads(data.decode("utf-8-sig"), parse_constant=_no_json)
     except UnicodeDecodeError:
         return BadSignal(f"{FILE_NAME} is not UTF-8 text")
     except (ValueError, RecursionError) as error:
         return BadSignal(f"{FILE_NAME} is not valid JSON: {str(error)[:200]}")
     if not isinstance(value, dict):
         return BadSignal(f"{FILE_NAME} must hold a JSON object, it holds {_kind(value)}")
+    if _is_deep(value):
+        return BadSignal(f"{FILE_NAME} is nested deeper than {LIMIT_LEVELS} levels")
     try:
         signal = _build(value)
     except ValueError as error:
@@ -132,14 +135,34 @@ def _text(value: Mapping[str, Any], key: str) -> str | None:
         return None
     if not isinstance(found, str):
         raise ValueError(f'"{key}" must be text, it is {_kind(found)}')
-    return found.strip() or None
+    whole = found.encode("utf-8", "replace").decode()  # half a surrogate pair could not be written to any file
+    return whole.strip() or None
 
 
 def _number(value: Mapping[str, Any], key: str) -> int | None:
     found = value.get(key)
+    if isinstance(found, float) and found.is_integer():  # 7.0 is a whole number in JSON
+        return int(found)
     if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
         raise ValueError(f'"{key}" must be a whole number, it is {_kind(found)}')
     return found
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(LIMIT_LEVELS):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
+
+
+def _no_json(word: str) -> None:
+    """Python would read these; no other reader of the journal does."""
+    raise ValueError(f"{word} is not a JSON value")
 
 
 def _choice(value: Mapping[str, Any], key: str, kind: type[Choice]) -> Choice | None:
