@@ -6,6 +6,7 @@ They are for a worker that was not there: the one that started the CLI may have 
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,14 @@ from samoloop.errors import ProviderError
 # would be ignored in the CLI too.
 _SCRIPT = 'trap : INT TERM HUP; echo $$ >"$0.pid"; "$@"; code=$?; echo $code >"$0.exit"; exit $code'
 _SIGNALLED = 128  # a shell reports "ended by signal N" as 128 + N
-_LAST_SIGNAL = 64
+# The signals that really end a program. No others: gemini exits with an HTTP status modulo 256, and its 173 (429) would
+# be taken for signal 45, its 145 (401) for the signal of a child's end.
+_ENDING = frozenset(
+    {
+        *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS),
+        *(signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE, signal.SIGALRM, signal.SIGTERM),
+    }
+)
 
 
 def beside(stem: Path, ending: str) -> Path:
@@ -89,7 +97,7 @@ def last_written(stem: Path) -> float | None:
 
 def signed(code: int) -> int:
     """A shell's exit code with "ended by signal N" as -N. A CLI that exits with 128 + N itself means the same."""
-    return _SIGNALLED - code if 0 < code - _SIGNALLED <= _LAST_SIGNAL else code
+    return _SIGNALLED - code if code - _SIGNALLED in _ENDING else code
 
 
 def _read_number(path: Path) -> int | None:
