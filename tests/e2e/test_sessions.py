@@ -62,7 +62,7 @@ def test_a_session_goes_from_the_task_to_a_branch_and_a_report(cli: Cli, project
 
     branch = "samoloop/farewell"
     assert "def farewell" in project.git("show", f"{branch}:greeting.py")
-    assert project.git("log", "--format=%an %s", f"trunk..{branch}") == "Ada Say goodbye too\n"
+    assert project.git("log", "--format=%an", f"trunk..{branch}") == "Ada\n"  # by the child, or else by the worker
     assert project.git("status", "--porcelain") == ""
     assert "farewell" not in (project.root / "greeting.py").read_text()
 
