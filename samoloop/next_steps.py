@@ -58,12 +58,10 @@ def gate_steps(name: str, gate: Gate) -> list[Step]:
             return [Step(f"edit {gate.file}", "change the file")]
 
 
-def waits_for(state: State) -> str:
-    """What the session waits for, in a few words; empty where it waits for nothing."""
-    gate = state.gate
+def waits_for(gate: Gate | None) -> str:
+    """What a gate waits for, in a few words; empty where none is open."""
     if gate is None:
-        waits = state.condition in (Condition.WAITING, Condition.BLOCKED, Condition.FAILED, Condition.LIMITED)
-        return state.reason if waits else ""
+        return ""
     words = {
         GateKind.QA_ANSWERS: f"answers to {', '.join(gate.questions)}",
         GateKind.PLAN_APPROVAL: f"approval of {gate.file}",

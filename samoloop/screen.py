@@ -192,7 +192,7 @@ class _Gates:
         width = max(len(step.command) for step in steps)
         questions = self._questions(gate.questions) if gate.kind is GateKind.QA_ANSWERS else []
         return [
-            one_line(f"{gate.phase} waits for {waits_for(self._session.state())}"),
+            one_line(f"{gate.phase} waits for {waits_for(gate)}"),
             *questions,
             *(f"  {one_line(step.command):<{width}}  # {one_line(step.what)}" for step in steps),
         ]
