@@ -264,6 +264,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
         phase=started["phase"],
         provider=started["provider"],
         model=started.get("model"),
+        time=outcome.at,
         outcome=outcome.to_json(),
         signal=dict(signal.raw) if isinstance(signal, Signal) else None,
         bad_signal=checked.reason if isinstance(checked, BadSignal) else None,

@@ -7,11 +7,12 @@ from typing import Any
 
 from samoloop.errors import SessionError
 from samoloop.gates import Gate
-from samoloop.journal import Event
+from samoloop.journal import Event, moment
 from samoloop.signals import GateKind
 from samoloop.workflow import Workflow
 
 FORMAT = 1
+REWOUND = "rewound"  # the one record that looks at those before it
 
 
 class Condition(StrEnum):
@@ -74,9 +75,9 @@ class State:
     given: dict[str, dict[str, str]] = field(default_factory=dict)  # human answers: id -> title, answer
     phase_iterations: int = 0  # in this phase since it was entered, or since a human's resume
     rounds: dict[str, int] = field(default_factory=dict)  # backward edges taken, by source phase
-    repairs: int = 0  # bad signals in a row
+    repairs: int = 0  # bad signals or time limits in a row
     failures: int = 0  # CLI errors in a row
-    transients: int = 0  # transient troubles in a row
+    transients: int = 0  # transient troubles and usage limits in a row
     transient_since: float | None = None  # epoch seconds of the first of them
     still: int = 0  # iterations in a row without progress
     not_before: float | None = None  # epoch seconds
@@ -85,12 +86,12 @@ class State:
     needs: str = ""
     summary: str = ""
     notes: list[dict[str, str]] = field(default_factory=list)  # what the next child is to be told: kind, text
-    inbox: list[str] = field(default_factory=list)  # guidance files that this iteration was given
+    inbox: list[str] = field(default_factory=list)  # guidance files that no child has answered with a signal yet
     totals: Totals = field(default_factory=Totals)
     since_resume: Totals = field(default_factory=Totals)  # for the ceilings: a human's resume renews them
     phase_totals: dict[str, Totals] = field(default_factory=dict)  # for the ceilings of a phase, renewed likewise
     warned: set[str] = field(default_factory=set)  # ceilings announced at 80 %
-    overview_hash: str | None = None  # of `_overview.md` when the session came to rest
+    overview_hash: str | None = None  # of `_overview.md` since the session came to rest
     checkpoint: str | None = None  # the last one
     tree: str | None = None  # code and session content after the last iteration, for progress
     updated: str = ""  # time of the last record
@@ -102,30 +103,34 @@ class State:
         return self.workflow
 
 
-def fold(events: Iterable[Event], state: State | None = None) -> State:
-    """The state after these records. Raises SessionError for a record type that this version does not know."""
+def fold(events: Iterable[Event]) -> State:
+    """The state after these records. Raises SessionError for a record that this version does not understand."""
     seen: list[Event] = []
-    state = state or State()
+    state = State()
     for event in events:
         seen.append(event)
-        if event.get("event") == "rewound":
-            state = _rewound(event, seen, state)
-        else:
-            apply(state, event)
-        state.updated = event.get("at", state.updated)
+        state = _rewound(event, seen, state) if event.get("event") == REWOUND else apply(state, event)
     return state
 
 
-def apply(state: State, event: Event) -> None:
-    """Let one record act on the state."""
-    handler = _HANDLERS.get(event.get("event", ""))
+def apply(state: State, event: Event) -> State:
+    """Let one record act on the state, and return it."""
+    kind = event.get("event")
+    handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
     if handler is None:
         raise SessionError(
-            f"the journal holds a record of type {event.get('event')!r}, which this version does not know: "
+            f"the journal holds a record of type {kind!r}, which this version does not know: "
             "it was written by a newer samoloop; use that one, nothing was changed"
         )
-    handler(state, event)
+    try:
+        handler(state, event)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SessionError(
+            f"the journal's record of type {kind!r} at {event.get('at')} cannot be understood ({error!r}); "
+            "put back a good copy of the file, nothing was changed"
+        ) from error
     state.updated = event.get("at", state.updated)
+    return state
 
 
 def _created(state: State, event: Event) -> None:
@@ -151,13 +156,13 @@ def _started(state: State, event: Event) -> None:
         state.since_resume.iterations += 1
         _phase_totals(state).iterations += 1
         state.phase_iterations += 1
-        state.inbox = []
     state.iteration = event["iteration"]
     state.attempt = event["attempt"]
     state.inbox += event.get("inbox") or []
     state.open = event
     state.retry = False
     state.not_before = None
+    state.overview_hash = None
     state.condition = Condition.RUNNING
 
 
@@ -176,15 +181,11 @@ def _decided(state: State, event: Event, decision: dict[str, Any]) -> None:
     kind = decision["kind"]
     state.reason, state.needs = decision.get("reason") or "", decision.get("needs") or ""
     state.retry = kind in ("retry", "limited")
-    state.repairs = state.repairs + 1 if kind == "repair" else 0 if not state.retry else state.repairs
-    state.failures = (
-        state.failures + 1 if kind == "retry" and not decision.get("transient") else _kept(state, state.failures)
-    )
-    _count_transients(state, decision)
-    if not state.retry:
-        state.notes = []
-        state.still = 0 if event.get("progress", True) else state.still + 1
-    state.notes += decision.get("notes") or []
+    if event.get("signal") and not event.get("bad_signal"):
+        state.notes, state.inbox = [], []  # a child that signalled has read them; any other may not have
+    state.notes += [note for note in decision.get("notes") or [] if note not in state.notes]
+    _count_troubles(state, event, decision)
+    _count_still(state, event, kind)
     if kind == "continue":
         _continue(state, decision["phase"])
     elif kind in ("repair", "retry", "limited"):
@@ -200,16 +201,34 @@ def _decided(state: State, event: Event, decision: dict[str, Any]) -> None:
         state.summary = decision.get("summary") or state.summary
 
 
-def _kept(state: State, count: int) -> int:
-    return count if state.retry else 0
-
-
-def _count_transients(state: State, decision: dict[str, Any]) -> None:
-    if decision.get("transient"):
+def _count_troubles(state: State, event: Event, decision: dict[str, Any]) -> None:
+    """Each kind of trouble is counted apart; a retry of the iteration keeps the counts of the others."""
+    kind, transient = decision["kind"], bool(decision.get("transient"))
+    if kind == "repair":
+        state.repairs += 1
+    elif not state.retry:
+        state.repairs = 0
+    if kind == "retry" and not transient:
+        state.failures += 1
+    elif not state.retry:
+        state.failures = 0
+    if transient or kind == "limited":
         state.transients += 1
-        state.transient_since = state.transient_since or decision.get("at")
-    elif decision["kind"] != "limited":
-        state.transients, state.transient_since = 0, None
+    else:
+        state.transients = 0
+    if kind == "retry" and transient:
+        ended = event["outcome"].get("at") or moment(event["at"]).timestamp()
+        state.transient_since = state.transient_since or ended
+    elif kind != "limited":
+        state.transient_since = None
+
+
+def _count_still(state: State, event: Event, kind: str) -> None:
+    """Only a child that goes on in its phase can be without progress: a repair is bounded by itself."""
+    if event.get("progress", True):
+        state.still = 0
+    elif kind == "continue":
+        state.still += 1
 
 
 def _continue(state: State, phase: str) -> None:
@@ -233,7 +252,8 @@ def _interrupted(state: State, event: Event) -> None:
     state.open = None
     state.retry = True
     state.condition = Condition.READY
-    state.notes.append({"kind": "interrupted", "text": event["note"]})
+    others = [note for note in state.notes if note["kind"] != "interrupted"]  # the last one says it all
+    state.notes = [*others, {"kind": "interrupted", "text": event["note"]}]
 
 
 def _adopted(state: State, event: Event) -> None:
@@ -265,7 +285,8 @@ def _gate_closed(state: State, event: Event) -> None:
         following = state.live_workflow.after(state.phase)
         if comment:
             state.notes.append({"kind": "person", "text": f"The person approved {gate.file} and said: {comment}"})
-        if following:
+        phase = state.live_workflow.phase(state.phase)
+        if following and phase.gate in (None, *state.passed):
             _continue(state, following)
     elif verdict == "changes":
         state.notes.append({"kind": "person", "text": f"The person wants changes in {gate.file}: {comment}"})
@@ -282,7 +303,9 @@ def _gate_closed(state: State, event: Event) -> None:
 def _moved(state: State, event: Event) -> None:
     _enter(state, event["to"])
     state.gate, state.wanted = None, None
+    state.retry = False
     state.condition = Condition.READY
+    state.reason = state.needs = ""
 
 
 def _resumed(state: State, event: Event) -> None:
@@ -299,7 +322,6 @@ def _resumed(state: State, event: Event) -> None:
         state.notes.append(
             {"kind": "resumed", "text": f"The session was {state.condition}: {state.reason} A person resumed it."}
         )
-        state.retry = False
     held = state.gate is not None or state.wanted is not None or state.condition in (Condition.NEW, Condition.RUNNING)
     if not held and not (state.condition is Condition.LIMITED and state.not_before):
         state.condition = Condition.READY
@@ -323,9 +345,10 @@ def _warned(state: State, event: Event) -> None:
 def _limit_shared(state: State, event: Event) -> None:
     """Another session met the provider's limit first."""
     state.limits[event["provider"]] = event["not_before"]
-    state.not_before = event["not_before"]
-    state.condition = Condition.LIMITED
-    state.reason = event.get("reason") or ""
+    if state.condition in (Condition.READY, Condition.LIMITED):
+        state.not_before = event["not_before"]
+        state.condition = Condition.LIMITED
+        state.reason = event.get("reason") or ""
 
 
 def _torn(state: State, event: Event) -> None:
@@ -348,6 +371,8 @@ def _rewound(event: Event, seen: list[Event], present: State) -> State:
     past.checkpoint = event.get("checkpoint")
     past.open = None
     past.not_before, past.limits = None, {}
+    past.overview_hash = None
+    past.updated = event.get("at", present.updated)
     if past.condition in (Condition.LIMITED, Condition.RUNNING, Condition.FAILED):
         past.condition = Condition.READY
     if event.get("note"):

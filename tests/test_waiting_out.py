@@ -1,0 +1,163 @@
+"""Limits, backoff, ceilings and fallbacks in the real loop, with a clock that jumps."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from kit import GOOD_CHILD, Bench, make_repo, script
+
+from samoloop import shared_limits
+from samoloop.clock import Clock
+from samoloop.rules import Ceilings, Kind
+from samoloop.session import Session
+from samoloop.state import Condition
+
+START = 1_800_000_000.0
+
+
+@dataclass
+class JumpingClock(Clock):
+    """Waiting takes no time; the time goes by all the same."""
+
+    present: float = START
+    waited: float = 0.0
+
+    def epoch(self) -> float:
+        return self.present
+
+    def wait(self, descriptors: Sequence[int], seconds: float | None) -> bool:
+        assert seconds is not None, "nothing would ever end this wait"
+        self.present += max(seconds, 0.01)
+        self.waited += seconds
+        return False
+
+
+def error(trouble: str, message: str, **fields: object) -> str:
+    import json
+
+    return f"echo '{json.dumps({'type': 'error', 'trouble': trouble, 'message': message, **fields})}'; exit 1"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD))
+
+
+def failing_once(bench: Bench, what: str, times: int = 1) -> Bench:
+    """A child whose investigation fails so often in this way, then works."""
+    body = f"""
+    case $SAMOLOOP_PHASE in investigation)
+      n=$(cat "$SAMOLOOP_WORKTREE/../n" 2>/dev/null || echo 0)
+      if [ "$n" -lt {times} ]; then echo $((n+1)) > "$SAMOLOOP_WORKTREE/../n"; {what}; fi;;
+    esac
+    """
+    return Bench(bench.root, script(bench.child.parent, body + GOOD_CHILD), settings={"providers": jsonl(bench)})
+
+
+def jsonl(bench: Bench, *names: str) -> dict[str, dict[str, object]]:
+    return {name: {"command": [str(bench.child)], "output": "jsonl"} for name in ("scripted", *names)}
+
+
+def ended(session: Session) -> list[dict]:
+    return [event for event in session.journal.read() if event["event"] == "ended"]
+
+
+def test_a_five_hour_limit_is_slept_through_and_costs_no_attempt(bench):
+    bench = failing_once(bench, error("usage_limit", "come back later", resets_at=START + 5 * 3600))
+    clock, session = JumpingClock(), bench.session()
+    decision = bench.run(session, clock=clock, no_wait=False, yes=True)
+    assert decision.kind is Kind.DONE
+    assert 5 * 3600 <= clock.waited < 5 * 3600 + 120
+    assert [event["decision"]["kind"] for event in ended(session)][:2] == ["limited", "continue"]
+    assert Session(session.dir).state().failures == 0
+
+
+def test_without_waiting_a_limit_exits_with_3_and_is_remembered(bench):
+    bench = failing_once(bench, error("usage_limit", "come back later", resets_at=START + 5 * 3600))
+    session = bench.session()
+    decision = bench.run(session, clock=JumpingClock())
+    assert (decision.kind, decision.exit_code) == (Kind.LIMITED, 3)
+    state = Session(session.dir).state()
+    assert state.condition is Condition.LIMITED and state.not_before >= START + 5 * 3600
+    assert bench.run(session, clock=JumpingClock(START + 60)).kind is Kind.LIMITED
+    assert bench.run(session, clock=JumpingClock(START + 6 * 3600)).kind is Kind.WAIT
+
+
+def test_a_limit_holds_for_every_session_of_the_provider(bench):
+    bench = failing_once(bench, error("usage_limit", "come back later", resets_at=START + 5 * 3600))
+    bench.run(bench.session(), clock=JumpingClock())
+    other = bench.session("Another task")
+    decision = bench.run(other, clock=JumpingClock(START + 60))
+    assert (decision.kind, ended(other)) == (Kind.LIMITED, [])
+    shared_limits.forget("scripted", os.environ)
+    other.record("resumed", by="Ann", now=True)
+    assert bench.run(other, clock=JumpingClock(START + 60)).kind is Kind.WAIT
+
+
+def test_a_fallback_takes_over_while_the_first_is_limited_and_gives_back(bench):
+    bench = failing_once(bench, error("usage_limit", "come back later", resets_at=START + 600))
+    bench.settings = {"providers": jsonl(bench, "spare"), "fallback": ("spare",)}
+    session = bench.session()
+    assert bench.run(session, clock=JumpingClock()).kind is Kind.WAIT
+    assert [event["provider"] for event in ended(session)] == ["scripted", "spare", "spare"]
+    from samoloop import gates
+
+    gates.answer(session.dir, Session(session.dir).state().gate, {"Q1": "A"}, "Ann")
+    bench.run(session, clock=JumpingClock(START + 3600))
+    assert ended(session)[-1]["provider"] == "scripted"
+
+
+def test_transient_trouble_is_tried_again_with_growing_pauses(bench):
+    bench = failing_once(bench, error("overload", "529"), times=4)
+    clock, session = JumpingClock(), bench.session()
+    assert bench.run(session, clock=clock, yes=True, no_wait=False).kind is Kind.DONE
+    assert 2 + 4 + 8 + 16 <= clock.waited <= 1.3 * (2 + 4 + 8 + 16)
+    assert [event["attempt"] for event in ended(session)][:5] == [1, 2, 3, 4, 5]
+
+
+def test_trouble_that_lasts_for_hours_is_for_a_human(bench):
+    bench = failing_once(bench, error("network", "no route"), times=1000)
+    clock, session = JumpingClock(), bench.session()
+    decision = bench.run(session, clock=clock, no_wait=False)
+    assert (decision.kind, decision.exit_code) == (Kind.WAIT, 3)
+    assert "network for 2h" in decision.reason
+    assert 2 * 3600 < clock.waited < 3 * 3600
+
+
+@pytest.mark.parametrize("trouble", ["login", "billing"])
+def test_login_and_billing_block_at_once(bench, trouble):
+    bench = failing_once(bench, error(trouble, "please log in"), times=1000)
+    session = bench.session()
+    decision = bench.run(session, clock=JumpingClock())
+    assert (decision.kind, decision.exit_code) == (Kind.BLOCKED, 4)
+    assert "please log in" in decision.reason and len(ended(session)) == 1
+
+
+def test_a_ceiling_asks_a_human_and_resume_grants_as_much_again(bench):
+    bench.settings = {"ceilings": Ceilings(iterations=3)}
+    session = bench.session()
+    decision = bench.run(session, yes=True)
+    assert (decision.kind, decision.exit_code) == (Kind.WAIT, 3)
+    assert "3 iterations is reached" in decision.reason and len(ended(session)) == 3
+    assert any("80%" in said or "100%" in said for said in bench.view.said)
+    session = Session(session.dir)
+    session.record("resumed", by="Ann")
+    bench.run(session, yes=True)
+    assert len(ended(session)) == 6
+
+
+def test_cost_is_counted_and_the_unknown_stays_unknown(bench):
+    bench.settings = {"providers": jsonl(bench), "ceilings": Ceilings(cost_usd=1.0)}
+    usage = '{"type": "usage", "input_tokens": 10, "output_tokens": 5, "cost_usd": 0.6}'
+    bench = replace(bench, child=script(bench.child.parent, f"echo '{usage}'\n" + GOOD_CHILD))
+    bench.settings = {"providers": jsonl(bench), "ceilings": Ceilings(cost_usd=1.0)}
+    session = bench.session()
+    decision = bench.run(session, yes=True)
+    assert "1.00 USD is reached" in decision.reason
+    assert Session(session.dir).state().totals.cost_usd == pytest.approx(1.2)
+    silent = Bench(bench.root, script(bench.child.parent, GOOD_CHILD, "silent.sh")).session("Silent")
+    Bench(bench.root, bench.child.parent / "silent.sh").run(silent)
+    assert Session(silent.dir).state().totals.unpriced == 2
+    assert "unknown" in (silent.dir / "_report.md").read_text()
