@@ -16,6 +16,7 @@ from samoloop.providers.base import Event, Result, Started, Tool, Usage
 from samoloop.stop import StopRequest
 
 CHILDREN = Path(__file__).parent / "children"
+WORKER = Path(__file__).parent / "child_worker.py"
 
 
 class LineReader:

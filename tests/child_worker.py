@@ -1,4 +1,4 @@
-"""A worker to be killed: starts one scripted child, says so, and waits for it.
+"""A worker of its own: starts one scripted child, says so, waits for it, and says how it ended.
 
 Arguments: session folder, marker, program and its arguments.
 """
@@ -8,6 +8,9 @@ from pathlib import Path
 
 from child_runs import Attempt
 
+from samoloop.processes import become_subreaper
+
+become_subreaper()
 attempt = Attempt(Path(sys.argv[1]), sys.argv[2])
 child = attempt.spawn(*sys.argv[3:])
 print(child.pid, flush=True)

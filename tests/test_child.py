@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from child_runs import Attempt, is_running, until
+from child_runs import WORKER, Attempt, is_running, until
 
 from samoloop.child import MARKER, Child
 from samoloop.errors import LockHeld, ProviderError
 from samoloop.limits import EndedBy
 from samoloop.locks import Lock, is_held
-from samoloop.processes import Mark, become_subreaper, find
+from samoloop.processes import Mark, find
 from samoloop.providers.base import Result, Started, Tool, Usage
 
 
@@ -220,9 +221,14 @@ class TestSweep:
     def test_a_process_that_wiped_its_environment_is_known_by_its_session(self, attempt: Attempt):
         assert attempt.run("wipes_environment.sh").swept == 1
 
-    def test_a_process_that_left_the_session_too_is_known_by_its_adoption(self, attempt: Attempt):
-        become_subreaper()
-        assert attempt.run("wipes_environment.sh", "--away").swept == 1
+    def test_a_process_that_left_the_session_too_is_known_by_the_lock(self, attempt: Attempt):
+        assert attempt.run("escapes.py", "--holding-lock").swept == 1
+
+    def test_a_process_that_has_nothing_of_the_child_is_inherited_by_the_worker(self, attempt: Attempt):
+        """In a worker of its own: a subreaper stays one."""
+        command = [sys.executable, str(WORKER), str(attempt.folder), attempt.marker, "escapes.py"]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "swept=1, left=()" in output
 
     def test_what_a_worker_inside_the_child_started_belongs_to_it(self, attempt: Attempt):
         inner = Attempt(attempt.folder / "inner")
@@ -235,7 +241,6 @@ class TestSweep:
         inner.wait(child)
 
     def test_the_worker_s_own_processes_stay(self, attempt: Attempt):
-        become_subreaper()
         with subprocess.Popen(["sleep", "1000"], start_new_session=True, env={}) as own:
             assert attempt.run("leaves_daemon.py").swept == 1
             assert is_running(own.pid)

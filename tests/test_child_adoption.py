@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from child_runs import Attempt, is_running, until
+from child_runs import WORKER, Attempt, is_running, until
 
 from samoloop.child import MARKER, Child
 from samoloop.limits import EndedBy
 from samoloop.locks import is_held
 from samoloop.processes import Mark, boot_id, find, session_of
 from samoloop.providers.base import Result, Started
-
-WORKER = Path(__file__).parent / "child_worker.py"
 
 
 @pytest.fixture
