@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from samoloop.errors import SessionError
 
 FILE_NAME = "_history.jsonl"
 Event = dict[str, Any]
+_TAIL_BYTES = 64 * 1024
 
 
 def utc_now() -> datetime:
@@ -36,25 +37,24 @@ class Journal:
         self._mended = False
 
     def read(self) -> Iterator[Event]:
-        """Every whole record. A torn last line is left out; damage before the end is a SessionError."""
+        """Every whole record. What a crash tore off is left out; damage of another kind is a SessionError."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return
-        lines = data.split(b"\n")
-        for number, line in enumerate(lines, 1):
+        torn: int | None = None  # the first of the unreadable lines just before
+        for number, line in enumerate(data.split(b"\n"), 1):
             if not line:
                 continue
-            try:
-                event = json.loads(line)
-            except ValueError:
-                if number == len(lines) or _is_torn_record(lines, number):
-                    continue
+            event = _record(line)
+            if event is None:
+                torn = torn or number
+                continue
+            if torn and event.get("event") != "torn":
                 raise SessionError(
-                    f"line {number} of {self.path} is damaged; put back a good copy of the file, nothing was changed"
-                ) from None
-            if not isinstance(event, dict):
-                raise SessionError(f"line {number} of {self.path} is not a record; put back a good copy of the file")
+                    f"line {torn} of {self.path} is damaged; put back a good copy of the file, nothing was changed"
+                )
+            torn = None
             yield event
 
     def compose(self, event: str, **fields: Any) -> bytes:
@@ -72,11 +72,8 @@ class Journal:
         try:
             if not self._mended:
                 _close_torn_line(descriptor, self.compose("torn"))
-                self._mended = True
             self._mended = False  # a failing write below may tear a line: look again next time
-            view = memoryview(line)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            _write(descriptor, line)
             os.fsync(descriptor)
             self._mended = True
         finally:
@@ -85,18 +82,39 @@ class Journal:
         return record
 
 
-def _close_torn_line(descriptor: int, record: bytes) -> None:
-    """End a line that a crash cut off, and say so in a record of its own."""
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        os.write(descriptor, b"\n" + record)
-
-
-def _is_torn_record(lines: list[bytes], number: int) -> bool:
-    """Whether the line after the unreadable one (1-based) is the `torn` record that closed it."""
-    following = next((line for line in lines[number:] if line), b"")
+def _record(line: bytes) -> Event | None:
+    """The record that a line holds; None for one that is torn."""
     try:
-        event: Mapping[str, Any] = json.loads(following)
-    except ValueError:
-        return False
-    return isinstance(event, dict) and event.get("event") == "torn"
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _close_torn_line(descriptor: int, record: bytes) -> None:
+    """End a line that a crash cut off, and say so in a record of its own.
+
+    That may have been cut off itself, even just behind its newline: so the last line is read, not the last byte alone.
+    """
+    last, whole = _last_line(descriptor)
+    if last and not (whole and _record(last)):
+        _write(descriptor, record if whole else b"\n" + record)
+
+
+def _last_line(descriptor: int) -> tuple[bytes, bool]:
+    """The last line that is not empty, and whether a newline ends it."""
+    size = os.fstat(descriptor).st_size
+    length = _TAIL_BYTES
+    while True:
+        start = max(size - length, 0)
+        tail = os.pread(descriptor, size - start, start)
+        _, newline, line = tail.rstrip(b"\n").rpartition(b"\n")
+        if newline or start == 0:
+            return line, tail.endswith(b"\n")
+        length *= 16
