@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from clis import CLIS, KEY, Cli
-from standin import Fault, Kind, Say, Script, Shell, Standin, listed
+from standin import Call, Fault, Kind, Say, Script, Shell, Standin, listed
 
 from samoloop import providers
-from samoloop.providers.base import Event, Failure, Permissions, Request, Result, Trouble, Usage
+from samoloop.providers.base import Denied, Event, Failure, Permissions, Request, Result, Trouble, Usage
 
 PROMPT = "Read the overview, then write the signal. Päivää!"
 SIGNAL = {"status": "continue", "phase": "planning"}
@@ -134,3 +134,25 @@ def test_a_restrained_child_can_work_and_signal_and_go_nowhere_else(
     assert (request.worktree / "made.txt").exists(), events
     assert json.loads(signal.read_text()) == SIGNAL
     assert failures(events) == []
+
+
+def test_a_restrained_gemini_has_no_shell_and_writes_with_its_file_tool(
+    environ: Mapping[str, str], home: Path, tmp_path: Path
+) -> None:
+    cli = CLIS["gemini"]
+    request = request_in(tmp_path, environ, model=cli.model, permissions=Permissions.EDITS)
+    signal, outside = request.session_dir / "_signal.json", home / "outside.txt"
+    script = listed(
+        [
+            Call("write_file", {"file_path": str(request.worktree / "made.txt"), "content": "made"}),
+            Call("write_file", {"file_path": str(outside), "content": "made"}),
+            Call("write_file", {"file_path": str(signal), "content": json.dumps(SIGNAL)}),
+        ]
+    )
+    with Standin(script) as model:
+        events = run(cli, model.url, request, home)
+    assert model.asked[0].conversation.shell is None
+    assert (request.worktree / "made.txt").exists(), events
+    assert json.loads(signal.read_text()) == SIGNAL
+    assert not outside.exists()
+    assert any(isinstance(event, Denied) for event in events)

@@ -51,14 +51,14 @@ def credential(headers: Mapping[str, str], query: str) -> str:
 
 def played(script: Script, conversation: Conversation) -> Say | Call:
     """The script's turn in the terms of the CLI that asks."""
-    shell = conversation.shell
-    if shell is None:  # a title or a summary, asked without tools
+    if not conversation.tools:  # a title or a summary
         return Say("A short session")
     turn: Turn = script(conversation)
     if isinstance(turn, Say) and FINISH_WORD in conversation.system + conversation.prompt:
         turn = Shell(f"echo {FINISH_WORD}")
     if isinstance(turn, Shell):
-        return Call(shell.name, arguments(shell, turn.command))
+        shell = conversation.shell
+        return Call(shell.name, arguments(shell, turn.command)) if shell else Say("I have no shell.")
     return turn
 
 
