@@ -1,18 +1,23 @@
 """Any CLI, from the configuration alone.
 
     providers:
-      mine: {command: [mycli, --auto], prompt: stdin, output: text}
+      mine: {command: [mycli, --auto, --model, "{model}"], prompt: stdin, output: text}
 
-`prompt` says how the CLI gets it: on standard input, as the last argument, or as a file that `{prompt_file}` in the
-command names. In the command `{model}`, `{worktree}` and `{session_dir}` are replaced too. `output: jsonl` reads lines
-that are JSON objects of this small form; every other line is text:
+`prompt` says how the CLI gets its prompt: on standard input, as the last argument, or as a file that `{prompt_file}` in
+the command names. `{model}`, `{worktree}`, `{session_dir}` and `{permissions}` (full or edits) in the command are
+replaced too. `output: jsonl` reads lines that are JSON objects of this form, in which every field but `type` may be
+left out; every other line is text, and `output: text` is text only:
 
-    {"type": "text", "text": "..."}
-    {"type": "tool", "id": "1", "name": "sh", "detail": "ls", "running": true}
-    {"type": "usage", "input_tokens": 1, "output_tokens": 2, "cost_usd": 0.1}     totals so far
-    {"type": "error", "trouble": "login", "message": "...", "fatal": true, "resets_at": 1795254344}
-    {"type": "denied", "tool": "sh", "detail": "rm"}
-    {"type": "result", "ok": true, "text": "..."}
+    {"type": "started", "session_id": "…"}
+    {"type": "text", "text": "…"}
+    {"type": "tool", "id": "1", "name": "shell", "detail": "make test", "running": true, "ok": true}
+    {"type": "denied", "tool": "shell", "detail": "rm -r /"}
+    {"type": "usage", "input_tokens": 1, "output_tokens": 2, "cached_tokens": 0, "cost_usd": 0.1, "model": "…"}
+    {"type": "error", "trouble": "usage_limit", "message": "…", "fatal": true, "resets_at": 1795254344}
+    {"type": "result", "ok": true, "text": "…"}
+
+Usage is the total so far. `trouble` is one of login, billing, usage_limit, rate, overload, network, model, context and
+other; `resets_at` is in epoch seconds.
 """
 
 from collections.abc import Mapping
@@ -25,6 +30,7 @@ from samoloop.providers.base import (
     Event,
     Failure,
     Launch,
+    Permissions,
     Request,
     Result,
     Started,
@@ -39,66 +45,100 @@ from samoloop.providers.reading import amount, count, message, one_line, parse_o
 _KEYS = ("command", "prompt", "output", "env")
 _PROMPTS = ("stdin", "arg", "file")
 _OUTPUTS = ("text", "jsonl")
+_LONGEST_ARGUMENT = 100_000  # bytes; Linux takes 131,071
 
 
 class CustomProvider:
     """A CLI that the configuration describes."""
 
-    login_command = ""
+    login_command = ""  # not known
     interrupt_first = False
     starts_at_once = False
 
     def __init__(self, name: str, settings: Mapping[str, object], environ: Mapping[str, str]) -> None:
-        problems = [f"{key} is unknown ({', '.join(_KEYS)} are known)" for key in settings if key not in _KEYS]
-        command, env = settings.get("command"), settings.get("env", {})
-        if not (texts(command) and command):
-            problems.append(f"command must be a list of texts, got {command!r}")
-        if not (isinstance(env, Mapping) and texts([*env, *env.values()])):
-            problems.append("env must map names to texts (put numbers in quotes)")
-        for key, allowed in (("prompt", _PROMPTS), ("output", _OUTPUTS)):
-            if settings.get(key, allowed[0]) not in allowed:
-                problems.append(f"{key} must be one of {', '.join(allowed)}, got {settings[key]!r}")
-        if problems:
+        if problems := _problems(settings):
             raise ProviderError(f"providers.{name} cannot be used: {'; '.join(problems)}.")
         self.name = name
-        self._command = tuple(cast("list[str]", command))
+        self._command = tuple(cast("list[str]", settings["command"]))
         self.program = self._command[0]
-        self._prompt = str(settings.get("prompt", "stdin"))
-        self._jsonl = settings.get("output") == "jsonl"
-        self._env = dict(cast("dict[str, str]", env))
+        self._prompt = settings.get("prompt", "stdin")
+        self._env = dict(cast("dict[str, str]", settings.get("env", {})))
         self._environ = environ
-        self.has_result = self._jsonl
+        self._program = Program(name, self.program, None, "its own installer")
+        self.has_result = settings.get("output") == "jsonl"
 
     def launch(self, request: Request) -> Launch:
-        program = self._find().require(self._environ)
-        values = {
+        program = self._program.find(self._environ)
+        if program is None:
+            raise ProviderError(self._missing())
+        values = self._values(request)
+        argv = [program, *(_fill(word, values) for word in self._command[1:])]
+        if self._prompt == "arg":
+            argv.append(_argument(request))
+        return Launch(argv, self._env, prompt_on_stdin=self._prompt == "stdin")
+
+    def reader(self, request: Request) -> "CustomReader":
+        return CustomReader(jsonl=self.has_result)
+
+    def checkup(self, environ: Mapping[str, str]) -> Checkup:
+        program = self._program.find(environ)
+        if program is None:
+            return Checkup(None, advice=self._missing())
+        leak = "Samoloop does not know what of your own setup this CLI reads."
+        return Checkup(program, version_of(program, environ), leaks=(leak,))
+
+    def _missing(self) -> str:
+        return f"{self.program!r} from providers.{self.name}.command is no program; install it or correct its path."
+
+    def _values(self, request: Request) -> dict[str, str]:
+        """What the placeholders stand for. Raises ProviderError where the command cannot say what the request asks."""
+        if request.permissions is not Permissions.FULL and not self._asks("{permissions}"):
+            raise ProviderError(
+                f"providers.{self.name}.command has no {{permissions}}, so permissions: {request.permissions} cannot "
+                "be kept; put it in or use permissions: full."
+            )
+        if request.model is None and self._asks("{model}"):
+            raise ProviderError(f"providers.{self.name}.command has {{model}}, but no model is set; set `model`.")
+        return {
             "prompt_file": str(request.prompt),
             "model": request.model or "",
             "worktree": str(request.worktree),
             "session_dir": str(request.session_dir),
+            "permissions": str(request.permissions),
         }
-        argv = [program, *(_fill(word, values) for word in self._command[1:])]
-        if self._prompt == "arg":
-            argv.append(f"Read {request.prompt} and do what it says.")
-        return Launch(argv, self._env, prompt_on_stdin=self._prompt == "stdin")
 
-    def reader(self, request: Request) -> "CustomReader":
-        return CustomReader(self._jsonl)
+    def _asks(self, placeholder: str) -> bool:
+        return any(placeholder in word for word in self._command)
 
-    def checkup(self, environ: Mapping[str, str]) -> Checkup:
-        found = self._find().find(environ)
-        if found is None:
-            return Checkup(None, advice=f"{self.program!r} from providers.{self.name}.command is no program.")
-        return Checkup(found, version_of(found, environ))
 
-    def _find(self) -> Program:
-        return Program(self.name, self.program, None, "its own installer")
+def _problems(settings: Mapping[str, object]) -> list[str]:
+    """Every setting that does not fit."""
+    problems = [f"{key} is unknown ({', '.join(_KEYS)} are known)" for key in settings if key not in _KEYS]
+    command, env = settings.get("command"), settings.get("env", {})
+    if not (texts(command) and command):
+        problems.append(f"command must be a list of texts, got {command!r}")
+    elif settings.get("prompt") == "file" and "{prompt_file}" not in str(command):
+        problems.append("prompt: file needs {prompt_file} in the command")
+    if not (isinstance(env, Mapping) and texts([*env, *env.values()])):
+        problems.append("env must map names to texts (put numbers in quotes)")
+    for key, allowed in (("prompt", _PROMPTS), ("output", _OUTPUTS)):
+        if settings.get(key, allowed[0]) not in allowed:
+            problems.append(f"{key} must be one of {', '.join(allowed)}, got {settings[key]!r}")
+    return problems
 
 
 def _fill(word: str, values: Mapping[str, str]) -> str:
     for key, value in values.items():
         word = word.replace(f"{{{key}}}", value)
     return word
+
+
+def _argument(request: Request) -> str:
+    """The prompt as an argument; one that no argument can hold is named instead."""
+    prompt = request.prompt.read_text(errors="replace")
+    if len(prompt.encode()) <= _LONGEST_ARGUMENT:
+        return prompt
+    return f"Read all of the file {request.prompt} and do what it says."
 
 
 class CustomReader:
@@ -109,28 +149,34 @@ class CustomReader:
 
     def feed(self, line: bytes) -> list[Event]:
         event = parse_object(line) if self._jsonl else None
-        if event is None:
-            words = line.decode("utf-8", "replace").strip()
-            return [Text(words)] if words else []
-        match event.get("type"):
-            case "started":
-                return [Started(text(event, "session_id") or None)]
-            case "text":
-                return [Text(text(event, "text"))]
-            case "tool":
-                return [_tool(event)]
-            case "usage":
-                return [_usage(event)]
-            case "denied":
-                return [Denied(text(event, "tool"), one_line(text(event, "detail")))]
-            case "error":
-                return [_failure(event)]
-            case "result":
-                return [Result(event.get("ok") is not False, text(event, "text"))]
-        return []
+        known = _event(event) if event else None
+        if known:
+            return [known]
+        words = line.decode("utf-8", "replace").strip()
+        return [Text(words)] if words else []
 
     def finish(self, exit_code: int | None, stderr_tail: str) -> list[Event]:
         return []
+
+
+def _event(event: dict[str, object]) -> Event | None:
+    """The event that an object stands for; None where it is of no known type."""
+    match event.get("type"):
+        case "started":
+            return Started(text(event, "session_id") or None)
+        case "text":
+            return Text(text(event, "text"))
+        case "tool":
+            return _tool(event)
+        case "denied":
+            return Denied(text(event, "tool"), one_line(text(event, "detail")))
+        case "usage":
+            return _usage(event)
+        case "error":
+            return _failure(event)
+        case "result":
+            return Result(event.get("ok") is not False, text(event, "text"))
+    return None
 
 
 def _tool(event: dict[str, object]) -> Tool:
@@ -156,6 +202,5 @@ def _usage(event: dict[str, object]) -> Usage:
 def _failure(event: dict[str, object]) -> Failure:
     word = text(event, "trouble")
     trouble = Trouble(word) if word in tuple(Trouble) else Trouble.OTHER
-    return Failure(
-        trouble, message(text(event, "message")), event.get("fatal") is not False, amount(event, "resets_at")
-    )
+    words = message(text(event, "message")) or "the CLI reported an error without words"
+    return Failure(trouble, words, event.get("fatal") is not False, amount(event, "resets_at"))

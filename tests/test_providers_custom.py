@@ -1,0 +1,134 @@
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from provider_runs import install, only, request
+
+from samoloop.errors import ProviderError
+from samoloop.providers import get
+from samoloop.providers.base import (
+    Denied,
+    Failure,
+    Permissions,
+    Result,
+    Started,
+    Text,
+    Tool,
+    Trouble,
+    Usage,
+)
+
+
+def provider(folder: Path, command: list[str], script: str = "", **settings):
+    return get("mine", {"command": command, **settings}, install(folder, command[0], script))
+
+
+@pytest.mark.parametrize("prompt", ["stdin", "arg", "file"])
+def test_the_prompt_reaches_the_cli_in_each_way(tmp_path: Path, prompt):
+    command, script = {
+        "stdin": (["mycli"], "cat"),
+        "arg": (["mycli", "--auto"], 'printf %s "$2"'),
+        "file": (["mycli", "--file={prompt_file}"], 'cat "${1#--file=}"'),
+    }[prompt]
+    asked = request(tmp_path)
+    launch = provider(tmp_path, command, script, prompt=prompt).launch(asked)
+    with asked.prompt.open() as stdin:
+        given = stdin if launch.prompt_on_stdin else subprocess.DEVNULL
+        done = subprocess.run(launch.argv, stdin=given, capture_output=True, text=True, check=True)
+    assert done.stdout == "Do one thing.\n"
+
+
+def test_a_prompt_too_long_for_an_argument_is_named_instead(tmp_path: Path):
+    asked = request(tmp_path)
+    asked.prompt.write_text("x" * 200_000)
+    launch = provider(tmp_path, ["mycli"], prompt="arg").launch(asked)
+    assert launch.argv[-1] == f"Read all of the file {asked.prompt} and do what it says."
+
+
+def test_placeholders_in_the_command_are_replaced(tmp_path: Path):
+    command = ["mycli", "-m", "{model}", "--dirs={worktree}:{session_dir}", "--allow={permissions}", "{other}"]
+    asked = request(tmp_path, model="m1", permissions=Permissions.EDITS)
+    launch = provider(tmp_path, command, env={"A": "1"}).launch(asked)
+    folders = f"--dirs={tmp_path / 'worktree'}:{tmp_path / 'session'}"
+    assert launch.argv == [str(tmp_path / "bin" / "mycli"), "-m", "m1", folders, "--allow=edits", "{other}"]
+    assert launch.env == {"A": "1"}
+
+
+@pytest.mark.parametrize(
+    ("command", "changes", "words"),
+    [
+        (["mycli"], {"permissions": Permissions.EDITS}, r"has no \{permissions\}"),
+        (["mycli", "{model}"], {}, "no model is set"),
+    ],
+)
+def test_a_command_that_cannot_say_what_is_asked_is_refused(tmp_path: Path, command, changes, words):
+    with pytest.raises(ProviderError, match=words):
+        provider(tmp_path, command).launch(request(tmp_path, **changes))
+
+
+def test_settings_that_cannot_be_used_are_all_named():
+    with pytest.raises(ProviderError) as error:
+        get("mine", {"command": "mycli --auto", "prompt": "fax", "output": "xml", "env": {"A": 1}, "pty": True})
+    for words in (
+        "providers.mine",
+        "command must be",
+        "prompt must be",
+        "output must be",
+        "env must",
+        "pty is unknown",
+    ):
+        assert words in str(error.value)
+
+
+def test_a_prompt_file_that_the_command_does_not_name_is_refused():
+    with pytest.raises(ProviderError, match=r"needs \{prompt_file\}"):
+        get("mine", {"command": ["mycli"], "prompt": "file"})
+
+
+def test_a_missing_program_is_named(tmp_path: Path):
+    mine = get("mine", {"command": ["mycli"]}, {"PATH": str(tmp_path)})
+    with pytest.raises(ProviderError, match=r"'mycli' from providers\.mine\.command is no program"):
+        mine.launch(request(tmp_path))
+    assert mine.checkup({"PATH": str(tmp_path)}).found is None
+
+
+LIMIT = {"type": "error", "trouble": "usage_limit", "resets_at": 9, "message": "m"}
+NO_WORDS = "the CLI reported an error without words"
+LINES = [
+    ({"type": "started", "session_id": "s1"}, Started("s1")),
+    ({"type": "text", "text": "hello"}, Text("hello")),
+    ({"type": "tool", "id": "1", "name": "sh", "detail": "ls\nx", "running": True}, Tool("1", "sh", "ls", True)),
+    ({"type": "tool", "id": "1", "name": "sh", "ok": False}, Tool("1", "sh", ok=False)),
+    ({"type": "denied", "tool": "sh", "detail": "rm"}, Denied("sh", "rm")),
+    ({"type": "usage", "input_tokens": 1, "cost_usd": 0.5}, Usage(input_tokens=1, cost_usd=0.5)),
+    ({"type": "usage", "input_tokens": -1, "cost_usd": "much"}, Usage()),
+    (LIMIT, Failure(Trouble.USAGE_LIMIT, "m", True, 9.0)),
+    ({"type": "error", "trouble": "bad", "fatal": False}, Failure(Trouble.OTHER, NO_WORDS, False)),
+    ({"type": "result", "text": "done"}, Result(True, "done")),
+    ({"type": "result", "ok": False}, Result(False)),
+]
+
+
+@pytest.mark.parametrize(("line", "event"), LINES)
+def test_a_line_of_the_documented_form_is_an_event(tmp_path: Path, line, event):
+    reader = provider(tmp_path, ["mycli"], output="jsonl").reader(request(tmp_path))
+    assert reader.feed(json.dumps(line).encode()) == [event]
+
+
+@pytest.mark.parametrize("line", [b"words", b'{"type": "other"}', b"[1]", b'{"type":'])
+def test_every_other_line_is_text(tmp_path: Path, line):
+    reader = provider(tmp_path, ["mycli"], output="jsonl").reader(request(tmp_path))
+    assert reader.feed(line) == [Text(line.decode())]
+
+
+def test_text_output_is_never_read_as_events(tmp_path: Path):
+    reader = provider(tmp_path, ["mycli"], output="text").reader(request(tmp_path))
+    assert reader.feed(b'{"type": "result"}') == [Text('{"type": "result"}')]
+    assert reader.feed(b"  ") == []
+    assert only(reader.finish(0, ""), Result) == []
+
+
+def test_only_a_cli_with_events_can_say_that_it_is_done(tmp_path: Path):
+    assert provider(tmp_path, ["mycli"], output="jsonl").has_result
+    assert not provider(tmp_path, ["mycli"]).has_result
