@@ -91,10 +91,10 @@ def identity(git_dir: Path) -> tuple[str, str]:
 def _unfinished(worktree: Worktree, state: TreeState) -> list[str]:
     """Why the present state is no commit yet, for the next child."""
     if state.operation:
-        return [
-            f"A {state.operation} is in progress in the worktree, so nothing was committed: finish it "
-            f"(git {state.operation} --continue) or give it up (git {state.operation} --abort)."
-        ]
+        ways = f"finish it (git {state.operation} --continue) or give it up (git {state.operation} --abort)"
+        if state.operation == "bisect":
+            ways = "end it (git bisect reset)"
+        return [f"A {state.operation} is in progress in the worktree, so nothing was committed: {ways}."]
     if state.conflicts:
         return [f"Nothing was committed because of conflicts in {', '.join(state.conflicts[:5])}: resolve them."]
     if (worktree.git_dir / "index.lock").exists():

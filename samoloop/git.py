@@ -24,6 +24,7 @@ OPTIONS = (
     "core.fsync=committed,reference",
     "gc.auto=0",
     "maintenance.auto=false",
+    "log.showSignature=false",
     "submodule.recurse=false",
     "i18n.commitEncoding=UTF-8",
     "i18n.logOutputEncoding=UTF-8",
@@ -101,10 +102,15 @@ class Git:
 def execute(
     args: tuple[str, ...], *, cwd: Path, environ: Mapping[str, str], stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
-    """One git process with the options of every call."""
+    """One git process with the options of every call.
+
+    It inherits what the worker made inheritable, which is the descriptor of the session's lock: a git that outlives its
+    killed worker keeps the next worker out until it has ended.
+    """
     options = [part for option in OPTIONS for part in ("-c", option)]
     try:
-        return subprocess.run(["git", *options, *args], input=stdin, capture_output=True, cwd=cwd, env=environ)
+        command = ["git", *options, *args]
+        return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, env=environ, close_fds=False)
     except FileNotFoundError as error:
         if not cwd.is_dir():
             raise GitError(f"The folder {cwd} is gone.") from error

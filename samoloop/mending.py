@@ -2,15 +2,12 @@
 
 import os
 import shutil
-import time
+from contextlib import suppress
 from pathlib import Path
 
 from samoloop.checkout import pointed_to
 from samoloop.files import write_atomic
 from samoloop.git import is_oid
-
-# A git that outlived its killed worker ends within this time; only then is its lock file nobody's.
-ORPHAN_SECONDS = 1.0
 
 
 def mend_head(git_dir: Path, ref: str) -> list[str]:
@@ -32,7 +29,7 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
     A repository that the child made in its place is moved into `git_dir`, never deleted.
     """
     link, back = root / ".git", git_dir / "gitdir"
-    if not back.exists() or _target(back) != link:
+    if not back.exists() or _target(back).parent.resolve() != root.resolve():
         write_atomic(back, f"{link}\n")
     if link.is_symlink():
         note = f"The .git file of {root} was a link and is right again."
@@ -52,26 +49,15 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
 
 
 def remove_stale_locks(locks: list[Path], quiet_since: float) -> list[str]:
-    """Remove those of `locks` that are not younger than `quiet_since` (epoch seconds). Sentences for the report."""
+    """Remove those of `locks` that are not younger than `quiet_since` (epoch seconds), when no git was left that could
+    hold one. Sentences for the report."""
     notes = []
     for lock in locks:
-        if _age_at(lock, quiet_since) is None:
-            continue
-        while (age := _age_at(lock, time.time())) is not None and age < ORPHAN_SECONDS:
-            time.sleep(0.02)
-        if age is not None:
-            lock.unlink(missing_ok=True)
-            notes.append(f"A killed git had left {lock.name}; it was removed.")
+        with suppress(OSError):
+            if lock.lstat().st_mtime <= quiet_since:
+                lock.unlink()
+                notes.append(f"A killed git had left {lock.name}; it was removed.")
     return notes
-
-
-def _age_at(path: Path, moment: float) -> float | None:
-    """Seconds from the file's change to `moment`; None where there is no file or it is younger."""
-    try:
-        age = moment - path.lstat().st_mtime
-    except OSError:
-        return None
-    return age if age >= 0 else None
 
 
 def _target(back: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from samoloop.checkout import locate, registered
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
 from samoloop.git import Git
+from samoloop.mending import remove_stale_locks
 from samoloop.worktree import Worktree
 
 _INITIALIZING = "initializing"  # git's own reason for the lock of a worktree that it has not finished making
@@ -124,17 +126,26 @@ class Repo:
 
         May be called again after a crash: what was half made is made anew, what is whole is returned. Raises GitError.
         """
-        if known := registered(self.git_dir, path):
-            if not _half_made(known):
-                return Worktree.open(self.git_dir, path, branch)
-            shutil.rmtree(path, ignore_errors=True)
-            shutil.rmtree(known)
+        known = registered(self.git_dir, path)
+        if known and not _half_made(known):
+            return Worktree.open(self.git_dir, path, branch)
+        self._clear_half_made(path, known)
+        remove_stale_locks([self.git_dir / f"refs/heads/{branch}.lock"], time.time())
         tip = self.store.ref(f"refs/heads/{branch}")
         if tip not in (None, base):
             raise GitError(f"The branch {branch} is already there, at {str(tip)[:12]}: choose another session name.")
         where = (str(path), branch) if tip else ("-b", branch, str(path), base)
         self.store.run("worktree", "add", "--quiet", *where)
         return Worktree.open(self.git_dir, path, branch)
+
+    def _clear_half_made(self, path: Path, known: Path | None) -> None:
+        """Remove what a killed `git worktree add` left: no child has worked in it."""
+        if known:
+            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(known)
+        unnamed = self.git_dir / "worktrees" / path.name  # killed before git had noted which folder it is for
+        if unnamed.is_dir() and _half_made(unnamed) and not (unnamed / "gitdir").exists():
+            shutil.rmtree(unnamed)
 
     def recreate_worktree(self, path: Path, branch: str, code: str, head: str) -> tuple[Worktree, str]:
         """The worktree back after WorktreeGone, and a sentence that says what was done.
@@ -157,6 +168,7 @@ class Repo:
         """Register an existing folder as a worktree, by way of an empty one of the same name."""
         if registered(self.git_dir, path) is None:
             helper = path.parent / f".{path.name}.tmp" / path.name
+            self._clear_half_made(helper, registered(self.git_dir, helper))
             self.store.run("worktree", "add", "--quiet", "--force", "--no-checkout", str(helper), branch)
             admin = registered(self.git_dir, helper)
             if admin is None:

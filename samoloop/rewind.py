@@ -25,6 +25,7 @@ _OPERATIONS = {
     "CHERRY_PICK_HEAD": ("cherry-pick", "--quit"),
     "REVERT_HEAD": ("revert", "--quit"),
     "sequencer": ("cherry-pick", "--quit"),
+    "BISECT_LOG": ("bisect", "reset", "HEAD"),
 }
 
 

@@ -58,7 +58,7 @@ def _reason_to_skip(root: Path, path: str) -> str | None:
         return f"cannot be read: {error.strerror}"
     if stat.S_ISREG(found.st_mode):
         if found.st_size > LIMIT_BYTES:
-            return f"{found.st_size / 1024**2:.0f} MB, more than {LIMIT_BYTES // 1024**2} MB"
+            return f"{found.st_size / 1024**2:.0f} MB, and the limit is {LIMIT_BYTES // 1024**2} MB"
         if not os.access(full, os.R_OK):
             return "cannot be read"
     elif not (stat.S_ISLNK(found.st_mode) or stat.S_ISDIR(found.st_mode)):

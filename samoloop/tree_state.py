@@ -23,6 +23,7 @@ _OPERATIONS = {
     "CHERRY_PICK_HEAD": "cherry-pick",
     "REVERT_HEAD": "revert",
     "sequencer": "cherry-pick",
+    "BISECT_LOG": "bisect",
 }
 
 
@@ -40,7 +41,7 @@ class TreeState:
 
     head: str | None  # None: the branch has no commit
     branch: str | None  # None: detached
-    operation: str | None  # "merge", "rebase", "cherry-pick", "revert": in progress
+    operation: str | None  # "merge", "rebase", "cherry-pick", "revert", "bisect": in progress
     conflicts: Sequence[str]  # unmerged paths
     unstaged: Sequence[str]  # paths whose content differs from the index, untracked ones too
     staged: bool  # the index differs from HEAD
@@ -86,5 +87,5 @@ def parse(output: bytes, git_dir: Path, notes: Sequence[str] = ()) -> TreeState:
 
 
 def operation_in(git_dir: Path) -> str | None:
-    """The merge, rebase, cherry-pick or revert that waits for its end."""
+    """What waits for its end: a merge, rebase, cherry-pick, revert or bisect."""
     return next((name for file, name in _OPERATIONS.items() if (git_dir / file).exists()), None)

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 # In place nothing may be converted: what comes back must be what was there, byte for byte.
 _RAW = "* -text -filter -ident -working-tree-encoding\n"
+_INDEX_COPY = "samoloop.index"
 
 
 class WorktreeGone(GitError):
@@ -128,7 +129,8 @@ class Worktree:
     def remove_stale_locks(self, quiet_since: float) -> list[str]:
         """Remove lock files that a killed git left, if not younger than `quiet_since` (epoch seconds), when all
         other processes were gone. Sentences for the report."""
-        locks = [self.git_dir / "index.lock", self.git_dir / "HEAD.lock", self.common_dir / f"{self.ref}.lock"]
+        names = ("index.lock", "HEAD.lock", _INDEX_COPY, f"{_INDEX_COPY}.lock")
+        locks = [*(self.git_dir / name for name in names), self.common_dir / f"{self.ref}.lock"]
         return mending.remove_stale_locks(locks, quiet_since)
 
     def state(self) -> TreeState:
@@ -166,8 +168,8 @@ class Worktree:
     @contextmanager
     def _index_copy(self) -> Iterator[Git]:
         """Git with a copy of the index, under a fixed name so that a crash leaves no more than one."""
-        copy = self.git_dir / "samoloop.index"
-        lock = copy.with_name("samoloop.index.lock")
+        copy = self.git_dir / _INDEX_COPY
+        lock = self.git_dir / f"{_INDEX_COPY}.lock"
         lock.unlink(missing_ok=True)
         try:
             if (self.git_dir / "index").exists():
@@ -210,7 +212,9 @@ class Worktree:
             text = (self.git_dir / "HEAD").read_text().strip()
         except (OSError, ValueError):
             return None
-        return self.store.ref(text.removeprefix("ref: ")) if text.startswith("ref: ") else text
+        if not text.startswith("ref: "):
+            return text
+        return self.store.ref(text.removeprefix("ref: ")) or self.git.resolve("HEAD")
 
     def stashes(self) -> list[str]:
         """Commit ids of the repository's stash, which all worktrees share: compare before and after a child."""

@@ -205,6 +205,17 @@ def test_an_operation_in_progress_is_left_to_the_next_child(scene: Scene, operat
     assert "untracked.py" in scene.files_of(done.snapshot.commit)
 
 
+def test_a_bisection_is_left_to_the_next_child(scene: Scene) -> None:
+    for number in range(3):
+        scene.child("commit", "--quiet", "--allow-empty", "-m", f"{number}")
+    scene.child("bisect", "start", "HEAD", "HEAD~3")
+    done = scene.commit()
+    assert (done.oid, done.blocked) == (None, None)
+    assert done.notes == [
+        "A bisect is in progress in the worktree, so nothing was committed: end it (git bisect reset)."
+    ]
+
+
 def test_conflicts_after_a_stash_pop_are_not_committed(scene: Scene) -> None:
     write(scene.root, "app.py", "stashed\n")
     scene.child("stash", "--quiet")
@@ -292,7 +303,7 @@ def test_a_file_over_the_limit_is_skipped_and_never_read(scene: Scene) -> None:
     write(scene.root, "one.py", "1\n")
     done = scene.commit()
     assert "one.py" in scene.files_of(str(done.oid))
-    assert [(s.path, s.why) for s in done.skipped] == [("huge.bin", "50 MB, more than 50 MB")]
+    assert [(s.path, s.why) for s in done.skipped] == [("huge.bin", "50 MB, and the limit is 50 MB")]
     assert done.snapshot.commit == done.oid
     assert int(scene.child("count-objects", "-v").splitlines()[1].split()[1]) < 100
 
@@ -386,6 +397,7 @@ def test_no_hook_and_no_signing_program_runs(scene: Scene) -> None:
         hook = write(scene.repo.git_dir, f"hooks/{name}", f"#!/bin/sh\necho {name} >>'{marker}'\nexit 1\n")
         hook.chmod(0o755)
     git(scene.repo.root, "config", "commit.gpgSign", "true")
+    git(scene.repo.root, "config", "log.showSignature", "true")
     git(scene.repo.root, "config", "gpg.program", "false")
     git(scene.repo.root, "config", "core.fsmonitor", str(scene.repo.git_dir / "hooks/fsmonitor-watchman"))
     write(scene.root, "one.py", "1\n")

@@ -190,6 +190,17 @@ def test_going_back_ends_what_is_in_progress(scene: Scene, operation: str) -> No
     assert "<<<<<<<" in scene.text_of(done.left.code, "app.py")
 
 
+def test_going_back_ends_a_bisection(scene: Scene) -> None:
+    for number in (1, 2, 3):
+        write(scene.root, "one.py", f"{number}\n")
+        scene.iterate(number)
+    scene.child("bisect", "start", "HEAD", "HEAD~3")
+    assert _back(scene, 2)[0] == ["The bisect that was in progress was given up."]
+    assert (scene.root / "one.py").read_text() == "2\n"
+    assert scene.worktree.state().branch == "samoloop/auth"
+    assert scene.worktree.state().operation is None
+
+
 def test_going_back_from_another_branch_leaves_that_branch_alone(scene: Scene) -> None:
     write(scene.root, "one.py", "1\n")
     scene.iterate(1)
