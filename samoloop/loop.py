@@ -32,6 +32,7 @@ def run(worker: Worker) -> Decision:
 
 def iterate(worker: Worker) -> Decision:
     """One iteration, and a word about it to the person."""
+    worker.awake.on()
     decision = step(worker)
     tell_decision(worker, decision)
     return decision
@@ -97,6 +98,7 @@ def await_turn(worker: Worker, decision: Decision) -> bool:
     if worker.no_wait and not patient:
         return False
     worker.view.waiting(decision)
+    worker.awake.off()
     wait_for_news(worker, decision)
     return True
 

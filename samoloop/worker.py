@@ -9,6 +9,7 @@ from pathlib import Path
 
 from samoloop import announce, checkpoint, overview, providers
 from samoloop.announce import Announcement
+from samoloop.awake import Awake
 from samoloop.clock import Clock
 from samoloop.config import Config
 from samoloop.errors import LockHeld
@@ -41,6 +42,7 @@ class Worker:
     stop: StopRequest = field(default_factory=StopRequest)
     view: View = field(default_factory=Quiet)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    awake: Awake = field(default_factory=lambda: Awake(False))
     yes: bool = False  # take suggestions, approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit
     at: Callable[[str], None] = no_crash  # called with the name of each point between two effects

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--permissions", type=click.Choice(["full", "edits"]), help="What a child may do unasked."),
         click.option("--yes", is_flag=True, help="Take suggestions and approve the plan, this time."),
         click.option("--no-wait", is_flag=True, help="Exit with 3 instead of waiting for a person or a limit."),
+        click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep."),
         click.option("--detach", is_flag=True, help="Work in the background; the terminal may close."),
     ]
     for option in reversed(options):
@@ -59,6 +61,7 @@ def run(
     in_place: bool,
     yes: bool,
     no_wait: bool,
+    allow_sleep: bool,
     detach: bool,
     **flags: str | None,
 ) -> int:
@@ -72,6 +75,7 @@ def run(
     root = _root(repo, in_place)
     words = read_task(task, task_file)
     settings = load_config(root, {**flags, "workflow": workflow})
+    how = How(yes, no_wait, allow_sleep, detach)
     found = find(settings.sessions_dir, name) if name else None
     if found and found.state().condition is not Condition.DONE:
         if words is not None:
@@ -79,11 +83,11 @@ def run(
                 f"{found.name} is not finished, so it takes no new task: go on with `samoloop resume {found.name}`, "
                 "or choose another --session"
             )
-        return start(found, settings, yes=yes, no_wait=no_wait, detach=detach, by=speaker())
+        return start(found, settings, replace(how, by=speaker()))
     if words is None:
         raise UsageError('there is no task: samoloop run "Add JWT auth", or --file FILE')
     session = new_session(settings, words, root=root, base=base, in_place=in_place, name=name, flags=flags)
-    return start(session, settings, yes=yes, no_wait=no_wait, detach=detach)
+    return start(session, settings, how)
 
 
 @click.command("resume")
@@ -99,6 +103,7 @@ def resume(
     only_work: bool,
     yes: bool,
     no_wait: bool,
+    allow_sleep: bool,
     detach: bool,
     **flags: str | None,
 ) -> int:
@@ -118,9 +123,8 @@ def resume(
     settings = load_config(settings.root, {**remembered, **{key: value for key, value in flags.items() if value}})
     if message:
         gates.tell(session.dir, message, speaker())
-    return start(
-        session, settings, yes=yes, no_wait=no_wait, detach=detach, by=None if only_work else speaker(), now=now
-    )
+    by = None if only_work else speaker()
+    return start(session, settings, How(yes, no_wait, allow_sleep, detach, by, now))
 
 
 @click.command("stop")
@@ -199,7 +203,7 @@ def new_session(
     flags: dict[str, str | None],
 ) -> Session:
     """A new session folder. Everything that can be refused is refused before it is made."""
-    from samoloop import prepare, providers, session, workflow_files
+    from samoloop import prepare, projects, providers, session, workflow_files
     from samoloop.clock import Clock
     from samoloop.repo import Repo
 
@@ -210,6 +214,7 @@ def new_session(
         if phase.child:
             provider = settings.provider_for(phase.name)
             providers.get(provider, settings.provider_settings(provider), os.environ)
+    projects.register(root, os.environ)
     return prepare.create(
         settings,
         workflow,
@@ -222,23 +227,27 @@ def new_session(
     )
 
 
-def start(
-    session: Session,
-    settings: Config,
-    *,
-    yes: bool,
-    no_wait: bool,
-    detach: bool,
-    by: str | None = None,
-    now: bool = False,
-) -> int:
-    """Run a worker here, or in the background. `by` names the person who resumes; None resumes nothing."""
-    if now:
+@dataclass(frozen=True)
+class How:
+    """How a worker is to run, as the command line said it."""
+
+    yes: bool = False
+    no_wait: bool = False
+    allow_sleep: bool = False
+    detach: bool = False
+    by: str | None = None  # the person who resumes; None resumes nothing
+    now: bool = False  # try at once, whatever limit was met
+
+
+def start(session: Session, settings: Config, how: How) -> int:
+    """Run a worker here, or in the background."""
+    if how.now:
         for provider in settings.candidates(session.state().phase):
             shared_limits.forget(provider, os.environ)
-    if detach:
-        return start_detached(session, settings, yes=yes, no_wait=no_wait, by=by, now=now)
+    if how.detach:
+        return start_detached(session, settings, how)
     from samoloop import loop
+    from samoloop.awake import Awake
     from samoloop.processes import become_subreaper
     from samoloop.screen import open_view
     from samoloop.stop import StopRequest, install_handlers
@@ -248,12 +257,16 @@ def start(
     with locked(session), open_view(session, stop_request) as view:
         install_handlers(stop_request)
         become_subreaper()
-        worker = Worker(session, settings, stop=stop_request, view=view, yes=yes, no_wait=no_wait)
+        awake = Awake(settings.keep_awake and not how.allow_sleep)
+        worker = Worker(session, settings, stop=stop_request, view=view, awake=awake, yes=how.yes, no_wait=how.no_wait)
         greet(worker)
-        if by is not None:
-            session.record("resumed", by=by, now=now)
-        decision = loop.run(worker)
-    click.echo(farewell(session, settings))
+        if how.by is not None:
+            session.record("resumed", by=how.by, now=how.now)
+        try:
+            decision = loop.run(worker)
+        finally:
+            awake.off()
+    click.echo(farewell(session))
     return 130 if stop_request.interrupted and decision.exit_code == 6 else decision.exit_code
 
 
@@ -269,7 +282,7 @@ def greet(worker: Any) -> None:
     worker.view.say(f"{config.provider_for(phase)}, {words[config.permissions]}")
 
 
-def farewell(session: Session, settings: Config) -> str:
+def farewell(session: Session) -> str:
     """The last lines: where it stands, and where to read on."""
     state = session.state()
     lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
@@ -281,18 +294,18 @@ def farewell(session: Session, settings: Config) -> str:
     return "\n".join(lines)
 
 
-def start_detached(session: Session, settings: Config, *, yes: bool, no_wait: bool, by: str | None, now: bool) -> int:
+def start_detached(session: Session, settings: Config, how: How) -> int:
     """A worker of its own session, which neither the terminal nor the ssh connection takes along."""
     from samoloop.clock import Clock
     from samoloop.locks import is_held
 
     if is_held(session.dir / LOCK):
         raise SessionError(f"a worker is at work on {session.name} already; watch it: samoloop log {session.name} -f")
-    if by is not None:
-        session.record("resumed", by=by, now=now)
+    if how.by is not None:
+        session.record("resumed", by=how.by, now=how.now)
     argv = [sys.executable, "-m", "samoloop", "resume", session.name, "--worker"]
-    argv += ["--yes"] if yes else []
-    argv += ["--no-wait"] if no_wait else []
+    flags = {"--yes": how.yes, "--no-wait": how.no_wait, "--allow-sleep": how.allow_sleep}
+    argv += [flag for flag, given in flags.items() if given]
     log = session.logs / "worker.log"
     with log.open("ab") as output:
         process = subprocess.Popen(

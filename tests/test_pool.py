@@ -1,0 +1,138 @@
+"""`up`: many sessions, few workers, nobody there; and everything killed in the middle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
+
+from samoloop import gates, projects, service
+from samoloop.processes import find
+from samoloop.session import Session
+from samoloop.state import Condition
+
+
+def until(condition: Callable[[], bool], seconds: float = 40.0) -> None:
+    """Wait for a condition, not for a while."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A registered project whose children keep a ledger of what they did."""
+    body = 'echo "$SAMOLOOP_ITERATION $SAMOLOOP_PHASE" >> ledger\n'
+    bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, body + GOOD_CHILD))
+    settings = {"provider": "scripted", "providers": {"scripted": {"command": [str(bench.child)]}}}
+    (bench.root / ".samoloop.yaml").write_text(json.dumps(settings))
+    projects.register(bench.root, os.environ)
+    return bench
+
+
+def state(session: Session):
+    return Session(session.dir).state()
+
+
+def test_up_brings_every_session_to_its_gate_and_never_past_it(bench):
+    sessions = [bench.session(f"Task {n}") for n in range(3)]
+    done = samoloop(bench.root, "up", "--once", "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    assert [state(session).gate.kind for session in sessions] == ["qa_answers"] * 3
+
+
+def test_up_goes_on_when_a_person_answers(bench):
+    session = bench.session()
+    process = subprocess.Popen([sys.executable, "-m", "samoloop", "up"], cwd=bench.root, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: state(session).gate is not None)
+        gates.answer(session.dir, state(session).gate, {"Q1": "A"}, "Ann")
+        until(lambda: state(session).gate is not None and state(session).gate.kind == "plan_approval")
+        assert samoloop(bench.root, "approve").returncode == 0
+        until(lambda: state(session).condition is Condition.DONE)
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_up_leaves_blocked_and_stopped_sessions_to_a_human(bench):
+    session = bench.session()
+    samoloop(bench.root, "up", "--once")
+    session = Session(session.dir)
+    gates.answer(session.dir, session.state().gate, {"Q1": "A"}, "Ann")
+    samoloop(bench.root, "up", "--once")
+    session = Session(session.dir)
+    gates.decide_plan(session.dir, session.state().gate, gates.Verdict.REJECT, "Ann")
+    samoloop(bench.root, "up", "--once")
+    before = session.journal.path.read_bytes()
+    assert state(session).condition is Condition.STOPPED
+    samoloop(bench.root, "up", "--once")
+    assert session.journal.path.read_bytes() == before
+
+
+def test_two_ups_do_not_run_beside_each_other(bench):
+    from samoloop.config import state_folder
+    from samoloop.locks import Lock
+
+    folder = state_folder(os.environ)
+    with Lock.take(folder / "up.lock", 1.0, "x"):
+        done = samoloop(bench.root, "up", "--once")
+    assert done.returncode == 2 and "locked by" in done.stderr
+
+
+def test_a_project_that_is_gone_or_broken_is_named_and_left_alone(bench, tmp_path):
+    projects.register(tmp_path / "gone", os.environ)
+    broken = make_repo(tmp_path / "broken")
+    (broken / ".samoloop.yaml").write_text("provder: x\n")
+    projects.register(broken, os.environ)
+    session = bench.session()
+    done = samoloop(bench.root, "up", "--once")
+    assert f"projects forget {tmp_path / 'gone'}" in done.stdout and "provder" in done.stdout
+    assert state(session).gate is not None
+    assert samoloop(bench.root, "projects", "forget", str(tmp_path / "gone")).returncode == 0
+    assert str(tmp_path / "gone") not in samoloop(bench.root, "projects", "list").stdout
+
+
+def test_twenty_sessions_survive_the_death_of_every_process_of_ours(bench):
+    """SIGKILL of `up` and all workers, children left alive: no iteration is lost, none is done twice."""
+    slow = 'sleep 0.3; echo "$SAMOLOOP_ITERATION $SAMOLOOP_PHASE" >> ledger\n'
+    script(bench.child.parent, slow + GOOD_CHILD)
+    sessions = [bench.session(f"Task {n}") for n in range(20)]
+    environ = {**os.environ, "OURS": "yes"}
+    first = subprocess.Popen(
+        [sys.executable, "-m", "samoloop", "up", "--jobs", "6"], cwd=bench.root, env=environ, stdout=subprocess.DEVNULL
+    )
+    until(lambda: sum(any((session.dir / "_logs").glob("00*.pid")) for session in sessions) >= 4)
+    until(lambda: sum(state(session).open is not None for session in sessions) >= 2)
+    for pid in find("OURS=yes", None):
+        if b"samoloop" in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").split(b"child.sh")[0]:
+            os.kill(pid, signal.SIGKILL)
+    first.wait()
+    assert samoloop(bench.root, "up", "--once", "--jobs", "6").returncode == 0
+    for session in sessions:
+        assert state(session).gate is not None, session.name
+        assert (session.dir / "ledger").read_text().split() == ["1", "investigation", "2", "requirements"]
+
+
+def test_the_systemd_unit_leaves_children_alone(tmp_path):
+    environ = {"HOME": str(tmp_path), "PATH": "/a b:/usr/bin"}
+    lines = service.install(environ, 3, keep_awake=True)
+    text = (tmp_path / ".config/systemd/user/samoloop.service").read_text()
+    assert "KillMode=process" in text and '"--jobs" "3"' in text and '"PATH=/a b:/usr/bin"' in text
+    assert any("enable-linger" in line for line in lines)
+    assert "Installed" in service.status(environ)[0]
+    assert service.uninstall(environ)[-1].startswith("Removed")
+    assert "Not installed" in service.status(environ)[0]
+
+
+def test_git_is_untouched_by_sessions_that_never_left_their_gate(bench):
+    bench.session()
+    samoloop(bench.root, "up", "--once")
+    assert git(bench.root, "status", "--porcelain") == "?? .samoloop.yaml"
