@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from samoloop import announce, gates
 from samoloop.announce import Announcement, Item, Kind
 from samoloop.gates import Void
 from samoloop.journal import Event
+from samoloop.questions import Question
 from samoloop.state import AT_REST, ENDED
 from samoloop.telegram import effects, render
 from samoloop.telegram.api import Api, Refused
@@ -23,6 +24,7 @@ from samoloop.telegram.text import escape, shorten
 
 LONGEST_REMINDER_SECONDS = 24 * 3600.0
 STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
+NOT_ASKED = "▫️ No longer asked."
 CHANGED = "⚠️ The text has changed since: a new message follows."
 RESTS = AT_REST - ENDED
 
@@ -45,6 +47,7 @@ class Delivery:
         self._api = api
         self._status_seconds = status_seconds
         self._shown: dict[str, _Shown] = {}
+        self._looked: dict[str, tuple[int, frozenset[int]]] = {}  # what the open gates were last compared with
         self._topics: bool | None = None  # whether the chat has them; None: not asked yet
 
     async def serve(self, known: Known) -> None:
@@ -124,14 +127,19 @@ class Delivery:
 
     async def close_gates(self, known: Known) -> None:
         """Edit the messages whose gate a person has closed, wherever: the buttons go, what was decided stays."""
+        seen = known.changes, frozenset(known.ledger.live)
+        if self._looked.get(known.name) == seen:
+            return
+        asked = {question.id: question for question in gates.read_questions(known.session_dir)}
         for message in list(known.ledger.live.values()):
-            how = became(known, message)
+            how = became(known, message, asked)
             if how:
                 try:
                     await self._api.edit(message.id, f"{message.html}\n\n{how}")
                 except Refused as refused:  # the person deleted it
                     log.info("message %d of %s could not be edited: %s", message.id, known.name, refused)
                 known.ledger.closed(message.id)
+        self._looked[known.name] = seen
 
     # The status message
 
@@ -197,18 +205,18 @@ def messages(known: Known, given: Announcement, *, started: bool) -> list[Outgoi
     return [Outgoing(render.head("✋", given.session, words))]
 
 
-def became(known: Known, message: Sent) -> str:
-    """How the gate of a message was closed, as a line of HTML; empty while it is open."""
+def became(known: Known, message: Sent, asked: Mapping[str, Question]) -> str:
+    """How the gate of a message was closed, as a line of HTML; empty while it is open. `asked` is `_qa.md` now."""
     if message.role == Role.QUESTION:
-        return _answered(known, message)
-    if known.gate is not None and known.gate.id == message.gate:
+        return _answered(known, message, asked.get(message.target))
+    if _is_open(known, message):
         decision = known.decision()
         if isinstance(decision, Void):
             return CHANGED
         return _decided(decision.verdict, decision.by, time.time(), message.hash) if decision else ""
     event = known.closings.get(message.gate)
     if event is None:
-        return "▫️ No longer asked."
+        return NOT_ASKED
     if event.get("event") == "gate_void":
         return CHANGED
     return _decided(event.get("verdict", ""), event.get("by", ""), _when(event), message.hash)
@@ -220,21 +228,16 @@ def _decided(verdict: str, by: str, at: float, digest: str) -> str:
     return f"<b>{done.get(verdict, '☑️ Closed')} by {_person(by)}</b>, {render.clock(at)}{plan}"
 
 
-def _answered(known: Known, message: Sent) -> str:
-    for question in gates.read_questions(known.session_dir):
-        if question.id == message.target and _same_gate(known, message):
-            if not question.answer:
-                return ""
-            return _given(question.answer, question.options, question.by, time.time())
-    event = known.closings.get(message.gate)
-    answer = (event or {}).get("answers", {}).get(message.target)
-    if event is None or answer is None:
-        return "▫️ No longer asked."
-    options = next((q.options for q in gates.read_questions(known.session_dir) if q.id == message.target), ())
-    return _given(answer["answer"], options, event.get("by", ""), _when(event))
+def _answered(known: Known, message: Sent, question: Question | None) -> str:
+    options = question.options if question else ()
+    if question is not None and _is_open(known, message):
+        return _given(question.answer, options, question.by, time.time()) if question.answer else ""
+    event = known.closings.get(message.gate, {})
+    answer = event.get("answers", {}).get(message.target)
+    return _given(answer["answer"], options, event.get("by", ""), _when(event)) if answer else NOT_ASKED
 
 
-def _same_gate(known: Known, message: Sent) -> bool:
+def _is_open(known: Known, message: Sent) -> bool:
     return known.gate is not None and known.gate.id == message.gate
 
 

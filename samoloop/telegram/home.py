@@ -61,6 +61,8 @@ class Home:
         for name in ("sessions", "roots", "held", "members"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
+        self._sessions_read = 0  # modification time of the register when it was read
+        self._sessions: list[Registered] = []
 
     @property
     def poller_lock(self) -> Path:
@@ -109,6 +111,12 @@ class Home:
 
     def sessions(self) -> list[Registered]:
         """Those whose folder is still there, by name; others are forgotten."""
+        changed = (self.folder / "sessions").stat().st_mtime_ns
+        if changed != self._sessions_read:
+            self._sessions_read, self._sessions = changed, self._read_sessions()
+        return [known for known in self._sessions if known.session_dir.is_dir()]
+
+    def _read_sessions(self) -> list[Registered]:
         found = []
         for path in (self.folder / "sessions").glob("*.json"):
             with suppress(ValueError, KeyError, TypeError):

@@ -29,6 +29,7 @@ class Known:
     ledger: Ledger
     closings: dict[str, Event] = field(default_factory=dict)  # gate id -> how it was closed or became void
     state: State = field(default_factory=State)
+    changes: int = 0  # how often it was found different
     _seen: Any = None
 
     @property
@@ -56,9 +57,11 @@ class Known:
 
         Raises SamoloopError where the journal is damaged.
         """
-        seen = tuple(map(_stamp, (self.session_dir / name for name in WATCHED)))
+        plan = self.state.gate.file if self.state.gate else None
+        seen = tuple(_stamp(self.session_dir / name) for name in (*WATCHED, *([plan] if plan else [])))
         if seen == self._seen:
             return False
+        self.changes += 1
         if self._seen is None or seen[0] != self._seen[0]:
             self._read_journal()
         self._seen = seen

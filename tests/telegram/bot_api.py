@@ -112,7 +112,7 @@ class Standin:
         self.down = False  # the connection is cut before anything happens
         self._ids = 100
         self._update_ids = 5000
-        self._poll = 0  # number of the newest getUpdates; an older one that still waits ends with 409
+        self.polls = 0  # number of the newest getUpdates; an older one that still waits ends with 409
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -216,14 +216,14 @@ class Standin:
                 raise Refused(
                     409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first"
                 )
-            self._poll += 1
-            mine = self._poll
+            self.polls += 1
+            mine = self.polls
             self.changed.notify_all()
             offset = int(given.get("offset", 0))
             self.updates = [update for update in self.updates if update["update_id"] >= offset]
             while not self.updates and not self.closing and time.monotonic() < deadline:
                 self.changed.wait(min(1.0, max(0.0, deadline - time.monotonic())))
-                if self._poll != mine:
+                if self.polls != mine:
                     self.conflicts += 1
                     raise Refused(
                         409, "Conflict: terminated by other getUpdates request; make sure that only one bot runs"
