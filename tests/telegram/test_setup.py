@@ -1,0 +1,156 @@
+"""From a token to an answered question, and what doctor says."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from bot_api import TOKEN, Person
+from click.testing import CliRunner
+from phone import ANN, Phone
+
+from samoloop.cli.telegram import telegram
+from samoloop.telegram import setup
+from samoloop.telegram.settings import Settings, parse
+
+
+def in_background(act: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def home(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, value in {**phone.environ, "XDG_CONFIG_HOME": str(phone.tmp_path / "config")}.items():
+        monkeypatch.setenv(name, value)
+    folder = phone.tmp_path / "config" / "samoloop"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def be_ann(phone: Phone, said: list[str]) -> None:
+    """Do what the setup asks for: send the code, tap the button. A stranger tries before."""
+    phone.standin.wait(lambda: any("/start " in line for line in said))
+    code = next(line for line in said if "/start " in line).split()[-1]
+    Person(phone.standin, 666, "Eve", phone.standin.chat(666)).say("/start 0000")
+    phone.ann.say(f"/start {code}")
+    phone.ann.tap(phone.bot("Does this reach you?"), "👍")
+
+
+def test_setup_finds_the_person_and_remembers_it_for_nobody_else_to_read(phone: Phone, home: Path) -> None:
+    (home / "config.yaml").write_text(
+        "# mine\nmodel: opus   # the big one\ntelegram:\n  token: old\n  chat: 1\n\nprovider: codex\n"
+    )
+    said: list[str] = []
+    found = setup.blank(TOKEN, phone.standin.base_url)
+    assert setup.bot_name(found) == "samoloop_test_bot"
+    person = in_background(lambda: be_ann(phone, said))
+    environ = {**phone.environ, "XDG_CONFIG_HOME": str(home.parent)}
+    found = setup.with_person(found, setup.find_person(found, environ, said.append, 20))
+    path = setup.remember(found, environ)
+    assert setup.try_out(found, environ, said.append, 20) == "Ann"
+    person.join(10)
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    assert "model: opus   # the big one" in text
+    kept = yaml.safe_load(text)
+    assert (kept["provider"], kept["telegram"]["chat"], kept["telegram"]["users"]) == ("codex", ANN, [ANN])
+    again, problems = parse(kept["telegram"], {})
+    assert (again, problems) == (found, [])
+    assert "It works, Ann" in phone.bot("It works")["shown"]
+
+
+def test_the_commands_do_it_too(phone: Phone, home: Path) -> None:
+    def answer() -> None:
+        phone.ann.tap(phone.bot("Does this reach you?"), "🙂")
+
+    text = setup.section(Settings(TOKEN, ANN, frozenset({ANN}), base_url=phone.standin.base_url))
+    (home / "config.yaml").write_text(text)
+    person = in_background(answer)
+    done = CliRunner().invoke(telegram, ["test"])
+    person.join(10)
+    assert done.exit_code == 0, done.output
+    assert done.output.endswith("Ann tapped: it works.\n")
+    assert TOKEN not in done.output
+
+
+@pytest.mark.parametrize(
+    "before, kept",
+    [
+        ("", {}),
+        ("model: opus", {"model": "opus"}),
+        ("telegram: {chat: 1, token: x}\nmodel: opus\n", {"model": "opus"}),
+        ("telegram:\n  chat: 1\n  users:\n  - 2\n# end\nmodel: opus\n", {"model": "opus"}),
+        ("a: 1\n\ntelegram:\n\n  chat: 1\n\n  # more\n  users: [2]", {"a": 1}),
+    ],
+)
+def test_only_the_section_is_replaced(before: str, kept: dict[str, object]) -> None:
+    after = yaml.safe_load(setup.with_section(before, "telegram:\n  chat: 5\n"))
+    assert after == {**kept, "telegram": {"chat": 5}}
+
+
+def test_a_file_that_cannot_be_changed_safely_is_left_alone(phone: Phone, home: Path) -> None:
+    path = home / "config.yaml"
+    path.write_text("{model: opus}\n")
+    with pytest.raises(Exception, match="add this to it by hand"):
+        setup.remember(phone.settings, {"XDG_CONFIG_HOME": str(home.parent)})
+    assert path.read_text() == "{model: opus}\n"
+
+
+def test_what_is_no_token_is_refused() -> None:
+    with pytest.raises(Exception, match="get one from @BotFather"):
+        setup.blank("hello", "http://127.0.0.1:1/bot")
+
+
+def test_a_bot_that_is_in_use_is_not_set_up_beside_it(phone: Phone) -> None:
+    with setup.only_poller(phone.settings, phone.environ), pytest.raises(Exception, match="uses this bot right now"):
+        setup.only_poller(phone.settings, phone.environ)
+
+
+def test_nobody_answers(phone: Phone) -> None:
+    with pytest.raises(setup.NoAnswer, match="nobody tapped"):
+        setup.try_out(phone.settings, phone.environ, lambda line: None, 0.3)
+
+
+# --- doctor -----------------------------------------------------------------------------------------------------------
+
+
+def checkup(phone: Phone, **more: object) -> list[str]:
+    section = {"token": TOKEN, "chat": ANN, "users": [ANN], "base_url": phone.standin.base_url, **more}
+    return setup.checkup(section, phone.environ)
+
+
+def test_doctor_says_nothing_of_a_bot_that_works_or_is_not_there(phone: Phone) -> None:
+    assert setup.checkup({}, {}) == []
+    assert checkup(phone) == []
+
+
+def test_doctor_names_a_webhook(phone: Phone) -> None:
+    phone.standin.webhook = "https://example.org/secret"
+    assert "webhook at example.org" in checkup(phone)[0]
+    assert "secret" not in checkup(phone)[0]
+
+
+def test_doctor_names_a_second_poller(phone: Phone) -> None:
+    phone.standin.fault(
+        "getUpdates", "refuse", code=409, description="Conflict: terminated by other getUpdates request"
+    )
+    assert "another program polls" in checkup(phone)[0]
+
+
+def test_doctor_names_a_wrong_token_and_wrong_settings(phone: Phone) -> None:
+    wrong = "123456:AAE-some-other-token-that-nobody-knows"
+    assert "does not know the bot token" in checkup(phone, token=wrong)[0]
+    assert wrong not in checkup(phone, token=wrong)[0]
+    assert "telegram.users is empty" in checkup(phone, chat=-5, users=[])[0]
+
+
+def test_doctor_names_a_file_that_others_can_read(phone: Phone, home: Path) -> None:
+    path = home / "config.yaml"
+    path.write_text("telegram: {}\n")
+    path.chmod(0o644)
+    phone.environ["XDG_CONFIG_HOME"] = str(home.parent)
+    assert "chmod 600" in checkup(phone)[0]
