@@ -61,9 +61,7 @@ class Watch:
         for event in events:
             self._note(event)
         if written:
-            self._written_at = now
-        if written or self._tools:
-            self._idle_since = now
+            self._written_at = self._idle_since = now
             self._cpu = None
         self._pause = _BUSY_SECONDS if written else min(self._pause * 2, _QUIET_SECONDS)
 

@@ -89,24 +89,15 @@ def _open_files() -> Iterator[Path]:
 
 
 def _try(path: Path) -> int | None:
-    """A locked descriptor of what `path` names now; None when another holds it."""
+    """A locked descriptor; None when another holds the lock."""
     low = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(low, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _is_named_by(low, path):  # removed since it was opened: a lock on it keeps nobody out
-            return None
         return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _LOWEST_DESCRIPTOR)
     except BlockingIOError:
         return None
     finally:
         os.close(low)
-
-
-def _is_named_by(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _is_locked_by(link: Path, file: os.stat_result) -> bool:
