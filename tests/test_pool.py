@@ -13,7 +13,7 @@ import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop import gates, projects, service
-from samoloop.processes import find
+from samoloop.processes import Mark, find
 from samoloop.session import Session
 from samoloop.state import Condition
 
@@ -111,7 +111,7 @@ def test_twenty_sessions_survive_the_death_of_every_process_of_ours(bench):
     )
     until(lambda: sum(any((session.dir / "_logs").glob("00*.pid")) for session in sessions) >= 4)
     until(lambda: sum(state(session).open is not None for session in sessions) >= 2)
-    for pid in find("OURS=yes", None):
+    for pid in find(Mark("OURS", "yes"), None):
         if b"samoloop" in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").split(b"child.sh")[0]:
             os.kill(pid, signal.SIGKILL)
     first.wait()
