@@ -65,17 +65,23 @@ def common_dir(git_dir: Path) -> Path:
 
 def registered(common: Path, root: Path) -> Path | None:
     """What git keeps for the linked worktree at `root` (a folder of `.git/worktrees`); None where it knows none."""
-    fallback = None
-    for entry in sorted((common / "worktrees").glob("*")):
-        try:
-            target = _relative_to(entry, (entry / "gitdir").read_bytes())
-        except OSError:
-            continue
-        if target.parent.resolve() == root.resolve():
+    worktrees = common / "worktrees"
+    likely = worktrees / root.name  # git names it after the folder, where that is free
+    wanted = root.resolve()
+    for entry in (likely, *sorted(worktrees.glob("*"))):
+        target = linked_folder(entry)
+        if target and (target == root or target.resolve() == wanted):
             return entry
-        if entry.name == root.name and not target.parent.exists():
-            fallback = entry  # the main checkout was moved, its worktrees with it
-    return fallback
+    target = linked_folder(likely)
+    return likely if target and not target.exists() else None  # the main checkout was moved, its worktrees with it
+
+
+def linked_folder(entry: Path) -> Path | None:
+    """The worktree that a folder of `.git/worktrees` stands for; None where it does not say."""
+    try:
+        return _relative_to(entry, (entry / "gitdir").read_bytes()).parent
+    except OSError:
+        return None
 
 
 def _relative_to(base: Path, text: bytes) -> Path:

@@ -1,11 +1,10 @@
 """What a child or a killed git breaks in a worktree's own git files, put right without touching anything else."""
 
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from samoloop.checkout import pointed_to
+from samoloop.checkout import linked_folder, pointed_to
 from samoloop.files import write_atomic
 from samoloop.git import is_oid
 
@@ -29,7 +28,8 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
     A repository that the child made in its place is moved into `git_dir`, never deleted.
     """
     link, back = root / ".git", git_dir / "gitdir"
-    if not back.exists() or _target(back).parent.resolve() != root.resolve():
+    known = linked_folder(git_dir)
+    if known is None or known.resolve() != root.resolve():
         write_atomic(back, f"{link}\n")
     if link.is_symlink():
         note = f"The .git file of {root} was a link and is right again."
@@ -58,7 +58,3 @@ def remove_stale_locks(locks: list[Path], quiet_since: float) -> list[str]:
                 lock.unlink()
                 notes.append(f"A killed git had left {lock.name}; it was removed.")
     return notes
-
-
-def _target(back: Path) -> Path:
-    return Path(os.path.normpath(back.parent / os.fsdecode(back.read_bytes().rstrip(b"\r\n"))))

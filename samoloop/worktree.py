@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop import mending, tree_state
-from samoloop.checkout import registered
+from samoloop.checkout import linked_folder, registered
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
 from samoloop.git import Git, failure
@@ -200,8 +200,7 @@ class Worktree:
                 continue
             try:
                 if (git_dir / "HEAD").read_text().strip() == wanted:
-                    back = git_dir / "gitdir"
-                    return Path(back.read_text().strip()).parent if back.exists() else self.common_dir.parent
+                    return linked_folder(git_dir) or self.common_dir.parent
             except (OSError, ValueError):
                 continue
         return None
