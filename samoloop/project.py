@@ -1,11 +1,13 @@
 """Which project a command is in, told from the file system alone: no git process, so cheap for every command."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from samoloop import checkout, journal
 
 _SESSIONS = "_sessions"
-_MARKS = (_SESSIONS, ".samoloop.yaml", ".samocode")
+_SETTINGS = (".samoloop.yaml", ".samocode")
+_MARKS = (_SESSIONS, *_SETTINGS)
 
 
 def find_root(start: Path) -> Path | None:
@@ -24,6 +26,24 @@ def find_root(start: Path) -> Path | None:
         return root
     inside = (folder for folder in (start, *start.parents) if folder.is_relative_to(root))
     return next((folder for folder in inside if _holds_sessions(folder)), root)
+
+
+def sessions_folder(root: Path, environ: Mapping[str, str]) -> Path:
+    """Where the project's sessions are. The settings, 30 ms of imports, are read only where there are some.
+
+    Raises ConfigError.
+    """
+    if not user_file(environ).is_file() and not any((root / name).is_file() for name in _SETTINGS):
+        return root / _SESSIONS
+    from samoloop import config
+
+    return config.load(root, environ).sessions_dir
+
+
+def user_file(environ: Mapping[str, str]) -> Path:
+    """The person's own settings."""
+    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".config")
+    return Path(base) / "samoloop" / "config.yaml"
 
 
 def _is_marked(folder: Path) -> bool:

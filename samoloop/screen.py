@@ -12,13 +12,13 @@ from typing import Any, TextIO
 
 from samoloop import next_steps
 from samoloop.durations import format_seconds
+from samoloop.endings import ended_line, oddities, tokens_so_far
 from samoloop.gates import read_questions
 from samoloop.journal import Event
 from samoloop.live_block import LiveBlock
 from samoloop.next_steps import waits_for
 from samoloop.outcome import Collector
 from samoloop.providers.base import Usage
-from samoloop.rendering import ended_line, oddities, tokens_so_far
 from samoloop.rules import Decision, Kind
 from samoloop.session import Session
 from samoloop.signals import GateKind

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from samoloop.durations import format_seconds
+from samoloop.endings import ended_line, tokens_so_far
 from samoloop.journal import moment
-from samoloop.rendering import ended_line, tokens_so_far
 from samoloop.terminal import age, dollars, one_line, resumes
 
 Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain

@@ -1,25 +1,29 @@
 """Commands that only look: `list`, `status`, `log`, `prompt`. They take no lock and write nothing."""
 
 import json
-import shutil
+import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from samoloop.cli.common import find_session, json_option, load_config, project_root, session_argument, warn
 from samoloop.cli.paint import paint
 from samoloop.clock import Clock
-from samoloop.config import Config
 from samoloop.errors import SamoloopError
-from samoloop.log_reading import Attempt, Sink
-from samoloop.providers.base import Reader
-from samoloop.session import Session, all_sessions
+from samoloop.project import sessions_folder
+from samoloop.session import Session, all_sessions, resolve
 from samoloop.standing import at_work, row, standing
 from samoloop.state import Condition
 from samoloop.terminal import one_line
+
+if TYPE_CHECKING:
+    from samoloop.config import Config
+    from samoloop.log_reading import Attempt, Sink
+    from samoloop.providers.base import Reader
 
 
 @click.command("list")
@@ -31,15 +35,17 @@ def list_(as_json: bool) -> None:
     samoloop list
     samoloop list --json
     """
+    import shutil
+
     from samoloop.standing_text import table
 
-    settings = load_config(project_root())
-    rows = [row(session) for session in all_sessions(settings.sessions_dir)]
+    folder = sessions_folder(project_root(), os.environ)
+    rows = [row(session) for session in all_sessions(folder)]
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     if not rows:
-        click.echo(f'There is no session in {settings.sessions_dir}; start one: samoloop run "TASK"')
+        click.echo(f'There is no session in {folder}; start one: samoloop run "TASK"')
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for text, tone in table(rows, Clock().now(), width):
@@ -58,7 +64,7 @@ def status(session_name: str | None, as_json: bool) -> None:
     """
     from samoloop.standing_text import status_lines
 
-    _, session = find_session(session_name)
+    session = resolve(sessions_folder(project_root(), os.environ), session_name)
     found = standing(session)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -120,12 +126,12 @@ def prompt(session_name: str | None, as_json: bool) -> None:
         warn(f"It names a file of {len(found.additions.encode()):,} bytes with what is new:\n\n{found.additions}")
 
 
-def with_remembered(settings: Config, session: Session) -> Config:
+def with_remembered(settings: "Config", session: Session) -> "Config":
     """The settings of a session: those of the project under the flags that it was started with."""
     return load_config(settings.root, session.state().created.get("settings") or {})
 
 
-def _sink(settings: Config, session: Session, *, raw: bool, as_json: bool) -> Sink:
+def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> "Sink":
     """What `log` writes, and how."""
     from samoloop import log_output
 
@@ -142,12 +148,12 @@ def _write_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _reader_for(settings: Config, session: Session) -> Callable[[Attempt], Reader]:
+def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Reader]":
     """How to find the reader of each child's log: that of its CLI, if it is still configured."""
     from samoloop import log_output, providers
     from samoloop.providers.base import Request
 
-    def reader_for(attempt: Attempt) -> Reader:
+    def reader_for(attempt: "Attempt") -> "Reader":
         name, stem = attempt.started["provider"], attempt.stem
         request = Request(
             prompt=stem.with_name(stem.name + ".prompt.md"),
