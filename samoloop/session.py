@@ -10,7 +10,7 @@ from typing import Any
 from samoloop import journal
 from samoloop.errors import SessionError, UsageError
 from samoloop.journal import Event, Journal
-from samoloop.state import Condition, State, apply, fold
+from samoloop.state import REWOUND, Condition, State, apply, fold
 
 LOCK, CHILD_LOCK, LOGS, REPORT = "_lock", "_child.lock", "_logs", "_report.md"
 _DATED = re.compile(r"\d\d-\d\d-\d\d-(.+)")
@@ -47,10 +47,11 @@ class Session:
         return self.record_line(self.journal.compose(event, **fields))
 
     def record_line(self, line: bytes) -> Event:
+        """Journal a composed line. Refuses, with nothing written, where the journal cannot be understood."""
         state = self._state if self._state is not None else self.state() if self.journal.path.exists() else State()
         record = self.journal.append_line(line)
-        apply(state, record)
-        self._state = state
+        # Going back looks at the records before it, so all of them are folded again.
+        self._state = fold(self.journal.read()) if record["event"] == REWOUND else apply(state, record)
         return record
 
     @property

@@ -217,7 +217,7 @@ def _count_troubles(state: State, event: Event, decision: dict[str, Any]) -> Non
     else:
         state.transients = 0
     if kind == "retry" and transient:
-        ended = event["outcome"].get("at") or moment(event["at"]).timestamp()
+        ended = (event.get("outcome") or {}).get("at") or moment(event["at"]).timestamp()
         state.transient_since = state.transient_since or ended
     elif kind != "limited":
         state.transient_since = None

@@ -82,18 +82,18 @@ class Workflow:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Workflow":
-        """As the journal kept it."""
-        phases = tuple(
-            Phase(
-                **{
-                    **phase,
-                    "signals": frozenset(Status(status) for status in phase["signals"]),
-                    "waits": frozenset(GateKind(kind) for kind in phase["waits"]),
-                    "gate": GateKind(phase["gate"]) if phase["gate"] else None,
-                    "skills": tuple(phase["skills"]),
-                }
-            )
-            for phase in value["phases"]
-        )
-        edges = {name: tuple(targets) for name, targets in value["edges"].items()}
+        """As the journal kept it; what an older version did not know has its default."""
+        phases = tuple(_phase_from_json(phase) for phase in value["phases"])
+        edges = {name: tuple(targets) for name, targets in (value.get("edges") or {}).items()}
         return cls(**{**value, "phases": phases, "edges": edges})
+
+
+def _phase_from_json(value: Mapping[str, Any]) -> Phase:
+    known: dict[str, Any] = dict(value)
+    if "signals" in known:
+        known["signals"] = frozenset(Status(status) for status in known["signals"])
+    if "waits" in known:
+        known["waits"] = frozenset(GateKind(kind) for kind in known["waits"])
+    known["gate"] = GateKind(known["gate"]) if known.get("gate") else None
+    known["skills"] = tuple(known.get("skills") or ())
+    return Phase(**known)
