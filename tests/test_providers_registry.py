@@ -12,6 +12,17 @@ def test_an_unknown_name_lists_the_known_ones():
         get("cursor")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_a_provider_of_that_name(name):
+    assert get(name).name == name
+
+
+def test_a_name_of_ones_own_needs_a_command():
+    assert get("mine", {"command": ["mycli"]}).name == "mine"
+    with pytest.raises(ProviderError, match="'mine' is unknown"):
+        get("mine", {"path": "mycli"})
+
+
 def test_settings_that_cannot_be_used_are_all_named():
     with pytest.raises(ProviderError) as error:
         get("claude", {"path": 3, "args": "--x", "env": {"A": 1}, "modle": "x"})
