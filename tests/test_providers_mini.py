@@ -55,6 +55,14 @@ def test_an_exception_before_the_first_step_is_known_by_its_last_line(tmp_path: 
     assert (failure.trouble, failure.message) == (Trouble.LOGIN, "no key")
 
 
+def test_an_endpoint_that_cannot_be_reached_is_told_from_one_that_is_overloaded(tmp_path: Path):
+    last = (
+        "InternalServerError: litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.\n"
+    )
+    (failure,) = MiniReader(tmp_path / "none.json", None).finish(1, last)
+    assert failure.trouble is Trouble.NETWORK
+
+
 def test_words_within_a_line_are_no_exception(tmp_path: Path):
     (failure,) = MiniReader(tmp_path / "none.json", None).finish(1, "he said AuthenticationError: no\n")
     assert failure.trouble is Trouble.OTHER

@@ -146,9 +146,13 @@ class MiniReader:
         name = status or (exception[1] if exception else "")
         if not name:
             return unfinished("mini", exit_code, stderr_tail)
-        return [Failure(_CLASSES.get(name, Trouble.OTHER), message(exception[2] if exception else name))]
+        words = exception[2] if exception else name
+        trouble = Trouble.NETWORK if words.endswith(_UNREACHABLE) else _CLASSES.get(name, Trouble.OTHER)
+        return [Failure(trouble, message(words))]
 
 
+# litellm calls an endpoint that cannot be reached an InternalServerError too; these are the words of its openai client.
+_UNREACHABLE = "OpenAIException - Connection error."
 # The classes of litellm, through which mini-swe-agent speaks to every model.
 _CLASSES = {
     "AuthenticationError": Trouble.LOGIN,
