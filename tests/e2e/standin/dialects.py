@@ -181,13 +181,23 @@ def read_chat(body: Json, _path: str) -> Conversation:
     said: dict[str, list[str]] = {"system": [], "developer": [], "user": [], "tool": [], "assistant": []}
     for message in body.get("messages", []):
         said[message["role"]].append(texts(message.get("content")))
+    results = [_output(result) for result in said["tool"]]
     tools = [
         Tool(tool["function"]["name"], tool["function"].get("parameters", {}))
         for tool in body.get("tools") or []
         if tool.get("type") == "function"
     ]
     system, prompt = joined(said["system"] + said["developer"]), joined(said["user"])
-    return Conversation("chat", body["model"], system, prompt, said["tool"], tools, bool(body.get("stream")))
+    return Conversation("chat", body["model"], system, prompt, results, tools, bool(body.get("stream")))
+
+
+def _output(result: str) -> str:
+    """What a command printed; mini wraps it into a JSON object with the exit code."""
+    try:
+        value = json.loads(result)
+    except ValueError:
+        return result
+    return str(value["output"]) if isinstance(value, dict) and "output" in value else result
 
 
 def _message_chat(reply: Reply) -> Json:

@@ -57,7 +57,6 @@ STATUS = {
 }
 
 MESSAGE = {
-    Kind.WRONG_KEY: "invalid x-api-key",
     Kind.FORBIDDEN: "this account may not use the API",
     Kind.RATE_LIMIT: "too many requests",
     Kind.SERVER_ERROR: "internal server error",
@@ -65,11 +64,20 @@ MESSAGE = {
     Kind.USAGE_LIMIT: "usage limit reached",
 }
 
-UNKNOWN_MODEL = {  # in each API's own words, because a CLI may know no other sign
-    "anthropic": "model: {model}",
-    "responses": "The model `{model}` does not exist or you do not have access to it.",
-    "chat": "The model `{model}` does not exist or you do not have access to it.",
-    "gemini": "models/{model} is not found for API version v1beta, or is not supported for generateContent.",
+# In each API's own words where a CLI knows a fault by them.
+_OPENAI_KEY = "Incorrect API key provided: sk-fake**6789."
+_OPENAI_MODEL = "The model `{model}` does not exist or you do not have access to it."
+OWN_MESSAGE = {
+    ("anthropic", Kind.WRONG_KEY): "invalid x-api-key",
+    ("responses", Kind.WRONG_KEY): _OPENAI_KEY,
+    ("chat", Kind.WRONG_KEY): _OPENAI_KEY,
+    ("gemini", Kind.WRONG_KEY): "API key not valid. Please pass a valid API key.",
+    ("anthropic", Kind.UNKNOWN_MODEL): "model: {model}",
+    ("responses", Kind.UNKNOWN_MODEL): _OPENAI_MODEL,
+    ("chat", Kind.UNKNOWN_MODEL): _OPENAI_MODEL,
+    ("gemini", Kind.UNKNOWN_MODEL): (
+        "models/{model} is not found for API version v1beta, or is not supported for generateContent."
+    ),
 }
 
 ANTHROPIC_TYPE = {
@@ -93,19 +101,19 @@ OPENAI_CODE = {
 }
 
 GEMINI_STATUS = {
-    Kind.WRONG_KEY: "UNAUTHENTICATED",
-    Kind.FORBIDDEN: "PERMISSION_DENIED",
-    Kind.RATE_LIMIT: "RESOURCE_EXHAUSTED",
-    Kind.SERVER_ERROR: "INTERNAL",
-    Kind.OVERLOADED: "UNAVAILABLE",
-    Kind.UNKNOWN_MODEL: "NOT_FOUND",
-    Kind.USAGE_LIMIT: "RESOURCE_EXHAUSTED",
+    Kind.WRONG_KEY: (400, "INVALID_ARGUMENT"),
+    Kind.FORBIDDEN: (403, "PERMISSION_DENIED"),
+    Kind.RATE_LIMIT: (429, "RESOURCE_EXHAUSTED"),
+    Kind.SERVER_ERROR: (500, "INTERNAL"),
+    Kind.OVERLOADED: (503, "UNAVAILABLE"),
+    Kind.UNKNOWN_MODEL: (404, "NOT_FOUND"),
+    Kind.USAGE_LIMIT: (429, "RESOURCE_EXHAUSTED"),
 }
 
 
 def refusal(fault: Fault, dialect: str, model: str) -> Refusal:
     """The answer of this API to this fault. CUT and SLOW are no refusals: the server plays them."""
-    message = UNKNOWN_MODEL[dialect].format(model=model) if fault.kind is Kind.UNKNOWN_MODEL else MESSAGE[fault.kind]
+    message = (OWN_MESSAGE.get((dialect, fault.kind)) or MESSAGE[fault.kind]).format(model=model)
     headers = {"retry-after": str(fault.retry_after)} if fault.retry_after is not None else {}
     resets_at = int(time.time()) + fault.resets_in
     if dialect == "anthropic":
@@ -113,7 +121,7 @@ def refusal(fault: Fault, dialect: str, model: str) -> Refusal:
         if fault.kind is Kind.USAGE_LIMIT:
             headers |= _anthropic_quota(resets_at)
     elif dialect == "gemini":
-        body = _gemini(fault.kind, message)
+        return Refusal(GEMINI_STATUS[fault.kind][0], _gemini(fault.kind, message), headers)
     elif dialect == "responses" and fault.kind is Kind.USAGE_LIMIT:
         error = {"type": "usage_limit_reached", "message": message, "plan_type": "plus", "resets_at": resets_at}
         body = {"error": error}
@@ -141,9 +149,11 @@ def _anthropic_quota(resets_at: int) -> dict[str, str]:
 
 
 def _gemini(kind: Kind, message: str) -> dict[str, Any]:
-    error: dict[str, Any] = {"code": STATUS[kind], "message": message, "status": GEMINI_STATUS[kind]}
+    status, name = GEMINI_STATUS[kind]
+    error: dict[str, Any] = {"code": status, "message": message, "status": name}
+    if kind is Kind.WRONG_KEY:
+        error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
     if kind is Kind.USAGE_LIMIT:
         violation = {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "50"}
-        failure = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]}
-        error["details"] = [failure]
+        error["details"] = [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]}]
     return {"error": error}

@@ -1,18 +1,21 @@
 """The loopback server: reads requests in four dialects, plays a script, records what it was told."""
 
 import json
+import re
+import shlex
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 from .dialects import READ, STREAM, WHOLE
 from .faults import Fault, Kind, refusal
-from .turns import Call, Conversation, Say, Script, Shell, Turn, arguments
+from .turns import Call, Conversation, Say, Script, Shell, arguments
 
 FINISH_WORD = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"  # mini's prompt: echo it to end the run
 
@@ -49,11 +52,26 @@ def credential(headers: Mapping[str, str], query: str) -> str:
     return bearer.removeprefix("Bearer ") or query.removeprefix("key=")
 
 
+def errand(conversation: Conversation) -> Path | None:
+    """The file that the prompt sends the model to: a CLI that takes no long prompt gets the name of its file."""
+    named = re.search(r"\bRead all of the file (.+) and do what it says", conversation.prompt)
+    return Path(named.group(1)) if named else None
+
+
+def told(conversation: Conversation) -> Conversation:
+    """The conversation as if the file had been the prompt from the start."""
+    if not errand(conversation) or not conversation.results:
+        return conversation
+    text, *results = conversation.results
+    return replace(conversation, prompt=f"{conversation.prompt}\n{text}", results=results)
+
+
 def played(script: Script, conversation: Conversation) -> Say | Call:
     """The script's turn in the terms of the CLI that asks."""
     if not conversation.tools:  # a title or a summary
         return Say("A short session")
-    turn: Turn = script(conversation)
+    file = errand(conversation)
+    turn = Shell(f"cat {shlex.quote(str(file))}") if file and not conversation.results else script(told(conversation))
     if isinstance(turn, Say) and FINISH_WORD in conversation.system + conversation.prompt:
         turn = Shell(f"echo {FINISH_WORD}")
     if isinstance(turn, Shell):
@@ -101,7 +119,7 @@ class Standin:
         """Record a model call; the fault that hits it, if one does."""
         with self._lock:
             fault = self.fault if self.fault and self.fault.hits(len(self.asked)) else None
-            self.asked.append(Asked(conversation, path, key, fault.kind if fault else None))
+            self.asked.append(Asked(told(conversation), path, key, fault.kind if fault else None))
         return fault
 
 
