@@ -1,9 +1,11 @@
 """Whether a session did what its example asks for: the project's own tests, and a look at what changed."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop.demo.commands import run
 from samoloop.examples import Example
 from samoloop.git import environment, execute, failure
 from samoloop.session import Session

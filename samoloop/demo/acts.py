@@ -54,8 +54,7 @@ def requirements(visit: Visit, scenario: Scenario) -> None:
     task = visit.read_note(notes.TASK)
     text = documents.requirements(task, lines, decisions, scenario)
     name = visit.document("requirements", scenario.slug, text)
-    for decision in decisions:
-        visit.events.text(decision.sentence)
+    visit.events.text("I take it that " + "; ".join(decision.sentence for decision in decisions) + ".")
     go_on(visit, "answers read, requirements written", [name])
 
 
@@ -104,8 +103,8 @@ def implementation(visit: Visit, scenario: Scenario) -> None:
     item = next((item for number, item in numbered(items) if number == box.number), None)
     if item is None:
         raise CannotGoOn(f"item {box.number} of {name} is none that the script knows: {box.title}")
-    visit.events.text(f"Item {box.number}: {box.title}.")
     ran, commit = carry_out(visit, scenario, item)
+    visit.events.text(f"{box.title[0].upper()}{box.title[1:]}; {ran.verdict if ran else 'there is nothing to run'}.")
     visit.write_note(
         name, notes.ticked(plan, box.number, f"{commit or 'left to the worker'}; {documents.outcome(ran)}")
     )
@@ -154,10 +153,11 @@ def find_fault(visit: Visit, scenario: Scenario, before: Ran | None) -> None:
     shown = run_tests(visit, scenario)
     found = "The new test passes at once: there was nothing to mend."
     if shown is not None and not shown.ok:
-        visit.events.text(f"It fails. {fault.cause} I mend it and keep the test.")
+        visit.events.text("It fails. I mend the cause and keep the test.")
         fault.mend.carry_out(visit)
         must_pass(run_tests(visit, scenario), "The suite still fails after the fault was mended")
         found = f"{fault.edge}: {fault.cause} Before that the new test failed: `{shown.verdict}`"
+    visit.events.text(f"I tried {fault.edge} and found a fault. {fault.cause} Mended, with a test that showed it.")
     commit = visit.commit(fault.subject, f"{fault.cause} A test shows it now.")
     entry = f"{found} - mended in {commit or 'the present state'}"
     lines = scenario.requirements(values(visit, scenario))
@@ -189,7 +189,7 @@ def done(visit: Visit, scenario: Scenario) -> None:
     text = documents.summary(task, visit.changed("--stat"), lines, ran, found, answer, decisions)
     name = visit.document("summary", scenario.slug, text)
     summary = f"{notes.title_of(task)}: done; {documents.outcome(ran)}."
-    visit.events.text(summary)
+    visit.events.text(f"What was asked, decided, changed and tested stands on one page, {name}.")
     finish(visit, "summary written", name, summary)
 
 

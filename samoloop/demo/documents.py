@@ -64,8 +64,8 @@ def plan(task: str, items: Sequence[Item], lines: Sequence[str], scenario: Scena
     changes = f"\n## Changes asked for\n- {_one_line(comment)} → item 1.{len(items)}" if comment else ""
     return (
         f"# Plan: {title_of(task)}\n"
-        f"## In short\n{len(items)} items, each with its tests and its commit.\n"
-        f"## Phase 1: {title_of(task)}\n" + "\n".join(boxes) + "\n"
+        f"## In short\n{'; '.join(lines) or title_of(task)}. {len(items)} items, each with its tests and its commit.\n"
+        "## Phase 1: the change\n" + "\n".join(boxes) + "\n"
         f"## Requirements covered\n{_list(covered)}\n"
         "## Risks\n- An edge that nobody thought of; the testing phase looks for it.\n"
         f"## Out of scope\n{_list([f'- {line}' for line in scenario.out_of_scope])}"

@@ -58,7 +58,8 @@ def ticked(plan: str, number: str, result: str) -> str:
 
 
 def approval_field(text: str, key: str) -> str:
-    """One field of `_approval.md`; `Comments` is the rest of the file."""
+    """One field of `_approval.md`, without the hints in it; `Comments` is the rest of the file."""
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     if key == "Comments":
         return text.partition("\nComments:")[2].strip()
     match = re.search(rf"^{key}: *(.*)$", text, re.MULTILINE)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from samoloop import loop, prepare, workflow_files
 from samoloop.clock import Clock
 from samoloop.config import Config
+from samoloop.journal import Event
 from samoloop.processes import become_subreaper
 from samoloop.repo import Repo
 from samoloop.rules import Decision
@@ -19,10 +20,10 @@ OpenView = Callable[[Session, StopRequest], AbstractContextManager[View]]
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
-def begin(settings: Config, task: str) -> Session:
-    """A new session in the repository that the settings belong to."""
+def begin(settings: Config, task: str, name: str) -> Session:
+    """A new session in the repository that the settings belong to; folder and branch get the name."""
     workflow = workflow_files.load(settings.workflow, settings.root)
-    return prepare.create(settings, workflow, task, repo=Repo.find(settings.root), now=Clock().local)
+    return prepare.create(settings, workflow, task, repo=Repo.find(settings.root), name=name, now=Clock().local)
 
 
 def go_on(
@@ -38,6 +39,33 @@ def go_on(
     with locked(session), _stoppable() as stop, open_view(session, stop) as view:
         become_subreaper()
         return loop.run(Worker(session, settings, stop=stop, view=view, environ=environ, yes=yes, no_wait=no_wait))
+
+
+class Told:
+    """Another view, and below each iteration what the child said last."""
+
+    def __init__(self, inner: View) -> None:
+        self._inner = inner
+        self.say = inner.say
+        self.started = inner.started
+        self.progress = inner.progress
+        self.waiting = inner.waiting
+
+    def ended(self, event: Event, decision: Decision) -> None:
+        self._inner.ended(event, decision)
+        if event.get("said"):
+            self.say(f"      “{' '.join(event['said'].split())}”")
+
+
+def telling(open_view: OpenView) -> OpenView:
+    """The same views, which also tell what each child said."""
+
+    @contextmanager
+    def opened(session: Session, stop: StopRequest) -> Iterator[View]:
+        with open_view(session, stop) as view:
+            yield Told(view)
+
+    return opened
 
 
 @contextmanager

@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from samoloop.demo.visit import IDENTITY
 from samoloop.errors import UsageError
-from samoloop.git import OWN_IDENTITY, environment, execute, failure
+from samoloop.git import environment, execute, failure
 
 _LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "node_modules", ".*_cache")
 
@@ -28,7 +29,7 @@ def make_repository(source: Path, target: Path, extra: Mapping[str, str]) -> Pat
         ("add", "--all"),
         ("commit", "--quiet", "-m", "Start"),
     ):
-        done = execute(arguments, cwd=target, environ=environment() | OWN_IDENTITY)
+        done = execute((*IDENTITY, *arguments), cwd=target, environ=environment())
         if done.returncode:
             raise failure(arguments, done, target)
     return target.resolve()

@@ -1,0 +1,183 @@
+"""`samoloop demo`: a small shop's till learns a discount, and a person feels the two gates.
+
+The loop, the gates, the repository and the tests are the real ones; only the model is a script.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from samoloop import config, examples, gates
+from samoloop.config import Config
+from samoloop.demo.commands import run as run_command
+from samoloop.demo.events import PACE
+from samoloop.demo.play import OpenView, begin, go_on, telling
+from samoloop.errors import UsageError
+from samoloop.gates import Gate, Verdict
+from samoloop.git import environment, execute
+from samoloop.rules import Decision
+from samoloop.session import Session
+from samoloop.signals import GateKind
+
+EXAMPLE = "bulk-discount"
+_PACE_SECONDS = 0.12  # a step on a terminal, where nothing else is asked for
+_WHO = "you (demo)"
+_INTERRUPTED = 130
+
+
+def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
+    """Play the demo in `folder` (new; None: a temporary one). `yes` asks nobody. Returns the exit code."""
+    example = examples.get(EXAMPLE)
+    place = folder or Path(tempfile.mkdtemp(prefix="samoloop-demo-")) / "till"
+    root = examples.copy(example, place)
+    environ = _environ(yes)
+    settings = _settings(root, environ)
+    session = begin(settings, example.task.strip(), name=EXAMPLE)
+    open_view = telling(open_view)
+    _introduce(root, session, example, yes)
+    try:
+        decision = go_on(session, settings, open_view=open_view, environ=environ, yes=yes, no_wait=True)
+        while decision.gate and not yes:
+            gate = session.state().gate
+            assert gate is not None
+            ask(session, gate)
+            decision = go_on(session, settings, open_view=open_view, environ=environ, no_wait=True)
+    except click.Abort:
+        click.echo(
+            f"\n\nThe session waits; nothing is lost. Go on with:\n  cd {root} && samoloop resume {session.name}"
+        )
+        return _INTERRUPTED
+    _show(root, session, example, decision)
+    return decision.exit_code
+
+
+def _environ(yes: bool) -> dict[str, str]:
+    """The person's environment without settings for samoloop; with a pace that a person can follow."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAMOLOOP_", "TELEGRAM_"))}
+    pace = os.environ.get(PACE, "" if yes else str(_PACE_SECONDS))
+    return kept | ({PACE: pace} if pace else {})
+
+
+def _settings(root: Path, environ: Mapping[str, str]) -> Config:
+    """The demo project's own settings: the person's file could name another provider, or a phone."""
+    nobody = {"HOME": str(root), "XDG_CONFIG_HOME": str(root / ".nobody")}
+    return replace(config.load(root, nobody, {"provider": "demo"}), keep_awake=False)
+
+
+def _introduce(root: Path, session: Session, example: examples.Example, yes: bool) -> None:
+    ran = run_command(example.test, root, os.environ)
+    _title("A small shop's till")
+    click.echo(f"A real Python project in {root}; its tests: {ran.verdict}.")
+    click.echo(f"The task: {click.style(session.task, bold=True)}")
+    click.echo(
+        "A worker takes it through every phase, one fresh child for each line below. The child is a script here:"
+    )
+    click.echo(
+        "no model, no network, no cost. All else is real: the loop, the files, the gates, the commits, the tests."
+    )
+    if not yes:
+        click.echo("It will stop twice and wait for you; what you say decides what is built.")
+    click.echo()
+
+
+# --- the gates --------------------------------------------------------------------------------------------------------
+
+
+def ask(session: Session, gate: Gate) -> None:
+    """Let the person close the gate, by the same change of a file as the commands. Raises click.Abort."""
+    if gate.kind is GateKind.QA_ANSWERS:
+        _ask_questions(session, gate)
+    elif gate.kind is GateKind.PLAN_APPROVAL:
+        _ask_for_approval(session, gate)
+    else:
+        raise UsageError(f"the demo cannot close the gate {gate.kind}: go on with samoloop status {session.name}")
+
+
+def _ask_questions(session: Session, gate: Gate) -> None:
+    _title("A gate: the child asks, only you answer")
+    for question in gates.read_questions(session.dir):
+        if question.id not in gate.questions or question.answer:
+            continue
+        click.echo(f"{click.style(f'{question.id}: {question.title}', bold=True)}\n  {question.why}")
+        for letter, words in question.options:
+            click.echo(f"  {letter}) {words}")
+        click.echo(f"  Suggestion: {question.suggestion}")
+        while True:
+            words = click.prompt("  Your answer, a letter or words", default=question.suggested_answer or None)
+            try:
+                gates.answer(session.dir, gate, {question.id: words}, _WHO)
+            except UsageError as error:
+                click.echo(f"  {error}")
+            else:
+                break
+        click.echo()
+    click.echo(_also(f"samoloop answer {session.name} Q1=A, or an editor on _qa.md, or your phone"))
+    click.echo()
+
+
+def _ask_for_approval(session: Session, gate: Gate) -> None:
+    _title("A gate: the child plans, only you approve")
+    plan = gates.read_text(session.dir / (gate.file or "")) or ""
+    shown = gates.file_hash(session.dir / (gate.file or ""))
+    click.echo("\n".join(f"  │ {line}" for line in plan.splitlines()) + "\n")
+    verdicts = click.Choice([verdict.value for verdict in (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)])
+    verdict = Verdict(click.prompt("  Your decision", type=verdicts, default=Verdict.APPROVE.value))
+    comment = ""
+    while verdict is Verdict.CHANGES and not comment.strip():
+        comment = click.prompt("  What should change")
+    gates.decide_plan(session.dir, gate, verdict, _WHO, comment=comment, shown=shown)
+    click.echo(_also(f"samoloop approve {session.name}, or an editor on {gates.APPROVAL}, or your phone"))
+    click.echo()
+
+
+def _also(commands: str) -> str:
+    return click.style(f"  (in a session of your own: {commands})", dim=True)
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def _show(root: Path, session: Session, example: examples.Example, decision: Decision) -> None:
+    """What there is now, looked at and run again rather than believed."""
+    created = session.state().created
+    _title(f"The session is {session.state().condition}")
+    click.echo(f"branch    {session.branch}")
+    log = ("log", "--reverse", "--format=          %h %s", f"{created['base']}..{session.branch}")
+    click.echo("commits" + _git(root, *log)[len("commits") :])
+    ran = run_command(example.test, session.worktree, os.environ)
+    click.echo(f"tests     {ran.verdict}, just now, on that branch ({ran.command})")
+    _show_receipt(session)
+    click.echo(f"session   {session.dir}")
+    click.echo("          start with _report.md, then _overview.md; _logs holds every word of every child")
+    if decision.exit_code:
+        click.echo(f"go on     cd {root} && samoloop resume {session.name}")
+    click.echo(f"look      cd {root} && git diff main...{session.branch}")
+    click.echo("\nNow with your own CLI, in a repository of yours:")
+    click.echo('  samoloop doctor        # is a CLI there, and logged in?\n  samoloop run "Add ..."')
+
+
+def _show_receipt(session: Session) -> None:
+    """The customer's side of it: as many pieces as the person's answer asks for."""
+    module = session.worktree / "till" / "discounts.py"
+    if not module.is_file():
+        return
+    rule = module.read_text(encoding="utf-8")
+    pieces = next((line.split()[2] for line in rule.splitlines() if line.startswith("BULK_FROM = ")), "3")
+    ran = run_command(("python", "-m", "till", f"apple={pieces}"), session.worktree, os.environ)
+    click.echo(f"try       {ran.command}")
+    click.echo("\n".join(f"            {line}" for line in ran.output.splitlines()))
+    questions = gates.read_questions(session.dir)
+    for question in questions:
+        click.echo(f"          {question.title} {click.style(question.answer, bold=True)} (by {question.by})")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return execute(arguments, cwd=root, environ=environment()).stdout.decode("utf-8", "replace").rstrip("\n")
+
+
+def _title(words: str) -> None:
+    click.echo(click.style(f"── {words} " + "─" * max(0, 76 - len(words)), fg="cyan"))
