@@ -15,18 +15,10 @@ from samoloop.git import Git
 from samoloop.repo import Repo
 from samoloop.session_files import session_files
 from samoloop.staging import stage
+from samoloop.tree_state import operation_in
 from samoloop.worktree import Snapshot, Worktree
 
-_OPERATIONS = {
-    "rebase-merge": ("rebase", "--quit"),
-    "rebase-apply/applying": ("am", "--quit"),
-    "rebase-apply": ("rebase", "--quit"),
-    "MERGE_HEAD": ("merge", "--quit"),
-    "CHERRY_PICK_HEAD": ("cherry-pick", "--quit"),
-    "REVERT_HEAD": ("revert", "--quit"),
-    "sequencer": ("cherry-pick", "--quit"),
-    "BISECT_LOG": ("bisect", "reset", "HEAD"),
-}
+_INBOX = "_inbox.md"  # guidance not yet delivered belongs to now: going back neither drops it nor repeats an old one
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     """Go back to `target`: checkpoint the present, put code and session files back, checkpoint that on top.
 
     The branch is set to `target.head`; what was uncommitted then is uncommitted again. A merge or rebase in progress
-    is given up. `_logs`, `_history.jsonl` and ignored files stay. May be run again after a crash. The caller holds
+    is given up. `_logs`, `_history.jsonl`, `_inbox.md` and ignored files stay. May be run again after a crash. The caller holds
     the session's lock and no child is alive. Raises GitError.
     """
     notes = worktree.repair() + worktree.remove_stale_locks(time.time())
@@ -65,11 +57,13 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
 
 def _quit_operations(worktree: Worktree) -> list[str]:
     """Give up what is in progress, leaving files and HEAD as they are."""
-    notes = []
-    for file, arguments in _OPERATIONS.items():
-        if (worktree.git_dir / file).exists():
-            worktree.git.run(*arguments)
-            notes.append(f"The {arguments[0]} that was in progress was given up.")
+    notes: list[str] = []
+    while operation := operation_in(worktree.git_dir):
+        note = f"The {operation} that was in progress was given up."
+        if note in notes:
+            raise GitError(f"A {operation} in {worktree.root} cannot be given up: end it there and try again.")
+        worktree.git.run(*(("bisect", "reset", "HEAD") if operation == "bisect" else (operation, "--quit")))
+        notes.append(note)
     return notes
 
 
@@ -131,17 +125,19 @@ def _is_folder(path: Path) -> bool:
 def put_back_session(worktree: Worktree, session_dir: Path, source: Checkpoint) -> list[str]:
     """Make the session's files those of `source` (the folder too, if missing) and return the names that changed.
 
-    Logs, journal, locks and what no checkpoint holds stay as they are.
+    Logs, journal, locks, the inbox and what no checkpoint holds stay as they are.
     """
     session_dir.mkdir(parents=True, exist_ok=True)
     wanted = _session_content(worktree.store, source.tree)
     changed = []
     for path, _ in list(session_files(session_dir)):
-        if path not in wanted:
+        if path not in wanted and path != _INBOX:
             (session_dir / path).unlink()
             changed.append(path)
     for path, (mode, content) in wanted.items():
         full = session_dir / path
+        if path == _INBOX:
+            continue
         if full.is_file() and not full.is_symlink() and full.read_bytes() == content:
             continue
         _make_folders(session_dir, full.parent)

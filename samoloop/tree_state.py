@@ -18,6 +18,7 @@ STATUS = (
 _FIELDS = {b"1": 8, b"u": 10}
 _OPERATIONS = {
     "rebase-merge": "rebase",
+    "rebase-apply/applying": "am",
     "rebase-apply": "rebase",
     "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",
@@ -41,7 +42,7 @@ class TreeState:
 
     head: str | None  # None: the branch has no commit
     branch: str | None  # None: detached
-    operation: str | None  # "merge", "rebase", "cherry-pick", "revert", "bisect": in progress
+    operation: str | None  # in progress: the git command that began it, such as "merge"
     conflicts: Sequence[str]  # unmerged paths
     unstaged: Sequence[str]  # paths whose content differs from the index, untracked ones too
     staged: bool  # the index differs from HEAD
@@ -87,5 +88,5 @@ def parse(output: bytes, git_dir: Path, notes: Sequence[str] = ()) -> TreeState:
 
 
 def operation_in(git_dir: Path) -> str | None:
-    """What waits for its end: a merge, rebase, cherry-pick, revert or bisect."""
+    """The command whose work waits for its end: merge, rebase, am, cherry-pick, revert or bisect."""
     return next((name for file, name in _OPERATIONS.items() if (git_dir / file).exists()), None)

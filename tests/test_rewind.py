@@ -265,6 +265,18 @@ def test_session_files_are_put_back_in_a_deleted_folder_and_never_through_a_link
     assert list(outside.iterdir()) == []
 
 
+def test_guidance_that_waits_for_delivery_is_neither_dropped_nor_repeated(scene: Scene) -> None:
+    write(scene.session, "_inbox.md", "old guidance\n")
+    scene.iterate(1)
+    (scene.session / "_inbox.md").unlink()
+    scene.iterate(2)
+    _back(scene, 1)
+    assert not (scene.session / "_inbox.md").exists()
+    write(scene.session, "_inbox.md", "new guidance\n")
+    _back(scene, 2)
+    assert (scene.session / "_inbox.md").read_text() == "new guidance\n"
+
+
 def test_the_difference_of_an_iteration_shows_code_and_session(scene: Scene) -> None:
     _three_iterations(scene)
     text = diff(scene.worktree, scene.ref, 2)
