@@ -102,7 +102,6 @@ def test_the_child_has_a_home_of_its_own_with_the_persons_login(tmp_path: Path):
     (mine / "GEMINI.md").write_text("Speak like a pirate.")
     started = launch(tmp_path, model="gemini-3", skills=skills(tmp_path))
     assert follows(started.argv, "--approval-mode", "yolo")
-    assert follows(started.argv, "--include-directories", str(tmp_path / "session"))
     assert follows(started.argv, "--model", "gemini-3")
     home = Path(started.env["GEMINI_CLI_HOME"])
     assert home.parent == tmp_path / "session" / "_logs"
@@ -111,6 +110,7 @@ def test_the_child_has_a_home_of_its_own_with_the_persons_login(tmp_path: Path):
     assert not (home / ".gemini" / "GEMINI.md").exists()
     settings = written(started)
     assert settings["security"] == {"auth": {"selectedType": "oauth-personal"}}
+    assert settings["context"]["includeDirectories"] == [str(tmp_path / "session")]
     assert settings["general"]["maxAttempts"] == 3
     assert "mcpServers" not in settings
 

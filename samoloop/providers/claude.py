@@ -92,7 +92,8 @@ class ClaudeProvider:
             argv += ["--permission-mode", "acceptEdits"]
         if request.skills:
             argv += ["--plugin-dir", str(_plugin(request.stem.parent, request.skills))]
-            argv += ["--allowedTools", f"Read(/{request.skills.absolute()}/**)"]
+            readable = {"permissions": {"allow": [f"Read(/{request.skills.absolute()}/**)"]}}
+            argv += ["--settings", json.dumps(readable)]
         if request.model:
             argv += ["--model", request.model]
         if request.effort:

@@ -149,17 +149,22 @@ def _config(environ: Mapping[str, str]) -> dict[str, object]:
         return {}
 
 
+def _toml(words: str) -> str:
+    """A TOML string: JSON's escapes, but its surrogate pairs TOML does not know."""
+    return json.dumps(words, ensure_ascii=False)
+
+
 def _login_store(environ: Mapping[str, str]) -> list[str]:
     """Where the person's login is kept is in the configuration that the child does not read."""
     store = _config(environ).get("cli_auth_credentials_store")
-    return ["-c", f"cli_auth_credentials_store={json.dumps(store)}"] if isinstance(store, str) else []
+    return ["-c", f"cli_auth_credentials_store={_toml(store)}"] if isinstance(store, str) else []
 
 
 def _without_own_skills(environ: Mapping[str, str]) -> list[str]:
     """The person's skills, switched off one by one: no switch takes them all and leaves the project's."""
     folders = [_home(environ) / "skills", Path(environ.get("HOME", "~"), ".agents", "skills").expanduser()]
     found = sorted(skill for folder in folders if folder.is_dir() for skill in folder.glob("*/SKILL.md"))
-    rules = ",".join(f"{{path={json.dumps(str(skill))},enabled=false}}" for skill in found)
+    rules = ",".join(f"{{path={_toml(str(skill))},enabled=false}}" for skill in found)
     return ["-c", f"skills.config=[{rules}]"] if rules else []
 
 

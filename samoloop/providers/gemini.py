@@ -65,7 +65,6 @@ class GeminiProvider:
     def launch(self, request: Request) -> Launch:
         mode = "yolo" if request.permissions is Permissions.FULL else "auto_edit"
         argv = [self._program.require(self._environ), "--output-format", "stream-json", "--approval-mode", mode]
-        argv += ["--include-directories", str(request.session_dir)]
         if request.model:
             argv += ["--model", request.model]
         home = _home(request, {**request.environ, **self._settings.env})
@@ -131,7 +130,9 @@ def _home(request: Request, environ: Mapping[str, str]) -> Path:
     """The child's home: our settings, the skills, links to the person's login."""
     home = request.stem.parent / "gemini-home"
     folder, person, kind = home / ".gemini", _person(environ), _login_kind(environ)
-    settings = {**_SETTINGS, **({"security": {"auth": {"selectedType": kind}}} if kind else {})}
+    settings = _SETTINGS | {"context": {"includeDirectories": [str(request.session_dir)]}}
+    if kind:
+        settings |= {"security": {"auth": {"selectedType": kind}}}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "settings.json", json.dumps(settings))
