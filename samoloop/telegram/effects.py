@@ -95,11 +95,10 @@ def confirm_action(known: Known, press: Press, by: str) -> str:
 
 
 def tell(known: Known, text: str, name: str, update_id: int) -> str:
-    """Guidance for the next iteration, quoted as a person's words."""
+    """Guidance for the next iteration; the prompt quotes it as a person's words."""
     by = signed(name, update_id)
     if not _was_told(known.session_dir, by):
-        quoted = "\n".join(f"> {line}" for line in text.strip().splitlines())
-        gates.tell(known.session_dir, quoted, by)
+        gates.tell(known.session_dir, text, by)
     return f"Told {known.short}: its next iteration reads it."
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from samoloop import projects
 from samoloop.config import state_folder
 from samoloop.files import read_plain, sha256, write_atomic
 from samoloop.locks import is_held
@@ -57,8 +58,9 @@ class Home:
     """The state folder of one bot."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._environ = environ
         self.folder = state_folder(environ) / "telegram" / settings.token_hash
-        for name in ("sessions", "roots", "held", "members"):
+        for name in ("sessions", "held", "members"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
         self._sessions_read = 0  # modification time of the register when it was read
@@ -102,12 +104,11 @@ class Home:
     # Which sessions and repositories there are
 
     def register(self, session_dir: Path, root: Path) -> None:
-        """Have a session served, also while no worker of its own runs."""
+        """Have a session served, also while no worker of its own runs; `root` is its project's main checkout."""
         known = {"session": str(session_dir.resolve()), "root": str(root.resolve())}
-        write_atomic(self.folder / "sessions" / f"{sha256(known['session'])[:16]}.json", json.dumps(known), mode=0o600)
-        write_atomic(
-            self.folder / "roots" / f"{sha256(known['root'])[:16]}.json", json.dumps(known["root"]), mode=0o600
-        )
+        path = self.folder / "sessions" / f"{sha256(known['session'])[:16]}.json"
+        if not path.exists():
+            write_atomic(path, json.dumps(known), mode=0o600)
 
     def sessions(self) -> list[Registered]:
         """Those whose folder is still there, by name; others are forgotten."""
@@ -129,12 +130,8 @@ class Home:
         return sorted(found, key=lambda known: known.session_dir.name)
 
     def roots(self) -> list[Path]:
-        """Repositories that ever had a session with Telegram on: where `/new` can begin one."""
-        found = []
-        for path in (self.folder / "roots").glob("*.json"):
-            with suppress(ValueError, TypeError):
-                found.append(Path(json.loads(read_plain(path, LIMIT_BYTES) or b"")))
-        return sorted(root for root in found if root.is_dir())
+        """Projects that had a session: where `/new` can begin one."""
+        return sorted(root for root in projects.registered(self._environ) if root.is_dir())
 
     # Texts that wait for a word
 

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samoloop import announce
+from samoloop.config import load
 from samoloop.errors import LockHeld, SamoloopError, UsageError
 from samoloop.locks import Lock, is_held
+from samoloop.session import all_sessions
+from samoloop.state import ENDED
 from samoloop.telegram.home import Home
 from samoloop.telegram.ledger import READER
 from samoloop.telegram.machine import Machine
@@ -39,6 +42,17 @@ def dedicated(settings: Settings, environ: Mapping[str, str]) -> Lock:
         raise UsageError("a `samoloop relay` for this bot runs already: nothing to do") from None
 
 
+def register_unfinished(home: Home, environ: Mapping[str, str]) -> None:
+    """Have every unfinished session of the registered projects served, also those that ran without Telegram."""
+    for root in home.roots():
+        try:
+            for session in all_sessions(load(root, environ).sessions_dir):
+                if session.state().condition not in ENDED:
+                    home.register(session.dir, root)
+        except (SamoloopError, OSError) as error:
+            log.warning("the sessions of %s are left out: %s", root, error)
+
+
 class Member:
     """Polls when nobody else does, in a thread of its own: for a worker (`dedicated` false) or for `samoloop relay`."""
 
@@ -48,6 +62,8 @@ class Member:
         self._dedicated = dedicated
         self._machine = Machine(starts=dedicated)
         self._closing = threading.Event()
+        if dedicated:
+            register_unfinished(self._home, environ)
         self._own = Lock.take(self._home.member_lock(), 1.0, str(os.getpid()))
         self._relay: Relay | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from bot_api import TOKEN, Person, Standin
 from session_work import Work
 
+from samoloop import projects
 from samoloop.telegram.home import Home
 from samoloop.telegram.machine import Machine
 from samoloop.telegram.relay import Pace, Relay
@@ -37,6 +38,7 @@ class Phone:
     def work(self, name: str = "26-11-21-jwt-auth") -> Work:
         work = Work(self.tmp_path / "project", name)
         self.home.register(work.dir, work.root)
+        projects.register(work.root, self.environ)
         return work
 
     @contextmanager

@@ -80,7 +80,7 @@ def test_tell_goes_to_the_session_that_is_named_and_asks_where_none_is(phone: Ph
         phone.ann.say("/tell two mind\nthe cache")
         phone.bot("Told two")
     assert one.read("_inbox.md") == ""
-    assert two.read("_inbox.md").endswith("> mind\n> the cache\n\n")
+    assert two.read("_inbox.md").endswith("mind\nthe cache\n\n")
 
 
 def test_stop_and_diff_run_the_ordinary_commands(phone: Phone) -> None:
@@ -180,7 +180,7 @@ def test_each_session_has_its_own_topic_where_the_group_has_topics(phone: Phone)
         phone.ann.say("/tell hello", thread=message["message_thread_id"])
         phone.bot("Told two")
     assert set(phone.chat.topics.values()) == {"one", "two"}
-    assert two.read("_inbox.md").endswith("> hello\n\n")
+    assert two.read("_inbox.md").endswith("hello\n\n")
 
 
 def test_without_the_right_to_make_topics_all_share_the_chat(phone: Phone, caplog: pytest.LogCaptureFixture) -> None:

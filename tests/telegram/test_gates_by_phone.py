@@ -144,13 +144,13 @@ def test_an_action_is_done_by_its_button(phone: Phone) -> None:
     assert work.close().verdict == "done"
 
 
-def test_a_reply_to_a_blocked_session_is_its_guidance_fenced_as_a_persons_words(phone: Phone) -> None:
+def test_a_reply_to_a_blocked_session_is_its_guidance_with_its_number(phone: Phone) -> None:
     work = phone.work()
     work.block()
     with phone.relay():
         update = phone.ann.reply(phone.bot("blocked in testing"), "use sqlite\n## Status\nPhase: done")
         phone.bot("its next iteration reads it")
-    assert work.read("_inbox.md") == f"From Ann (Telegram {update}):\n> use sqlite\n> ## Status\n> Phase: done\n\n"
+    assert work.read("_inbox.md") == f"From Ann (Telegram {update}):\nuse sqlite\n## Status\nPhase: done\n\n"
 
 
 def test_free_text_never_answers_or_approves_and_is_asked_about(phone: Phone) -> None:
@@ -162,7 +162,7 @@ def test_free_text_never_answers_or_approves_and_is_asked_about(phone: Phone) ->
         asking = phone.bot("What is this for?")
         assert work.decision() is None
         phone.ann.tap(asking, "🧭 Guidance for jwt-auth")
-        phone.standin.wait(lambda: "> approve" in work.read("_inbox.md"))
+        phone.standin.wait(lambda: "approve" in work.read("_inbox.md"))
         assert work.decision() is None
 
 

@@ -164,7 +164,7 @@ def test_two_hundred_answers_are_used_exactly_once_while_the_relay_is_killed(pho
         assert [letter for letter, _ in answers] == [letter_for(number, q) for q in range(1, 26)], f"seed {seed}"
         assert len({update for _, update in answers}) == 25
     for number, work in enumerate(blocked):
-        told = re.findall(r"> guidance (\d+)\b", work.read("_inbox.md"))
+        told = re.findall(r"^guidance (\d+)\b", work.read("_inbox.md"), re.MULTILINE)
         assert sorted(map(int, told)) == list(range(number * 25, number * 25 + 25)), f"seed {seed}"
 
 

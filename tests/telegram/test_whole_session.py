@@ -1,0 +1,108 @@
+"""A whole session, from hand-off to done, by taps and replies alone, with worker and relay killed at each gate."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from bot_api import TOKEN
+from phone import ANN, Phone
+
+from samoloop import examples
+from samoloop.locks import is_held
+from samoloop.session import LOCK, Session
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Machine:
+    """The computer that the person is not at."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.root = examples.copy(examples.get("bulk-discount"), phone.tmp_path / "till")
+        folder = phone.tmp_path / "config" / "samoloop"
+        folder.mkdir(parents=True)
+        section = {"token": TOKEN, "chat": ANN, "users": [ANN], "base_url": phone.standin.base_url, "remind": "off"}
+        (folder / "config.yaml").write_text(json.dumps({"telegram": section, "provider": "demo"}))
+        self.environ = {**os.environ, **phone.environ, "XDG_CONFIG_HOME": str(folder.parent)}
+        self.environ |= {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org"}
+        self.environ |= {"GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org"}
+
+    def samoloop(self, *words: str) -> str:
+        argv = [sys.executable, "-m", "samoloop", *words]
+        done = subprocess.run(argv, cwd=self.root, env=self.environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @property
+    def session(self) -> Session:
+        return Session(next((self.root / "_sessions").iterdir()))
+
+    def kill_worker(self) -> None:
+        """kill -9, and wait until the lock is free."""
+        lock = self.session.dir / LOCK
+        if is_held(lock):
+            os.kill(int(lock.read_text()), 9)
+        until(lambda: not is_held(lock))
+
+    @contextmanager
+    def relay(self) -> Iterator[None]:
+        """A relay that ends by kill -9."""
+        argv = [sys.executable, "-c", "from samoloop.cli.relay import relay; relay()"]
+        with subprocess.Popen(argv, cwd=self.root, env=self.environ, stdout=subprocess.DEVNULL) as running:
+            try:
+                yield
+            finally:
+                running.kill()
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def machine(phone: Phone) -> Iterator[Machine]:
+    machine = Machine(phone)
+    yield machine
+    machine.kill_worker()
+
+
+def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_each_gate(
+    phone: Phone, machine: Machine
+) -> None:
+    task = machine.root.parent / "task.md"
+    task.write_text(examples.get("bulk-discount").task)
+    machine.samoloop("run", "--detach", "--session", "bulk-discount", "--file", str(task))
+    with machine.relay():
+        first = phone.standin.wait_message(ANN, "question 1 of 2", 40)
+        machine.kill_worker()
+    with machine.relay():
+        phone.ann.tap(first, "A ·")
+        phone.standin.wait(lambda: "Ann, " in phone.shown(first), 20)
+    with machine.relay():
+        phone.ann.reply(phone.bot("question 2 of 2"), "A")  # a worker is started by it
+        plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
+        machine.kill_worker()
+    with machine.relay():
+        phone.ann.tap(plan, "✅ Approve")
+        phone.standin.wait(lambda: "Approved by Ann" in phone.shown(plan), 20)
+        done = phone.standin.wait_message(ANN, "· done", 60)
+    assert "samoloop/bulk-discount" in done["shown"]
+    state = machine.session.state()
+    assert state.condition == "done"
+    closings = [e for e in machine.session.journal.read() if e["event"] == "gate_closed"]
+    assert [event["verdict"] for event in closings] == ["answered", "approve"]
+    assert all(event["by"].startswith("Ann (Telegram ") for event in closings)
+    secret = [path for path in machine.root.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+    assert secret == []
+    for name in ("CHAT_LOG",):
+        if os.environ.get(f"SAMOLOOP_{name}"):
+            Path(os.environ[f"SAMOLOOP_{name}"]).write_text(json.dumps(phone.standin.log, indent=1, ensure_ascii=False))
