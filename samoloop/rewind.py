@@ -1,5 +1,6 @@
 """The way back: put code and session folder to an earlier checkpoint, show what an iteration changed, branch off."""
 
+import io
 import os
 import shutil
 import time
@@ -35,8 +36,8 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     """Go back to `target`: checkpoint the present, put code and session files back, checkpoint that on top.
 
     The branch is set to `target.head`; what was uncommitted then is uncommitted again. A merge or rebase in progress
-    is given up. `_logs`, `_history.jsonl`, `_inbox.md` and ignored files stay. May be run again after a crash. The caller holds
-    the session's lock and no child is alive. Raises GitError.
+    is given up. `_logs`, `_history.jsonl`, `_inbox.md` and ignored files stay. May be run again after a crash. The
+    caller holds the session's lock and no child is alive. Raises GitError.
     """
     notes = worktree.repair() + worktree.remove_stale_locks(time.time())
     if other := worktree.used_elsewhere():
@@ -151,13 +152,13 @@ def _session_content(store: Git, tree: str) -> dict[str, tuple[int, bytes]]:
     listing = os.fsdecode(store.run("ls-tree", "-r", "-z", "--full-tree", tree))
     entries = [record.partition("\t") for record in listing.split("\0") if record]
     facts = [what.split() for what, _, _ in entries]
-    blobs = store.run("cat-file", "--batch", stdin="".join(f"{fact[2]}\n" for fact in facts).encode())
+    oids = "".join(f"{oid}\n" for _, _, oid in facts)
+    blobs = io.BytesIO(store.run("cat-file", "--batch", stdin=oids.encode()))
     content = {}
     for (mode, *_), (_, _, path) in zip(facts, entries, strict=True):
-        header, _, blobs = blobs.partition(b"\n")
-        size = int(header.split()[2])
-        content[path] = (int(mode, 8) & 0o777, blobs[:size])
-        blobs = blobs[size + 1 :]
+        size = int(blobs.readline().split()[2])
+        content[path] = (int(mode, 8) & 0o777, blobs.read(size))
+        blobs.read(1)  # the newline after each blob
     return content
 
 
