@@ -55,6 +55,13 @@ def test_an_exception_before_the_first_step_is_known_by_its_last_line(tmp_path: 
     assert (failure.trouble, failure.message) == (Trouble.LOGIN, "no key")
 
 
+def test_what_an_exception_says_is_known_when_standard_error_wraps_it(tmp_path: Path):
+    trajectory = tmp_path / "t.json"
+    shutil.copy(RUNS / "mini" / "unauthorized.traj.json", trajectory)
+    (failure,) = only(MiniReader(trajectory, None).finish(1, "AuthenticationError: Incorrect\nkey.\n"), Failure)
+    assert "Incorrect API key provided" in failure.message
+
+
 def test_an_endpoint_that_cannot_be_reached_is_told_from_one_that_is_overloaded(tmp_path: Path):
     last = (
         "InternalServerError: litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.\n"

@@ -130,7 +130,7 @@ class MiniReader:
         if exit_code == 0 and status:  # a limit, or three answers without a command
             words = f"mini-swe-agent stopped with {status}"
             return [*events, Failure(Trouble.OTHER, words), Result(False, words)]
-        return [*events, *self._failures(status, exit_code, stderr_tail)]
+        return [*events, *self._failures(status, _exception(record), exit_code, stderr_tail)]
 
     def _read(self) -> dict[str, object]:
         try:
@@ -139,14 +139,14 @@ class MiniReader:
             return {}
         return (parse_object(found) or {}) if found else {}
 
-    def _failures(self, status: str, exit_code: int | None, stderr_tail: str) -> list[Event]:
-        """The failure behind an exception: its class is in the trajectory, its words end standard error."""
+    def _failures(self, status: str, words: str, exit_code: int | None, stderr_tail: str) -> list[Event]:
+        """The failure behind an exception: class and words are in the trajectory, else they end standard error."""
         last = next((line for line in reversed(stderr_tail.splitlines()) if line.strip()), "")
         exception = self._EXCEPTION.match(last)
         name = status or (exception[1] if exception else "")
         if not name:
             return unfinished("mini", exit_code, stderr_tail)
-        words = exception[2] if exception else name
+        words = words or (exception[2] if exception else name)
         trouble = Trouble.NETWORK if words.endswith(_UNREACHABLE) else _CLASSES.get(name, Trouble.OTHER)
         return [Failure(trouble, message(words))]
 
@@ -166,6 +166,12 @@ _CLASSES = {
     "NotFoundError": Trouble.MODEL,
     "ContextWindowExceededError": Trouble.CONTEXT,
 }
+
+
+def _exception(record: dict[str, object]) -> str:
+    """What the exception that ended the run says; on standard error it is wrapped at the width of a terminal."""
+    said = [text(mapping(entry, "extra"), "exception_str") for entry in objects(record, "messages")]
+    return said[-1].strip() if said else ""
 
 
 def _usage(record: dict[str, object], model: str | None) -> Usage:
