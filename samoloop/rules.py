@@ -20,7 +20,8 @@ from samoloop.workflow import Phase, Workflow
 TRIES = 2  # of an iteration whose CLI fails
 STILL_ITERATIONS = 3  # without any change, before the child is told
 FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 2.0, 600.0
-LIMIT_BACKOFF_SECONDS = (300.0, 3600.0)  # a usage limit without a reset time: first and last
+FIRST_LIMIT_BACKOFF_SECONDS, LAST_LIMIT_BACKOFF_SECONDS = 300.0, 3600.0  # a usage limit without a reset time
+SHORTEST_LIMIT_SECONDS = 5.0  # and with one that is nearly now
 TRANSIENT_PATIENCE_SECONDS = 2 * 3600
 FARTHEST_RESET_SECONDS = 8 * 24 * 3600  # weekly limits exist; anything beyond is not believed
 
@@ -62,7 +63,7 @@ class Decision:
     summary: str = ""
     delay_seconds: float = 0.0  # before the next attempt, without jitter
     not_before: float | None = None  # epoch seconds
-    transient: bool = False
+    transient: bool = False  # a RETRY that is not held against the CLI
     notes: tuple[Mapping[str, str], ...] = field(default=())  # what the next child is told: kind, text
 
     @property
@@ -124,6 +125,8 @@ def judge(workflow: Workflow, state: State, signal: Signal) -> Decision | BadSig
         return _judge_waiting(phase, signal)
     if signal.status is Status.BLOCKED:
         return Decision(Kind.BLOCKED, phase.name, signal.reason or "", needs=signal.needs or "human_decision")
+    if _gate_ahead(state, phase):
+        return _needs_gate(phase)
     return Decision(Kind.DONE, phase.name, summary=signal.summary or "")
 
 
@@ -139,8 +142,8 @@ def _judge_continue(workflow: Workflow, state: State, phase: Phase, target: str)
                 Kind.BLOCKED, phase.name, f"{phase.name} reached its limit of {phase.max_iterations} iterations"
             )
         return Decision(Kind.CONTINUE, target)
-    if phase.gate and phase.gate not in state.passed:
-        return BadSignal(f"{phase.name} can be left only after its gate: signal waiting for {phase.gate} first")
+    if _gate_ahead(state, phase):
+        return _needs_gate(phase)
     if workflow.is_backward(phase.name, target):
         limit = workflow.rounds.get(phase.name, 0)
         if state.rounds.get(phase.name, 0) >= limit:
@@ -148,6 +151,14 @@ def _judge_continue(workflow: Workflow, state: State, phase: Phase, target: str)
                 Kind.BLOCKED, phase.name, f"{phase.name} went back to {target} {limit} times and is still not content"
             )
     return Decision(Kind.CONTINUE, target)
+
+
+def _gate_ahead(state: State, phase: Phase) -> bool:
+    return phase.gate is not None and phase.gate not in state.passed
+
+
+def _needs_gate(phase: Phase) -> BadSignal:
+    return BadSignal(f"{phase.name} can be left only after its gate: signal waiting for {phase.gate} first")
 
 
 def _judge_waiting(phase: Phase, signal: Signal) -> Decision | BadSignal:
@@ -193,14 +204,16 @@ def _without_signal(state: State, outcome: Outcome, bad: BadSignal) -> Decision:
 
 
 def usage_limit(state: State, failure: Failure, now: float) -> Decision:
-    """Sleep until the limit is over; without a believable time, ask again after a growing while."""
-    resets_at = failure.resets_at
-    if resets_at is not None and now - 3600 < resets_at < now + FARTHEST_RESET_SECONDS:
-        return Decision(Kind.LIMITED, state.phase, failure.message, not_before=max(resets_at, now + 5))
-    first, last = LIMIT_BACKOFF_SECONDS
-    return Decision(
-        Kind.LIMITED, state.phase, failure.message, delay_seconds=min(first * 2**state.transients, last), transient=True
-    )
+    """Sleep until the limit is over; without a believable time, ask again after a growing while.
+
+    A CLI that names a time and refuses again right after it is asked ever more rarely too.
+    """
+    resets_at, tries = failure.resets_at, min(state.transients, 20)
+    if resets_at is not None and now < resets_at < now + FARTHEST_RESET_SECONDS:
+        pause = min(SHORTEST_LIMIT_SECONDS * 2**tries, LAST_LIMIT_BACKOFF_SECONDS)
+        return Decision(Kind.LIMITED, state.phase, failure.message, not_before=max(resets_at, now + pause))
+    pause = min(FIRST_LIMIT_BACKOFF_SECONDS * 2**tries, LAST_LIMIT_BACKOFF_SECONDS)
+    return Decision(Kind.LIMITED, state.phase, failure.message, delay_seconds=pause)
 
 
 def _transient(state: State, failure: Failure, now: float) -> Decision:
