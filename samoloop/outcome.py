@@ -42,7 +42,6 @@ class Outcome:
             "ended_by": self.ended_by,
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 3),
-            "at": round(self.at, 3),
         }
         if self.failure:
             value["failure"] = asdict(self.failure) | {"message": self.failure.message[:500]}

@@ -217,7 +217,7 @@ def _count_troubles(state: State, event: Event, decision: dict[str, Any]) -> Non
     else:
         state.transients = 0
     if kind == "retry" and transient:
-        ended = (event.get("outcome") or {}).get("at") or moment(event["at"]).timestamp()
+        ended = event.get("time") or moment(event["at"]).timestamp()
         state.transient_since = state.transient_since or ended
     elif kind != "limited":
         state.transient_since = None
@@ -320,7 +320,7 @@ def _resumed(state: State, event: Event) -> None:
         state.not_before, state.limits = None, {}
     if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED):
         state.notes.append(
-            {"kind": "resumed", "text": f"The session was {state.condition}: {state.reason} A person resumed it."}
+            {"kind": "resumed", "text": f"A person resumed the session. It was {state.condition}: {state.reason}"}
         )
     held = state.gate is not None or state.wanted is not None or state.condition in (Condition.NEW, Condition.RUNNING)
     if not held and not (state.condition is Condition.LIMITED and state.not_before):

@@ -339,7 +339,7 @@ def test_two_tries_for_the_cli_and_one_repair_for_the_child(
     assert decide(SMALL, after(*before), outcome, NO_SIGNAL).kind is kind
 
 
-def test_a_second_bad_signal_in_a_row_is_blocked_with_both_words_and_need() -> None:
+def test_a_second_bad_signal_in_a_row_is_for_a_person() -> None:
     decision = decide(SMALL, after(REPAIR), FINE, BadSignal('"status" is missing'))
     assert (decision.reason, decision.needs) == ('twice in a row: "status" is missing', "error_resolution")
 
@@ -456,7 +456,7 @@ def test_any_change_another_phase_or_a_gate_is_progress_enough() -> None:
 
 def test_a_repair_among_them_does_not_take_the_warning_away() -> None:
     repair = [started(6, "work"), ended(6, "work", REPAIR, progress=False)]
-    state = state_of(in_phase("work"), stuck(2), repair, event("resumed"), stuck(2, first=7), repair)
+    state = state_of(in_phase("work"), stuck(2), repair)
     assert len(decide(SMALL, state, STILL, go("work")).notes) == 1
 
 

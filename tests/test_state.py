@@ -134,7 +134,7 @@ def test_a_transient_trouble_is_dated_by_its_first_time() -> None:
 
 def test_a_transient_trouble_of_an_older_journal_is_dated_by_its_record() -> None:
     record = ended(1, "ask", NETWORK, minutes=3)
-    del record["outcome"]["at"]
+    del record["time"]
     assert state_of(started(1, "ask"), record).transient_since == T0 + 180
 
 
@@ -299,7 +299,7 @@ def test_resume_renews_every_counter() -> None:
     assert after.since_resume.iterations == 0
     assert after.totals == before.totals
     assert (after.condition, after.reason, after.needs) == (Condition.READY, "", "")
-    assert after.notes[-1] == {"kind": "resumed", "text": "The session was blocked: twice A person resumed it."}
+    assert after.notes[-1] == {"kind": "resumed", "text": "A person resumed the session. It was blocked: twice"}
 
 
 @pytest.mark.parametrize("kind", ["blocked", "failed", "wait"])
