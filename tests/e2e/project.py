@@ -42,11 +42,11 @@ class Project:
         )
         return done.stdout
 
-    def use(self, cli: Cli, setup: Setup) -> None:
-        """Set the CLI up for this person and this project."""
+    def use(self, cli: Cli, setup: Setup, **more: Any) -> None:
+        """Set the CLI up for this person and this project; `more` are further settings of the project."""
         setup.install(Path(self.environ["HOME"]))
         self.environ |= setup.environ
-        settings = {"provider": cli.name, "model": cli.model}
+        settings: dict[str, Any] = {"provider": cli.name, "model": cli.model, **more}
         if setup.settings:
             settings["providers"] = {cli.name: dict(setup.settings)}
         (self.root / ".samoloop.yaml").write_text(json.dumps(settings))  # every JSON text is YAML
@@ -132,3 +132,16 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], se
 def said(done: subprocess.CompletedProcess[str]) -> str:
     """What a command told the person, both streams."""
     return f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+def processes_with(argument: str) -> list[int]:
+    """The processes that have this argument on their command line (Linux)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if argument.encode() in arguments:
+            found.append(int(folder.name))
+    return found

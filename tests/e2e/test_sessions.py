@@ -2,13 +2,15 @@
 
 import json
 import socket
+import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 from clis import CLIS, Cli, claude_subscription
-from project import TASK, Project, make_project, said, wait_for
-from standin import Conversation, Fault, Kind, Say, Shell, Standin, Turn
+from project import TASK, Project, make_project, processes_with, said, wait_for
+from standin import Conversation, Fault, Kind, Say, Shell, Standin, Turn, listed
 from standin.session import leave, read_facts, session
 
 from samoloop import providers
@@ -154,6 +156,35 @@ def test_a_usage_limit_says_when_it_ends(name: str, project: Project) -> None:
     assert ended["decision"]["kind"] == "limited"
     assert ended["decision"]["not_before"] == pytest.approx(time.time() + 7200, abs=120)
     assert len(model.asked) <= 2  # not asked again and again
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_stop_ends_the_cli_and_all_that_its_tools_started(cli: Cli, project: Project) -> None:
+    """Every CLI runs its tools in sessions of their own, out of reach of a signal to its process group."""
+    seconds = f"{uuid.uuid4().int % 10**6 + 10**6}"
+    tool, left = f"{seconds}.1", f"{seconds}.2"
+    script = listed([Shell(f"setsid nohup sleep {left} >/dev/null 2>&1 & echo started"), Shell(f"sleep {tool}")])
+    with Standin(script) as model:
+        project.use(cli, cli.setup(model.url))
+        with project.in_background("run", TASK, "--yes") as process:
+            wait_for(lambda: processes_with(tool) and processes_with(left), process, seconds=60)
+            stopped = project.samoloop("stop", "--now")
+            output, _ = process.communicate(timeout=60)
+    assert stopped.returncode == 0, said(stopped)
+    assert process.returncode == 6, output
+    assert processes_with(tool) + processes_with(left) == []
+
+
+def test_an_endpoint_that_never_answers_ends_in_a_named_limit(project: Project) -> None:
+    cli = CLIS["claude"]
+    with Standin(asks_for_a_human, Fault(Kind.SLOW, times=1, delay_seconds=60)) as model:
+        project.use(cli, cli.setup(model.url), limits={"silence": "3s", "terminate": "2s"})
+        done = project.samoloop("run", TASK, "--yes")
+    first, *_, last = project.ended()
+    assert first["outcome"]["ended_by"] == "silence", said(done)
+    assert "did nothing for the silence limit" in done.stdout
+    assert last["decision"]["reason"] == "the endpoint answers again"
+    assert done.returncode == 4, said(done)
 
 
 def test_a_cli_that_is_not_there_is_named_with_the_way_to_get_it(cli: Cli, project: Project) -> None:
