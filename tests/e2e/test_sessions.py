@@ -5,12 +5,14 @@ import socket
 import sys
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clis import CLIS, Cli, claude_subscription
 from project import TASK, Project, make_project, processes_with, said, wait_for
 from standin import Conversation, Fault, Kind, Say, Shell, Standin, Turn, listed
+from standin.dialects import OUTPUT_TOKENS
 from standin.session import leave, read_facts, session
 
 from samoloop import providers
@@ -173,6 +175,32 @@ def test_stop_ends_the_cli_and_all_that_its_tools_started(cli: Cli, project: Pro
     assert stopped.returncode == 0, said(stopped)
     assert process.returncode == 6, output
     assert processes_with(tool) + processes_with(left) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_child_whose_worker_was_killed_is_waited_for_and_not_started_again(cli: Cli, project: Project) -> None:
+    seconds = f"4.{uuid.uuid4().int % 10**6 + 10**6}"
+
+    def naps_then_asks(conversation: Conversation) -> Turn:
+        if not conversation.results:
+            return Shell(f"sleep {seconds}")
+        return asks_for_a_human(replace(conversation, results=conversation.results[1:]))
+
+    with Standin(naps_then_asks) as model:
+        project.use(cli, cli.setup(model.url))
+        with project.in_background("run", TASK, "--yes") as process:
+            wait_for(lambda: processes_with(seconds), process, seconds=60)
+            process.kill()
+        resumed = project.samoloop("resume")
+    assert resumed.returncode == 4, said(resumed)
+    events = [record["event"] for record in project.journal()]
+    assert events.count("started") == 1, events
+    assert "adopted" in events
+    (ended,) = project.ended()
+    assert ended["decision"]["reason"] == "the endpoint answers again"
+    assert (
+        ended["usage"]["output_tokens"] == len(model.asked) * OUTPUT_TOKENS
+    )  # its output from before the kill counts too
 
 
 def test_an_endpoint_that_never_answers_ends_in_a_named_limit(project: Project) -> None:
