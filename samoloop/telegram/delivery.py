@@ -80,11 +80,8 @@ class Delivery:
             log.warning("a message of %s was refused: %s", known.name, refused)
             text = f"⚠️ {escape(known.short)}: a message could not be shown here ({escape(str(refused))})."
             number = await self._send(known, Outgoing(text))
-        keep = message.html if message.rows else ""
-        known.ledger.sent(
-            Sent(number, message.role, time.time(), item, part, message.gate, message.target, message.hash, keep,
-                 waits=bool(message.rows))
-        )  # fmt: skip
+        what = message.gate, message.target, message.hash, message.brief
+        known.ledger.sent(Sent(number, message.role, time.time(), item, part, *what, waits=bool(message.rows)))
         return number
 
     async def _send(self, known: Known, message: Outgoing) -> int:
@@ -135,7 +132,7 @@ class Delivery:
             how = became(known, message, asked)
             if how:
                 try:
-                    await self._api.edit(message.id, f"{message.html}\n\n{how}")
+                    await self._api.edit(message.id, f"{message.brief}\n{how}")
                 except Refused as refused:  # the person deleted it
                     log.info("message %d of %s could not be edited: %s", message.id, known.name, refused)
                 known.ledger.closed(message.id)
@@ -247,7 +244,8 @@ def _given(answer: str, options: Sequence[tuple[str, str]], by: str, at: float) 
 
 
 def _person(by: str) -> str:
-    return escape("an editor" if by in ("", "editor") else ", ".join(map(effects.unsigned, by.split(", "))))
+    names = dict.fromkeys(effects.unsigned(name) for name in by.split(", "))
+    return escape("an editor" if by in ("", "editor") else ", ".join(names))
 
 
 def _when(event: Event) -> float:

@@ -183,9 +183,9 @@ def _adopt(known: Known, press: Press, tap: Tap) -> None:
     target = next((id for id in ("", *gate.questions) if target_tag(gate.id, id) == press.target), None)
     if target is not None:
         role = Role.QUESTION if target else Role.PLAN if press.kind is buttons.Kind.PLAN else Role.ACTION
-        shown = escape(tap.text)
+        brief = "\n".join(f"<b>{escape(line)}</b>" for line in tap.text.splitlines()[:3] if line)
         known.ledger.sent(
-            Sent(tap.message_id, role, time.time(), 0, "", gate.id, target, press.hash, shown, waits=True)
+            Sent(tap.message_id, role, time.time(), 0, "", gate.id, target, press.hash, brief, waits=True)
         )
 
 

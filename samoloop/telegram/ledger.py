@@ -30,7 +30,7 @@ class Sent:
     gate: str = ""
     target: str = ""  # the question's id
     hash: str = ""
-    html: str = ""  # kept only where the message will be edited
+    brief: str = ""  # HTML: what stays of the message once its gate is closed
     waits: bool = False  # it has buttons that will go
 
 

@@ -15,7 +15,8 @@ from samoloop.telegram.buttons import Press
 from samoloop.telegram.text import LABEL_LIMIT, escape, inline, markdown, opening, pack, shorten
 
 LONG_TEXT = 6000  # characters from which a text travels as a file with its opening in the message
-OPENING = 1200  # characters of a plan or a long text shown in the message itself
+DOCUMENT_LIMIT_BYTES = 40_000_000  # the server takes 50 MB
+OPENING = 1000  # characters of a plan or a long text shown in the message itself
 NEEDS = {
     "human_decision": "a decision of yours",
     "clarification": "a clarification",
@@ -51,6 +52,7 @@ class Outgoing:
     gate: str = ""
     target: str = ""  # the question's id
     hash: str = ""  # of the text that it shows
+    brief: str = ""  # HTML: what stays of it once its gate is closed
     rows: tuple[tuple[Button, ...], ...] = ()
     document: tuple[str, bytes] | None = None  # file name, content
     silent: bool = False
@@ -103,7 +105,8 @@ def question(session: str, asked: Question, place: str, gated: Gated) -> list[Ou
             for letter, words in asked.options]  # fmt: skip
     rows.append((Button("✍️ Answer in words", gated.press(buttons.Kind.WORDS, digest, "", asked.id)),))
     shown = [Outgoing(html, Role.QUESTION, gated.gate, asked.id, digest) for html in pack(lines)]
-    return [*shown[:-1], replace(shown[-1], rows=tuple(rows))]
+    brief = "\n".join([head("❓", session, asked.id), f"<b>{inline(shorten(asked.title, 300))}</b>"])
+    return [*shown[:-1], replace(shown[-1], rows=tuple(rows), brief=brief)]
 
 
 def _option(asked: Question, letter: str, words: str) -> str:
@@ -123,7 +126,8 @@ def plan(session: str, file: str, text: str, digest: str, gated: Gated) -> list[
     whole = Outgoing(head("📄", session, "the plan"), document=(file, text.encode()), silent=True)
     lines = [head("📋", session, "the plan is ready"), "", *markdown(opening(text, OPENING))]
     lines += ["", f"Plan <code>{digest[:8]}</code>. Nothing is built before you decide."]
-    return [whole, Outgoing(pack(lines)[-1], Role.PLAN, gated.gate, "", digest, plan_buttons(digest, gated))]
+    brief = head("📋", session, "the plan")
+    return [whole, Outgoing(pack(lines)[-1], Role.PLAN, gated.gate, "", digest, brief, plan_buttons(digest, gated))]
 
 
 def plan_buttons(digest: str, gated: Gated) -> tuple[tuple[Button, ...], ...]:
@@ -147,7 +151,8 @@ def action(given: Announcement, gated: Gated) -> list[Outgoing]:
         return _texts(head("📝", given.session, "waits for a file"), given.text, text, Role.INFO)
     *rest, last = _texts(head("🙋", given.session, "please do this"), given.text, [], Role.ACTION)
     done = Button("✅ Done", gated.press(buttons.Kind.ACTION, ""))
-    return [*rest, replace(last, gate=gated.gate, rows=((done,),))]
+    brief = f"{head('🙋', given.session, 'asked for')}\n{escape(shorten(given.text, 300))}"
+    return [*rest, replace(last, gate=gated.gate, brief=brief, rows=((done,),))]
 
 
 # --- everything else --------------------------------------------------------------------------------------------------
@@ -243,7 +248,7 @@ def listing(title: str, text: str, file: str) -> Outgoing:
     text = text.strip() or "(nothing)"
     if len(text) <= OPENING * 2:
         return Outgoing(f"{title}\n<pre>{escape(text)}</pre>")
-    return Outgoing(title, document=(file, text.encode()))
+    return Outgoing(title, document=(file, text.encode()[:DOCUMENT_LIMIT_BYTES]))
 
 
 @dataclass(frozen=True)
@@ -273,8 +278,3 @@ def status(shown: Progress) -> Outgoing:
     if shown.note:
         lines.append(escape(shorten(shown.note, 200)))
     return Outgoing("\n".join(lines), Role.STATUS, silent=True)
-
-
-def closed(html: str, how: str) -> str:
-    """A message whose gate is closed: the same text with what became of it."""
-    return f"{html}\n\n{how}"

@@ -44,8 +44,13 @@ def inline(text: str) -> str:
 
 
 def markdown(text: str) -> list[str]:
-    """A child's Markdown as HTML lines: headings bold, bullets and boxes as characters."""
-    return [_line(line) for part in text.strip().splitlines() for line in _folded(part.rstrip())]
+    """A child's Markdown as HTML lines: headings bold and set apart, bullets and boxes as characters."""
+    lines: list[str] = []
+    for part in text.strip().splitlines():
+        if lines and lines[-1] and _HEADING.fullmatch(part):
+            lines.append("")
+        lines += [_line(line) for line in _folded(part.rstrip())]
+    return lines
 
 
 def _line(line: str) -> str:
