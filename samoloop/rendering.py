@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from samoloop.endings import iteration_label
-from samoloop.providers.base import Denied, Event, Failure, Reader, Result, Started, Text, Tool, Usage
+from samoloop.providers.base import Denied, Event, Failure, Reader, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.terminal import one_line, printable
 
 _LONGEST_TEXT = 20_000  # characters of one message of a child
@@ -38,6 +38,7 @@ class Renderer:
     def __init__(self) -> None:
         self._running: set[str] = set()  # tool calls that were shown when they began
         self._last_text = ""
+        self._last_failure = ""
 
     def lines(self, events: Iterable[Event]) -> list[Line]:
         return [line for event in events if (line := self._line(event))]
@@ -52,8 +53,9 @@ class Renderer:
             case Denied(tool, detail):
                 return Line(Tone.TROUBLE, one_line(f"⊘ permission denied: {tool} {detail}", _LONGEST_LINE))
             case Failure(trouble, message, fatal):
-                lead = "✗" if fatal else "! passing"
-                return Line(Tone.TROUBLE, one_line(f"{lead} {trouble}: {message}", _LONGEST_LINE))
+                self._last_failure = message.strip()
+                kind = "" if trouble is Trouble.OTHER else f"{trouble.replace('_', ' ')}: "
+                return Line(Tone.TROUBLE, one_line(f"{'✗' if fatal else '!'} {kind}{message}", _LONGEST_LINE))
             case Result(ok, text):
                 return self._result(ok, text)
             case Started() | Usage():
@@ -68,13 +70,16 @@ class Renderer:
         self._running.discard(tool.id)
         if tool.ok:
             return None if known else Line(Tone.TOOL, one_line(called, _LONGEST_LINE))
-        return Line(Tone.TROUBLE, one_line(f"✗ {tool.name or 'tool'} failed: {tool.detail}", _LONGEST_LINE))
+        failed = f"✗ {tool.name or 'tool'} failed" + (f": {tool.detail}" if tool.detail else "")
+        return Line(Tone.TROUBLE, one_line(failed, _LONGEST_LINE))
 
     def _result(self, ok: bool, text: str) -> Line | None:
-        """The CLI's last word; most repeat the last message, which is shown already."""
+        """The CLI's last word; most repeat the last message or failure, which is shown already."""
+        text = text.strip()
         if not ok:
-            return Line(Tone.TROUBLE, _message(f"✗ the run failed: {text}"))
-        return None if text.strip() in ("", self._last_text) else Line(Tone.RESULT, _message(f"= {text}"))
+            said = text and text == self._last_failure
+            return None if said else Line(Tone.TROUBLE, _message(f"✗ the run failed: {text}".rstrip(": ")))
+        return None if text in ("", self._last_text) else Line(Tone.RESULT, _message(f"= {text}"))
 
 
 def read_line(reader: Reader, line: bytes) -> list[Event]:
