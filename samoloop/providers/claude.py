@@ -1,7 +1,7 @@
 """Claude Code: `claude -p` with its stream of JSON events.
 
 Facts are from runs of version 2.1.197. The person's own settings, hooks, MCP servers, memory, skills and agents stay
-out of the child; the project's own (`CLAUDE.md`, `.claude/` in the repository) come in, as in any session there.
+out of the child; the project's own (`CLAUDE.md`, `.claude/` in the repository) come in, but not its `.mcp.json`.
 """
 
 import json

@@ -5,6 +5,7 @@ Each home holds hooks, MCP servers or plugins that leave a mark when they run, a
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def home_of_gemini(mark: str) -> dict[str, str]:
 def home_of_opencode(mark: str) -> dict[str, str]:
     server = {"type": "local", "command": ["/bin/sh", "-c", mark], "enabled": True}
     config = {"mcp": {"spy": server}, "permission": {"bash": "deny"}}
-    plugin = f'import {{ execSync }} from "child_process"\nexport const Spy = async () => {{ execSync({json.dumps(mark)}); return {{}} }}\n'
+    imported = 'import { execSync } from "child_process"'
+    plugin = f"{imported}\nexport const Spy = async () => {{ execSync({json.dumps(mark)}); return {{}} }}\n"
     return {
         ".config/opencode/opencode.json": json.dumps(config),
         ".config/opencode/AGENTS.md": SECRET,
@@ -89,11 +91,15 @@ PROJECT_FILES = {"claude": "CLAUDE.md", "codex": "AGENTS.md", "gemini": "GEMINI.
 def test_the_persons_own_setup_stays_out_and_the_projects_comes_in(
     name: str, environ: Mapping[str, str], home: Path, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "mark"
-    request = request_in(tmp_path, environ, model=CLIS[name].model)
-    (request.worktree / PROJECT_FILES[name]).write_text("THE-PROJECTS-WORDS")
+    cli, mark = CLIS[name], tmp_path / "mark"
+    request = request_in(tmp_path, environ, model=cli.model)
+    (request.worktree / PROJECT_FILES[name]).write_text("PROJECT-WORDS")
+    personal = HOMES[name](f"touch '{mark}'")
+    lived_in = replace(cli, setup=lambda url: replace(cli.setup(url), files=personal))
     with Standin(listed([Shell("echo made > made.txt"), Say("Done.")])) as model:
-        setup = CLIS[name].setup(model.url)
-        object.__setattr__(setup, "files", {})
-    del setup
-    assert mark, name
+        events = run(lived_in, model.url, request, home)
+    said = " ".join(f"{asked.conversation!r}" for asked in model.asked)
+    assert "PROJECT-WORDS" in said
+    assert SECRET not in said
+    assert not mark.exists()
+    assert (request.worktree / "made.txt").exists(), events  # no rule of the person's forbade it
