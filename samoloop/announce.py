@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.files import read_plain, write_atomic
+from samoloop.outlets import Outlets as Outlets
 
 FOLDER = "_outbox"
 ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us
@@ -81,43 +82,11 @@ class Announcement:
 
 
 @dataclass(frozen=True)
-class Outlets:
-    """Who is to hear of it. Empty: nobody, and nothing is written."""
-
-    telegram: bool = False
-    command: tuple[str, ...] = ()  # gets each announcement as JSON on its standard input
-    webhook: str = ""  # gets it as the body of a POST
-
-    @property
-    def readers(self) -> tuple[str, ...]:
-        given = {"telegram": self.telegram, "command": self.command, "webhook": self.webhook}
-        return tuple(name for name, there in given.items() if there)
-
-
-@dataclass(frozen=True)
 class Item:
     """An announcement with its place in the order."""
 
     number: int
     announcement: Announcement
-
-
-def parse_outlets(section: Mapping[str, Any], *, telegram: bool) -> tuple[Outlets, list[str]]:
-    """The `announce:` section of the configuration, and every problem in it as one sentence each."""
-    problems = [
-        f"announce.{key} is unknown; there are command and webhook" for key in section.keys() - {"command", "webhook"}
-    ]
-    command = section.get("command") or []
-    if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
-        problems.append(
-            f"announce.command must be a list of words such as [notify, --title, samoloop], got {command!r}"
-        )
-        command = []
-    webhook = section.get("webhook") or ""
-    if not isinstance(webhook, str) or (webhook and not webhook.startswith(("http://", "https://"))):
-        problems.append("announce.webhook must be an address that begins with http:// or https://")
-        webhook = ""
-    return Outlets(telegram, tuple(command), webhook), problems
 
 
 def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from samoloop import wrapper
-from samoloop.limits import EndedBy, Limits, Watch
+from samoloop.limits import EndedBy, Limits
 from samoloop.locks import Lock, holders, is_held
 from samoloop.output import Output
 from samoloop.processes import (
@@ -30,6 +30,7 @@ from samoloop.processes import (
 )
 from samoloop.providers.base import Event, Reader
 from samoloop.stop import StopRequest
+from samoloop.watch import Watch
 
 MARKER = (
     "SAMOLOOP_MARKER"  # in the environment of a child and of all that it starts: the markers of all attempts around

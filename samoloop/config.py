@@ -7,16 +7,17 @@ refused and all problems are shown at once.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from samoloop import prices
-from samoloop.announce import Outlets, parse_outlets
+from samoloop.ceilings import Ceilings
 from samoloop.durations import parse_seconds
 from samoloop.errors import ConfigError
 from samoloop.limits import Limits
-from samoloop.prices import Price
-from samoloop.providers.base import Permissions
-from samoloop.rules import Ceilings
+from samoloop.outlets import Outlets, parse_outlets
+from samoloop.permissions import Permissions
+
+if TYPE_CHECKING:
+    from samoloop.prices import Price
 
 FILE_NAME = ".samoloop.yaml"
 LEGACY_NAME = ".samocode"
@@ -67,7 +68,7 @@ class Config:
     scrub: tuple[str, ...] = _SECRETS  # patterns of environment names that no child gets
     outlets: Outlets = field(default_factory=Outlets)
     telegram: Mapping[str, Any] = field(default_factory=dict)  # the person's section, as it stands
-    prices: Mapping[str, Price] = field(default_factory=dict)  # by model, over the built-in ones
+    prices: "Mapping[str, Price]" = field(default_factory=dict)  # by model, over the built-in ones
     keep_awake: bool = True
     sources: tuple[Path, ...] = ()  # the files that were read
 
@@ -395,6 +396,12 @@ def _providers(value: object) -> dict[str, dict[str, Any]]:
     return section
 
 
+def _prices(value: object) -> "dict[str, Price]":
+    from samoloop import prices
+
+    return prices.parse(_section(value, set()))
+
+
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "provider": _text,
     "model": _text,
@@ -415,7 +422,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "scrub": lambda value: (*_SECRETS, *_names(value)),
     "announce": lambda value: _section(value, set()),
     "telegram": lambda value: _section(value, set()),
-    "prices": lambda value: prices.parse(_section(value, set())),
+    "prices": _prices,
     "keep_awake": _flag,
 }
 _PHASE_PARSERS: dict[str, Callable[[Any], Any]] = {

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 
@@ -12,6 +11,8 @@ def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
 
     A reader sees the old content or the new, never a part. Raises OSError with the target untouched.
     """
+    import tempfile  # most commands only read
+
     data = text.encode() if isinstance(text, str) else text
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:

@@ -64,6 +64,10 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     new = Session(folder)
     for event in [{**events[0], **own}, *events[1:]]:
         new.record_line(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    snapshot = worktree.snapshot()
+    ref = checkpoint.ref_name(folder.name)
+    summary = f"{iteration:03d} forked from {worker.session.name}"
+    checkpoint.make(worktree, folder, ref, snapshot, summary=summary, iteration=iteration)
     return new
 
 

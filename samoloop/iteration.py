@@ -39,7 +39,7 @@ class Begun:
     provider: Provider
     reader: Reader
     started: Mapping[str, Any]  # its journal record
-    stem: Path
+    adopted: bool = False  # an earlier worker started it
 
 
 def begin(worker: Worker) -> Begun:
@@ -85,13 +85,13 @@ def begin(worker: Worker) -> Begun:
         time=worker.clock.epoch(),
         stem=stem.name,
         inbox=inbox,
-        head=worktree.state().head if worktree else None,
+        head=worktree.head() if worktree else None,
         stashes=worktree.stashes() if worktree else [],
     )
     worker.at("started journaled")
     child = Child.spawn(spec(worker, request, launch, marker, iteration))
     worker.at("child spawned")
-    return Begun(child, provider, provider.reader(request), started, stem)
+    return Begun(child, provider, provider.reader(request), started)
 
 
 def spec(worker: Worker, request: Request, launch: Launch, marker: str, iteration: int) -> Spec:
@@ -200,7 +200,7 @@ def adopt(worker: Worker) -> Begun:
         worker.view.say(
             f"iteration {started['iteration']}: its child is still at work (process {child.pid}), waiting for it"
         )
-    return Begun(child, provider, provider.reader(request), started, stem)
+    return Begun(child, provider, provider.reader(request), started, adopted=True)
 
 
 def wait(worker: Worker, begun: Begun, collector: Collector) -> Ended:
@@ -280,7 +280,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
         notes=[*mended, *git_notes(committed)],
         said=collector.last_text[-500:],
     )
-    keep_checkpoint(worker, started, committed, line, decision)
+    keep_checkpoint(worker, begun, committed, line, decision)
     worker.at("checkpoint made")
     event = session.record_line(line)
     worker.at("ended journaled")
@@ -367,23 +367,24 @@ def with_git_notes(decision: Decision, committed: Committed | None, mended: list
     return replace(decision, notes=(*decision.notes, *({"kind": "git", "text": note} for note in said)))
 
 
-def keep_checkpoint(
-    worker: Worker, started: Mapping[str, Any], committed: Committed | None, line: bytes, decision: Decision
-) -> None:
-    """One checkpoint an iteration; a restarted worker finds it made already."""
+def keep_checkpoint(worker: Worker, begun: Begun, committed: Committed | None, line: bytes, decision: Decision) -> None:
+    """One checkpoint an iteration; after a crash it may have been made already."""
     if committed is None:
         return
-    worktree = worker.worktree
-    last = checkpoint.tip(worktree, worker.ref)
-    if last and (last.iteration, last.attempt) == (started["iteration"], started["attempt"]):
-        return
-    checkpoint.make(
+    worktree, iteration, attempt = worker.worktree, begun.started["iteration"], begun.started["attempt"]
+    if begun.adopted:
+        last = checkpoint.tip(worktree, worker.ref)
+        if last and (last.iteration, last.attempt) == (iteration, attempt):
+            return
+    made = checkpoint.make(
         worktree,
         worker.session.dir,
         worker.ref,
         committed.snapshot,
-        summary=f"{started['iteration']:03d} {started['phase']}: {decision.kind}",
+        summary=f"{iteration:03d} {begun.started['phase']}: {decision.kind}",
         journal=line,
-        iteration=started["iteration"],
-        attempt=started["attempt"],
+        iteration=iteration,
+        attempt=attempt,
     )
+    if made.first:
+        worker.view.say(f"{worker.ref} was deleted; the checkpoints start anew at iteration {iteration}")

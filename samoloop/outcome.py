@@ -28,13 +28,10 @@ class Outcome:
 
     @property
     def cli_failed(self) -> bool:
-        """The CLI itself says, or shows, that it could not do its work."""
-        own_end = self.ended_by is EndedBy.EXIT
-        return (
-            self.failure is not None
-            or (self.result is not None and not self.result.ok)
-            or (own_end and self.exit_code != 0)
-        )
+        """The CLI itself says or shows that it could not do its work. What it says when we end it does not count."""
+        if self.ended_by is not EndedBy.EXIT:
+            return False
+        return self.failure is not None or self.exit_code != 0 or (self.result is not None and not self.result.ok)
 
     def to_json(self) -> dict[str, Any]:
         """For the journal: short, without empty fields."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from samoloop import ceilings
+from samoloop.ceilings import Ceilings
 from samoloop.durations import format_seconds
 from samoloop.limits import EndedBy
 from samoloop.outcome import TRANSIENT, Outcome
@@ -259,37 +261,12 @@ def _limit_sentence(outcome: Outcome) -> str:
     return sentences[outcome.ended_by]
 
 
-@dataclass(frozen=True)
-class Ceilings:
-    """What a session, or a phase of it, may spend before a human is asked; None is no ceiling."""
-
-    iterations: int | None = 150
-    wall_seconds: float | None = 24 * 3600.0  # of work, waiting not counted
-    cost_usd: float | None = 50.0
-
-
 def ceiling(state: State, session: Ceilings, phases: Mapping[str, Ceilings]) -> Decision | None:
     """Whether a ceiling is reached, before paying for another child."""
-    for name, share in ceiling_shares(state, session, phases).items():
+    for name, share in ceilings.shares(state, session, phases).items():
         if share >= 1:
             reason = (
                 f"the ceiling of {name} is reached; `samoloop resume` grants as much again, `samoloop stop` ends it"
             )
             return Decision(Kind.WAIT, state.phase, reason)
     return None
-
-
-def ceiling_shares(state: State, session: Ceilings, phases: Mapping[str, Ceilings]) -> dict[str, float]:
-    """How much of each ceiling is used since a human last resumed; 1.0 is all of it."""
-    shares: dict[str, float] = {}
-    scopes = [("", state.since_resume, session)]
-    if state.phase in phases and state.phase in state.phase_totals:
-        scopes.append((f" in {state.phase}", state.phase_totals[state.phase], phases[state.phase]))
-    for where, totals, limits in scopes:
-        if limits.iterations is not None:
-            shares[f"{limits.iterations} iterations{where}"] = totals.iterations / limits.iterations
-        if limits.wall_seconds:
-            shares[f"{format_seconds(limits.wall_seconds)} of work{where}"] = totals.seconds / limits.wall_seconds
-        if limits.cost_usd:
-            shares[f"{limits.cost_usd:.2f} USD{where}"] = totals.cost_usd / limits.cost_usd
-    return shares

@@ -1,8 +1,9 @@
 """From decisions to announcements: what a person should hear of."""
 
+from samoloop import ceilings
 from samoloop.announce import Announcement
 from samoloop.announce import Kind as Said
-from samoloop.rules import Decision, Kind, ceiling_shares
+from samoloop.rules import Decision, Kind
 from samoloop.worker import Worker
 
 _KINDS = {
@@ -30,7 +31,7 @@ def tell_decision(worker: Worker, decision: Decision) -> None:
 def warn_of_ceilings(worker: Worker) -> None:
     """Once per ceiling and allowance, at 80 %."""
     state, config = worker.state, worker.config
-    for name, share in ceiling_shares(state, config.ceilings, config.phase_ceilings()).items():
+    for name, share in ceilings.shares(state, config.ceilings, config.phase_ceilings()).items():
         if share >= WARN_SHARE and name not in state.warned:
             worker.session.record("warned", ceiling=name, share=round(share, 3))
             text = f"{share:.0%} of the ceiling of {name} is used"

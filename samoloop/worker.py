@@ -93,7 +93,8 @@ class Worker:
 
     @property
     def ref(self) -> str:
-        return checkpoint.ref_name(self.session.name)
+        """The ref that holds the session's checkpoints, by the name that it was created with."""
+        return checkpoint.ref_name(self.state.created["session"])
 
     def provider(self, name: str) -> Provider:
         return providers.get(name, self.config.provider_settings(name), self.environ)
@@ -156,5 +157,6 @@ def locked(session: Session) -> Iterator[None]:
         raise LockHeld(
             f"a worker is at work on {session.name} already ({error}); watch it: samoloop log {session.name} -f"
         ) from None
+    os.set_inheritable(lock.descriptor, True)  # a git that outlives a killed worker keeps the lock until it ends
     with lock:
         yield

@@ -16,7 +16,7 @@ from samoloop.errors import ProviderError
 
 # It has to outlive the signals that end the group, to write the code. "Trap" and not "ignore": what is ignored here
 # would be ignored in the CLI too.
-_SCRIPT = 'trap : INT TERM HUP; echo $$ >"$0.pid"; "$@"; code=$?; echo $code >"$0.exit"; exit $code'
+SCRIPT = 'trap : INT TERM HUP; echo $$ >"$0.pid"; "$@"; code=$?; echo $code >"$0.exit"; exit $code'
 _SIGNALLED = 128  # a shell reports "ended by signal N" as 128 + N
 # The signals that really end a program. No others: gemini exits with an HTTP status modulo 256, and its 173 (429) would
 # be taken for signal 45, its 145 (401) for the signal of a child's end.
@@ -63,7 +63,7 @@ def start(
         stdout, stderr = (files.enter_context(_create(path)) for path in logs(stem))
         try:
             return subprocess.Popen(
-                ["/bin/sh", "-c", _SCRIPT, stem, *argv],
+                ["/bin/sh", "-c", SCRIPT, stem, *argv],
                 stdin=prompt,
                 stdout=stdout,
                 stderr=stderr,

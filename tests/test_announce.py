@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from samoloop import announce
-from samoloop.announce import Announcement, Asked, Kind, Outlets, acknowledge, parse_outlets, pending, put
+from samoloop.announce import Announcement, Asked, Kind, acknowledge, pending, put
+from samoloop.outlets import Outlets, parse_outlets
 
 BOTH = Outlets(telegram=True, webhook="http://127.0.0.1:1/x")
 QUESTION = Asked("Q1", "Which?", "It matters.", (("A", "one"), ("B", "two")), "A - simpler")

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from records import SMALL, T0, closed, ended, event, in_phase, opened, started, state_of, waited, went
 
+from samoloop.ceilings import Ceilings
+from samoloop.ceilings import shares as ceiling_shares
 from samoloop.journal import Event
 from samoloop.limits import EndedBy
 from samoloop.outcome import Outcome
 from samoloop.providers.base import Denied, Failure, Result, Trouble
-from samoloop.rules import EXIT_CODES, Ceilings, Decision, Kind, ceiling, ceiling_shares, decide, judge
+from samoloop.rules import EXIT_CODES, Decision, Kind, ceiling, decide, judge
 from samoloop.signals import BadSignal, GateKind, Signal, Status
 from samoloop.state import State
 from samoloop.workflow import Phase, Workflow

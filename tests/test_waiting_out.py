@@ -9,8 +9,9 @@ import pytest
 from kit import GOOD_CHILD, Bench, make_repo, script
 
 from samoloop import shared_limits
+from samoloop.ceilings import Ceilings
 from samoloop.clock import Clock
-from samoloop.rules import Ceilings, Kind
+from samoloop.rules import Kind
 from samoloop.session import Session
 from samoloop.state import Condition
 

@@ -10,12 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-
-class Permissions(StrEnum):
-    """How much a child may do without asking."""
-
-    FULL = "full"
-    EDITS = "edits"  # the CLI's own restrained mode
+from samoloop.permissions import Permissions as Permissions
 
 
 @dataclass(frozen=True)

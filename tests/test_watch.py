@@ -2,8 +2,9 @@
 
 import pytest
 
-from samoloop.limits import EndedBy, Limits, Watch
+from samoloop.limits import EndedBy, Limits
 from samoloop.providers.base import Event, Result, Text, Tool
+from samoloop.watch import Watch
 
 RUNNING = Tool("a", "bash", running=True)
 FINISHED = Tool("a", "bash")

@@ -1,0 +1,36 @@
+"""Print the table of speed and memory: `make bench`. Ratios are against a floor measured in the same run.
+
+python benchmarks [loop] [gate] [memory] [git]
+"""
+
+import importlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import Row
+
+SECTIONS = ("loop", "gate", "memory")
+
+
+def main(names: list[str]) -> int:
+    """Run the sections and say which bounds were met; 1 where one was not."""
+    found: list[Row] = []
+    for name in names or SECTIONS:
+        folder = Path(tempfile.mkdtemp(prefix="samoloop-bench-"))
+        try:
+            found += importlib.import_module(f"{name}_bench").rows(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    print("| what | measured | bound | |\n|---|---|---|---|")
+    for row in found:
+        verdict = {None: "", True: "met", False: "**not met**"}[row.met]
+        print(f"| {row.name} | {row.figure} | {row.bound} | {verdict} |")
+    missed = sum(row.met is False for row in found)
+    print(f"\n{missed} bounds not met" if missed else "\nall bounds met")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
