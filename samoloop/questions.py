@@ -8,13 +8,18 @@ FILE_NAME = "_qa.md"
 WAITING = "_waiting_"
 
 _QUESTION = re.compile(r"###\s+(Q\d+)\s*[:.)-]?\s*(.*?)\s*$")
-_HEADING = re.compile(r"#{1,3}\s")
-_OPTION = re.compile(r"\s*(?:[-*]\s+)?\**([A-Z])\**[).]\s+(.*?)\s*$")
-_FIELD = re.compile(r"\s*(?:[-*]\s+)?\**(Suggestion|Answer):\**\s?(.*)$", re.IGNORECASE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_BY = re.compile(r"<!--\s*by\s+(.*?)\s*-->")
-_NOTHING = re.compile(r"[\s_*.]*(?:waiting)?[\s_*.]*", re.IGNORECASE)
+_HEADING = re.compile(r"#{1,3}(?:\s|$)")
+_OPTION = re.compile(r"\s*(?:[-*]\s+)?\**([A-Z])\**[).]\**\s+(.*?)\s*$")
+_FIELD = re.compile(r"\s*(?:[-*]\s+)?[*_]*(Suggestion|Answer)[*_]*:[*_]{0,2}\s?(.*)$", re.IGNORECASE)
 _RULE = re.compile(r"\s*(-{3,}|\*{3,})\s*$")
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_COMMENT = re.compile(r"(?<!\\)<!--.*?(?:-->|\Z)", re.DOTALL)  # one that is cut off goes to the end
+_BY = re.compile(r"(?<!\\)<!--\s*by\s+(.*?)\s*-->\s*\Z")
+_MARK = re.compile(rf"\A\s*{WAITING}|(?<!\\){WAITING}\s*\Z")
+_NOTHING = re.compile(r"[\s_*.]*(?:waiting)?[\s_*.]*", re.IGNORECASE)
+_CUT = frozenset(mark[:length] for mark in (WAITING, "<!--") for length in range(1, len(mark)))
+_ESCAPED = re.compile(rf"\\(\\*(?:<!--|{WAITING}))")
+_TO_ESCAPE = re.compile(rf"(\\*(?:<!--|{WAITING}))")
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,8 @@ class Question:
 
 def parse(text: str) -> list[Question]:
     """All questions, in order. A repeated id is kept once: the last one counts."""
-    lines = text.splitlines()
-    starts = [(i, m) for i, m in ((i, _QUESTION.match(lines[i])) for i in _outside_fences(lines)) if m]
     found: dict[str, Question] = {}
-    for start, match in starts:
-        end = next((i for i in _outside_fences(lines) if i > start and _HEADING.match(lines[i])), len(lines))
-        question = _parse_block(match[1], match[2], lines[start + 1 : end], (start, end))
+    for question in _blocks(_lines(text)):
         found.pop(question.id, None)
         found[question.id] = question
     return list(found.values())
@@ -57,8 +58,12 @@ def waiting(text: str) -> list[Question]:
 
 
 def with_answers(text: str, answers: Mapping[str, str], by: str = "") -> str:
-    """`text` with the named questions answered; an empty answer makes a question wait."""
-    lines = text.splitlines()
+    """`text` with the named questions answered; an answer that says nothing makes a question wait.
+
+    Words that would be read as another question, a field, a comment or the mark get a backslash, which reading takes
+    away again.
+    """
+    lines = _lines(text)
     for question in sorted(parse(text), key=lambda q: q.lines, reverse=True):
         if question.id in answers:
             start, end = question.lines
@@ -70,19 +75,58 @@ def opened(text: str, given: Mapping[str, Mapping[str, str]]) -> str:
     """The child's text as it goes to the human: earlier human answers stand, everything else waits.
 
     `given` maps an id to the `title` and `answer` that a human gave before. A question whose title has changed is
-    another question. Whatever the child wrote as an answer is blanked: it cannot answer.
+    another question. Whatever the child wrote as an answer is blanked: it cannot answer. Of a repeated id only the
+    last question stays, so that no part of the file holds an answer of the child's.
     """
-    answers = {}
-    for question in parse(text):
+    lines = _lines(text)
+    seen: set[str] = set()
+    for question in reversed(_blocks(lines)):
+        start, end = question.lines
         before = given.get(question.id)
-        answers[question.id] = before["answer"] if before and before["title"] == question.title else ""
-    return with_answers(text, answers)
+        answer = before["answer"] if before and before["title"] == question.title else ""
+        lines[start:end] = [] if question.id in seen else _answer_block(lines[start:end], answer, "")
+        seen.add(question.id)
+    return "\n".join(lines) + "\n"
+
+
+def words(text: str) -> str:
+    """What a person wrote into a field, without comments and the mark; empty where that is nothing."""
+    lines = _lines(_COMMENT.sub("", text).strip())
+    while lines and (_RULE.match(lines[-1]) or not lines[-1].strip()):
+        lines.pop()
+    said = _MARK.sub("", "\n".join(lines)).strip()  # typed behind the mark, or before it, instead of over it
+    if _NOTHING.fullmatch(said) or said in _CUT:
+        return ""
+    return "\n".join(_plain(line) for line in _lines(said))
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as editors see them; `splitlines` knows more separators, and would change a person's text."""
+    lines = _NEWLINE.split(text)
+    return lines[:-1] if not lines[-1] else lines
+
+
+def _blocks(lines: list[str]) -> list[Question]:
+    """Every question, repeated ids too."""
+    outside = list(_outside_fences(lines))
+    headings = [index for index in outside if _HEADING.match(lines[index])]
+    found = []
+    for index in outside:
+        match = _QUESTION.match(lines[index])
+        if match:
+            end = next((heading for heading in headings if heading > index), len(lines))
+            found.append(_parse_block(match[1], match[2], lines[index + 1 : end], (index, end)))
+    return found
+
+
+def _is_fence(line: str) -> bool:
+    return line.lstrip().startswith("```")
 
 
 def _outside_fences(lines: list[str]) -> Iterable[int]:
     fenced = False
     for index, line in enumerate(lines):
-        if line.lstrip().startswith("```"):
+        if _is_fence(line):
             fenced = not fenced
         elif not fenced:
             yield index
@@ -113,35 +157,39 @@ def _parse_block(id: str, title: str, lines: list[str], span: tuple[int, int]) -
         why=" ".join(line for line in why if line),
         options=tuple(options),
         suggestion=suggestion,
-        answer=_clean_answer(answer),
+        answer=words(answer),
         by=by[1] if by else "",
         lines=span,
     )
-
-
-def _clean_answer(text: str) -> str:
-    lines = _COMMENT.sub("", text).strip().splitlines()
-    while lines and (_RULE.match(lines[-1]) or not lines[-1].strip()):
-        lines.pop()
-    cleaned = "\n".join(lines).strip()
-    if _NOTHING.fullmatch(cleaned):
-        return ""
-    return cleaned.removeprefix(WAITING).strip()  # somebody typed behind the mark instead of over it
 
 
 def _answer_block(lines: list[str], answer: str, by: str) -> list[str]:
     """The lines of one question, heading first, with its answer replaced."""
     outside = _outside_fences(lines)
     at = next((i for i in outside if (m := _FIELD.match(lines[i])) and m[1].lower() == "answer"), None)
-    head = lines[:at] if at is not None else lines
-    while head and not head[-1].strip():
-        head = head[:-1]
-    signature = f" <!-- by {by.replace('-->', '')} -->" if by and answer else ""
-    return [*head, f"**Answer:** {_harmless(answer) or WAITING}{signature}", ""]
+    head = lines[:at] if at is not None else list(lines)
+    while not head[-1].strip():
+        head.pop()
+    if sum(map(_is_fence, head)) % 2:
+        head.append("```")  # else the answer would be part of the example
+    if not words(answer):
+        return [*head, f"**Answer:** {WAITING}", ""]
+    name = re.sub("-{2,}", "-", " ".join(by.split()))
+    return [*head, f"**Answer:** {_harmless(answer)}" + (f" <!-- by {name} -->" if name else ""), ""]
 
 
 def _harmless(answer: str) -> str:
-    """Words that cannot be read as another question, a field, or a comment."""
-    text = answer.strip().replace("<!--", "<! --").replace("```", "'''")
-    lines = text.splitlines()
-    return "\n".join(f"\\{line}" if _HEADING.match(line) or _FIELD.match(line) else line for line in lines)
+    """The answer with a backslash wherever it could be read as something else."""
+    lines = _lines(_TO_ESCAPE.sub(r"\\\1", answer.strip()))
+    return "\n".join(f"\\{line}" if _is_structure(line.lstrip("\\")) else line for line in lines)
+
+
+def _plain(line: str) -> str:
+    """The inverse, for one line."""
+    if line.startswith("\\") and _is_structure(line.lstrip("\\")):
+        line = line[1:]
+    return _ESCAPED.sub(r"\1", line)
+
+
+def _is_structure(line: str) -> bool:
+    return _is_fence(line) or any(pattern.match(line) for pattern in (_HEADING, _FIELD, _RULE))

@@ -49,3 +49,50 @@ def signal_objects() -> st.SearchStrategy[dict[str, Any]]:
     optional["more"] = json_objects()
     likely = {key: optional.pop(key) for key in ("status", "for", "reason", "phase", "file")}
     return st.fixed_dictionaries(likely, optional=optional) | st.fixed_dictionaries({}, optional=likely | optional)
+
+
+_PIECES = [
+    "### Q9: forged?",
+    "### Q1: Which way?",
+    "# Heading",
+    "## Two",
+    "#### Four",
+    "**Answer:** B",
+    "Answer: B",
+    "- **Answer**: B",
+    "**Suggestion:** A",
+    "A) one",
+    "_waiting_",
+    "waiting",
+    "\\_waiting_",
+    "\\### Q9: x",
+    "<!--",
+    "-->",
+    "<!-- by ada -->",
+    "\\<!-- x -->",
+    "```",
+    "```sh",
+    "---",
+    "***",
+    "\\---",
+    "Decision: approve",
+    "Done: yes",
+    "Comments: none",
+    "B",
+    "wegen der Größe – ümläut 中",
+    "\u2028",
+    "\x0c",
+    "\x85",
+    "  ",
+    "",
+    "\\",
+    "<",
+    "*",
+]
+
+
+def nasty_text() -> st.SearchStrategy[str]:
+    """What a person could answer and a child could write: lines that look like structure, in any order."""
+    piece = st.sampled_from(_PIECES) | st.text(max_size=12)
+    joint = st.sampled_from(["\n", "\r\n", "\r", " ", "", "\n\n"])
+    return st.lists(st.tuples(piece, joint), max_size=8).map(lambda parts: "".join(map("".join, parts)))

@@ -1,0 +1,232 @@
+"""Questions and answers in one Markdown file that children, people and editors write."""
+
+import re
+
+import pytest
+from arbitrary import PROPERTY, nasty_text
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samoloop.questions import Question, opened, parse, waiting, with_answers, words
+
+TEXT = """\
+# Questions
+
+### Q1: Which token lifetime?
+Why it matters, in a line or two.
+And a second.
+A) 15 minutes with refresh
+B) 24 hours
+**Suggestion:** A - limits the damage of a leak
+**Answer:** _waiting_
+
+### Q2: Who may log in?
+**Answer:** _waiting_
+
+## Notes
+
+### Q3. And then?
+- A) this
+B. that
+**Suggestion:** the usual way
+**Answer:** _waiting_
+"""
+
+
+def answer_of(text: str, id: str = "Q1") -> str:
+    return next(question.answer for question in parse(text) if question.id == id)
+
+
+def file_with(answer: str) -> str:
+    return (
+        f"# Questions\n\n### Q1: Which?\nA) one\nB) two\n**Answer:** {answer}\n\n### Q2: Next?\n**Answer:** _waiting_\n"
+    )
+
+
+def test_a_question_is_read_with_all_its_parts() -> None:
+    first, second, third = parse(TEXT)
+    assert first == Question(
+        "Q1",
+        "Which token lifetime?",
+        why="Why it matters, in a line or two. And a second.",
+        options=(("A", "15 minutes with refresh"), ("B", "24 hours")),
+        suggestion="A - limits the damage of a leak",
+    )
+    assert second == Question("Q2", "Who may log in?")
+    assert third == Question("Q3", "And then?", options=(("A", "this"), ("B", "that")), suggestion="the usual way")
+
+
+@pytest.mark.parametrize("line", ["A) one", "A. one", "- A) one", "* A. one", "**A)** one", "**A.** one", "  A) one"])
+def test_options_may_be_written_in_many_ways(line: str) -> None:
+    text = f"### Q1: Which?\n{line}\n**Answer:** _waiting_\n"
+    assert parse(text)[0].options == (("A", "one"),)
+
+
+@pytest.mark.parametrize(
+    ("suggestion", "answer"),
+    [
+        ("A - limits the damage", "A"),
+        ("**B**, because", "B"),
+        ("A", "A"),
+        ("D - there is no D", "D - there is no D"),
+        ("As before", "As before"),
+        ("", ""),
+    ],
+)
+def test_a_suggestion_is_taken_by_its_letter_or_its_words(suggestion: str, answer: str) -> None:
+    question = Question("Q1", "t", options=(("A", "one"), ("B", "two")), suggestion=suggestion)
+    assert question.suggested_answer == answer
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *("_waiting_", "", " ", "waiting", "*waiting*", "**_waiting_**", "...", "_", "_wait", "_waiting", "---"),
+        *("<!-- hint -->", "_waiting_ <!-- hint -->", "<!-- cut", "<!"),
+    ],
+)
+def test_what_is_no_answer_waits(mark: str) -> None:
+    assert answer_of(file_with(mark)) == ""
+    assert [question.id for question in waiting(file_with(mark))] == ["Q1", "Q2"]
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("A", "A"),
+        ("A - but only for admins", "A - but only for admins"),
+        ("neither, use the session", "neither, use the session"),
+        ("_waiting_ B", "B"),
+        ("B _waiting_", "B"),
+        ("**B**", "**B**"),
+        ("B <!-- by ada -->", "B"),
+        ("B <!-- a remark --> or so", "B  or so"),
+        ("one\n\nand two\n\n---", "one\n\nand two"),
+        ("- first\n- second", "- first\n- second"),
+        ("wait", "wait"),
+    ],
+)
+def test_an_answer_is_a_letter_a_letter_with_words_or_words(written: str, answer: str) -> None:
+    assert answer_of(file_with(written)) == answer
+    assert answer_of(file_with(written), "Q2") == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["**Answer:** B", "**Answer**: B", "Answer: B", "answer: B", "- **Answer:** B", "__Answer:__ B", "*Answer*: B"],
+)
+def test_the_answer_line_may_be_decorated(line: str) -> None:
+    assert answer_of(f"### Q1: Which?\n{line}\n") == "B"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_any_editor_s_line_ends_will_do(newline: str) -> None:
+    text = with_answers(TEXT, {"Q1": "A"}).replace("\n", newline)
+    assert answer_of(text) == "A"
+    assert [question.id for question in waiting(text)] == ["Q2", "Q3"]
+
+
+def test_an_answer_is_signed_and_the_signature_is_no_part_of_it() -> None:
+    text = with_answers(TEXT, {"Q1": "A"}, by="ada (phone)")
+    assert "**Answer:** A <!-- by ada (phone) -->\n" in text
+    first = parse(text)[0]
+    assert (first.answer, first.by) == ("A", "ada (phone)")
+
+
+@pytest.mark.parametrize("by", ["x --> y", "x ---> y", "<!-- z", "a\nb", "----", "-->"])
+def test_no_name_breaks_out_of_its_signature(by: str) -> None:
+    first, second, third = parse(with_answers(TEXT, {"Q1": "A"}, by=by))
+    assert (first.answer, second.answer, third.answer) == ("A", "", "")
+
+
+def test_answering_changes_nothing_else_of_the_file() -> None:
+    text = TEXT.replace("Why it matters", "Why\u2028 it\x0c matters").replace("## Notes", "## Notes\n\n| a | b |")
+    changed = with_answers(text, {"Q2": "admins"})
+    assert changed == text.replace("log in?\n**Answer:** _waiting_", "log in?\n**Answer:** admins")
+
+
+def test_an_answer_can_be_taken_back() -> None:
+    assert with_answers(with_answers(TEXT, {"Q1": "A", "Q3": "B"}), {"Q1": "", "Q3": " "}) == opened(TEXT, {})
+
+
+def test_a_question_without_an_answer_line_gets_one() -> None:
+    assert with_answers("### Q1: Which?\nA) one\n\n", {"Q1": "A"}) == "### Q1: Which?\nA) one\n**Answer:** A\n\n"
+
+
+def test_an_example_in_a_fence_is_no_question() -> None:
+    text = "```\n### Q1: shape\n**Answer:** B\n```\n### Q2: real\n```\n**Answer:** B\n```\n**Answer:** _waiting_\n"
+    assert [(question.id, question.answer) for question in parse(text)] == [("Q2", "")]
+    assert answer_of(with_answers(text, {"Q2": "yes"}), "Q2") == "yes"
+
+
+def test_a_fence_that_nobody_closed_does_not_make_a_question_unanswerable() -> None:
+    text = opened("### Q1: Which?\n```\nsome code\n**Answer:** _waiting_\n", {})
+    assert [question.id for question in waiting(text)] == ["Q1"]
+    assert answer_of(with_answers(text, {"Q1": "A"})) == "A"
+
+
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+GIVEN = {"Q1": {"title": "Which token lifetime?", "answer": "A\n### not a question"}}
+
+
+def test_opening_keeps_what_a_person_answered_and_blanks_the_rest() -> None:
+    text = opened(with_answers(TEXT, {"Q1": "B, said the child", "Q2": "everybody"}), GIVEN)
+    assert [(q.id, q.answer) for q in parse(text)] == [("Q1", "A\n### not a question"), ("Q2", ""), ("Q3", "")]
+
+
+def test_an_answer_counts_for_the_same_question_only() -> None:
+    text = opened(TEXT.replace("Which token lifetime?", "Delete everything?"), GIVEN)
+    assert [question.id for question in waiting(text)] == ["Q1", "Q2", "Q3"]
+
+
+def test_of_a_repeated_question_only_the_last_stays() -> None:
+    text = opened("### Q1: First?\n**Answer:** B\n\n### Q1: Second?\n**Answer:** _waiting_\n", {})
+    assert text == "### Q1: Second?\n**Answer:** _waiting_\n\n"
+
+
+def test_opening_twice_is_opening_once() -> None:
+    once = opened(TEXT, GIVEN)
+    assert opened(once, GIVEN) == once
+
+
+# --- whatever is written ----------------------------------------------------------------------------------------------
+
+
+def as_text(answer: str) -> str:
+    """An answer as it can be read back: line ends and outer white space do not count, saying nothing is no answer."""
+    return re.sub(r"\r\n|\r", "\n", answer.strip()) if words(answer) else ""
+
+
+@PROPERTY
+@given(nasty_text(), nasty_text(), st.text(max_size=20))
+def test_any_answer_reads_back_and_touches_no_other_question(one: str, two: str, by: str) -> None:
+    before = parse(TEXT)
+    after = parse(with_answers(TEXT, {"Q1": one, "Q3": two}, by))
+    assert [question.answer for question in after] == [as_text(one), "", as_text(two)]
+    for old, new in zip(before, after, strict=True):
+        assert (new.id, new.title, new.why, new.options) == (old.id, old.title, old.why, old.options)
+        assert new.suggestion == old.suggestion
+
+
+@PROPERTY
+@given(nasty_text(), nasty_text())
+def test_an_answer_that_is_changed_is_replaced_as_a_whole(one: str, two: str) -> None:
+    text = with_answers(with_answers(TEXT, {"Q2": one}), {"Q2": two})
+    assert text == with_answers(TEXT, {"Q2": two})
+
+
+@PROPERTY
+@given(st.lists(st.one_of(nasty_text(), st.just(TEXT)), max_size=2).map("\n".join))
+def test_whatever_the_child_wrote_nothing_is_answered_at_opening_nor_in_any_part_of_it(text: str) -> None:
+    text = opened(text, {})
+    assert all(not question.answer for question in parse(text))
+    for cut in range(len(text)):
+        assert all(not question.answer for question in parse(text[:cut]))
+
+
+@PROPERTY
+@given(nasty_text())
+def test_what_a_person_answered_before_survives_another_opening(answer: str) -> None:
+    given = {"Q2": {"title": "Who may log in?", "answer": as_text(answer)}}
+    assert answer_of(opened(TEXT, given), "Q2") == as_text(answer)
