@@ -15,7 +15,7 @@ from samoloop.durations import format_seconds
 from samoloop.endings import ended_line, oddities, tokens_so_far
 from samoloop.gates import read_questions
 from samoloop.journal import Event
-from samoloop.live_block import LiveBlock
+from samoloop.live_block import LiveBlock, Paper, abandon
 from samoloop.next_steps import waits_for
 from samoloop.outcome import Collector
 from samoloop.providers.base import Usage
@@ -27,6 +27,7 @@ from samoloop.terminal import dollars, one_line, printable, resumes
 from samoloop.view import Running, View
 
 TICK_SECONDS = 0.5
+_LONGEST_DOING = 300
 _DULL_TERMINALS = ("dumb", "unknown", "")
 _STYLES = {
     Kind.WAIT: "yellow",
@@ -69,7 +70,7 @@ class Plain:
             self._stream.write(printable(sentence) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
-            pass  # the reader is gone; the work goes on
+            abandon(self._stream)  # the reader is gone; the work goes on
 
     def started(self, running: Running) -> None:
         self.say(f"{running.iteration:03d} {running.phase}: started, {_who(running)}")
@@ -91,11 +92,9 @@ class Screen:
     """A live block at the bottom, redrawn twice a second; all else scrolls away above it."""
 
     def __init__(self, session: Session, stop: StopRequest, stream: TextIO) -> None:
-        from rich.console import Console
-
         self._session = session
         self._stop = stop
-        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._paper = Paper(stream)
         self._gates = _Gates(session)
         names = [phase.name for phase in session.state().live_workflow.phases]
         self._label_width = 4 + max(map(len, names))
@@ -117,7 +116,7 @@ class Screen:
         def content() -> list[Any]:
             return self._block_lines(running, place, began, spent)
 
-        self._block = LiveBlock(self._console, content, TICK_SECONDS)
+        self._block = LiveBlock(self._paper, content, TICK_SECONDS)
 
     def progress(self, collector: Collector) -> None:
         self._collector = collector
@@ -145,16 +144,11 @@ class Screen:
     def _print(self, *parts: str | tuple[str, str]) -> None:
         from rich.text import Text
 
-        if self._stop.terminal_gone:
-            return
-        text = Text.assemble(*parts)
+        line = self._paper.styled(Text.assemble(*parts)) + "\n"
         if self._block:
-            self._block.print_above(text)
-            return
-        try:
-            self._console.print(text, soft_wrap=True)
-        except (OSError, ValueError):
-            self._stop.terminal_gone = True
+            self._block.draw(line)
+        else:
+            self._paper.write(line)
 
     def _block_lines(self, running: Running, place: str, began: float, spent: float) -> list[Any]:
         from rich.text import Text
@@ -165,7 +159,7 @@ class Screen:
         lines = [Text.assemble(*head, (f"  {place}", "dim"))]
         doing = self._collector.last_tool or self._collector.last_text
         if doing:
-            lines.append(Text(f"  ▸ {one_line(doing, self._console.width)}"))
+            lines.append(Text(f"  ▸ {one_line(doing, _LONGEST_DOING)}"))
         lines.append(Text(f"  {_costs(self._collector.usage, spent)}", "dim"))
         if self._stop.finish:
             words = "ending the child" if self._stop.now else "stopping after this iteration; Ctrl-C again ends it now"

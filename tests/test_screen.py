@@ -1,0 +1,322 @@
+"""The worker's view: plain lines for a file, and a live block on a real terminal (a pseudo-terminal here)."""
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import recorded
+
+from samoloop.outcome import Collector
+from samoloop.providers.base import Text, Tool, Usage
+from samoloop.rules import Decision, Kind
+from samoloop.screen import Plain, Screen, open_view
+from samoloop.session import Session
+from samoloop.signals import GateKind
+from samoloop.stop import StopRequest
+from samoloop.view import Running, View
+
+PATIENCE_SECONDS = 10
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    return recorded.make_session(tmp_path)
+
+
+def running(session: Session) -> Running:
+    started = session.state().open
+    assert started is not None
+    return Running(session.name, started["phase"], started["iteration"], started["attempt"], "claude", "opus", 1800.0)
+
+
+def end(session: Session, view: View, **decision: Any) -> None:
+    event = recorded.end(session, decision)
+    view.ended(event, Decision(Kind(decision["kind"]), decision.get("phase")))
+
+
+class Terminal:
+    """A pseudo-terminal, and all that was written to it."""
+
+    def __init__(self, columns: int) -> None:
+        self._reader, self.descriptor = pty.openpty()
+        self.resize(columns)
+        self._written = bytearray()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def resize(self, columns: int) -> None:
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    @property
+    def written(self) -> str:
+        return self._written.decode(errors="replace").replace("\r\n", "\n")
+
+    def plain(self) -> str:
+        """What was written, without colours and moves of the cursor."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.written)
+
+    def wait_for(self, seen: Callable[[str], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not seen(self.plain()):
+            assert time.monotonic() < deadline, self.plain()
+            time.sleep(0.01)
+
+    def _read(self) -> None:
+        try:
+            while data := os.read(self._reader, 65536):
+                self._written += data
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+        self._thread.join(PATIENCE_SECONDS)
+        os.close(self._reader)
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 80) -> Iterator[tuple[Terminal, io.TextIOWrapper]]:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    found = Terminal(columns)
+    stream = os.fdopen(os.dup(found.descriptor), "w", encoding="utf-8")
+    try:
+        yield found, stream
+    finally:
+        stream.close()
+        found.close()
+
+
+class Refusing(io.StringIO):
+    """A terminal that goes away, as it does when the window is closed."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        super().__init__()
+        self._stream = stream
+        self.gone = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        if self.gone:
+            raise OSError(5, "Input/output error")
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+# --- not a terminal ------------------------------------------------------------------------------------------------
+
+
+def test_a_file_gets_plain_lines_and_no_progress(session: Session) -> None:
+    stream = io.StringIO()
+    with open_view(session, StopRequest(), stream) as view:
+        assert isinstance(view, Plain)
+        view.say("hello")
+        recorded.start(session)
+        view.started(running(session))
+        collector = Collector()
+        collector.take([Tool("1", "Bash", "ls", running=True)])
+        view.progress(collector)
+        end(session, view, kind="continue", phase="requirements")
+    assert stream.getvalue().splitlines() == [
+        "hello",
+        "001 investigation: started, claude opus",
+        "001 investigation      12s  0.04 USD  → requirements",
+    ]
+
+
+def test_a_dumb_terminal_gets_plain_lines(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch) as (_, stream):
+        monkeypatch.setenv("TERM", "dumb")
+        with open_view(session, StopRequest(), stream) as view:
+            assert isinstance(view, Plain)
+
+
+def test_a_reader_that_went_away_does_not_end_the_work(session: Session) -> None:
+    class Gone(io.StringIO):
+        refused = 0
+
+        def flush(self) -> None:
+            self.refused += 1
+            raise BrokenPipeError
+
+    stream = Gone()
+    with open_view(session, StopRequest(), stream) as view:
+        view.say("into the void")
+        view.say("and again")
+    assert stream.refused == 2
+
+
+def test_an_old_encoding_loses_the_arrow_and_not_the_line(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    with path.open("w", encoding="latin-1") as stream, open_view(session, StopRequest(), stream) as view:
+        recorded.start(session)
+        end(session, view, kind="continue", phase="requirements")
+    assert path.read_bytes() == b"001 investigation      12s  0.04 USD  ? requirements\n"
+
+
+def test_control_characters_are_shown_and_not_sent(session: Session) -> None:
+    stream = io.StringIO()
+    with open_view(session, StopRequest(), stream) as view:
+        recorded.start(session)
+        end(session, view, kind="blocked", reason="look: \x1b[2J\x07")
+    assert "\x1b" not in stream.getvalue()
+    assert "look: ␛[2J␇" in stream.getvalue()
+
+
+def test_a_gate_says_what_is_asked_and_which_commands_answer(session: Session) -> None:
+    stream = io.StringIO()
+    with open_view(session, StopRequest(), stream) as view:
+        recorded.ask_questions(session, "Q1", "Q2")
+        waiting = Decision(Kind.WAIT, "investigation", "waits for answers to Q1, Q2", gate=GateKind.QA_ANSWERS)
+        view.waiting(waiting)
+        first = stream.getvalue()
+        view.waiting(Decision(Kind.WAIT, "investigation", "waits for answers (Q2 has none)", gate=GateKind.QA_ANSWERS))
+    assert first.splitlines() == [
+        "investigation waits for answers to Q1, Q2",
+        "  Q1: Which way Q1? (A/B)",
+        "  Q2: Which way Q2? (A/B)",
+        "  samoloop questions 26-11-21-auth             # read the questions",
+        "  samoloop answer 26-11-21-auth Q1=... Q2=...  # answer, or edit _qa.md",
+        "  samoloop answer 26-11-21-auth --suggested    # take the suggestions",
+    ]
+    assert stream.getvalue().removeprefix(first) == "waits for answers (Q2 has none)\n"
+
+
+def test_a_limit_says_when_it_goes_on(session: Session) -> None:
+    stream = io.StringIO()
+    with open_view(session, StopRequest(), stream) as view:
+        view.waiting(Decision(Kind.LIMITED, "planning", "the limit is reached", not_before=time.time() + 7260))
+    assert re.fullmatch(r"resumes .*\d\d:\d\d, in 2h 0[01]m: the limit is reached\n", stream.getvalue())
+
+
+# --- a terminal -----------------------------------------------------------------------------------------------------
+
+
+def test_the_block_shows_child_time_tool_and_cost_and_goes_away(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with terminal(monkeypatch) as (screen, stream), open_view(session, StopRequest(), stream) as view:
+        assert isinstance(view, Screen)
+        recorded.start(session)
+        view.started(running(session))
+        screen.wait_for(lambda text: "001 investigation" in text and "1 of at most 20 in this phase" in text)
+        collector = Collector()
+        collector.take([Tool("1", "Bash", "pytest [bold]", running=True), Usage(12_300, 950, cost_usd=0.04)])
+        view.progress(collector)
+        screen.wait_for(lambda text: "▸ Bash pytest [bold]" in text and "12.3k in, 950 out, 0.04 USD" in text)
+        screen.wait_for(lambda text: "  1s" in text)
+        end(session, view, kind="continue", phase="requirements")
+        screen.wait_for(lambda text: "→ requirements\n" in text)
+        after_the_block = screen.written.rpartition("\x1b[2K")[2]
+        assert "▸" not in after_the_block
+        assert "→ requirements" in after_the_block
+
+
+def test_a_lasting_line_goes_above_the_block(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch) as (screen, stream), open_view(session, StopRequest(), stream) as view:
+        recorded.start(session)
+        view.started(running(session))
+        view.say("a word in between")
+        screen.wait_for(lambda text: "a word in between\n● 001 investigation" in text)
+
+
+def test_no_line_of_the_block_is_wider_than_the_terminal(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch, columns=30) as (screen, stream), open_view(session, StopRequest(), stream) as view:
+        recorded.start(session)
+        view.started(running(session))
+        collector = Collector()
+        collector.take([Text("long words " * 50)])
+        view.progress(collector)
+        screen.wait_for(lambda text: "▸ long words" in text)
+        assert all(len(line) < 30 for line in screen.plain().replace("\r", "\n").split("\n"))
+
+
+def test_after_the_window_became_narrower_the_wrapped_rows_are_erased(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with terminal(monkeypatch, columns=80) as (screen, stream), open_view(session, StopRequest(), stream) as view:
+        recorded.start(session)
+        view.started(running(session))
+        screen.wait_for(lambda text: "1 of at most 20 in this phase" in text)
+        wide = screen.plain().rpartition("\r")[2].split("\n")
+        screen.resize(40)
+        rows = sum(-(-len(line) // 40) for line in wide)
+        assert rows == len(wide) + 1
+        screen.wait_for(lambda text: "…" in text)
+        assert screen.written.count("\x1b[1A") >= rows - 1
+        assert "\r\x1b[2K" + "\x1b[1A\r\x1b[2K" * (rows - 1) + "\x1b" in screen.written
+
+
+def test_no_color_means_no_colours(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    with terminal(monkeypatch) as (screen, stream), open_view(session, StopRequest(), stream) as view:
+        recorded.start(session)
+        view.started(running(session))
+        end(session, view, kind="failed", reason="no")
+        screen.wait_for(lambda text: "→ failed" in text)
+        assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", screen.written)
+
+
+def test_the_first_ctrl_c_is_answered_on_the_screen(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = StopRequest()
+    with terminal(monkeypatch) as (screen, stream), open_view(session, stop, stream) as view:
+        recorded.start(session)
+        view.started(running(session))
+        stop.ask_to_finish()
+        screen.wait_for(lambda text: "stopping after this iteration; Ctrl-C again ends it now" in text)
+        stop.ask_now()
+        screen.wait_for(lambda text: "ending the child" in text)
+
+
+def test_a_terminal_that_is_gone_does_not_end_the_work(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch) as (screen, stream):
+        refusing = Refusing(stream)
+        with open_view(session, StopRequest(), refusing) as view:
+            recorded.start(session)
+            view.started(running(session))
+            refusing.gone = True
+            view.say("into the void")
+            end(session, view, kind="continue", phase="requirements")
+            refusing.gone = False
+            view.say("and again")
+        stream.flush()
+    assert "again" not in screen.plain()
+
+
+def test_an_adopted_child_is_shown_with_the_time_since_its_start(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with terminal(monkeypatch) as (screen, stream), open_view(session, StopRequest(), stream) as view:
+        recorded.start(session)
+        started = session.state().open
+        assert started is not None
+        started["time"] -= 600
+        view.started(running(session))
+        screen.wait_for(lambda text: "  10m 00s" in text)
+
+
+def test_a_worker_that_looks_at_nothing_loads_no_rich() -> None:
+    code = (
+        "import sys, samoloop.screen, samoloop.cli.look; print([m for m in sys.modules if m.split('.')[0] == 'rich'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
