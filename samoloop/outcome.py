@@ -28,10 +28,10 @@ class Outcome:
 
     @property
     def cli_failed(self) -> bool:
-        """The CLI itself says or shows that it could not do its work. What it says when we end it does not count."""
-        if self.ended_by is not EndedBy.EXIT:
-            return False
-        return self.failure is not None or self.exit_code != 0 or (self.result is not None and not self.result.ok)
+        """The CLI itself says or shows that it could not do its work; how it ended counts only if we did not end it."""
+        failed_result = self.result is not None and not self.result.ok
+        own_end = self.ended_by is EndedBy.EXIT
+        return self.failure is not None or (own_end and (self.exit_code != 0 or failed_result))
 
     def to_json(self) -> dict[str, Any]:
         """For the journal: short, without empty fields."""
