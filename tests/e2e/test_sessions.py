@@ -245,5 +245,5 @@ def test_doctor_finds_every_cli_with_its_version(project: Project) -> None:
     for cli in CLIS.values():
         project.environ |= cli.setup("http://127.0.0.1:9").environ
     done = project.samoloop("doctor", "--json")
-    for version in ("2.1.197", "0.169.0", "0.61.0", "1.18.33"):
+    for version in ("2.1.197", "0.169.0", "0.61.0", "1.18.33", "2.4.6"):
         assert version in done.stdout, said(done)
