@@ -174,13 +174,13 @@ def _answer_block(lines: list[str], answer: str, by: str) -> list[str]:
         head.append("```")  # else the answer would be part of the example
     if not words(answer):
         return [*head, f"**Answer:** {WAITING}", ""]
-    name = re.sub("-{2,}", "-", " ".join(by.split()))
-    return [*head, f"**Answer:** {_harmless(answer)}" + (f" <!-- by {name} -->" if name else ""), ""]
+    name = " ".join(by.split()).replace("-->", "").replace("<!--", "").strip()
+    return [*head, f"**Answer:** {harmless(answer)}" + (f" <!-- by {name} -->" if name else ""), ""]
 
 
-def _harmless(answer: str) -> str:
-    """The answer with a backslash wherever it could be read as something else."""
-    lines = _lines(_TO_ESCAPE.sub(r"\\\1", answer.strip()))
+def harmless(text: str) -> str:
+    """A person's words with a backslash wherever they could be read as something else; `words` is the inverse."""
+    lines = _lines(_TO_ESCAPE.sub(r"\\\1", text.strip()))
     return "\n".join(f"\\{line}" if _is_structure(line.lstrip("\\")) else line for line in lines)
 
 
