@@ -183,7 +183,8 @@ def _adopt(known: Known, press: Press, tap: Tap) -> None:
     target = next((id for id in ("", *gate.questions) if target_tag(gate.id, id) == press.target), None)
     if target is not None:
         role = Role.QUESTION if target else Role.PLAN if press.kind is buttons.Kind.PLAN else Role.ACTION
-        brief = "\n".join(f"<b>{escape(line)}</b>" for line in tap.text.splitlines()[:3] if line)
+        lines = [line for line in tap.text.splitlines() if line.strip()][: 2 if target else 1]
+        brief = "\n".join(f"<b>{escape(line)}</b>" for line in lines)
         known.ledger.sent(
             Sent(tap.message_id, role, time.time(), 0, "", gate.id, target, press.hash, brief, waits=True)
         )

@@ -87,7 +87,7 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
         phone.ann.tap(first, "A ·")
         phone.standin.wait(lambda: "Ann, " in phone.shown(first), 20)
     with machine.relay():
-        phone.ann.reply(phone.bot("question 2 of 2"), "A")  # a worker is started by it
+        phone.ann.reply(phone.bot("question 2 of 2"), "15 %")  # a worker is started by it
         plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
         machine.kill_worker()
     with machine.relay():
