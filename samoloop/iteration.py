@@ -66,10 +66,13 @@ def begin(worker: Worker) -> Begun:
     for note in worker.mend_worktree():
         worker.view.say(note)
     worktree = worker.worktree if config.commit else None
+    worker.at("iteration due")
     worker.restore_overview()
+    worker.at("overview restored")
     inbox = take_inbox(session.dir, stem)
     worker.at("inbox taken")
     write_prompt(worker, request, iteration, attempt, inbox)
+    worker.at("prompt written")
     remove(session.dir / signals.FILE_NAME)
     worker.at("signal removed")
     marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
@@ -196,7 +199,9 @@ def adopt(worker: Worker) -> Begun:
         boot=started["boot"],
     )
     if child.alive:
+        worker.at("child found")
         session.record("adopted", iteration=started["iteration"], attempt=started["attempt"], pid=child.pid)
+        worker.at("adoption journaled")
         worker.view.say(
             f"iteration {started['iteration']}: its child is still at work (process {child.pid}), waiting for it"
         )
@@ -249,6 +254,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
     mended = worker.mend_worktree()
     worker.restore_overview()
+    worker.at("commit due")
     committed = keep_work(worker, started) if worker.config.commit else None
     worker.at("work committed")
     tree = content(worker, committed)
@@ -280,6 +286,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
         notes=[*mended, *git_notes(committed)],
         said=collector.last_text[-500:],
     )
+    worker.at("checkpoint due")
     keep_checkpoint(worker, begun, committed, line, decision)
     worker.at("checkpoint made")
     event = session.record_line(line)
@@ -303,6 +310,7 @@ def understand(worker: Worker, signal: Signal | BadSignal) -> Signal | BadSignal
 
 def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decision:
     """Nobody knows how far the child came: the iteration runs again, told so."""
+    worker.at("interruption found")
     note = f"Attempt {started['attempt']} of iteration {started['iteration']} did not end properly ({why})."
     worker.session.record(
         "interrupted",
@@ -312,6 +320,7 @@ def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decisio
         note=note,
         why=why,
     )
+    worker.at("interruption journaled")
     worker.view.say(f"iteration {started['iteration']} was interrupted: {why}; it runs again")
     return Decision(Kind.RETRY, worker.state.phase, why)
 

@@ -36,6 +36,7 @@ def _put(worker: Worker, gate: Gate, text: str | None, replaces: bool = False) -
     worker.at("gate file in place")
     worker.restore_overview()
     worker.checkpoint(f"{gate.iteration:03d} {gate.phase}: gate {gate.id} opened")
+    worker.at("gate checkpoint made")
     worker.announce(announcement(worker, gate))
     worker.at("gate announced")
 

@@ -35,6 +35,7 @@ def iterate(worker: Worker) -> Decision:
     worker.awake.on()
     decision = step(worker)
     tell_decision(worker, decision)
+    worker.at("decision told")
     return decision
 
 
@@ -133,10 +134,14 @@ def halt(worker: Worker, condition: Condition, reason: str) -> Decision:
 def rest(worker: Worker, decision: Decision) -> Decision:
     """Leave the folder so that people can read it, and remember the overview, whose phase they may change."""
     if worker.state.condition in AT_REST:
+        worker.at("rest due")
         worker.restore_overview()
         write_report(worker)
+        worker.at("report written")
         worker.checkpoint(f"{worker.state.iteration:03d} {worker.state.phase}: at rest, {worker.state.condition}")
+        worker.at("rest checkpoint made")
         worker.session.record("rested", overview=file_hash(worker.session.dir / overview.FILE_NAME))
+        worker.at("rest journaled")
     return decision
 
 

@@ -59,6 +59,7 @@ def create(
 def prepare(worker: Worker) -> None:
     """Do `init`; may be run again after a crash. Raises SessionError where the setup command fails."""
     session, state = worker.session, worker.state
+    worker.at("init due")
     worktree, lines = _make_worktree(worker)
     worker.at("worktree made")
     setup = _run_setup(worker, worktree)
@@ -68,6 +69,7 @@ def prepare(worker: Worker) -> None:
     if not path.exists():
         task = (session.dir / overview.TASK_FILE).read_text(encoding="utf-8", errors="replace")
         write_atomic(path, overview.skeleton(session.task, task, phase))
+    worker.at("overview made")
     if worker.config.commit:
         snapshot = worktree.snapshot()
         last = checkpoint.tip(worktree, worker.ref)
@@ -80,6 +82,7 @@ def prepare(worker: Worker) -> None:
         tree = None
     worker.at("first checkpoint made")
     session.record("prepared", phase=phase, notes=lines, setup=setup, tree=tree)
+    worker.at("init journaled")
     for line in lines:
         worker.view.say(line)
 
