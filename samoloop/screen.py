@@ -61,9 +61,9 @@ class Plain:
     """Lines for a file, a pipe or a log: no control codes, nothing that is written over."""
 
     def __init__(self, session: Session, stream: TextIO) -> None:
-        self._session = session
         self._stream = stream
         self._gates = _Gates(session)
+        self._label_width = _label_width(session)
 
     def say(self, sentence: str) -> None:
         try:
@@ -79,7 +79,7 @@ class Plain:
         """Only the end is worth a line."""
 
     def ended(self, event: Event, decision: Decision) -> None:
-        self.say(ended_line(event, time.time()))
+        self.say(ended_line(event, time.time(), self._label_width))
         for sentence in oddities(event):
             self.say(f"    {sentence}")
 
@@ -96,8 +96,7 @@ class Screen:
         self._stop = stop
         self._paper = Paper(stream)
         self._gates = _Gates(session)
-        names = [phase.name for phase in session.state().live_workflow.phases]
-        self._label_width = 4 + max(map(len, names))
+        self._label_width = _label_width(session)
         self._block: LiveBlock | None = None
         self._collector = Collector()
 
@@ -198,6 +197,11 @@ class _Gates:
                 letters = "/".join(letter for letter, _ in question.options)
                 lines.append(one_line(f"{question.id}: {question.title}" + (f" ({letters})" if letters else "")))
         return [f"  {line}" for line in lines]
+
+
+def _label_width(session: Session) -> int:
+    """Of the longest `003 implementation`, so that the lines of all iterations stand under each other."""
+    return max(len(f"000 {name}") for name in session.state().live_workflow.names)
 
 
 def _who(running: Running) -> str:

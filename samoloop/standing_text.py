@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from samoloop.durations import format_seconds
-from samoloop.endings import ended_line, tokens_so_far
+from samoloop.endings import ended_line, iteration_label, tokens_so_far
 from samoloop.journal import moment
 from samoloop.terminal import age, dollars, one_line, resumes
 
@@ -43,7 +43,8 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
         lines.append((f"  {name:<9} {one_line(value)}", "plain"))
     if standing["last"]:
         lines += [("", "plain"), ("  last iterations", "dim")]
-        lines += [(f"    {ended_line(event, epoch)}", "plain") for event in standing["last"]]
+        width = max(len(iteration_label(event)) for event in standing["last"])
+        lines += [(f"    {ended_line(event, epoch, width)}", "plain") for event in standing["last"]]
     if standing["next"]:
         width = max(len(one_line(step["command"])) for step in standing["next"])
         lines += [("", "plain"), ("  what you can do", "dim")]
@@ -75,14 +76,14 @@ def _cells(row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
         waits = f"{resumes(moment(row['not_before']).timestamp(), now.timestamp())}: {waits}"
     elif row["condition"] in ("running", "ready") and not row["worker_alive"]:
         waits = "no worker is running"
-    cost = _money(row["cost_usd"], row["unpriced"])
+    cost = _money(row["cost_usd"], row["unpriced"]) if row["iteration"] else ""
     return row["session"], stands, str(row["iteration"] or ""), last, cost, one_line(waits)
 
 
 def _where(standing: Mapping[str, Any]) -> str:
     phase, number = standing["phase"], standing["iteration"]
     if standing["condition"] == "done":
-        return f"done, after {number} iterations"
+        return f"done, after {_iterations(number)}"
     if not number:
         return f"{standing['condition']}, before {phase}"
     attempt = f", attempt {standing['attempt']}" if standing["attempt"] > 1 else ""
@@ -99,9 +100,9 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
         since = f", for {format_seconds((now - moment(child['since'])).total_seconds())}" if child["since"] else ""
         process = f", process {child['pid']}" if child["pid"] else ""
         facts.append(("child", f"{who}{process}{since}"))
-    spent = f"{totals['iterations']} iterations, {format_seconds(totals['seconds'])} of work"
+    spent = f"{_iterations(totals['iterations'])}, {format_seconds(totals['seconds'])} of work"
     tokens = tokens_so_far(totals) if totals["input_tokens"] or totals["output_tokens"] else ""
-    money = _money(totals["cost_usd"], totals["unpriced"])
+    money = _money(totals["cost_usd"], totals["unpriced"]) if totals["iterations"] else ""
     facts += [
         ("spent", ", ".join(word for word in (spent, money, tokens) if word)),
         ("changed", f"{age(moment(standing['updated']), now)} ago"),
@@ -117,7 +118,11 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
 
 
 def _money(cost_usd: float, unpriced: int) -> str:
-    """The known part, and that there is an unknown one; empty before anything was spent."""
+    """The known part, and that there is an unknown one."""
     if not unpriced:
-        return dollars(cost_usd) if cost_usd else ""
+        return dollars(cost_usd)
     return f"{dollars(cost_usd)} + unknown" if cost_usd else dollars(None)
+
+
+def _iterations(number: int) -> str:
+    return f"{number} iteration" + ("" if number == 1 else "s")

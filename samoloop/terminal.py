@@ -31,8 +31,10 @@ def count(number: int) -> str:
 
 
 def dollars(cost_usd: float | None) -> str:
-    """A cost; what is unknown is never shown as nothing."""
-    return "cost unknown" if cost_usd is None else f"{cost_usd:.2f} USD"
+    """A cost; what is unknown, or very little, is never shown as nothing."""
+    if cost_usd is None:
+        return "cost unknown"
+    return "<0.01 USD" if 0 < cost_usd < 0.005 else f"{cost_usd:.2f} USD"
 
 
 def clock_time(epoch: float, now: float) -> str:

@@ -201,7 +201,7 @@ def test_status_of_a_session_that_is_done_names_the_branch_to_merge(session: Ses
     recorded.start(session)
     recorded.end(session, {"kind": "done", "summary": "all good"})
     text = look(session, "status")
-    assert "done, after 1 iterations" in text
+    assert "done, after 1 iteration\n" in text
     assert "all good" in text
     assert "git merge samoloop/auth" in text
 

@@ -153,6 +153,7 @@ def test_a_later_attempt_is_said_with_its_time() -> None:
     [
         ({"cost_usd": 0.04}, "0.04 USD"),
         ({"cost_usd": 0.0}, "0.00 USD"),
+        ({"cost_usd": 0.001}, "<0.01 USD"),
         ({}, "cost unknown"),
         ({"input_tokens": 12_300, "output_tokens": 950}, "12.3k in, 950 out"),
     ],

@@ -139,7 +139,7 @@ def test_a_file_gets_plain_lines_and_no_progress(session: Session) -> None:
     assert stream.getvalue().splitlines() == [
         "hello",
         "001 investigation: started, claude opus",
-        "001 investigation      12s  0.04 USD  → requirements",
+        "001 investigation       12s  0.04 USD  → requirements",
     ]
 
 
@@ -170,7 +170,7 @@ def test_an_old_encoding_loses_the_arrow_and_not_the_line(session: Session, tmp_
     with path.open("w", encoding="latin-1") as stream, open_view(session, StopRequest(), stream) as view:
         recorded.start(session)
         end(session, view, kind="continue", phase="requirements")
-    assert path.read_bytes() == b"001 investigation      12s  0.04 USD  ? requirements\n"
+    assert path.read_bytes() == b"001 investigation       12s  0.04 USD  ? requirements\n"
 
 
 def test_control_characters_are_shown_and_not_sent(session: Session) -> None:
