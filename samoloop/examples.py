@@ -25,6 +25,7 @@ class Expected:
     unchanged: bool = False  # no file of the project may differ
     lines: Mapping[str, int] | None = None  # glob to the most lines that a file may have
     documents: Sequence[str] = ()  # kinds of documents that the session must hold
+    quoted: Sequence[str] = ()  # kinds of documents whose `file:line` places must exist
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Whether a session did what its example asks for: the project's own tests, and a look at what changed."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ def judge(example: Example, session: Session) -> list[Finding]:
         Finding(ran.ok, f"{ran.command}: exit {ran.exit_code}, {ran.verdict}"),
         *_judge_files(example, worktree, base),
         *_documents(example, session),
+        *_places(example, session),
     ]
 
 
@@ -54,6 +56,19 @@ def _documents(example: Example, session: Session) -> Iterator[Finding]:
     for kind in example.expected.documents:
         found = sorted(path.name for path in session.dir.glob(f"??-??-????-{kind}-*.md"))
         yield Finding(bool(found), f"a document of the kind {kind} is there{_named(found)}")
+
+
+def _places(example: Example, session: Session) -> Iterator[Finding]:
+    """The places that a document names are there: it was written by someone who looked."""
+    for kind in example.expected.quoted:
+        texts = [path.read_text(encoding="utf-8") for path in session.dir.glob(f"??-??-????-{kind}-*.md")]
+        places = [(path, int(line)) for text in texts for path, line in re.findall(r"`([\w./-]+):(\d+)`", text)]
+        wrong = [f"{path}:{line}" for path, line in places if not _has_line(session.worktree / path, line)]
+        yield Finding(bool(places) and not wrong, f"{len(places)} places named in the {kind} are there{_named(wrong)}")
+
+
+def _has_line(path: Path, line: int) -> bool:
+    return path.is_file() and 1 <= line <= len(path.read_text(encoding="utf-8", errors="replace").splitlines())
 
 
 def _differing(worktree: Path, base: str, *options: str) -> list[str]:

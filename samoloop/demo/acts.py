@@ -170,7 +170,7 @@ def find_fault(visit: Visit, scenario: Scenario, before: Ran | None) -> None:
 def quality(visit: Visit, scenario: Scenario) -> None:
     """Read the whole change once more and write the review."""
     stat, diff = visit.changed("--stat"), visit.changed()
-    leftovers = re.findall(r"^\+.*\b(?:TODO|FIXME|breakpoint\(\)|console\.log)\b.*$", diff, re.MULTILINE)
+    leftovers = re.findall(r"^\+.*(?:\bTODO\b|\bFIXME\b|breakpoint\().*$", diff, re.MULTILINE)
     if leftovers:
         raise CannotGoOn(f"the change still holds {leftovers[0][:80]!r}")
     name = visit.document("review", scenario.slug, documents.review(visit.head(), stat, diff, scenario))
@@ -188,7 +188,7 @@ def done(visit: Visit, scenario: Scenario) -> None:
     lines = scenario.requirements(values(visit, scenario)) if decisions else ()
     text = documents.summary(task, visit.changed("--stat"), lines, ran, found, answer, decisions)
     name = visit.document("summary", scenario.slug, text)
-    summary = f"{notes.title_of(task)}: done; {documents.outcome(ran)}."
+    summary = f"Done: {notes.title_of(task)} - {documents.outcome(ran)}."
     visit.events.text(f"What was asked, decided, changed and tested stands on one page, {name}.")
     finish(visit, "summary written", name, summary)
 
@@ -205,7 +205,7 @@ def action(visit: Visit, scenario: Scenario) -> None:
     task = visit.read_note(notes.TASK)
     text = documents.result(task, list(zip(items, commits, strict=True)), ran)
     name = visit.document("result", scenario.slug, text)
-    finish(visit, "done, result written", name, f"{notes.title_of(task)}: done; {documents.outcome(ran)}.")
+    finish(visit, "done, result written", name, f"Done: {notes.title_of(task)} - {documents.outcome(ran)}.")
 
 
 def elsewhere(visit: Visit, scenario: Scenario) -> None:

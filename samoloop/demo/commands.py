@@ -32,11 +32,14 @@ class Ran:
 
     @property
     def verdict(self) -> str:
-        """What the tests said in a few words: how many there were, where that is told, and the last line."""
+        """What the tests said in a few words, as unittest and node's test runner say it; else the last line."""
         lines = self.output.strip().splitlines()
         last = lines[-1].strip() if lines else "no output"
-        count = re.search(r"^(?:Ran|# tests|ℹ tests) (\d+)", self.output, re.MULTILINE)
-        return f"{count[1]} tests, {last}" if count else last
+        counts = dict(re.findall(r"^[#ℹ] (tests|fail) (\d+)$", self.output, re.MULTILINE))
+        if len(counts) == 2:
+            return f"{counts['tests']} tests, {'OK' if counts['fail'] == '0' else counts['fail'] + ' failed'}"
+        ran = re.search(r"^Ran (\d+) tests?", self.output, re.MULTILINE)
+        return f"{ran[1]} tests, {last}" if ran else last
 
 
 def run(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Ran:

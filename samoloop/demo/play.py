@@ -3,8 +3,10 @@
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
 
-from samoloop import loop, prepare, workflow_files
+from samoloop import config, loop, prepare, workflow_files
 from samoloop.clock import Clock
 from samoloop.config import Config
 from samoloop.journal import Event
@@ -18,6 +20,13 @@ from samoloop.worker import Worker, locked
 
 OpenView = Callable[[Session, StopRequest], AbstractContextManager[View]]
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+
+def scripted(root: Path) -> Config:
+    """Settings for a session of the scripted child: the project's own alone, because the person's file could name
+    another provider, or a phone."""
+    nobody = {"HOME": str(root), "XDG_CONFIG_HOME": str(root / ".nobody")}
+    return replace(config.load(root, nobody, {"provider": "demo"}), keep_awake=False)
 
 
 def begin(settings: Config, task: str, name: str) -> Session:

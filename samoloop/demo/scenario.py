@@ -136,6 +136,7 @@ def load(name: str) -> Scenario:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.dont_write_bytecode = True  # an installed package may be read-only, and a checkout should stay clean
+    sys.path.append(str(path.parent))  # a scenario may have modules of its own beside it
     spec.loader.exec_module(module)
     found = getattr(module, "SCENARIO", None)
     if not isinstance(found, Scenario):

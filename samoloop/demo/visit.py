@@ -72,6 +72,11 @@ class Visit:
             target.write_text(text.replace(old, new), encoding="utf-8")
         self.events.has_written(new)
 
+    def remove(self, path: str) -> None:
+        """A file of the worktree, away."""
+        with self.events.tool("Bash", f"rm {path}"):
+            (self.worktree / path).unlink()
+
     def search(self, patterns: Sequence[str]) -> list[Hit]:
         """Every line of the tracked files that one of these extended regular expressions matches."""
         where = () if (self.worktree / ".git").exists() else ("--no-index", "--exclude-standard")

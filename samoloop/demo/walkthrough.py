@@ -5,17 +5,14 @@ The loop, the gates, the repository and the tests are the real ones; only the mo
 
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from samoloop import config, examples, gates
-from samoloop.config import Config
+from samoloop import examples, gates
 from samoloop.demo.commands import run as run_command
 from samoloop.demo.events import PACE
-from samoloop.demo.play import OpenView, begin, go_on, telling
+from samoloop.demo.play import OpenView, begin, go_on, scripted, telling
 from samoloop.errors import UsageError
 from samoloop.gates import Gate, Verdict
 from samoloop.git import environment, execute
@@ -35,7 +32,7 @@ def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
     place = folder or Path(tempfile.mkdtemp(prefix="samoloop-demo-")) / "till"
     root = examples.copy(example, place)
     environ = _environ(yes)
-    settings = _settings(root, environ)
+    settings = scripted(root)
     session = begin(settings, example.task.strip(), name=EXAMPLE)
     open_view = telling(open_view)
     _introduce(root, session, example, yes)
@@ -60,12 +57,6 @@ def _environ(yes: bool) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAMOLOOP_", "TELEGRAM_"))}
     pace = os.environ.get(PACE, "" if yes else str(_PACE_SECONDS))
     return kept | ({PACE: pace} if pace else {})
-
-
-def _settings(root: Path, environ: Mapping[str, str]) -> Config:
-    """The demo project's own settings: the person's file could name another provider, or a phone."""
-    nobody = {"HOME": str(root), "XDG_CONFIG_HOME": str(root / ".nobody")}
-    return replace(config.load(root, nobody, {"provider": "demo"}), keep_awake=False)
 
 
 def _introduce(root: Path, session: Session, example: examples.Example, yes: bool) -> None:

@@ -1,0 +1,4 @@
+import { createApp } from "./app.js";
+
+const port = Number(process.env.PORT ?? 3000);
+createApp().listen(port, () => console.log(`the shelf is on port ${port}`));

@@ -1,0 +1,1 @@
+"""A gateway that knows its callers and keeps each within its rate."""
