@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from samoloop import next_steps
 from samoloop.durations import format_seconds
 from samoloop.endings import ended_line, oddities, tokens_so_far
-from samoloop.gates import read_questions
+from samoloop.gates import Gate, read_questions
 from samoloop.journal import Event
 from samoloop.live_block import LiveBlock, Paper, abandon
 from samoloop.next_steps import waits_for
@@ -183,20 +183,22 @@ class _Gates:
         self._said = gate.id
         steps = next_steps.gate_steps(self._session.name, gate)
         width = max(len(step.command) for step in steps)
-        questions = self._questions(gate.questions) if gate.kind is GateKind.QA_ANSWERS else []
         return [
             one_line(f"{gate.phase} waits for {waits_for(gate)}"),
-            *questions,
+            *self._matter(gate),
             *(f"  {one_line(step.command):<{width}}  # {one_line(step.what)}" for step in steps),
         ]
 
-    def _questions(self, ids: tuple[str, ...]) -> list[str]:
+    def _matter(self, gate: Gate) -> list[str]:
+        """What a person has to look at: the questions, or where the plan is."""
+        if gate.kind is GateKind.PLAN_APPROVAL:
+            return [f"  {one_line(str(self._session.dir / (gate.file or '')))}"]
         lines = []
-        for question in read_questions(self._session.dir):
-            if question.id in ids and not question.answer:
+        for question in read_questions(self._session.dir) if gate.kind is GateKind.QA_ANSWERS else ():
+            if question.id in gate.questions and not question.answer:
                 letters = "/".join(letter for letter, _ in question.options)
-                lines.append(one_line(f"{question.id}: {question.title}" + (f" ({letters})" if letters else "")))
-        return [f"  {line}" for line in lines]
+                lines.append(f"  {one_line(f'{question.id}: {question.title}' + (f' ({letters})' if letters else ''))}")
+        return lines
 
 
 def _label_width(session: Session) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from samoloop.durations import format_seconds
 from samoloop.endings import ended_line, iteration_label, tokens_so_far
 from samoloop.journal import moment
+from samoloop.signals import GateKind
 from samoloop.terminal import age, dollars, one_line, resumes
 
 Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain
@@ -110,6 +111,8 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("worktree", standing["worktree"]),
         ("folder", standing["folder"]),
     ]
+    if standing["gate"] and standing["gate"]["kind"] == GateKind.PLAN_APPROVAL:
+        facts.append(("plan", f"{standing['folder']}/{standing['gate']['file']}"))
     if standing["gate"]:
         facts.append(("answer in", standing["gate"]["answer_in"]))
     if standing["report"]:

@@ -121,6 +121,7 @@ def test_status_names_the_commands_that_close_the_gate(session: Session) -> None
     recorded.ask_approval(session)
     text = look(session, "status")
     assert f"waits for approval of {recorded.PLAN}" in text
+    assert f"plan      {session.dir / recorded.PLAN}" in text
     for command in ("approve", 'changes 26-11-21-auth -m "..."', "reject", "resume"):
         assert f"samoloop {command}" in text
     with at_work(session):

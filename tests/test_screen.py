@@ -201,6 +201,17 @@ def test_a_gate_says_what_is_asked_and_which_commands_answer(session: Session) -
     assert stream.getvalue().removeprefix(first) == "waits for answers (Q2 has none)\n"
 
 
+def test_a_plan_says_where_it_can_be_read(session: Session) -> None:
+    stream = io.StringIO()
+    with open_view(session, StopRequest(), stream) as view:
+        recorded.ask_approval(session)
+        view.waiting(Decision(Kind.WAIT, "planning", "waits for approval", gate=GateKind.PLAN_APPROVAL))
+    first, path, *commands = stream.getvalue().splitlines()
+    assert first == f"investigation waits for approval of {recorded.PLAN}"
+    assert path.strip() == str(session.dir / recorded.PLAN)
+    assert [line.split()[1] for line in commands] == ["approve", "changes", "reject"]
+
+
 def test_a_limit_says_when_it_goes_on(session: Session) -> None:
     stream = io.StringIO()
     with open_view(session, StopRequest(), stream) as view:
