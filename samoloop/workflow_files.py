@@ -50,6 +50,14 @@ def names(project: Path | None) -> list[str]:
     return sorted(found)
 
 
+def shadowing(project: Path | None) -> list[Path]:
+    """The project's own files that stand in for a shipped one of the same name, by purpose or by accident."""
+    *own, shipped = search_path(project)
+    patterns = ("*.md", "workflows/*.yaml", "profiles/*.md")
+    found = (path for place in own for pattern in patterns for path in sorted(place.glob(pattern)))
+    return [path for path in found if (shipped / path.relative_to(own[0])).is_file()]
+
+
 def load(name: str, project: Path | None) -> Workflow:
     """The workflow of that name. Raises ConfigError with every problem found in its files."""
     places = search_path(project)

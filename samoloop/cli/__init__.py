@@ -32,6 +32,7 @@ COMMANDS = {
     "projects": ("always:projects", "List or forget the projects that have sessions."),
     "signal": ("data:signal", "The signal's schema; check a signal file."),
     "workflows": ("data:workflows", "List, show and check workflows."),
+    "skills": ("skills:skills", "Install the skills for your CLIs; run one without a session."),
     "init": ("init:init", "Write a commented .samoloop.yaml."),
     "doctor": ("doctor:doctor", "Check git, the CLIs, folders and configuration."),
     "demo": ("demo:demo", "Watch a whole session, with no model and no network."),

@@ -81,12 +81,28 @@ def check(names: tuple[str, ...]) -> int:
     """Check workflows, phases and skills, the project's own too; exit code 2 where something is wrong."""
     from samoloop import workflow_files
 
+    project = _project()
     problems = 0
-    for name in names or workflow_files.names(_project()):
+    for name in names or workflow_files.names(project):
         try:
-            workflow = workflow_files.load(name, _project())
+            workflow = workflow_files.load(name, project)
             click.echo(f"{name}: {len(workflow.phases)} phases, sound")
         except ConfigError as error:
             problems += 1
             click.echo(str(error), err=True)
+    if not names:
+        problems += _check_skills(project)
+        for own in workflow_files.shadowing(project):
+            click.echo(f"{own} is used instead of the shipped one of that name")
     return 2 if problems else 0
+
+
+def _check_skills(project: Path | None) -> int:
+    """Say which skills cannot be used; returns how many."""
+    from samoloop import skills
+
+    found, problems = skills.look(project)
+    for problem in problems:
+        click.echo(problem, err=True)
+    click.echo(f"skills: {len(found)} usable")
+    return len(problems)

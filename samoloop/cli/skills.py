@@ -1,0 +1,170 @@
+"""`skills`: put the skills where your CLIs read them, and run one without a session."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from samoloop.cli.common import json_option, warn
+from samoloop.cli.paint import paint
+from samoloop.errors import UsageError
+
+if TYPE_CHECKING:
+    from samoloop.skill_install import Plan, Target
+    from samoloop.skills import Skill
+
+
+@click.group("skills")
+def skills() -> None:
+    """The skills: list, install and run them, with or without a session."""
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which folders are meant."""
+    options = [
+        click.option(
+            "--for",
+            "readers",
+            metavar="CLI,...",
+            help="Only for these: claude, codex, gemini, opencode, cursor; agents is any other that reads .agents.",
+        ),
+        click.option(
+            "--user/--project",
+            "user",
+            default=True,
+            help="In your home folder, for all projects (the default), or in this project, for all who work on it.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@skills.command("list")
+@json_option
+def list_skills(as_json: bool) -> None:
+    """Show each skill: where it is installed, which version, edited or not.
+
+    \b
+    samoloop skills list
+    """
+    from samoloop import skills as known
+
+    places = list({at.folder: at for user in (True, False) for at in _targets(None, user=user)}.values())
+    rows = [_row(skill, places) for skill in known.available(_project())]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        where = "; ".join(f"{at['folder']} {at['version']} {at['standing']}".strip() for at in row["installed"])
+        click.echo(f"{row['name']:<{width}}  {where or 'not installed'}")
+
+
+@skills.command("install")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@place_options
+@click.option("--force", is_flag=True, help="Replace what you edited too; a skill of your own is never touched.")
+def install(names: tuple[str, ...], readers: str | None, user: bool, force: bool) -> None:
+    """Put the skills where your CLIs read them, or bring them up to date; what you edited stays.
+
+    \b
+    samoloop skills install
+    samoloop skills install dive multi-review --for claude --project
+    """
+    from samoloop import skill_install
+    from samoloop import skills as known
+
+    chosen = known.choose(known.available(None if user else _project()), names)
+    plans = [
+        skill_install.plan_install(chosen, target, force=force, whole=not names)
+        for target in _targets(readers, user=user)
+    ]
+    for plan in plans:
+        skill_install.carry_out(plan)
+        _tell(plan)
+    first = next((skill.name for skill in chosen if skill.name == "dive"), chosen[0].name)
+    click.echo(f"Use one: /{first} in Claude Code, ${first} in Codex; ask any other CLI to use the skill {first}.")
+
+
+@skills.command("uninstall")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@place_options
+@click.option("--force", is_flag=True, help="Remove what you edited too.")
+def uninstall(names: tuple[str, ...], readers: str | None, user: bool, force: bool) -> None:
+    """Remove the skills that `install` wrote, but none that you edited and none of your own.
+
+    \b
+    samoloop skills uninstall
+    """
+    from samoloop import skill_install
+
+    removals = [skill_install.plan_uninstall(names, target, force=force) for target in _targets(readers, user=user)]
+    unknown = [name for name in names if not any(name in [*item.remove, *item.kept] for item in removals)]
+    if unknown:
+        raise UsageError(f"{unknown[0]} was not installed by samoloop in {_listed(item.target for item in removals)}")
+    for removal in removals:
+        skill_install.take_away(removal)
+        kept = f"; kept, because you edited it: {', '.join(removal.kept)}" if removal.kept else ""
+        click.echo(f"{removal.target.folder}: {len(removal.remove)} removed{kept}")
+
+
+def _project() -> Path:
+    """The project whose skills are meant; this folder where there is none."""
+    from samoloop.project import find_root
+
+    return find_root(Path.cwd()) or Path.cwd()
+
+
+def _targets(readers: str | None, *, user: bool) -> "list[Target]":
+    from samoloop import skill_install
+
+    names = [name.strip() for name in (readers or "").split(",") if name.strip()]
+    scope, root = ("user", Path.home()) if user else ("project", _project())
+    return skill_install.targets(names, scope, root, os.environ)
+
+
+def _row(skill: "Skill", places: "Sequence[Target]") -> dict[str, Any]:
+    from samoloop import skill_install
+    from samoloop.skill_install import Standing
+
+    installed = []
+    for target in places:
+        record = skill_install.read_record(target.folder)
+        standing = skill_install.standing_of(skill, target.folder, record)
+        if standing is not Standing.ABSENT:
+            version = record.version(skill.name)
+            where = {"folder": str(target.folder), "scope": target.scope}
+            installed.append({**where, "version": version, "standing": standing})
+    return {
+        "name": skill.name,
+        "description": skill.description,
+        "source": str(skill.folder),
+        "installed": installed,
+    }
+
+
+def _tell(plan: "Plan") -> None:
+    """What was done in one folder."""
+    counts = {
+        "installed": plan.install,
+        "brought up to date": plan.upgrade,
+        "already there": plan.current,
+        "removed, because there is no such skill any more": plan.retire,
+    }
+    words = ", ".join(f"{len(items)} {word}" for word, items in counts.items() if items)
+    click.echo(f"{plan.target.folder}: {words or 'nothing to do'}")
+    for name, difference in plan.kept.items():
+        warn(f"{name} stays as you edited it; --force would do this:")
+        warn("\n".join(paint(line, _tone(line)) for line in difference.splitlines()))
+
+
+def _tone(line: str) -> str:
+    return {"+": "good", "-": "bad", "@": "dim"}.get(line[:1], "")
+
+
+def _listed(places: Any) -> str:
+    return ", ".join(str(target.folder) for target in places)
