@@ -9,6 +9,7 @@ from samoloop import checkpoint, gates, prices, profiles, prompt, rules, shared_
 from samoloop.child import Child, Ended, Spec
 from samoloop.commit import Committed, commit
 from samoloop.files import remove, sha256
+from samoloop.launching import request_for
 from samoloop.limits import EndedBy
 from samoloop.outcome import Collector
 from samoloop.processes import boot_id
@@ -49,19 +50,7 @@ def begin(worker: Worker) -> Begun:
     stem = session.stem(iteration, state.phase, attempt)
     name = pick_provider(worker)
     provider = worker.provider(name)
-    settings = config.phase(state.phase)
-    request = Request(
-        prompt=stem.with_name(stem.name + ".prompt.md"),
-        worktree=session.worktree,
-        session_dir=session.dir,
-        stem=stem,
-        title=f"{session.name} {iteration} {state.phase}",
-        model=config.model_for(state.phase, name),
-        permissions=settings.permissions or config.permissions,
-        effort=settings.effort or config.effort,
-        skills=folder("skills"),
-        environ=worker.child_environment(),
-    )
+    request = request_to(worker, name, state.phase, stem)
     launch = provider.launch(request)
     for note in worker.mend_worktree():
         worker.view.say(note)
@@ -95,6 +84,21 @@ def begin(worker: Worker) -> Begun:
     child = Child.spawn(spec(worker, request, launch, marker, iteration))
     worker.at("child spawned")
     return Begun(child, provider, provider.reader(request), started)
+
+
+def request_to(worker: Worker, provider: str, phase: str, stem: Path) -> Request:
+    """What the provider is asked to start."""
+    session = worker.session
+    return request_for(
+        worker.config,
+        phase,
+        provider,
+        stem=stem,
+        session_dir=session.dir,
+        worktree=session.worktree,
+        title=f"{session.name} {phase}",
+        environ=worker.environ,
+    )
 
 
 def spec(worker: Worker, request: Request, launch: Launch, marker: str, iteration: int) -> Spec:
@@ -176,21 +180,12 @@ def additions_file(stem: Path) -> Path:
 
 def adopt(worker: Worker) -> Begun:
     """Find the child that an earlier worker started, whatever became of it."""
-    session, config = worker.session, worker.config
+    session = worker.session
     started = worker.state.open
     assert started is not None
     stem = session.logs / started["stem"]
     provider = worker.provider(started["provider"])
-    request = Request(
-        prompt=stem.with_name(stem.name + ".prompt.md"),
-        worktree=session.worktree,
-        session_dir=session.dir,
-        stem=stem,
-        title=session.name,
-        model=started.get("model"),
-        permissions=config.permissions,
-        environ=worker.child_environment(),
-    )
+    request = request_to(worker, started["provider"], started["phase"], stem)
     child = Child.adopt(
         stem=stem,
         lock=session.dir / CHILD_LOCK,

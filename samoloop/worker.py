@@ -1,13 +1,12 @@
 """What a worker holds while it runs one session. It keeps nothing that is not on disk first."""
 
-import fnmatch
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from samoloop import announce, checkpoint, overview, providers
+from samoloop import announce, checkpoint, launching, overview
 from samoloop.announce import Announcement
 from samoloop.awake import Awake
 from samoloop.clock import Clock
@@ -25,7 +24,6 @@ from samoloop.view import Quiet, View
 from samoloop.worktree import Worktree, WorktreeGone
 
 LOCK_WAIT_SECONDS = 1.0
-WORKER_ONLY = ("SAMOLOOP_*",)  # environment names that mean the worker, not the child
 
 
 def no_crash(point: str) -> None:
@@ -97,16 +95,11 @@ class Worker:
         return checkpoint.ref_name(self.state.created["session"])
 
     def provider(self, name: str) -> Provider:
-        return providers.get(name, self.config.provider_settings(name), self.environ)
+        return launching.provider_of(self.config, name, self.environ)
 
     def child_environment(self) -> dict[str, str]:
-        """The environment of a child: without the worker's secrets."""
-        hidden = (*self.config.scrub, *WORKER_ONLY)
-        return {
-            name: value
-            for name, value in self.environ.items()
-            if not any(fnmatch.fnmatchcase(name, pattern) for pattern in hidden)
-        }
+        """The environment of a child, or of a command that runs for one."""
+        return launching.child_environment(self.config, self.environ)
 
     def announce(self, announcement: Announcement) -> None:
         announce.put(self.session.dir, announcement, self.config.outlets)

@@ -203,17 +203,14 @@ def new_session(
     flags: dict[str, str | None],
 ) -> Session:
     """A new session folder. Everything that can be refused is refused before it is made."""
-    from samoloop import prepare, projects, providers, session, workflow_files
+    from samoloop import launching, prepare, projects, session, workflow_files
     from samoloop.clock import Clock
     from samoloop.repo import Repo
 
     if name:
         session.check_name(name)
     workflow = workflow_files.load(settings.workflow, root)
-    for phase in workflow.phases:
-        if phase.child:
-            provider = settings.provider_for(phase.name)
-            providers.get(provider, settings.provider_settings(provider), os.environ)
+    launching.rehearse(settings, workflow, os.environ)
     projects.register(root, os.environ)
     return prepare.create(
         settings,

@@ -1,0 +1,263 @@
+"""Bad input by the command line: a sentence, a defined exit code, nothing lost and nothing made."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
+
+from samoloop.session import all_sessions
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A project, and a scripted child in the person's own configuration."""
+    bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD))
+    use(bench)
+    return bench
+
+
+def use(bench: Bench, **more: object) -> None:
+    settings = {"provider": "scripted", "providers": {"scripted": {"command": [str(bench.child)]}}, **more}
+    folder = Path(os.environ["HOME"]) / ".config" / "samoloop"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(json.dumps(settings))
+
+
+def refused(folder: Path, *words: str, says: str, code: int = 2, **options) -> str:
+    done = samoloop(folder, *words, **options)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert says in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def made(bench: Bench) -> list[str]:
+    return [session.name for session in all_sessions(bench.root / "_sessions")]
+
+
+def test_a_folder_that_is_no_repository_is_refused_and_in_place_named(bench, tmp_path):
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    refused(plain, "run", "Do it", says="--in-place")
+    assert list(plain.iterdir()) == []
+    assert samoloop(plain, "run", "Do it", "--in-place", "--yes").returncode == 0
+    assert (plain / "feature.txt").exists() and not (plain / ".git").exists()
+
+
+def test_a_repository_without_commits_is_told_how_to_make_one(bench, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    git(empty, "init", "-q")
+    refused(empty, "run", "Do it", says="commit")
+
+
+def test_git_without_a_name_and_address_works(bench):
+    done = samoloop(bench.root, "run", "Do it", "--yes", env={"GIT_CONFIG_NOSYSTEM": "1"})
+    assert done.returncode == 0, done.stderr
+    author = subprocess.run(
+        ["git", "log", "-1", "--format=%an", "samoloop/do-it"],
+        cwd=bench.root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert author.stdout.strip()
+
+
+def test_uncommitted_work_of_the_person_stays_and_is_said(bench):
+    (bench.root / "hello.txt").write_text("changed\n")
+    (bench.root / "new.txt").write_text("new\n")
+    done = samoloop(bench.root, "run", "Do it", "--yes")
+    assert done.returncode == 0
+    assert "2 uncommitted" in done.stdout or "uncommitted" in done.stdout
+    assert (bench.root / "hello.txt").read_text() == "changed\n"
+
+
+def test_a_branch_that_is_taken_gets_a_number(bench):
+    git(bench.root, "branch", "samoloop/do-it")
+    assert samoloop(bench.root, "run", "Do it", "--yes").returncode == 0
+    assert git(bench.root, "branch", "--list", "samoloop/*").split() == ["samoloop/do-it", "+", "samoloop/do-it-2"]
+
+
+def test_a_detached_head_and_any_default_branch_are_fine(bench):
+    git(bench.root, "branch", "-m", "what/ever")
+    git(bench.root, "checkout", "-q", "--detach")
+    assert samoloop(bench.root, "run", "Do it", "--yes").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["with space", 'it\'s "quoted"', "line\nbreak", "ünïcödé-日本", "-dash", "$HOME"])
+def test_any_path_is_fine(bench, tmp_path, name):
+    root = make_repo(tmp_path / name)
+    done = samoloop(root, "run", "Do it", "--yes")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert git(root, "show", "samoloop/do-it:feature.txt") == "code"
+    assert git(root, "status", "--porcelain") == ""
+
+
+def test_a_task_of_one_megabyte_from_a_file_arrives_whole(bench):
+    task = "Do it all\n" + "".join(f"line {n} of a long task\n" for n in range(45_000))
+    (bench.root.parent / "task.md").write_text(task)
+    assert samoloop(bench.root, "run", "--file", "../task.md", "--no-wait").returncode == 3
+    session = all_sessions(bench.root / "_sessions")[0]
+    assert (session.dir / "_task.md").read_text() == task
+    assert len((session.dir / "_logs" / "001-investigation.prompt.md").read_bytes()) < 6000
+
+
+def test_a_task_from_standard_input(bench):
+    assert samoloop(bench.root, "run", "--file", "-", "--no-wait", input="From a pipe").returncode == 3
+    assert made(bench)[0].endswith("from-a-pipe")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run"], "there is no task"),
+        (["run", "  "], "the task is empty"),
+        (["run", "x", "--file", "y"], "not both"),
+        (["run", "--file", "nowhere.md"], "cannot be read from nowhere.md"),
+        (["run", "x", "--session", "a/b"], "cannot be a session's name"),
+        (["run", "x", "--session", "../b"], "cannot be a session's name"),
+        (["run", "x", "--session", ".."], "cannot be a session's name"),
+        (["run", "x", "--session", "-x"], "cannot be a session's name"),
+        (["run", "x", "--workflow", "nope"], "there is no workflow 'nope'; there are:"),
+        (["run", "x", "--provider", "nope"], "there is no provider 'nope'; there are:"),
+        (["run", "x", "--base", "nope"], "'nope' is no commit"),
+        (["run", "x", "--repo", "/nowhere"], "there is no folder /nowhere"),
+        (["run", "x", "--profile", "nope"], "there is no profile 'nope'"),
+        (["status", "nope"], "there is no session 'nope'"),
+        (["resume"], "which session?"),
+        (["approve"], "which session?"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_made(bench, words, says):
+    refused(bench.root, *words, says=says)
+    assert made(bench) == []
+    assert git(bench.root, "branch", "--list", "samoloop/*") == ""
+
+
+def test_every_problem_of_the_configuration_is_shown_at_once(bench):
+    (bench.root / ".samoloop.yaml").write_text(
+        "provder: claude\npermissions: all\nlimits: {iteration: soon}\ntelegram: {token: x}\nsessions: 3\n"
+    )
+    text = refused(bench.root, "run", "Do it", says="provder")
+    for word in ("permissions", "soon", "telegram", "sessions"):
+        assert word in text
+    assert made(bench) == []
+
+
+def test_a_missing_or_unusable_cli_is_named_with_the_way_to_mend_it(bench, tmp_path):
+    bench.child = tmp_path / "missing"
+    use(bench)
+    refused(bench.root, "run", "Do it", says="missing")
+    bench.child.write_text("#!/bin/sh\n")
+    refused(bench.root, "run", "Do it", says="missing")
+    assert made(bench) == []
+
+
+def test_claude_that_is_not_installed_says_how_to_install_it(bench):
+    text = refused(bench.root, "run", "Do it", "--provider", "claude", says="claude", env={"PATH": "/usr/bin:/bin"})
+    assert "npm install" in text
+    assert made(bench) == []
+
+
+def test_a_new_task_for_an_unfinished_session_is_refused_and_resume_named(bench):
+    samoloop(bench.root, "run", "Do it", "--session", "auth", "--no-wait")
+    refused(bench.root, "run", "Another", "--session", "auth", says="samoloop resume")
+    assert len(made(bench)) == 1
+    assert samoloop(bench.root, "run", "--session", "auth", "--yes").returncode == 0
+    assert samoloop(bench.root, "run", "Another", "--session", "auth", "--no-wait").returncode == 3
+    assert len(made(bench)) == 2
+
+
+def test_a_session_called_auth_is_never_another_ones_ending(bench):
+    samoloop(bench.root, "run", "Do it", "--session", "fix-auth", "--no-wait")
+    samoloop(bench.root, "run", "Do it", "--session", "auth", "--no-wait")
+    assert [name[9:] for name in made(bench)] == ["fix-auth", "auth"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_sessions_folder_is_named(bench):
+    (bench.root / "_sessions").mkdir()
+    (bench.root / "_sessions").chmod(0o500)
+    refused(bench.root, "run", "Do it", says="_sessions")
+
+
+def test_a_sessions_folder_that_is_a_file_is_named(bench):
+    (bench.root / "_sessions").write_text("")
+    refused(bench.root, "run", "Do it", says="_sessions")
+
+
+def test_a_full_disk_ends_with_a_sentence_and_loses_nothing(bench, tmp_path):
+    """A file system of 2 MB that fills up while the session runs."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs privileges")
+    try:
+        fill = 'head -c 3000000 /dev/zero > "$SAMOLOOP_SESSION_DIR/big" 2>/dev/null; next requirements'
+        bench.child = script(tmp_path, GOOD_CHILD.replace("investigation)", f"investigation) {fill};;\nnever)"))
+        use(bench, sessions=str(small))
+        done = samoloop(bench.root, "run", "Do it", "--no-wait")
+        assert done.returncode in (2, 4, 5) and "Traceback" not in done.stderr
+        session = all_sessions(small)[0]
+        (session.dir / "big").unlink()
+        bench.child = script(tmp_path, GOOD_CHILD)
+        done = samoloop(bench.root, "resume", session.name, "--yes")
+        assert done.returncode == 0, done.stderr + done.stdout
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_detach_lets_the_terminal_go_and_status_and_stop_find_the_worker(bench, tmp_path):
+    bench.child = script(tmp_path, "sleep 5\n" + GOOD_CHILD)
+    use(bench)
+    done = samoloop(bench.root, "run", "Do it", "--detach")
+    assert done.returncode == 0 and "in the background" in done.stdout
+    status = json.loads(samoloop(bench.root, "status", "--json").stdout)
+    assert status["condition"] == "running" or status["phase"] == "investigation"
+    out = samoloop(bench.root, "stop", "--now").stdout
+    assert "stop now" in out
+    session = all_sessions(bench.root / "_sessions")[0]
+    import time
+
+    from samoloop.locks import is_held
+
+    deadline = time.monotonic() + 20
+    while is_held(session.dir / "_lock"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert json.loads(samoloop(bench.root, "status", "--json").stdout)["condition"] in ("stopped", "ready")
+
+
+def test_commands_work_inside_the_worktree_of_a_session(bench):
+    samoloop(bench.root, "run", "Do it", "--no-wait")
+    session = all_sessions(bench.root / "_sessions")[0]
+    done = samoloop(session.worktree, "questions")
+    assert done.returncode == 0 and "Which way?" in done.stdout
+
+
+def test_signal_commands(bench, tmp_path):
+    schema = json.loads(samoloop(bench.root, "signal", "schema").stdout)
+    assert schema["title"] == "samoloop signal"
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text('{"status": "continue", "phase": "planning"}')
+    bad.write_text('{"status": "go"}')
+    assert samoloop(bench.root, "signal", "check", str(good)).returncode == 0
+    refused(bench.root, "signal", "check", str(bad), says='"status" is "go"')
+
+
+def test_workflow_commands(bench):
+    assert "feature" in samoloop(bench.root, "workflows", "list").stdout
+    shown = samoloop(bench.root, "workflows", "show", "feature").stdout
+    assert "GATE: plan_approval" in shown and "back to testing, at most 3 times" in shown
+    assert samoloop(bench.root, "workflows", "show", "feature", "--mermaid").stdout.startswith("flowchart")
+    assert samoloop(bench.root, "workflows", "check").returncode == 0
+    (bench.root / ".samoloop" / "workflows").mkdir(parents=True)
+    (bench.root / ".samoloop" / "workflows" / "mine.yaml").write_text("phases: [init, nowhere, done]\n")
+    refused(bench.root, "workflows", "check", says="phase 'nowhere' has no file")

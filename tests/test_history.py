@@ -1,0 +1,135 @@
+"""The way back, by the commands: rewind, fork, diff, archive."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
+
+from samoloop.locks import Lock
+from samoloop.session import CHILD_LOCK, Session
+from samoloop.state import Condition
+
+COMMITS = """
+case $SAMOLOOP_PHASE in
+implementation)
+  echo "code $SAMOLOOP_ITERATION" > "$SAMOLOOP_WORKTREE/feature.txt"
+  echo "note $SAMOLOOP_ITERATION" >> notes.md
+  if [ "$SAMOLOOP_ITERATION" -lt 7 ]; then next implementation; else next testing; fi
+  exit;;
+esac
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, COMMITS + GOOD_CHILD))
+    settings = {"provider": "scripted", "providers": {"scripted": {"command": [str(bench.child)]}}}
+    (bench.root / ".samoloop.yaml").write_text(json.dumps(settings))
+    return bench
+
+
+@pytest.fixture
+def session(bench: Bench) -> Session:
+    """Done: investigation 1, requirements 2-3, planning 4, implementation 5-7, testing 8, quality 9, done 10."""
+    made = bench.session("Add a feature", name="feature")
+    bench.run(made, yes=True)
+    return Session(made.dir)
+
+
+def run(bench: Bench, *words: str) -> str:
+    done = samoloop(bench.root, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_rewind_puts_code_and_session_back_and_keeps_what_was_left(bench, session):
+    tip = git(bench.root, "rev-parse", session.branch)
+    out = run(bench, "rewind", "feature", "5")
+    assert "back at the end of iteration 5, phase implementation" in out
+    assert (session.worktree / "feature.txt").read_text() == "code 5\n"
+    assert (session.dir / "notes.md").read_text() == "note 5\n"
+    left = out.split("git log ")[1].split()[0]
+    assert tip in git(bench.root, "log", "--format=%H", left)
+    again = Session(session.dir).state()
+    assert (again.condition, again.phase, again.iteration) == (Condition.READY, "implementation", 10)
+    bench.run(session, yes=True)
+    assert (session.worktree / "feature.txt").read_text() == "code 11\n"
+    assert Session(session.dir).state().condition is Condition.DONE
+
+
+def test_rewind_to_a_gate_opens_it_again(bench, session):
+    run(bench, "rewind", "feature", "4")
+    assert bench.run(session).reason.startswith("waits for approval")
+    assert "Decision: _waiting_" in (session.dir / "_approval.md").read_text()
+
+
+def test_rewind_to_zero_is_before_the_first_child(bench, session):
+    run(bench, "rewind", "feature", "0")
+    assert not (session.worktree / "feature.txt").exists()
+    assert Session(session.dir).state().phase == "investigation"
+
+
+def test_rewind_never_rewrites_the_journal(bench, session):
+    before = session.journal.path.read_bytes()
+    run(bench, "rewind", "feature", "5")
+    assert session.journal.path.read_bytes().startswith(before)
+
+
+def test_rewind_refuses_while_a_child_is_alive_and_for_an_unknown_iteration(bench, session):
+    with Lock.take(session.dir / CHILD_LOCK, 1.0, "x"):
+        done = samoloop(bench.root, "rewind", "feature", "5")
+        assert done.returncode == 2 and "a child of" in done.stderr
+    done = samoloop(bench.root, "rewind", "feature", "77")
+    assert done.returncode == 2 and "there are 0 to 10" in done.stderr
+
+
+def test_a_fork_goes_its_own_way_beside_the_original(bench, session):
+    out = run(bench, "fork", "feature", "5", "--session", "other")
+    assert "on branch samoloop/other" in out
+    other = next(path for path in session.dir.parent.iterdir() if path.name.endswith("-other"))
+    fork = Session(other)
+    assert (fork.worktree / "feature.txt").read_text() == "code 5\n"
+    assert fork.state().phase == "implementation" and fork.state().given
+    bench.run(fork, yes=True)
+    assert Session(other).state().condition is Condition.DONE
+    assert (session.worktree / "feature.txt").read_text() == "code 7\n"
+    assert samoloop(bench.root, "fork", "feature", "5", "--session", "other").returncode == 2
+
+
+def test_diff_shows_code_and_session_of_one_iteration(bench, session):
+    out = run(bench, "diff", "feature", "-n", "6")
+    assert "+code 6" in out and "-code 5" in out and "+note 6" in out and "code 7" not in out
+
+
+def test_archive_removes_a_clean_worktree_only_and_keeps_the_rest(bench, session):
+    (session.worktree / "left.txt").write_text("x")
+    assert samoloop(bench.root, "archive", "feature").returncode == 2
+    (session.worktree / "left.txt").unlink()
+    run(bench, "archive", "feature")
+    assert not session.worktree.exists()
+    assert git(bench.root, "show", f"{session.branch}:feature.txt") == "code 7"
+    assert (session.dir / "_report.md").exists()
+
+
+def test_a_deleted_ref_starts_the_checkpoints_anew_and_says_so(bench):
+    session = bench.session("Add a feature", name="feature")
+    bench.run(session)
+    git(bench.root, "update-ref", "-d", f"refs/samoloop/sessions/{session.name}")
+    bench.run(session, yes=True)
+    assert any("was deleted; the checkpoints start anew" in said for said in bench.view.said)
+
+
+def test_in_place_rewinds_from_its_private_repository(tmp_path):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    bench = Bench(folder, script(tmp_path, COMMITS + GOOD_CHILD))
+    session = bench.session("Add a feature", in_place=True, name="feature")
+    bench.run(session, yes=True)
+    settings = {"provider": "scripted", "providers": {"scripted": {"command": [str(bench.child)]}}}
+    config = Path(os.environ["HOME"]) / ".config/samoloop"
+    config.mkdir(parents=True)
+    (config / "config.yaml").write_text(json.dumps(settings))
+    run(bench, "rewind", "feature", "6")
+    assert (folder / "feature.txt").read_text() == "code 6\n"
