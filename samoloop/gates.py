@@ -5,11 +5,13 @@ that file; what closes a gate is decided here, by its content alone.
 """
 
 import fcntl
+import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,9 @@ from samoloop.signals import BadSignal, GateKind, Signal, Status
 
 APPROVAL, ACTION, INBOX, WAKE = "_approval.md", "_action.md", "_inbox.md", "_wake"
 LIMIT_BYTES = 4 * 1024 * 1024
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_BLANK = re.compile(r"[\s_*.]*(?:waiting)?[\s_*.]*", re.IGNORECASE)
+_NAMES_A_FILE = (GateKind.PLAN_APPROVAL, GateKind.FILE_UPDATE)
+_FIELD = re.compile(r"\s*[*_]*(Plan|SHA-256|Shown|Decision|Done|By|Comments)[*_]*:[*_]{0,2}\s?(.*)$", re.IGNORECASE)
+_REFUSAL = re.compile(r"(no|not|never|false)\b", re.IGNORECASE)
 
 
 class Verdict(StrEnum):
@@ -114,34 +117,43 @@ def check_request(
                 f"it waits for answers, but no question in {questions.FILE_NAME} waits "
                 '(the shape is "### Q1: …" with an "**Answer:**" line)'
             )
-    if signal.file is not None:
+    if signal.wait_for in _NAMES_A_FILE:
         path = requested_file(signal, session_dir, worktree)
         if path is None:
             return BadSignal(
-                f'"file" is "{signal.file[:80]}": it must be the name of a regular file in the session folder'
+                f'"file" is "{(signal.file or "")[:80]}": it must be the name of a regular file in the session folder'
             )
         if signal.wait_for is GateKind.PLAN_APPROVAL and not (read_text(path) or "").strip():
             return BadSignal(f'the plan "{signal.file}" is empty or cannot be read')
+        if signal.wait_for is GateKind.FILE_UPDATE and _bytes_hash(path) is None:
+            return BadSignal(f'the file "{signal.file}" cannot be read')
     return signal
 
 
 def requested_file(signal: Signal, session_dir: Path, worktree: Path) -> Path | None:
-    """The file that a waiting signal names; None where the name is not allowed or leads to no regular file."""
+    """The file that a waiting signal names; None where the name is not allowed or leads to no regular file.
+
+    What the worker writes itself is never allowed: it would close the gate without a person.
+    """
     name = signal.file or ""
-    if "\\" in name or "\0" in name or name.startswith(("/", "_")):
+    if not name.isprintable() or "\\" in name or name.startswith("/") or ".." in Path(name).parts:
         return None
-    inside_session = session_dir / name
-    if "/" not in name and name not in ("", ".", "..") and _is_plain_file(inside_session):
-        return inside_session
-    if signal.wait_for is GateKind.FILE_UPDATE and ".." not in Path(name).parts:
-        path = worktree / name
-        if _is_plain_file(path) and path.resolve().is_relative_to(worktree.resolve()):
-            return path
-    return None
+    if "/" not in name and not name.startswith("_") and _is_plain_file(session_dir / name):
+        return session_dir / name
+    if signal.wait_for is not GateKind.FILE_UPDATE or ".git" in Path(name.lower()).parts:
+        return None
+    path = worktree / name
+    if not _is_plain_file(path) or not path.resolve().is_relative_to(worktree.resolve()):
+        return None
+    # In place, the sessions lie inside the working folder.
+    return None if path.resolve().is_relative_to(session_dir.parent.resolve()) else path
 
 
 def _is_plain_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    try:
+        return path.is_file() and not path.is_symlink()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def read_text(path: Path) -> str | None:
@@ -161,6 +173,19 @@ def file_hash(path: Path) -> str | None:
     return None if text is None else sha256(text)
 
 
+def _bytes_hash(path: Path) -> str | None:
+    """SHA-256 of a file of any size and kind; None where it cannot be read, or is empty as a half-saved one is."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or not found.st_size:
+            return None
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 # --- opening --------------------------------------------------------------------------------------------------------
 
 
@@ -175,17 +200,25 @@ def prepare(
 ) -> tuple[Gate, str | None]:
     """The gate that a checked signal asks for, and the text that its file is to hold (None: it stays as it is)."""
     assert signal.wait_for is not None
-    gate = Gate(id=id, kind=signal.wait_for, phase=phase, iteration=iteration, file=signal.file, reason=signal.reason)
-    path = requested_file(signal, session_dir, worktree)
-    gate = Gate.from_json({**gate.to_json(), "sha256": file_hash(path) if path else None})
+    named = signal.file if signal.wait_for in _NAMES_A_FILE else None
+    path = requested_file(signal, session_dir, worktree) if named else None
+    hash_of = file_hash if signal.wait_for is GateKind.PLAN_APPROVAL else _bytes_hash
+    gate = Gate(
+        id=id,
+        kind=signal.wait_for,
+        phase=phase,
+        iteration=iteration,
+        file=named,
+        sha256=hash_of(path) if path else None,
+        reason=signal.reason,
+    )
     return _with_text(gate, session_dir, given)
 
 
 def reopen(id: str, gate: Gate, session_dir: Path, given: Mapping[str, Mapping[str, str]]) -> tuple[Gate, str | None]:
-    """The same question to the human again, for the text as it is now."""
-    path = session_dir / (gate.file or "")
-    fresh = {**gate.to_json(), "id": id, "sha256": file_hash(path) if gate.file else None}
-    return _with_text(Gate.from_json(fresh), session_dir, given)
+    """The same question to the human again, for the plan as it is now."""
+    fresh = replace(gate, id=id, sha256=file_hash(session_dir / (gate.file or "")))
+    return _with_text(fresh, session_dir, given)
 
 
 def _with_text(gate: Gate, session_dir: Path, given: Mapping[str, Mapping[str, str]]) -> tuple[Gate, str | None]:
@@ -197,11 +230,11 @@ def _with_text(gate: Gate, session_dir: Path, given: Mapping[str, Mapping[str, s
         text = questions.opened(before or "", given)
         waiting = tuple(question.id for question in questions.waiting(text))
     elif gate.kind is GateKind.PLAN_APPROVAL:
-        text = approval_text(gate.file or "", gate.sha256 or "")
+        text = approval_text(gate)
     else:
-        text = action_text(gate.reason or "")
-    hashes = {"child_text": sha256(before) if before is not None else None, "open_text": sha256(text)}
-    return Gate.from_json({**gate.to_json(), "questions": waiting, **hashes}), text
+        text = action_text(gate)
+    child_text = sha256(before) if before is not None else None
+    return replace(gate, questions=waiting, child_text=child_text, open_text=sha256(text)), text
 
 
 def put(gate: Gate, text: str | None, session_dir: Path) -> None:
@@ -209,6 +242,8 @@ def put(gate: Gate, text: str | None, session_dir: Path) -> None:
     path = session_dir / gate.gate_file
     if text is None:
         return
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f"{path.name}.{gate.id}.replaced"))
     if path.is_symlink() or file_hash(path) in (None, gate.child_text):
         write_atomic(path, text)
 
@@ -225,19 +260,27 @@ def restore_text(gate: Gate, session_dir: Path, given: Mapping[str, Mapping[str,
         put(gate, text, session_dir)
 
 
-def approval_text(plan: str, digest: str) -> str:
+def approval_text(gate: Gate, decision: str = questions.WAITING, comment: str = "", **fields: str) -> str:
+    """`_approval.md`. The gate's id makes it another text each time, so that a person's file is never taken for the
+    child's. What an approval is bound to stands before the decision: a file that was cut off binds nothing less."""
+    bound = "".join(f"{key.capitalize()}: {' '.join(value.split())}\n" for key, value in fields.items() if value)
     return (
         "# Plan approval\n"
-        f"Plan: {plan}\n"
-        f"SHA-256: {digest}\n"
-        f"Decision: {questions.WAITING}          <!-- approve, changes or reject -->\n"
-        "Comments:\n"
+        f"Plan: {gate.file}\n"
+        f"SHA-256: {gate.sha256}\n"
+        f"{bound}"
+        f"Decision: {decision}          <!-- {gate.id}: approve, changes or reject -->\n"
+        f"Comments: {comment}".rstrip()
+        + "\n"
     )
 
 
-def action_text(reason: str) -> str:
-    hint = "<!-- yes, and a word on how, once it is done -->"
-    return f"# Please do this\n\n{reason.strip()}\n\nDone: {questions.WAITING}          {hint}\n"
+def action_text(gate: Gate, done: str = questions.WAITING, by: str = "") -> str:
+    """`_action.md`. The child's words are quoted, so that no line of them is a field."""
+    asked = "\n".join(f"> {line}".rstrip() for line in re.split(r"\r\n|\r|\n", (gate.reason or "").strip()))
+    bound = f"By: {' '.join(by.split())}\n" if by else ""
+    hint = f"<!-- {gate.id}: yes, and a word on how, once it is done -->"
+    return f"# Please do this\n\n{asked}\n\n{bound}Done: {' '.join(done.split())}          {hint}\n"
 
 
 # --- closing --------------------------------------------------------------------------------------------------------
@@ -275,8 +318,8 @@ def _examine_answers(gate: Gate, text: str) -> Closing | StillOpen:
 def _examine_approval(gate: Gate, text: str, session_dir: Path) -> Closing | StillOpen | Void:
     fields = _fields(text)
     decision = fields.get("decision", "")
-    if _BLANK.fullmatch(decision):
-        return StillOpen()
+    if not decision:
+        return _nothing_said(APPROVAL, text)
     word = decision.strip(" .!*_`").lower()
     comment = fields.get("comments", "")
     by = fields.get("by", "") or "editor"
@@ -301,37 +344,44 @@ def _examine_approval(gate: Gate, text: str, session_dir: Path) -> Closing | Sti
 
 def _examine_action(text: str) -> Closing | StillOpen:
     fields = _fields(text)
-    word = fields.get("done", "")
-    if _BLANK.fullmatch(word):
-        return StillOpen()
-    if word.strip(" .!").lower() in ("no", "not yet", "false"):
-        return StillOpen(f"Done is {word[:60]!r}: write yes once it is done")
-    return Closing(Verdict.DONE, fields.get("by", "") or "editor", word)
+    done = fields.get("done", "")
+    if not done:
+        return _nothing_said(ACTION, text)
+    if _REFUSAL.match(done):
+        return StillOpen(f"Done is {done[:60]!r}: write yes once it is done")
+    return Closing(Verdict.DONE, fields.get("by", "") or "editor", done)
+
+
+def _nothing_said(name: str, text: str) -> StillOpen:
+    return StillOpen("" if text.endswith("\n") else f"{name} ends in the middle of a line: end its last line")
 
 
 def _examine_update(gate: Gate, session_dir: Path, worktree: Path) -> Closing | StillOpen:
     signal = Signal(Status.WAITING, wait_for=GateKind.FILE_UPDATE, file=gate.file)
     path = requested_file(signal, session_dir, worktree)
-    present = file_hash(path) if path else None
+    present = _bytes_hash(path) if path else None
     if present is None or present == gate.sha256:
         return StillOpen()
     return Closing(Verdict.UPDATED, "editor", sha256=present)
 
 
 def _fields(text: str) -> dict[str, str]:
-    """`Key: value` lines up to Comments, whose value is the rest of the file. The first line of a key counts."""
+    """`Key: value` lines up to Comments, whose value is the rest of the file. The first line of a key counts.
+
+    A line without its end may be half a line; only a comment is good so.
+    """
     fields: dict[str, str] = {}
-    lines = text.splitlines()
+    lines = re.split(r"\r\n|\r|\n", text)
     for index, line in enumerate(lines):
-        match = re.match(r"\s*\**(Plan|SHA-256|Shown|Decision|Done|By|Comments):\**(.*)$", line, re.IGNORECASE)
+        match = _FIELD.match(line)
         if not match:
             continue
         key = match[1].lower()
         if key == "comments":
-            rest = "\n".join([match[2], *lines[index + 1 :]])
-            fields[key] = "" if _BLANK.fullmatch(_COMMENT.sub("", rest)) else _COMMENT.sub("", rest).strip()
+            fields[key] = questions.words("\n".join([match[2], *lines[index + 1 :]]))
             break
-        fields.setdefault(key, _COMMENT.sub("", match[2]).strip())
+        if index + 1 < len(lines):
+            fields.setdefault(key, questions.words(match[2]))
     return fields
 
 
@@ -347,7 +397,10 @@ def refuse_inside_child(environ: Mapping[str, str]) -> None:
 @contextmanager
 def changing(session_dir: Path) -> Iterator[None]:
     """One change of a human's file at a time; afterwards the worker is woken."""
-    descriptor = os.open(session_dir / WAKE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    path = session_dir / WAKE
+    if path.is_symlink():
+        path.unlink()  # a child's work: it would lead elsewhere
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -380,7 +433,7 @@ def answer(session_dir: Path, gate: Gate | None, answers: Mapping[str, str], by:
         found = {question.id: question for question in questions.parse(text)}
         for id, words in answers.items():
             _check_answer(gate, found, id, words)
-        text = questions.with_answers(text, answers, by)
+        text = questions.with_answers(text, {id: _writable(words) for id, words in answers.items()}, _writable(by))
         write_atomic(path, text)
     return [question.id for question in questions.waiting(text) if question.id in gate.questions]
 
@@ -391,17 +444,29 @@ def _check_answer(gate: Gate, found: Mapping[str, questions.Question], id: str, 
     question = found[id]
     if question.answer:
         raise UsageError(f"{id} has its answer already: {question.answer[:60]!r} (by {question.by or 'editor'})")
-    if not words.strip():
-        raise UsageError(f"the answer to {id} is empty; give a letter or words")
+    if not questions.words(words):
+        raise UsageError(f"the answer to {id} says nothing ({words!r}); give a letter or words")
+    if not _is_option(question, words):
+        letters = ", ".join(letter for letter, _ in question.options)
+        raise UsageError(f"{id} has the options {letters}, got {words.strip()!r}; words are welcome too")
+
+
+def _is_option(question: questions.Question, words: str) -> bool:
+    """False for a single letter that is none of the options."""
     letters = [letter for letter, _ in question.options]
-    if letters and re.fullmatch(r"[A-Za-z]", words.strip()) and words.strip().upper() not in letters:
-        raise UsageError(f"{id} has the options {', '.join(letters)}, got {words.strip()!r}; words are welcome too")
+    return not letters or not re.fullmatch("[A-Za-z]", words.strip()) or words.strip().upper() in letters
+
+
+def _writable(text: str) -> str:
+    """Words of a person without what no UTF-8 file can hold, such as bytes of another encoding in an argument."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def suggested(session_dir: Path, gate: Gate) -> dict[str, str]:
-    """The suggested answers of the questions that wait; a question without a suggestion is left out."""
+    """The suggested answers of the questions that wait; a question without a usable suggestion is left out."""
     waiting = [q for q in read_questions(session_dir) if q.id in gate.questions and not q.answer]
-    return {question.id: question.suggested_answer for question in waiting if question.suggested_answer}
+    found = {q.id: q.suggested_answer for q in waiting if _is_option(q, q.suggestion)}
+    return {id: words for id, words in found.items() if questions.words(words)}
 
 
 def decide_plan(
@@ -412,33 +477,35 @@ def decide_plan(
     Raises SessionError where no plan waits, it was decided already, or the plan is not the text that was shown.
     """
     gate = _expect(gate, GateKind.PLAN_APPROVAL)
-    if verdict is Verdict.CHANGES and not comment.strip():
+    said = questions.harmless(_writable(comment)) if questions.words(comment) else ""
+    if verdict is Verdict.CHANGES and not said:
         raise UsageError('say what should change: samoloop changes SESSION -m "..."')
     with changing(session_dir):
-        path = session_dir / APPROVAL
-        decided = _fields(read_text(path) or "").get("decision", "")
-        if not _BLANK.fullmatch(decided):
-            raise SessionError(f"the plan was decided already: {decided[:40]}")
+        decided = _examine_approval(gate, read_text(session_dir / APPROVAL) or "", session_dir)
+        if isinstance(decided, Closing):
+            raise SessionError(f"the plan was decided already: {decided.verdict} (by {decided.by})")
         present = file_hash(session_dir / (gate.file or ""))
-        if present is None:
-            raise SessionError(f"the plan {gate.file} is missing in {session_dir}")
+        if verdict is Verdict.APPROVE and present is None:
+            raise SessionError(f"the plan {gate.file} is missing in {session_dir}: put it back, or ask for changes")
         if verdict is Verdict.APPROVE and shown is not None and shown != present:
-            raise SessionError(f"the plan has changed: you saw {shown[:8]}…, it is now {present[:8]}…; look again")
-        words = _COMMENT.sub("", comment).strip()
-        text = approval_text(gate.file or "", gate.sha256 or "")
-        text = text.replace(f"Decision: {questions.WAITING}", f"Decision: {verdict}")
-        text = text.replace(
-            "Comments:\n", f"Shown: {shown or present}\nBy: {' '.join(by.split())}\nComments: {words}\n"
-        )
-        write_atomic(path, text)
+            raise SessionError(
+                f"the plan has changed: you saw {shown[:8]}…, it is now {(present or '')[:8]}…; look again"
+            )
+        text = approval_text(gate, verdict, said, shown=shown or present or "", by=_writable(by))
+        write_atomic(session_dir / APPROVAL, text)
 
 
 def confirm_action(session_dir: Path, gate: Gate | None, by: str, words: str = "yes") -> None:
-    """Say that what the child asked for is done. Raises SessionError where nothing was asked."""
+    """Say that what the child asked for is done. Raises SessionError where nothing was asked, or it is done already."""
     gate = _expect(gate, GateKind.HUMAN_ACTION)
+    if _REFUSAL.match(words.strip()):
+        raise UsageError(f"{words.strip()[:60]!r} says that it is not done: say it once it is")
+    said = questions.harmless(" ".join(_writable(words).split())) if questions.words(words) else "yes"
     with changing(session_dir):
-        line = f"Done: {' '.join(words.split()) or 'yes'}\nBy: {' '.join(by.split())}\n"
-        write_atomic(session_dir / ACTION, action_text(gate.reason or "").partition("Done:")[0] + line)
+        done = _examine_action(read_text(session_dir / ACTION) or "")
+        if isinstance(done, Closing):
+            raise SessionError(f"it is done already: {done.comment[:60]} (by {done.by})")
+        write_atomic(session_dir / ACTION, action_text(gate, said, _writable(by)))
 
 
 def tell(session_dir: Path, text: str, by: str) -> None:
@@ -447,8 +514,11 @@ def tell(session_dir: Path, text: str, by: str) -> None:
         raise UsageError("there is nothing to tell: the text is empty")
     with changing(session_dir):
         path = session_dir / INBOX
-        before = read_text(path) or ""
-        write_atomic(path, f"{before}From {' '.join(by.split())}:\n{text.strip()}\n\n")
+        before = read_text(path)
+        if before is None and path.exists() and not path.is_symlink():
+            raise SessionError(f"{path} cannot be read or is too large: move it away, then say it again")
+        said = f"From {' '.join(_writable(by).split())}:\n{_writable(text).strip()}\n\n"
+        write_atomic(path, (before or "") + said)
 
 
 def _expect(gate: Gate | None, kind: GateKind) -> Gate:
