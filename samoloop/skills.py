@@ -53,7 +53,7 @@ def look(project: Path | None) -> tuple[list[Skill], list[str]]:
     problems: list[str] = []
     for place in reversed(places(project)):
         for path in sorted(place.iterdir()):
-            if not path.is_dir():
+            if not path.is_dir() or path.name.startswith("."):
                 continue
             try:
                 skills[path.name] = read(path)

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from samoloop.cli.common import json_option, warn
+from samoloop.cli.common import json_option, load_config, warn
 from samoloop.cli.paint import paint
+from samoloop.config import EFFORTS
 from samoloop.errors import UsageError
+from samoloop.terminal import one_line
 
 if TYPE_CHECKING:
+    from samoloop.config import Config
+    from samoloop.providers.base import Event
     from samoloop.skill_install import Plan, Target
+    from samoloop.skill_run import Order, Report
     from samoloop.skills import Skill
 
 
@@ -110,6 +115,90 @@ def uninstall(names: tuple[str, ...], readers: str | None, user: bool, force: bo
         skill_install.take_away(removal)
         kept = f"; kept, because you edited it: {', '.join(removal.kept)}" if removal.kept else ""
         click.echo(f"{removal.target.folder}: {len(removal.remove)} removed{kept}")
+
+
+@skills.command("run")
+@click.argument("name")
+@click.argument("topic", required=False, default="")
+@click.option("--provider", help="The CLI to use; the configured one if not given.")
+@click.option("--model", help="The model, by the CLI's own name.")
+@click.option("--effort", type=click.Choice(EFFORTS), help="How hard the model shall think.")
+@click.option("--permissions", type=click.Choice(["full", "edits"]), help="What the child may do unasked.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per event; the last tells how it ended.")
+def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
+    """Run one skill here, headless, with no session: what it does is shown, and where the result is.
+
+    \b
+    samoloop skills run dive "rate limiting"
+    samoloop skills run multi-review "the last three commits" --provider codex
+    """
+    from samoloop import skill_run
+    from samoloop import skills as known
+    from samoloop.cli.run import refuse_inside_child
+
+    refuse_inside_child()
+    project = _project()
+    (skill,) = known.choose(known.available(project), [name])
+    settings = load_config(project, flags)
+    order = skill_run.Order(skill, topic, Path.cwd(), settings.provider)
+    if not as_json:
+        _greet(settings, order)
+    report = skill_run.run(order, settings, os.environ, _shown(as_json))
+    if as_json:
+        _end_json(report)
+    else:
+        _end(report)
+    return report.exit_code
+
+
+def _greet(settings: "Config", order: "Order") -> None:
+    allowed = {"full": "may run any command as you", "edits": "works in its CLI's restrained mode"}
+    where = f"{order.provider} in {order.where}"
+    click.echo(paint(f"{order.skill.name}: {where}, {allowed[settings.permissions]}", "dim"))
+
+
+def _shown(as_json: bool) -> "Callable[[list[Event]], None]":
+    """How each event is shown."""
+    from samoloop.rendering import Renderer, event_json
+
+    renderer = Renderer()
+
+    def show(events: "list[Event]") -> None:
+        if as_json:
+            for event in events:
+                click.echo(json.dumps(event_json(event), ensure_ascii=False))
+            return
+        for line in renderer.lines(events):
+            click.echo(paint(line.text, line.tone))
+
+    return show
+
+
+def _end(report: "Report") -> None:
+    """Where the result is, or why there is none."""
+    for path in report.documents:
+        click.echo(paint(f"Result: {path}", "strong"))
+    if report.exit_code == 0 and not report.documents:
+        click.echo("It wrote no document here; its last words are above.")
+    for denied in report.outcome.denied:
+        warn(one_line(f"Its CLI refused {denied.tool} {denied.detail}", 300))
+    if report.exit_code:
+        logs = f"; what it printed is kept in {report.logs / '_logs'}" if report.logs else ""
+        warn(f"samoloop: {one_line(report.sentence, 500)}{logs}")
+    if report.left:
+        warn(f"Still running, end them yourself: {', '.join(map(str, report.left))}")
+
+
+def _end_json(report: "Report") -> None:
+    ended = {
+        "event": "ended",
+        "exit_code": report.exit_code,
+        "reason": report.sentence,
+        "documents": [str(path) for path in report.documents],
+        "seconds": round(report.outcome.seconds, 1),
+        "logs": str(report.logs) if report.logs else None,
+    }
+    click.echo(json.dumps(ended, ensure_ascii=False))
 
 
 def _project() -> Path:
