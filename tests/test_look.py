@@ -198,13 +198,20 @@ def test_status_shows_why_and_the_ways_on(session: Session, kind: str) -> None:
         assert f"samoloop {command}" in text
 
 
-def test_status_of_a_session_that_is_done_names_the_branch_to_merge(session: Session) -> None:
+def test_status_of_a_session_that_is_done_names_the_branch_to_merge(tmp_path: Path) -> None:
+    session = recorded.make_session(tmp_path, in_place=False)
     recorded.start(session)
     recorded.end(session, {"kind": "done", "summary": "all good"})
     text = look(session, "status")
     assert "done, after 1 iteration\n" in text
     assert "all good" in text
     assert "git merge samoloop/auth" in text
+
+
+def test_a_session_in_place_that_is_done_has_no_branch_to_merge(session: Session) -> None:
+    recorded.start(session)
+    recorded.end(session, {"kind": "done"})
+    assert "git merge" not in look(session, "status")
 
 
 def test_looking_works_from_inside_a_worktree(tmp_path: Path) -> None:
