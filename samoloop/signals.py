@@ -35,6 +35,9 @@ class GateKind(StrEnum):
     HUMAN_ACTION = "human_action"
 
 
+PASSING = (GateKind.QA_ANSWERS, GateKind.PLAN_APPROVAL)  # the kinds that a phase can have as its gate
+
+
 class Needs(StrEnum):
     HUMAN_DECISION = "human_decision"
     CLARIFICATION = "clarification"

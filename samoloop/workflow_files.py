@@ -13,7 +13,7 @@ from typing import Any
 from samoloop.durations import parse_seconds
 from samoloop.errors import ConfigError
 from samoloop.resources import folder
-from samoloop.signals import GateKind, Status
+from samoloop.signals import PASSING, GateKind, Status
 from samoloop.workflow import Phase, Workflow
 
 PLACEHOLDERS = frozenset(
@@ -47,7 +47,7 @@ def search_path(project: Path | None) -> list[Path]:
 def names(project: Path | None) -> list[str]:
     """The workflows that can be named, sorted."""
     found = {path.stem for place in search_path(project) for path in (place / "workflows").glob("*.yaml")}
-    return sorted(found)
+    return sorted(name for name in found if _NAME.fullmatch(name))
 
 
 def shadowing(project: Path | None) -> list[Path]:
@@ -83,10 +83,12 @@ def _skill_names(project: Path | None) -> set[str]:
 
 
 def _read_workflow(path: Path, places: Sequence[Path], problems: list[str]) -> Workflow | None:
-    value = _mapping(path, path.read_text(encoding="utf-8"), problems)
+    value = _mapping(path, _text(path, problems), problems)
     if value is None:
         return None
     problems += _unknown(path.name, value, _WORKFLOW_KEYS)
+    if value.get("name") != path.stem:
+        problems.append(f"{path.name}: its name is {value.get('name')!r}, it must be the file's, {path.stem!r}")
     order = value.get("phases")
     if not isinstance(order, list) or not order or not all(isinstance(item, str) for item in order):
         problems.append(f"{path.name}: phases must be a list of names")
@@ -108,7 +110,7 @@ def _read_workflow(path: Path, places: Sequence[Path], problems: list[str]) -> W
         phases=tuple(phase for phase in phases if phase is not None),
         edges=_edges(path, value.get("edges"), problems),
         rounds=_rounds(path, value.get("rounds"), problems),
-        protocol=protocol.read_text(encoding="utf-8") if protocol else "",
+        protocol=_text(protocol, problems) or "" if protocol else "",
     )
 
 
@@ -117,8 +119,9 @@ def _read_phase(name: str, places: Sequence[Path], overrides: Mapping[str, Any],
     if path is None:
         problems.append(f"phase {name!r} has no file {name}.md in {' or '.join(map(str, places))}")
         return None
-    front, body = split_front_matter(path.read_text(encoding="utf-8"))
-    value = _mapping(path, front, problems)
+    text = _text(path, problems)
+    front, body = split_front_matter(text or "")
+    value = _mapping(path, None if text is None else front, problems)
     if value is None:
         return None
     problems += _unknown(path.name, value, _PHASE_KEYS)
@@ -136,12 +139,14 @@ def _read_phase(name: str, places: Sequence[Path], overrides: Mapping[str, Any],
 
 def split_front_matter(text: str) -> tuple[str, str]:
     """The YAML between the `---` lines at the start (empty where there is none), and the rest."""
-    match = re.match(r"---\n(.*?)\n---\n?(.*)", text.replace("\r\n", "\n"), re.DOTALL)
-    return (match[1], match[2].strip() + "\n") if match else ("", text)
+    match = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n(.*))?\Z", text.replace("\r\n", "\n"), re.DOTALL)
+    return (match[1], (match[2] or "").strip() + "\n") if match else ("", text)
 
 
 def _phase_from(value: Mapping[str, Any], body: str) -> Phase:
-    gate = _choice(value.get("gate"), GateKind, "gate") if value.get("gate") else None
+    gate = _choice(value["gate"], GateKind, "gate") if value.get("gate") is not None else None
+    if gate not in (None, *PASSING):
+        raise ValueError(f"gate: {gate} cannot be passed; a gate is {' or '.join(PASSING)}")
     waits = {GateKind.HUMAN_ACTION, GateKind.FILE_UPDATE} | ({gate} if gate else set())
     if value.get("waits") is not None:
         waits = {_choice(item, GateKind, "waits") for item in _list(value["waits"], "waits")}
@@ -152,6 +157,9 @@ def _phase_from(value: Mapping[str, Any], body: str) -> Phase:
     child = value.get("child", True)
     if not isinstance(child, bool):
         raise ValueError(f"child must be true or false, got {child!r}")
+    seconds = parse_seconds(value["iteration"]) if "iteration" in value else None
+    if seconds == 0:
+        raise ValueError("iteration must be longer than 0 seconds")
     return Phase(
         name=str(value.get("name") or ""),
         summary=str(value.get("summary") or "").strip(),
@@ -160,7 +168,7 @@ def _phase_from(value: Mapping[str, Any], body: str) -> Phase:
         gate=gate,
         waits=frozenset(waits),
         max_iterations=limit,
-        iteration_seconds=parse_seconds(value["iteration"]) if "iteration" in value else None,
+        iteration_seconds=seconds,
         skills=tuple(str(item) for item in _list(value.get("skills") or [], "skills")),
         body=body,
     )
@@ -179,9 +187,20 @@ def _list(value: object, key: str) -> list[Any]:
     return value
 
 
-def _mapping(path: Path, text: str, problems: list[str]) -> dict[str, Any] | None:
+def _text(path: Path, problems: list[str]) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path.name} cannot be read: {error}")
+        return None
+
+
+def _mapping(path: Path, text: str | None, problems: list[str]) -> dict[str, Any] | None:
+    """The keys and values; `text` None was reported already."""
     import yaml
 
+    if text is None:
+        return None
     try:
         value = yaml.safe_load(text) if text else None
     except yaml.YAMLError as error:
@@ -213,7 +232,7 @@ def _edges(path: Path, value: object, problems: list[str]) -> dict[str, tuple[st
 def _rounds(path: Path, value: object, problems: list[str]) -> dict[str, int]:
     rounds = value if isinstance(value, dict) else {}
     good = {str(k): v for k, v in rounds.items() if isinstance(v, int) and not isinstance(v, bool) and v > 0}
-    if value is not None and good.keys() != {str(key) for key in rounds}:
+    if value is not None and (rounds is not value or len(good) != len(rounds)):
         problems.append(f"{path.name}: rounds must map a phase to a whole number from 1, got {value!r}")
     return good
 
@@ -234,10 +253,29 @@ def check(workflow: Workflow, skills: set[str] | None = None) -> list[str]:
     ]
     if problems or not names:
         return problems or ["there are no phases"]
+    problems += _check_children(workflow)
     problems += _check_graph(workflow)
     for phase in workflow.phases:
         problems += _check_phase(workflow, phase, skills)
     return problems + _check_placeholders("protocol.md", workflow.protocol)
+
+
+def _check_children(workflow: Workflow) -> list[str]:
+    """The worker itself does the first phase, where that is without a child, and no other."""
+    problems = []
+    for phase in workflow.phases:
+        if phase.child:
+            continue
+        if phase.name != workflow.names[0]:
+            problems.append(f"{phase.name} has no child, but only the first phase can be without one")
+        if phase.gate:
+            problems.append(f"{phase.name} has the gate {phase.gate}, but no child that could ask for it")
+        for source, targets in workflow.edges.items():
+            if phase.name in targets:
+                problems.append(f"the edge {source} → {phase.name} leads to a phase without a child")
+    if not any(phase.child for phase in workflow.phases):
+        problems.append("no phase has a child")
+    return problems
 
 
 def _check_graph(workflow: Workflow) -> list[str]:
@@ -254,12 +292,15 @@ def _check_graph(workflow: Workflow) -> list[str]:
             problems.append(f"the gate of {phase.name} can be walked around")
     for source, targets in workflow.edges.items():
         for target in targets:
+            if target == source:
+                problems.append(f"the edge {source} → {target} is superfluous: a phase may always follow itself")
             if workflow.is_backward(source, target) and source not in workflow.rounds:
                 problems.append(f"the edge {source} → {target} goes back without a limit: add rounds: {{{source}: 3}}")
     return problems
 
 
 def _reach(workflow: Workflow, start: str, without: str | None = None) -> set[str]:
+    """The phases that can be come to from `start`, itself among them."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:

@@ -610,7 +610,7 @@ def test_changes_by_command_need_words(session_dir: Path, comment: str) -> None:
         gates.decide_plan(session_dir, gate, Verdict.CHANGES, "ada", comment=comment)
 
 
-@PROPERTY
+@settings(PROPERTY, max_examples=60)
 @given(nasty_text(), nasty_text())
 def test_any_comment_and_name_reach_the_session_and_decide_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, comment: str, by: str
