@@ -12,7 +12,6 @@ from samoloop.judge import Finding, judge
 from samoloop.rules import Decision, Kind
 from samoloop.session import Session
 
-SCRIPT = "demo"  # the provider that plays a scenario
 NOT_AS_EXPECTED = 1  # exit code: the session is done, but its result is not what the example expects
 
 
@@ -36,8 +35,8 @@ def rehearse(example: Example, root: Path, *, provider: str | None, yes: bool, o
 
     `provider` None is the example's own, else the person's. The scripted child asks nobody.
     """
-    script = provider == SCRIPT
+    script = provider == play.SCRIPT
     settings = play.scripted(root) if script else config.load(root, os.environ, {"provider": provider})
-    session = play.begin(settings, example.task, example.name)
+    session = play.begin(settings, example.task, example.name, provider)
     decision = play.go_on(session, settings, open_view=open_view, environ=os.environ, yes=yes or script)
     return Performance(session, decision, judge(example, session) if decision.kind is Kind.DONE else ())

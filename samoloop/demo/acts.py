@@ -188,7 +188,7 @@ def done(visit: Visit, scenario: Scenario) -> None:
     lines = scenario.requirements(values(visit, scenario)) if decisions else ()
     text = documents.summary(task, visit.changed("--stat"), lines, ran, found, answer, decisions)
     name = visit.document("summary", scenario.slug, text)
-    summary = f"Done: {notes.title_of(task)} - {documents.outcome(ran)}."
+    summary = f"{notes.title_of(task)} ({documents.outcome(ran)})"
     visit.events.text(f"What was asked, decided, changed and tested stands on one page, {name}.")
     finish(visit, "summary written", name, summary)
 
@@ -205,7 +205,7 @@ def action(visit: Visit, scenario: Scenario) -> None:
     task = visit.read_note(notes.TASK)
     text = documents.result(task, list(zip(items, commits, strict=True)), ran)
     name = visit.document("result", scenario.slug, text)
-    finish(visit, "done, result written", name, f"Done: {notes.title_of(task)} - {documents.outcome(ran)}.")
+    finish(visit, "done, result written", name, f"{notes.title_of(task)} ({documents.outcome(ran)})")
 
 
 def elsewhere(visit: Visit, scenario: Scenario) -> None:

@@ -18,6 +18,8 @@ from samoloop.stop import StopRequest, install_handlers
 from samoloop.view import View
 from samoloop.worker import Worker, locked
 
+SCRIPT = "demo"  # the provider that plays a scenario
+
 OpenView = Callable[[Session, StopRequest], AbstractContextManager[View]]
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
@@ -26,13 +28,23 @@ def scripted(root: Path) -> Config:
     """Settings for a session of the scripted child: the project's own alone, because the person's file could name
     another provider, or a phone."""
     nobody = {"HOME": str(root), "XDG_CONFIG_HOME": str(root / ".nobody")}
-    return replace(config.load(root, nobody, {"provider": "demo"}), keep_awake=False)
+    return replace(config.load(root, nobody, {"provider": SCRIPT}), keep_awake=False)
 
 
-def begin(settings: Config, task: str, name: str) -> Session:
-    """A new session in the repository that the settings belong to; folder and branch get the name."""
-    workflow = workflow_files.load(settings.workflow, settings.root)
-    return prepare.create(settings, workflow, task, repo=Repo.find(settings.root), name=name, now=Clock().local)
+def begin(settings: Config, task: str, name: str, provider: str | None) -> Session:
+    """A new session in the repository that the settings belong to; folder and branch get the name.
+
+    `provider` is what the person chose, which a later `samoloop resume` goes by; None: the settings tell.
+    """
+    return prepare.create(
+        settings,
+        workflow_files.load(settings.workflow, settings.root),
+        task,
+        repo=Repo.find(settings.root),
+        name=name,
+        settings={"provider": provider} if provider else {},
+        now=Clock().local,
+    )
 
 
 def go_on(

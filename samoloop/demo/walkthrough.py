@@ -12,7 +12,7 @@ import click
 from samoloop import examples, gates
 from samoloop.demo.commands import run as run_command
 from samoloop.demo.events import PACE
-from samoloop.demo.play import OpenView, begin, go_on, scripted, telling
+from samoloop.demo.play import SCRIPT, OpenView, begin, go_on, scripted, telling
 from samoloop.errors import UsageError
 from samoloop.gates import Gate, Verdict
 from samoloop.git import environment, execute
@@ -33,7 +33,7 @@ def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
     root = examples.copy(example, place)
     environ = _environ(yes)
     settings = scripted(root)
-    session = begin(settings, example.task.strip(), name=EXAMPLE)
+    session = begin(settings, example.task.strip(), EXAMPLE, SCRIPT)
     open_view = telling(open_view)
     _introduce(root, session, example, yes)
     try:

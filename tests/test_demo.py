@@ -1,0 +1,454 @@
+"""The scripted child and the demo: a real process, real gates, real commits, and answers that matter."""
+
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kit import git, make_repo, samoloop
+
+from samoloop import examples, questions, signals
+from samoloop.demo import notes, play
+from samoloop.demo.answers import understood
+from samoloop.demo.child import main
+from samoloop.demo.commands import Ran
+from samoloop.demo.scenario import Option, Question, load
+from samoloop.demo.visit import CannotGoOn
+from samoloop.errors import ProviderError
+from samoloop.providers.base import Request, Result, Started, Text, Tool, Usage
+from samoloop.providers.demo import DemoProvider, DemoReader
+from samoloop.rules import Kind
+from samoloop.screen import open_view
+from samoloop.session import Session
+from samoloop.signals import GateKind, Signal
+from samoloop.state import Condition
+
+# --- one visit ---
+
+
+class Stage:
+    """A session folder and a worktree, as a worker would hand them to a child."""
+
+    def __init__(self, folder: Path, example: str) -> None:
+        self.root = examples.copy(examples.get(example), folder / "project")
+        self.session = folder / "session"
+        self.session.mkdir()
+        (self.session / "_task.md").write_text(examples.get(example).task)
+        (self.session / "_overview.md").write_text(
+            "# T\n\n## Status\nPhase: x\nIteration: 1\nBlocked: no\nLast Action: none\nNext: x\n\n"
+            "## Flow Log\n\n## Files\n"
+        )
+        self.example = example
+
+    def play(self, phase: str, allowed: str, scenario: str | None = None, pace: str = "0") -> list[dict]:
+        """One visit; its events. `allowed` is what the prompt says of the next phases."""
+        environ = os.environ | {
+            "SAMOLOOP_SESSION_DIR": str(self.session),
+            "SAMOLOOP_SIGNAL": str(self.session / "_signal.json"),
+            "SAMOLOOP_WORKTREE": str(self.root),
+            "SAMOLOOP_PHASE": phase,
+            "SAMOLOOP_ITERATION": "7",
+            "SAMOLOOP_DEMO_PACE": pace,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "samoloop.demo.child", scenario or self.example],
+            input=f"`11-21-0930-<kind>-<slug>.md`\n\n## Facts\n\n- Allowed next phases: {allowed}\n".encode(),
+            env=environ,
+            cwd=self.root,
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    @property
+    def signal(self) -> Signal:
+        found = signals.read(self.session / "_signal.json")
+        assert isinstance(found, Signal), found
+        return found
+
+    def text(self, pattern: str) -> str:
+        (found,) = self.session.glob(pattern)
+        return found.read_text()
+
+
+def test_the_child_speaks_in_events_that_its_provider_reads(tmp_path):
+    reader = DemoReader()
+    lines = Stage(tmp_path, "hello-agent").play("exec", "exec")
+    events = [event for line in lines for event in reader.feed(json.dumps(line).encode())]
+    assert isinstance(events[0], Started) and isinstance(events[-1], Result) and events[-1].ok
+    running = [event.id for event in events if isinstance(event, Tool) and event.running]
+    finished = [event.id for event in events if isinstance(event, Tool) and not event.running]
+    assert running == finished and running
+    (usage,) = (event for event in events if isinstance(event, Usage))
+    assert usage.cost_usd == 0 and usage.model == "script" and (usage.input_tokens or 0) > 0
+    assert any(isinstance(event, Text) for event in events)
+    assert reader.finish(0, "") == []
+
+
+def test_a_dive_quotes_lines_that_are_there(tmp_path):
+    stage = Stage(tmp_path, "bulk-discount")
+    stage.play("investigation", "investigation, requirements")
+    dive = stage.text("11-21-0930-dive-*.md")
+    places = re.findall(r"^- `([\w/.]+):(\d+)`: `(.*)`$", dive, re.MULTILINE)
+    assert len(places) > 5
+    for path, line, quoted in places:
+        assert (stage.root / path).read_text().splitlines()[int(line) - 1].strip().replace("`", "'") == quoted
+    assert stage.signal.phase == "requirements"
+
+
+def test_it_asks_two_questions_that_wait_and_then_reads_the_answers(tmp_path):
+    stage = Stage(tmp_path, "bulk-discount")
+    stage.play("requirements", "requirements, (others only after qa_answers)")
+    asked = questions.parse(stage.text("_qa.md"))
+    assert [question.id for question in asked] == ["Q1", "Q2"]
+    assert all(question.options and question.suggested_answer == "A" and not question.answer for question in asked)
+    assert stage.signal.wait_for is GateKind.QA_ANSWERS
+
+    answered = questions.with_answers(stage.text("_qa.md"), {"Q1": "5 pieces, please", "Q2": "C"})
+    (stage.session / "_qa.md").write_text(answered)
+    stage.play("requirements", "requirements, planning")
+    text = stage.text("*-requirements-*.md")
+    assert "From 5 pieces of the same item on, one of them is free" in text
+    assert stage.signal.phase == "planning"
+
+
+def test_it_waits_on_while_an_answer_is_missing(tmp_path):
+    stage = Stage(tmp_path, "bulk-discount")
+    stage.play("requirements", "requirements")
+    (stage.session / "_qa.md").write_text(questions.with_answers(stage.text("_qa.md"), {"Q1": "A"}))
+    stage.play("requirements", "requirements")
+    assert stage.signal.wait_for is GateKind.QA_ANSWERS
+    assert not list(stage.session.glob("*-requirements-*.md"))
+
+
+def test_the_overview_is_kept_up_to_date(tmp_path):
+    stage = Stage(tmp_path, "bulk-discount")
+    stage.play("investigation", "investigation, requirements")
+    text = stage.text("_overview.md")
+    assert re.search(r"^Last Action: dive written, \d+ lines quoted$", text, re.MULTILINE)
+    assert "Next: requirements\n" in text
+    assert re.search(r"## Flow Log\n- 007 investigation: dive written.*\n\n## Files\n- 11-21-0930-dive-.*\.md\n$", text)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        ("no-such-thing", "there is no scenario 'no-such-thing'"),
+        ("../../etc", "there is no scenario"),
+        ("missing.py", "there is no scenario 'missing.py'"),
+    ],
+)
+def test_an_unknown_scenario_blocks_with_a_sentence(tmp_path, scenario, words):
+    stage = Stage(tmp_path, "hello-agent")
+    stage.play("exec", "exec", scenario)
+    assert stage.signal.status == "blocked" and words in (stage.signal.reason or "")
+
+
+def test_a_file_without_a_scenario_is_refused(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("SCENARIO = 1\n")
+    with pytest.raises(CannotGoOn, match=r"mine\.py defines no SCENARIO"):
+        load(str(path))
+
+
+def test_code_that_is_not_as_the_script_expects_blocks_and_says_which(tmp_path):
+    stage = Stage(tmp_path, "bulk-discount")
+    stage.play("requirements", "requirements")
+    stage.play("planning", "planning")
+    plan = stage.signal.file or ""
+    text = (stage.session / plan).read_text().replace("- [ ] 1.1", "- [x] 1.1")
+    (stage.session / plan).write_text(text)
+    (stage.root / "till" / "basket.py").write_text("# nothing is left\n")
+    stage.play("implementation", "implementation, testing")
+    assert stage.signal.status == "blocked"
+    assert "till/basket.py is not as the script expects it" in (stage.signal.reason or "")
+
+
+def test_each_step_pauses_only_where_a_pace_is_asked_for(tmp_path):
+    stage = Stage(tmp_path, "hello-agent")
+    stage.play("requirements", "requirements")
+    began = time.monotonic()
+    steps = [
+        line for line in stage.play("requirements", "requirements", pace="0.1") if line["event"] in ("text", "tool")
+    ]
+    pauses = [line for line in steps if line.get("running", line["event"] == "text")]
+    assert time.monotonic() - began >= 0.1 * len(pauses) > 0
+
+
+def test_it_needs_exactly_one_scenario():
+    assert main([]) == main(["a", "b"]) == 2
+
+
+# --- answers and notes ---
+
+SIZES = Question(
+    key="size",
+    title="Which size?",
+    why="It matters.",
+    options=(Option("small", 1), Option("large", 2)),
+    reason="cheap",
+    read=lambda words: Option("as you said", int(words.strip())) if words.strip().isdigit() else None,
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("A", 1),
+        ("b", 2),
+        ("B)", 2),
+        ("B - because we grow", 2),
+        ("A 40", 40),
+        ("40", 40),
+        ("C", 1),
+        ("as you like", 1),
+        ("", 1),
+    ],
+)
+def test_words_outweigh_a_letter_and_what_says_nothing_leaves_the_suggestion(answer, value):
+    (decision,) = understood([SIZES], [questions.Question("Q1", "Which size?", answer=answer)])
+    assert decision.value == value
+
+
+def test_an_answer_that_a_script_cannot_read_is_said_to_be_so():
+    (decision,) = understood([SIZES], [questions.Question("Q1", "Which size?", answer="as you like")])
+    assert decision.sentence.startswith("Q1: as you like → small (a script reads letters and numbers only")
+
+
+def test_the_facts_of_a_prompt_are_read():
+    prompt = "# x\n`11-21-0930-<kind>-<slug>.md`\n- Allowed next phases: testing, quality, done\n"
+    assert notes.Facts.parse(prompt, "testing") == notes.Facts(["quality", "done"], None, "11-21-0930")
+    gated = notes.Facts.parse("- Allowed next phases: planning, (others only after plan_approval)\n", "planning")
+    assert (gated.next_phases, gated.gate) == ([], "plan_approval")
+
+
+def test_a_box_is_ticked_with_its_result_below():
+    plan = "# P\n- [ ] 1.1 one\n  - Files: a\n- [ ] 1.2 two\n  - Files: b\n## Risks\n"
+    text = notes.ticked(plan, "1.1", "abc; green")
+    assert text == "# P\n- [x] 1.1 one\n  - Files: a\n  - Result: abc; green\n- [ ] 1.2 two\n  - Files: b\n## Risks\n"
+    assert [(box.number, box.ticked) for box in notes.boxes(text)] == [("1.1", True), ("1.2", False)]
+
+
+@pytest.mark.parametrize(
+    ("output", "verdict"),
+    [
+        ("....\nRan 12 tests in 0.1s\n\nOK\n", "12 tests, OK"),
+        ("F\nRan 1 test in 0.1s\n\nFAILED (failures=1)\n", "1 tests, FAILED (failures=1)"),
+        ("# tests 15\n# pass 15\n# fail 0\n# duration_ms 5\n", "15 tests, OK"),
+        ("ℹ tests 15\nℹ pass 13\nℹ fail 2\n", "15 tests, 2 failed"),
+        ("anything else\n", "anything else"),
+        ("", "no output"),
+    ],
+)
+def test_what_tests_say_is_told_in_a_few_words(output, verdict):
+    assert Ran("x", 0, output).verdict == verdict
+
+
+# --- the provider ---
+
+
+def request(folder: Path) -> Request:
+    return Request(folder / "p.md", folder, folder, folder / "001-x", "title")
+
+
+def test_the_child_is_started_by_this_interpreter_apart_from_the_worktree(tmp_path):
+    launch = DemoProvider({"scenario": "hello-agent"}, {"SAMOLOOP_DEMO_PACE": "0.5"}).launch(request(tmp_path))
+    assert launch.argv == [sys.executable, "-P", "-m", "samoloop.demo.child", "hello-agent"]
+    assert launch.env == {"SAMOLOOP_DEMO_PACE": "0.5"} and launch.prompt_on_stdin
+    assert DemoProvider({}, {}).launch(request(tmp_path)).argv[-1] == "anywhere"
+
+
+@pytest.mark.parametrize("settings", [{"scenario": 3}, {"scenario": ""}, {"model": "x"}])
+def test_settings_that_mean_nothing_are_refused(settings):
+    with pytest.raises(ProviderError, match=r"providers\.demo cannot be used"):
+        DemoProvider(settings, {})
+
+
+def test_a_child_without_a_result_has_failed(tmp_path):
+    reader = DemoProvider({}, {}).reader(request(tmp_path))
+    assert reader.feed(b"no event") == [] and reader.feed(b'{"event": "unheard of"}') == []
+    (failure,) = reader.finish(1, "Traceback\nKeyError: 'SAMOLOOP_PHASE'\n")
+    assert "KeyError" in failure.message
+
+
+def test_doctor_finds_it_always():
+    checkup = DemoProvider({}, {}).checkup({})
+    assert checkup.found == sys.executable and checkup.logged_in
+
+
+# --- whole sessions ---
+
+
+@dataclass
+class Played:
+    """The demo after it was played with --yes, for someone whose own settings name another CLI."""
+
+    root: Path
+    said: str
+    cpu_seconds: float
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("demo")
+    settings = home / ".config" / "samoloop" / "config.yaml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("provider: codex\nworkflow: exec\nsessions: /nowhere\n")
+    environ = {"HOME": str(home), "XDG_CONFIG_HOME": "", "SAMOLOOP_PROVIDER": "gemini", "SAMOLOOP_DEMO_PACE": ""}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = samoloop(folder, "demo", "--yes", "--keep", str(folder / "till"), env=environ)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Played(folder / "till", done.stdout, spent)
+
+
+def test_the_demo_takes_a_real_project_through_every_phase_and_asks_nobody(played):
+    (session,) = (played.root / "_sessions").iterdir()
+    journal = [json.loads(line) for line in (session / "_history.jsonl").read_text().splitlines()]
+    ended = [event for event in journal if event["event"] == "ended"]
+    assert [event["phase"] for event in ended] == [
+        *("investigation", "requirements", "requirements", "planning", "implementation", "implementation"),
+        *("implementation", "testing", "testing", "quality", "done"),
+    ]
+    assert {event["provider"] for event in ended} == {"demo"}
+    assert played.cpu_seconds < 10
+
+
+def test_the_demo_ends_by_showing_what_there_is(played):
+    (session,) = (played.root / "_sessions").iterdir()
+    for words in ("samoloop/bulk-discount", "12 tests, OK, just now", str(session), "samoloop run", "git diff main..."):
+        assert words in played.said
+    assert "\x1b" not in played.said
+
+
+def test_the_demo_leaves_the_main_checkout_alone(played):
+    assert git(played.root, "branch", "--show-current") == "main"
+    assert git(played.root, "status", "--porcelain") == ""
+    assert len(git(played.root, "log", "--oneline", "main..samoloop/bulk-discount").splitlines()) == 4
+
+
+def test_the_testing_phase_finds_the_fault_that_the_implementation_made(played):
+    assert "if pieces <= BULK_FROM" in git(played.root, "show", "samoloop/bulk-discount~1:till/discounts.py")
+    assert "if pieces < BULK_FROM" in git(played.root, "show", "samoloop/bulk-discount:till/discounts.py")
+    (text,) = (path.read_text() for path in played.root.glob("_sessions/*/*-testing-*.md"))
+    assert "FAILED (failures=1)" in text and re.search(r"mended in [0-9a-f]{7}", text)
+
+
+class Terminal:
+    """A person at a terminal: reads the screen, answers prompts."""
+
+    def __init__(self, *command: str) -> None:
+        self._fd, theirs = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "samoloop", *command],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=os.environ | {"TERM": "xterm", "SAMOLOOP_DEMO_PACE": "0"},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.screen = ""
+        self._read_to = 0
+
+    def read(self) -> bool:
+        """What is new on the screen; False at its end."""
+        ready, _, _ = select.select([self._fd], [], [], 45)
+        assert ready, f"nothing came after:\n{self.screen[-2000:]}"
+        try:
+            data = os.read(self._fd, 65536)
+        except OSError:
+            return False
+        self.screen += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def wait_for(self, prompt: str) -> None:
+        while not re.search(prompt + r"[^\n]*: $", self.screen[self._read_to :]):
+            assert self.read(), f"the demo ended before it asked for {prompt}:\n{self.screen[-2000:]}"
+        self._read_to = len(self.screen)
+
+    def answer(self, prompt: str, words: str) -> None:
+        self.wait_for(prompt)
+        os.write(self._fd, words.encode() + b"\n")
+
+    def interrupt(self, prompt: str) -> None:
+        self.wait_for(prompt)
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        while self.read():
+            pass
+        os.close(self._fd)
+        return self._process.wait()
+
+
+def test_a_person_answers_sends_the_plan_back_and_sees_the_answers_in_the_code(tmp_path):
+    terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
+    terminal.answer("Your answer", "5 pieces")
+    terminal.answer("Your answer", "Z")
+    terminal.answer("Your answer", "C")
+    terminal.answer("Your decision", "changes")
+    terminal.answer("What should change", "Tell it on the door")
+    terminal.answer("Your decision", "")
+    assert terminal.end() == 0, terminal.screen[-3000:]
+    assert "Q2 has the options A, B, C, got 'Z'" in terminal.screen
+    show = ("show", "samoloop/bulk-discount:till/discounts.py")
+    code = git(tmp_path / "till", *show)
+    assert "BULK_FROM = 5" in code and "return price" in code
+    assert "Tell it on the door" in git(tmp_path / "till", "show", "samoloop/bulk-discount:WISHES.md")
+    assert re.search(r"you save +0\.40", terminal.screen)
+    assert re.search(r"does the discount start\? \S*5 pieces\S* \(by you \(demo\)\)", terminal.screen)
+
+
+def test_a_plan_that_is_rejected_stops_the_demo(tmp_path):
+    terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
+    terminal.answer("Your answer", "")
+    terminal.answer("Your answer", "")
+    terminal.answer("Your decision", "reject")
+    assert terminal.end() == 6
+    assert "The session is stopped" in terminal.screen
+
+
+def test_a_person_who_leaves_finds_the_session_waiting(tmp_path):
+    terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
+    terminal.interrupt("Your answer")
+    assert terminal.end() == 130
+    assert "The session waits; nothing is lost" in terminal.screen
+    done = samoloop(tmp_path / "till", "resume", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "BULK_FROM = 3" in git(tmp_path / "till", "show", "samoloop/bulk-discount:till/discounts.py")
+
+
+def test_a_folder_that_is_in_use_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    done = samoloop(tmp_path, "demo", "--yes", "--keep", str(tmp_path))
+    assert done.returncode == 2
+    assert "is there already and not empty" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+WORKFLOWS = sorted(path.stem for path in (Path(__file__).parent.parent / "phase_prompts" / "workflows").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS)
+def test_the_scripted_child_gets_through_every_workflow_in_any_repository(tmp_path, workflow):
+    root = make_repo(tmp_path / "repo")
+    (root / ".samoloop.yaml").write_text(f"workflow: {workflow}\n")
+    settings = play.scripted(root)
+    session = play.begin(settings, "Show the phases", "show", "demo")
+    decision = play.go_on(session, settings, open_view=open_view, environ=os.environ, yes=True)
+    assert decision.kind is Kind.DONE, decision
+    assert Session(session.dir).state().condition is Condition.DONE
+    assert git(root, "status", "--porcelain") == "?? .samoloop.yaml"
