@@ -22,7 +22,7 @@ from samoloop.telegram.text import clean, plain, shorten
 from samoloop.telegram.updates import Other, Said, Tap, Update
 
 ANSWER_SECONDS = 10.0  # beyond which a poll that should have ended counts as lost
-PROBES = 3  # polls of a second each
+PROBES = 2  # polls of a second each
 LISTEN_TO = ["message", "callback_query"]
 T = TypeVar("T")
 

@@ -58,7 +58,8 @@ class Desk:
         if known is None:
             return [Toast(tap.query, "That session is gone.")]
         _adopt(known, press, tap)
-        if press.kind is buttons.Kind.WORDS or press.choice == buttons.Plan.CHANGES:
+        wants_changes = press.kind is buttons.Kind.PLAN and press.choice == buttons.Plan.CHANGES
+        if press.kind is buttons.Kind.WORDS or wants_changes:
             return self._open_box(known, press, tap)
         outcome = self.once(known, tap.update_id, partial(_act, known, press, tap))
         return [Toast(tap.query, outcome), *self.go_on(known)]

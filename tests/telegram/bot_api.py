@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -511,6 +512,10 @@ def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
 
         def _cut(self) -> None:
             self.close_connection = True
+
+        def handle(self) -> None:
+            with suppress(ConnectionResetError):  # the bot was killed
+                super().handle()
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -1,5 +1,6 @@
 """Questions, plans and requests, answered by taps and replies."""
 
+import pytest
 from phone import Phone
 
 
@@ -14,6 +15,16 @@ def test_a_tap_answers_the_question_and_the_message_says_so(phone: Phone) -> Non
         phone.standin.wait(lambda: "✅ A · 15 minutes with refresh\nAnn, " in phone.shown(message))
         assert "reply_markup" not in phone.chat.messages[message["message_id"]]
     assert "**Answer:** A <!-- by Ann (Telegram " in work.read("_qa.md")
+
+
+@pytest.mark.parametrize("letter", ["A", "B", "C", "R"])
+def test_every_letter_answers(phone: Phone, letter: str) -> None:
+    work = phone.work()
+    options = "\n".join(f"{letter}) words of {letter}" for letter in "ABCDEFGHIJKLMNOPQR")
+    work.ask(f"# Questions\n\n### Q1: Which?\n{options}\n**Answer:** _waiting_\n")
+    with phone.relay():
+        assert phone.ann.toast(phone.ann.tap(phone.bot("Which?"), f"{letter} ·")) == "Q1 answered, that was all."
+    assert f"**Answer:** {letter} <!--" in work.read("_qa.md")
 
 
 def test_a_reply_to_a_question_is_its_answer_in_words(phone: Phone) -> None:

@@ -153,4 +153,5 @@ def test_doctor_names_a_file_that_others_can_read(phone: Phone, home: Path) -> N
     path.write_text("telegram: {}\n")
     path.chmod(0o644)
     phone.environ["XDG_CONFIG_HOME"] = str(home.parent)
+    phone.standin.webhook = "https://example.org/x"  # which ends the look at once
     assert "chmod 600" in checkup(phone)[0]

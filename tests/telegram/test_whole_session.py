@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from bot_api import TOKEN
@@ -17,6 +18,29 @@ from samoloop.locks import is_held
 from samoloop.session import LOCK, Session
 
 pytestmark = pytest.mark.timeout(120)
+
+# What `samoloop resume` does around a worker: a courier from its start to its end.
+WORKER = """
+import os, sys
+from contextlib import contextmanager
+from pathlib import Path
+from samoloop import config
+from samoloop.courier import Courier
+from samoloop.demo.play import go_on
+from samoloop.session import Session
+from samoloop.view import Quiet
+
+@contextmanager
+def quiet(session, stop):
+    yield Quiet()
+
+settings = config.load(Path.cwd(), os.environ)
+session = Session(Path(sys.argv[1]))
+courier = Courier(session.dir, settings.root, settings.outlets, settings.telegram, os.environ)
+courier.start()
+go_on(session, settings, open_view=quiet, environ=os.environ)
+print(*courier.close(), flush=True)
+"""
 
 
 class Machine:
@@ -41,6 +65,21 @@ class Machine:
     @property
     def session(self) -> Session:
         return Session(next((self.root / "_sessions").iterdir()))
+
+    def begin(self, task: Path) -> None:
+        """A session whose first worker is gone at once."""
+        self.samoloop("run", "--detach", "--session", "bulk-discount", "--file", str(task))
+        self.kill_worker()
+
+    @contextmanager
+    def worker(self) -> Iterator["subprocess.Popen[str]"]:
+        """A worker that listens on the phone by itself; ends by kill -9 where it has not ended."""
+        argv = [sys.executable, "-c", WORKER, str(self.session.dir)]
+        with subprocess.Popen(argv, cwd=self.root, env=self.environ, stdout=subprocess.PIPE, text=True) as running:
+            try:
+                yield running
+            finally:
+                running.kill()
 
     def kill_worker(self) -> None:
         """kill -9, and wait until the lock is free."""
@@ -103,3 +142,24 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
     secret = [path for path in machine.root.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
     assert secret == []
     (phone.tmp_path / "chat.json").write_text(json.dumps(phone.standin.log, indent=1, ensure_ascii=False))  # to look at
+
+
+def test_a_worker_alone_serves_the_phone_and_the_next_one_goes_on(phone: Phone, machine: Machine) -> None:
+    task = machine.root.parent / "task.md"
+    task.write_text(examples.get("bulk-discount").task)
+    machine.begin(task)
+    with machine.worker():
+        phone.ann.tap(phone.standin.wait_message(ANN, "question 1 of 2", 40), "B ·")
+        second = phone.bot("question 2 of 2")
+    phone.ann.tap(second, "C ·")  # nobody listens: Telegram keeps it
+    with machine.worker():
+        plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
+        phone.standin.wait(lambda: "✅ C · one piece is free" in phone.shown(second))
+    with machine.worker() as last:
+        phone.ann.tap(plan, "✅ Approve")
+        said, _ = last.communicate(timeout=60)
+    assert said.startswith("Nobody listens on Telegram now")
+    assert machine.session.state().condition == "done"
+    assert "· done in" in phone.bot("· done in")["shown"]
+    status = next(message for message in phone.standin.messages(ANN) if message["silent"])
+    assert status["shown"].startswith("🏁")
