@@ -15,6 +15,7 @@ from samoloop.errors import ConfigError
 from samoloop.limits import Limits
 from samoloop.outlets import Outlets, parse_outlets
 from samoloop.permissions import Permissions
+from samoloop.project import user_file as user_file
 
 if TYPE_CHECKING:
     from samoloop.prices import Price
@@ -114,12 +115,6 @@ class Config:
 
     def phase_ceilings(self) -> dict[str, Ceilings]:
         return {name: settings.ceilings for name, settings in self.phases.items() if settings.ceilings}
-
-
-def user_file(environ: Mapping[str, str]) -> Path:
-    """The person's own settings."""
-    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".config")
-    return Path(base) / "samoloop" / "config.yaml"
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

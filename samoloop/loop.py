@@ -8,7 +8,7 @@ while True:
 
 from samoloop import keeper, overview, rules, shared_limits
 from samoloop.errors import SessionError
-from samoloop.gates import file_hash, read_text, restore_text
+from samoloop.gates import INBOX, file_hash, read_text
 from samoloop.iteration import limited_until, step
 from samoloop.prepare import prepare
 from samoloop.report import write_report
@@ -45,7 +45,7 @@ def wake_up(worker: Worker) -> None:
         prepare(worker)
     take_move(worker)
     if worker.state.gate:
-        restore_text(worker.state.gate, worker.session.dir, worker.state.given)
+        keeper.finish_opening(worker, worker.state.gate)
 
 
 def due(worker: Worker) -> Decision | None:
@@ -92,7 +92,7 @@ def await_turn(worker: Worker, decision: Decision) -> bool:
         return True
     waits_for_gate = decision.kind is Kind.WAIT and (worker.state.gate or worker.state.wanted)
     if not (waits_for_gate or decision.sleeps):
-        return False
+        return await_guidance(worker, decision)
     if worker.state.wanted:
         return True  # the gate is opened by the next look
     patient = decision.not_before is not None and decision.not_before - worker.clock.epoch() <= PATIENT_SECONDS
@@ -121,6 +121,25 @@ def wait_for_news(worker: Worker, decision: Decision) -> None:
         watch.wait(worker.clock, worker.stop, decision.not_before)
 
 
+def await_guidance(worker: Worker, decision: Decision) -> bool:
+    """Where a phone can answer, a worker that needs a human stays: what the person says resumes the session."""
+    needs_human = decision.kind in (Kind.BLOCKED, Kind.FAILED, Kind.WAIT)
+    if not (worker.stays and needs_human) or worker.no_wait or worker.stop.finish:
+        return False
+    rest(worker, decision)
+    worker.view.waiting(decision)
+    worker.awake.off()
+    inbox = worker.session.dir / INBOX
+    with watching(worker.session.dir, [inbox]) as watch:
+        while not (words := (read_text(inbox) or "").strip()):
+            if not watch.wait(worker.clock, worker.stop):
+                return False
+    by = words.partition("\n")[0].removeprefix("From ").removesuffix(":")
+    worker.session.record("resumed", by=by, now=False)
+    worker.view.say(f"resumed by {by}")
+    return True
+
+
 def halt(worker: Worker, condition: Condition, reason: str) -> Decision:
     """Come to rest between two iterations; at a gate or in a limit the session stays where it is."""
     state = worker.state
@@ -133,7 +152,10 @@ def halt(worker: Worker, condition: Condition, reason: str) -> Decision:
 
 def rest(worker: Worker, decision: Decision) -> Decision:
     """Leave the folder so that people can read it, and remember the overview, whose phase they may change."""
-    if worker.state.condition in AT_REST:
+    state = worker.state
+    if state.condition in AT_REST:
+        if not state.rests and decision.kind in (state.condition, Kind.WAIT):
+            tell_decision(worker, decision)  # a worker may have died before it did; said twice, it is written once
         worker.at("rest due")
         worker.restore_overview()
         write_report(worker)

@@ -153,7 +153,7 @@ def resolve(sessions: Path, name: str | None, wanted: Callable[[State], bool] = 
             known = ", ".join(session.name for session in all_sessions(sessions)[:10]) or "none yet"
             raise SessionError(f"there is no session {name!r} in {sessions}; there are: {known}")
         return session
-    candidates = [session for session in all_sessions(sessions) if wanted(session.state())]
+    candidates = [session for session in all_sessions(sessions) if _is_sound(session) and wanted(session.state())]
     if len(candidates) > 1:
         unfinished = [session for session in candidates if session.state().condition is not Condition.DONE]
         candidates = unfinished if len(unfinished) == 1 else candidates
@@ -166,3 +166,12 @@ def resolve(sessions: Path, name: str | None, wanted: Callable[[State], bool] = 
         )
         raise SessionError(f"which session? {what}")
     return candidates[0]
+
+
+def _is_sound(session: Session) -> bool:
+    """Whether its journal can be read: a damaged session is reached by its name, and in nobody's way."""
+    try:
+        session.state()
+    except SessionError:
+        return False
+    return True

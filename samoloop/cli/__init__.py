@@ -1,6 +1,7 @@
 """The `samoloop` command. Each subcommand is imported only when it is used, so that `--help` stays fast."""
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -30,11 +31,14 @@ COMMANDS = {
     "up": ("always:up", "Go on with every unfinished session of your projects."),
     "service": ("always:service", "Run `up` after login or reboot."),
     "projects": ("always:projects", "List or forget the projects that have sessions."),
+    "telegram": ("telegram:telegram", "Set up the bot, and test it."),
+    "relay": ("relay:relay", "Listen on Telegram for all sessions of this machine."),
     "signal": ("data:signal", "The signal's schema; check a signal file."),
     "workflows": ("data:workflows", "List, show and check workflows."),
     "skills": ("skills:skills", "Install the skills for your CLIs; run one without a session."),
     "init": ("init:init", "Write a commented .samoloop.yaml."),
     "doctor": ("doctor:doctor", "Check git, the CLIs, folders and configuration."),
+    "example": ("example:example", "List the examples; run one in a fresh folder."),
     "demo": ("demo:demo", "Watch a whole session, with no model and no network."),
 }
 
@@ -73,6 +77,9 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; what a person can mend is one sentence and an exit code."""
     from samoloop.errors import SamoloopError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an old terminal's encoding may lack the arrows
     try:
         result: Any = cli.main(args=args, standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)

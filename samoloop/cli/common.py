@@ -1,20 +1,21 @@
 """What the commands share: the project they are in, the session that is meant, and who is speaking."""
 
-import getpass
 import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from samoloop import config, session
-from samoloop.config import Config
+from samoloop import session
 from samoloop.errors import UsageError
 from samoloop.project import find_root
 from samoloop.session import Session
 from samoloop.state import State
+
+if TYPE_CHECKING:
+    from samoloop.config import Config
 
 session_argument = click.argument("session_name", metavar="[SESSION]", required=False)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -32,11 +33,13 @@ def project_root(start: Path | None = None) -> Path:
     return root
 
 
-def load_config(root: Path, flags: Mapping[str, Any] | None = None) -> Config:
+def load_config(root: Path, flags: Mapping[str, Any] | None = None) -> "Config":
+    from samoloop import config  # 15 ms that `status` and `list` need not pay
+
     return config.load(root, os.environ, flags)
 
 
-def find_session(name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> tuple[Config, Session]:
+def find_session(name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> tuple["Config", Session]:
     """The session that is meant, and its project's settings."""
     settings = load_config(project_root())
     return settings, session.resolve(settings.sessions_dir, name, wanted)
@@ -44,6 +47,8 @@ def find_session(name: str | None, wanted: Callable[[State], bool] = lambda stat
 
 def speaker() -> str:
     """Who uses the command line, for the journal."""
+    import getpass
+
     try:
         name = getpass.getuser()
     except (OSError, KeyError):

@@ -1,22 +1,28 @@
 """`run`, `resume` and `stop`: starting a worker, and ending one."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from samoloop import shared_limits
+from samoloop import handoff, shared_limits
 from samoloop.cli.common import find_session, load_config, session_argument, speaker
 from samoloop.config import EFFORTS, Config
 from samoloop.errors import SessionError, UsageError
-from samoloop.session import LOCK, Session, find
-from samoloop.state import Condition
+from samoloop.handoff import FOCUSES, Handoff, Wishes
+from samoloop.session import LOCK, REPORT, Session, find
+from samoloop.state import Condition, State
+
+if TYPE_CHECKING:
+    from samoloop.repo import Repo
 
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
 START_SECONDS = 10.0
@@ -50,6 +56,11 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--repo", type=click.Path(path_type=Path), help="The repository, if not this one.")
 @click.option("--base", default="HEAD", show_default=True, help="The commit to start from.")
 @click.option("--in-place", is_flag=True, help="Work in this folder itself, without a branch; works without git.")
+@click.option("--until", metavar="PHASE", help="End with this phase: planning gives a plan and no code.")
+@click.option("--from", "source", metavar="SESSION", help="Mend what a test, audit, review or improve session found.")
+@click.option("--focus", type=click.Choice(FOCUSES), help="What an audit looks for.")
+@click.option("--dry-run", is_flag=True, help="Show phases, gates, limits, CLIs and prompt sizes; start nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with --dry-run.")
 @worker_options
 def run(
     task: str | None,
@@ -59,6 +70,11 @@ def run(
     repo: Path | None,
     base: str,
     in_place: bool,
+    until: str | None,
+    source: str | None,
+    focus: str | None,
+    dry_run: bool,
+    as_json: bool,
     yes: bool,
     no_wait: bool,
     allow_sleep: bool,
@@ -70,11 +86,16 @@ def run(
     \b
     samoloop run "Add JWT auth"
     samoloop run --file task.md --session auth --detach
+    samoloop run "Add JWT auth" --until planning --dry-run
+    samoloop run --from 26-11-20-audit
     """
     refuse_inside_child()
+    if as_json and not dry_run:
+        raise UsageError("--json goes with --dry-run; a session that runs is read with `samoloop status --json`")
     root = _root(repo, in_place)
     words = read_task(task, task_file)
     settings = load_config(root, {**flags, "workflow": workflow})
+    wishes = Wishes(workflow, until, source, focus)
     how = How(yes, no_wait, allow_sleep, detach)
     found = find(settings.sessions_dir, name) if name else None
     if found and found.state().condition is not Condition.DONE:
@@ -83,11 +104,15 @@ def run(
                 f"{found.name} is not finished, so it takes no new task: go on with `samoloop resume {found.name}`, "
                 "or choose another --session"
             )
+        if flag := wishes.given or ("--dry-run" if dry_run else ""):
+            raise UsageError(f"{flag} is for a new session, and {found.name} is not finished: choose another --session")
         return start(found, settings, replace(how, by=speaker()))
-    if words is None:
-        raise UsageError('there is no task: samoloop run "Add JWT auth", or --file FILE')
-    session = new_session(settings, words, root=root, base=base, in_place=in_place, name=name, flags=flags)
-    return start(session, settings, how)
+    given = handoff.prepare(settings, wishes, words)
+    place = Place(root, None if in_place else base, name)
+    if dry_run:
+        return show_dry_run(given, place, as_json)
+    session = new_session(given, place, {key: flags[key] for key in _REMEMBERED if flags.get(key)})
+    return start(session, given.settings, how)
 
 
 @click.command("resume")
@@ -116,8 +141,8 @@ def resume(
     refuse_inside_child()
     from samoloop import gates
 
-    settings, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
-    if session.state().condition is Condition.DONE:
+    settings, session = find_session(session_name, lambda state: not _is_over(state))
+    if _is_over(session.state()):
         raise SessionError(f"{session.name} is done; its report: {session.dir / '_report.md'}")
     remembered = session.state().created.get("settings") or {}
     settings = load_config(settings.root, {**remembered, **{key: value for key, value in flags.items() if value}})
@@ -147,6 +172,11 @@ def stop(session_name: str | None, now: bool) -> None:
         raise SessionError(f"the worker of {session.name} cannot be found: {session.dir / LOCK} names no process")
     os.kill(pid, signal.SIGTERM if now else signal.SIGUSR1)
     click.echo(f"Asked worker {pid} of {session.name} to stop " + ("now." if now else "after this iteration."))
+
+
+def _is_over(state: State) -> bool:
+    """Done, and its worker lived long enough to write the report and say so."""
+    return state.condition is Condition.DONE and state.rests
 
 
 def refuse_inside_child() -> None:
@@ -192,36 +222,57 @@ def _root(repo: Path | None, in_place: bool) -> Path:
     return start if in_place else Repo.find(start).root
 
 
-def new_session(
-    settings: Config,
-    task: str,
-    *,
-    root: Path,
-    base: str,
-    in_place: bool,
-    name: str | None,
-    flags: dict[str, str | None],
-) -> Session:
-    """A new session folder. Everything that can be refused is refused before it is made."""
-    from samoloop import launching, prepare, projects, session, workflow_files
-    from samoloop.clock import Clock
-    from samoloop.repo import Repo
+@dataclass(frozen=True)
+class Place:
+    """Where a new session is to work."""
 
-    if name:
-        session.check_name(name)
-    workflow = workflow_files.load(settings.workflow, root)
-    launching.rehearse(settings, workflow, os.environ)
-    projects.register(root, os.environ)
+    root: Path  # the project
+    base: str | None  # the revision to start from; None is --in-place
+    name: str | None  # as the person named it
+
+    def check(self) -> "tuple[Repo | None, str | None]":
+        """The repository and the commit. Raises UsageError or GitError."""
+        from samoloop.repo import Repo
+        from samoloop.session import check_name
+
+        if self.name:
+            check_name(self.name)
+        if self.base is None:
+            return None, None
+        repo = Repo.find(self.root)
+        return repo, repo.resolve(self.base)
+
+
+def new_session(given: Handoff, place: Place, remembered: dict[str, str | None]) -> Session:
+    """A new session folder. Everything that can be refused is refused before it is made."""
+    from samoloop import launching, prepare, projects
+    from samoloop.clock import Clock
+
+    repo, _ = place.check()
+    launching.rehearse(given.settings, given.workflow, os.environ)
+    projects.register(place.root, os.environ)
     return prepare.create(
-        settings,
-        workflow,
-        task,
-        repo=None if in_place else Repo.find(root),
-        base=base,
-        name=name,
-        settings={key: flags[key] for key in _REMEMBERED if flags.get(key)},
+        given.settings,
+        given.workflow,
+        given.task,
+        repo=repo,
+        base=place.base or "HEAD",
+        name=place.name,
+        settings=remembered,
         now=Clock().local,
     )
+
+
+def show_dry_run(given: Handoff, place: Place, as_json: bool) -> int:
+    """Show what `run` would do. What it would refuse is refused here too; nothing is written."""
+    from samoloop import dry_run, launching
+    from samoloop.clock import Clock
+
+    _, commit = place.check()
+    launching.rehearse(given.settings, given.workflow, os.environ)
+    found = dry_run.look_ahead(given, base=commit, name=place.name, now=Clock().local())
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else "\n".join(dry_run.lines(found)))
+    return 0
 
 
 @dataclass(frozen=True)
@@ -254,17 +305,41 @@ def start(session: Session, settings: Config, how: How) -> int:
     with locked(session), open_view(session, stop_request) as view:
         install_handlers(stop_request)
         become_subreaper()
-        awake = Awake(settings.keep_awake and not how.allow_sleep)
-        worker = Worker(session, settings, stop=stop_request, view=view, awake=awake, yes=how.yes, no_wait=how.no_wait)
+        worker = Worker(
+            session,
+            settings,
+            stop=stop_request,
+            view=view,
+            awake=Awake(settings.keep_awake and not how.allow_sleep),
+            yes=how.yes,
+            no_wait=how.no_wait,
+            stays=settings.outlets.telegram,
+        )
         greet(worker)
         if how.by is not None:
             session.record("resumed", by=how.by, now=how.now)
-        try:
+        with delivering(worker):
             decision = loop.run(worker)
-        finally:
-            awake.off()
     click.echo(farewell(session))
     return 130 if stop_request.interrupted and decision.exit_code == 6 else decision.exit_code
+
+
+@contextmanager
+def delivering(worker: Any) -> Iterator[None]:
+    """Bring what the worker announces to those who listen; nothing is started where nobody does."""
+    config, session = worker.config, worker.session
+    courier = None
+    if config.outlets.readers:
+        from samoloop.courier import Courier
+
+        courier = Courier(session.dir, config.root, config.outlets, config.telegram, worker.environ)
+        courier.start()
+    try:
+        yield
+    finally:
+        worker.awake.off()
+        for sentence in courier.close() if courier else []:
+            worker.view.say(sentence)
 
 
 def greet(worker: Any) -> None:
@@ -285,7 +360,8 @@ def farewell(session: Session) -> str:
     lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
     if state.condition is Condition.DONE:
         lines = [f"{session.name}: done. {state.summary}".rstrip(), f"  branch    {session.branch}"]
-    lines.append(f"  report    {session.dir / '_report.md'}")
+    if (session.dir / REPORT).exists():
+        lines.append(f"  report    {session.dir / REPORT}")
     if state.condition is not Condition.DONE:
         lines.append(f"  go on     samoloop resume {session.name}")
     return "\n".join(lines)
