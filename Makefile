@@ -15,7 +15,7 @@ test: $(VENV)/dev
 
 e2e: $(VENV)/dev
 	$(BIN)/python tests/e2e/install.py
-	$(BIN)/pytest tests/e2e -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests/e2e -n $(WORKERS) --dist worksteal $(ARGS)
 
 faults: $(VENV)/dev
 	$(BIN)/python tests/faults $(ARGS)

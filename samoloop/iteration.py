@@ -13,7 +13,7 @@ from samoloop.launching import request_for
 from samoloop.limits import EndedBy
 from samoloop.outcome import Collector
 from samoloop.processes import boot_id
-from samoloop.providers.base import Launch, Provider, Reader, Request
+from samoloop.providers.base import Launch, Provider, Reader, Request, Trouble
 from samoloop.resources import folder
 from samoloop.rules import Decision, Kind
 from samoloop.session import CHILD_LOCK
@@ -171,6 +171,7 @@ def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -
         additions_file=additions_file(stem),
         guidance=guidance,
         posture=profiles.load(profile, config.root).text if profile else "",
+        effort=config.phase(state.phase).effort or config.effort,
     )
 
 
@@ -257,7 +258,8 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     outcome = replace(outcome, usage=usage, progress=tree is None or tree != state.tree)
     checked = understand(worker, signal)
     decision = rules.decide(state.live_workflow, state, outcome, checked)
-    decision = with_git_notes(timed(worker, decision), committed, mended)
+    decision = with_login_help(worker, begun.provider, timed(worker, decision))
+    decision = with_git_notes(decision, committed, mended)
     line = session.journal.compose(
         "ended",
         iteration=started["iteration"],
@@ -354,6 +356,14 @@ def timed(worker: Worker, decision: Decision) -> Decision:
     if decision.not_before is not None:
         return replace(decision, not_before=decision.not_before + 30 * spread)
     return replace(decision, not_before=worker.clock.epoch() + decision.delay_seconds * (1 + 0.25 * spread))
+
+
+def with_login_help(worker: Worker, provider: Provider, decision: Decision) -> Decision:
+    """A login that is missing names the exact command that mends it."""
+    if decision.kind is not Kind.BLOCKED or decision.needs != Trouble.LOGIN or not provider.login_command:
+        return decision
+    mend = f"log in with `{provider.login_command}`, then `samoloop resume {worker.session.name}`"
+    return replace(decision, reason=f"{decision.reason.rstrip('. ')}; {mend}")
 
 
 def git_notes(committed: Committed | None) -> list[str]:
