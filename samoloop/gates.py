@@ -242,10 +242,11 @@ def put(gate: Gate, text: str | None, session_dir: Path) -> None:
     path = session_dir / gate.gate_file
     if text is None:
         return
-    if path.is_dir() and not path.is_symlink():
-        path.rename(path.with_name(f"{path.name}.{gate.id}.replaced"))
-    if path.is_symlink() or file_hash(path) in (None, gate.child_text):
-        write_atomic(path, text)
+    with changing(session_dir):
+        if path.is_dir() and not path.is_symlink():
+            path.rename(path.with_name(f"{path.name}.{gate.id}.replaced"))
+        if path.is_symlink() or file_hash(path) in (None, gate.child_text):
+            write_atomic(path, text)
 
 
 def restore_text(gate: Gate, session_dir: Path, given: Mapping[str, Mapping[str, str]]) -> None:
