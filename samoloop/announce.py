@@ -92,14 +92,14 @@ class Item:
 def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int | None:
     """Write one item for every reader in `outlets`; returns its number, None when nobody reads or the disk refused.
 
-    The opening of a gate is said once: a worker that restarts may put it again and gets the number it has.
+    Everything is said once: a worker that restarts may put it again and gets the number it has.
     Never raises: a broken announcement is logged and the work goes on.
     """
     if not outlets.readers:
         return None
     stamped = announcement if announcement.at else replace(announcement, at=time.time())
     try:
-        if stamped.gate and (number := _said(session_dir / FOLDER, stamped)) is not None:
+        if (number := _said(session_dir / FOLDER, stamped)) is not None:
             return number
         return _store(session_dir / FOLDER, {**stamped.as_json(), "for": list(outlets.readers)})
     except (OSError, TypeError, ValueError) as error:
@@ -132,14 +132,15 @@ def _store(folder: Path, content: Mapping[str, Any]) -> int:
 
 
 def _said(folder: Path, announcement: Announcement) -> int | None:
-    """The number under which this gate was announced before."""
-    wanted = {"kind": announcement.kind, "gate": announcement.gate}
+    """The number under which this gate, or the same words about the same iteration, were announced before."""
+    same = ("kind", "gate") if announcement.gate else ("kind", "phase", "iteration", "text", "resumes_at")
+    wanted = announcement.as_json()
     for number in _numbers(folder):
         try:
             content = json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null")
         except ValueError:
             continue
-        if isinstance(content, dict) and wanted.items() <= content.items():
+        if isinstance(content, dict) and all(content.get(name) == wanted.get(name) for name in same):
             return number
     return None
 

@@ -41,6 +41,12 @@ def _put(worker: Worker, gate: Gate, text: str | None, replaces: bool = False) -
     worker.at("gate announced")
 
 
+def finish_opening(worker: Worker, gate: Gate) -> None:
+    """What a worker that died while it opened the gate may not have come to. All of it may be done again."""
+    gates.restore_text(gate, worker.session.dir, worker.state.given)
+    worker.announce(announcement(worker, gate))
+
+
 def _wanted_signal(worker: Worker) -> Signal:
     """The waiting signal as the journal kept it."""
     import json

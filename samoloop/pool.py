@@ -17,7 +17,7 @@ from samoloop.errors import SamoloopError
 from samoloop.gates import StillOpen
 from samoloop.locks import is_held
 from samoloop.session import LOCK, Session, all_sessions
-from samoloop.state import Condition, State
+from samoloop.state import AT_REST, Condition, State
 from samoloop.stop import StopRequest
 from samoloop.waiting import Stamp, stamp
 
@@ -142,6 +142,8 @@ def can_go_on(session: Session, state: State, now: float, environ: Mapping[str, 
     """When a worker would have something to do (epoch seconds, 0 is now); None where only a human can act."""
     if state.open or state.wanted or state.condition in (Condition.NEW, Condition.READY):
         return 0.0
+    if state.condition in AT_REST and not state.rests:
+        return 0.0  # its worker died before it had told anybody
     if state.gate:
         found = gates.examine(state.gate, session.dir, session.worktree)
         return None if isinstance(found, StillOpen) else 0.0

@@ -91,7 +91,7 @@ class State:
     since_resume: Totals = field(default_factory=Totals)  # for the ceilings: a human's resume renews them
     phase_totals: dict[str, Totals] = field(default_factory=dict)  # for the ceilings of a phase, renewed likewise
     warned: set[str] = field(default_factory=set)  # ceilings announced at 80 %
-    overview_hash: str | None = None  # of `_overview.md` since the session came to rest
+    overview_hash: str | None = None  # of `_overview.md` since the session came to rest; None: not come to rest
     checkpoint: str | None = None  # the last one
     tree: str | None = None  # code and session content after the last iteration, for progress
     updated: str = ""  # time of the last record
@@ -101,6 +101,11 @@ class State:
         """The workflow that the session started with."""
         assert self.workflow is not None
         return self.workflow
+
+    @property
+    def rests(self) -> bool:
+        """A worker left it for a human to look at, and has nothing more to write or say about it."""
+        return self.condition in AT_REST and self.overview_hash is not None
 
 
 def fold(events: Iterable[Event]) -> State:
@@ -264,6 +269,7 @@ def _gate_opened(state: State, event: Event) -> None:
     state.gate = Gate.from_json(event["gate"])
     state.gates_opened += 1
     state.wanted = None
+    state.overview_hash = None
     state.condition = Condition.WAITING
     state.reason = event.get("reason") or state.reason
 
@@ -322,7 +328,8 @@ def _resumed(state: State, event: Event) -> None:
         state.notes.append(
             {"kind": "resumed", "text": f"A person resumed the session. It was {state.condition}: {state.reason}"}
         )
-    held = state.gate is not None or state.wanted is not None or state.condition in (Condition.NEW, Condition.RUNNING)
+    stays = (Condition.NEW, Condition.RUNNING, Condition.DONE)
+    held = state.gate is not None or state.wanted is not None or state.condition in stays
     if not held and not (state.condition is Condition.LIMITED and state.not_before):
         state.condition = Condition.READY
         state.reason = state.needs = ""
@@ -332,6 +339,7 @@ def _halted(state: State, event: Event) -> None:
     """The worker came to rest by itself between iterations: stopped, or at a ceiling."""
     state.condition = Condition(event["condition"])
     state.reason = event.get("reason") or ""
+    state.overview_hash = None
 
 
 def _rested(state: State, event: Event) -> None:
