@@ -45,6 +45,7 @@ def build(
     additions_file: Path,
     guidance: Sequence[str],
     posture: str = "",
+    effort: str | None = None,
 ) -> Prompt:
     """The whole prompt of the next child. `guidance` is what a person said; `posture` the text of a profile."""
     workflow = state.live_workflow
@@ -63,7 +64,7 @@ def build(
         "today": f"{now:%m-%d-%H%M}",
         "skills_dir": str(place.skills_dir),
     }
-    facts = _facts(values, state, allowed, place)
+    facts = _facts(values, state, allowed, place, effort)
     parts = [fill(workflow.protocol, values).strip(), fill(phase.body, values).strip(), facts]
     if posture:
         parts.append(f"## Posture\n\n{posture.strip()}")
@@ -79,7 +80,7 @@ def build(
     return Prompt("\n\n".join(parts) + "\n", additions if too_long else None)
 
 
-def _facts(values: Mapping[str, str], state: State, allowed: Sequence[str], place: Place) -> str:
+def _facts(values: Mapping[str, str], state: State, allowed: Sequence[str], place: Place, effort: str | None) -> str:
     workflow = state.live_workflow
     phase = workflow.phase(state.phase)
     count = min(state.phase_iterations + (0 if state.retry else 1), phase.max_iterations)
@@ -91,6 +92,8 @@ def _facts(values: Mapping[str, str], state: State, allowed: Sequence[str], plac
         f"- Workflow `{workflow.name}`, phase `{phase.name}`, iteration {values['iteration']}; "
         f"{count} of at most {phase.max_iterations} in this phase, {format_seconds(place.limit_seconds)} each",
         f"- Allowed next phases: {', '.join(_allowed_now(state, allowed))}",
+        *_end(state),
+        *([f"- Effort {effort}: {_STRICTNESS[effort]}"] if effort in _STRICTNESS else ()),
     ]
     if phase.skills:
         named = ", ".join(f"`{name}/SKILL.md`" for name in phase.skills)
@@ -102,8 +105,29 @@ def _allowed_now(state: State, allowed: Sequence[str]) -> list[str]:
     """What a child may continue with at this moment: a gated phase is left only after its gate."""
     phase = state.live_workflow.phase(state.phase)
     if phase.gate and phase.gate not in state.passed:
-        return [phase.name, f"(others only after {phase.gate})"]
+        return [phase.name, f"(others only after {phase.gate})"] if len(allowed) > 1 else [phase.name]
     return list(allowed)
+
+
+def _end(state: State) -> list[str]:
+    """A word about the end in the last phase, which may be one whose instructions know others after it."""
+    phase = state.live_workflow.phase(state.phase)
+    if phase.name != state.live_workflow.last:
+        return []
+    gate = ""
+    if phase.gate:
+        passed = phase.gate in state.passed
+        gate = f"its gate {phase.gate} is passed, finish what is left; " if passed else f"after its gate {phase.gate}, "
+    signal = f'{{"status": "done", "phase": "{phase.name}", "summary": "<one or two sentences>"}}'
+    return [f"- The session ends with this phase: {gate}where a later phase would follow, signal `{signal}`"]
+
+
+# How strictly work is verified; the standard is what the phases themselves say.
+_STRICTNESS = {
+    "low": "the quickest check that could fail is enough",
+    "high": "run the whole suite and try to break your result before you signal",
+    "max": "run the whole suite, try to break your result, and show each claim in a second, independent way",
+}
 
 
 def _additions(notes: Sequence[Mapping[str, str]], guidance: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ Values only; reading and checking the files is in `workflow_files`.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from samoloop.signals import GateKind, Status
@@ -71,6 +71,20 @@ class Workflow:
     def is_backward(self, source: str, target: str) -> bool:
         """Whether the edge goes back in the main order, so that a loop through it must be bounded."""
         return self.names.index(target) < self.names.index(source)
+
+    def until(self, name: str) -> "Workflow":
+        """The same, with the phase of that name as its last one, which then may signal done. Raises KeyError."""
+        last = self.phase(name)
+        if last.name == self.last:
+            return self
+        kept = self.names[: self.names.index(name) + 1]
+        edges = {source: tuple(target for target in self.edges.get(source, ()) if target in kept) for source in kept}
+        return replace(
+            self,
+            phases=(*self.phases[: len(kept) - 1], replace(last, signals=last.signals | {Status.DONE})),
+            edges={source: targets for source, targets in edges.items() if targets},
+            rounds={source: count for source, count in self.rounds.items() if source in kept},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As the journal keeps it."""
