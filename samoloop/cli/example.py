@@ -1,6 +1,7 @@
 """`example`: the small projects that travel with the package, as sessions to look at."""
 
 import json
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,5 +87,5 @@ def _run(item: "Example", target: Path, provider: str | None, yes: bool) -> int:
         click.echo(f"{click.style('✓', fg='green') if finding.ok else click.style('✗', fg='red')} {finding.words}")
     click.echo(f"project  {root}\nsession  {performance.session.dir}")
     if performance.decision.exit_code:
-        click.echo(f"go on    cd {root} && samoloop status")
+        click.echo(f"go on    cd {shlex.quote(str(root))} && samoloop status")
     return performance.exit_code

@@ -3,7 +3,10 @@
 The loop, the gates, the repository and the tests are the real ones; only the model is a script.
 """
 
+import io
 import os
+import shlex
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,6 +31,8 @@ _INTERRUPTED = 130
 
 def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
     """Play the demo in `folder` (new; None: a temporary one). `yes` asks nobody. Returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an old terminal's encoding may lack the lines
     example = examples.get(EXAMPLE)
     place = folder or Path(tempfile.mkdtemp(prefix="samoloop-demo-")) / "till"
     root = examples.copy(example, place)
@@ -145,8 +150,8 @@ def _show(root: Path, session: Session, example: examples.Example, decision: Dec
     click.echo(f"session   {session.dir}")
     click.echo("          start with _report.md, then _overview.md; _logs holds every word of every child")
     if decision.exit_code:
-        click.echo(f"go on     cd {root} && samoloop resume {session.name}")
-    click.echo(f"look      cd {root} && git diff main...{session.branch}")
+        click.echo(f"go on     {_in(root)} samoloop resume {session.name}")
+    click.echo(f"look      {_in(root)} git diff main...{session.branch}")
     click.echo("\nNow with your own CLI, in a repository of yours:")
     click.echo('  samoloop doctor        # is a CLI there, and logged in?\n  samoloop run "Add ..."')
 
@@ -164,6 +169,11 @@ def _show_receipt(session: Session) -> None:
     questions = gates.read_questions(session.dir)
     for question in questions:
         click.echo(f"          {question.title} {click.style(question.answer, bold=True)} (by {question.by})")
+
+
+def _in(root: Path) -> str:
+    """The start of a command line for a person to paste."""
+    return f"cd {shlex.quote(str(root))} &&"
 
 
 def _git(root: Path, *arguments: str) -> str:
