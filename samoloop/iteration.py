@@ -259,7 +259,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     checked = understand(worker, signal)
     decision = rules.decide(state.live_workflow, state, outcome, checked)
     decision = with_login_help(worker, begun.provider, timed(worker, decision))
-    decision = with_git_notes(decision, committed, mended)
+    decision = with_git_notes(told_again(decision, started), committed, mended)
     line = session.journal.compose(
         "ended",
         iteration=started["iteration"],
@@ -308,13 +308,12 @@ def understand(worker: Worker, signal: Signal | BadSignal) -> Signal | BadSignal
 def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decision:
     """Nobody knows how far the child came: the iteration runs again, told so."""
     worker.at("interruption found")
-    note = f"Attempt {started['attempt']} of iteration {started['iteration']} did not end properly ({why})."
     worker.session.record(
         "interrupted",
         iteration=started["iteration"],
         attempt=started["attempt"],
         phase=started["phase"],
-        note=note,
+        note=half_done(started, why),
         why=why,
     )
     worker.at("interruption journaled")
@@ -340,6 +339,18 @@ def content(worker: Worker, committed: Committed | None) -> str | None:
     if committed is None:
         return None
     return sha256(f"{committed.snapshot.tree} {checkpoint.fingerprint(worker.session.dir)}")
+
+
+def told_again(decision: Decision, started: Mapping[str, Any]) -> Decision:
+    """Whoever does the same action again is told that an attempt came before, because it may be half done."""
+    if not decision.sleeps:
+        return decision
+    note = {"kind": "interrupted", "text": half_done(started, decision.reason)}
+    return replace(decision, notes=(*decision.notes, note))
+
+
+def half_done(started: Mapping[str, Any], why: str) -> str:
+    return f"Attempt {started['attempt']} of iteration {started['iteration']} did not end properly ({why})."
 
 
 def new_commits(worker: Worker, started: Mapping[str, Any], committed: Committed | None) -> list[list[str]]:

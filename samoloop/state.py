@@ -188,7 +188,7 @@ def _decided(state: State, event: Event, decision: dict[str, Any]) -> None:
     state.retry = kind in ("retry", "limited")
     if event.get("signal") and not event.get("bad_signal"):
         state.notes, state.inbox = [], []  # a child that signalled has read them; any other may not have
-    state.notes += [note for note in decision.get("notes") or [] if note not in state.notes]
+    _note(state, decision.get("notes") or [])
     _count_troubles(state, event, decision)
     _count_still(state, event, kind)
     if kind == "continue":
@@ -204,6 +204,13 @@ def _decided(state: State, event: Event, decision: dict[str, Any]) -> None:
     else:
         state.condition = Condition(kind)
         state.summary = decision.get("summary") or state.summary
+
+
+def _note(state: State, notes: list[dict[str, str]]) -> None:
+    """What the next child is told; of the attempts that did not end properly the last one says it all."""
+    again = any(note["kind"] == "interrupted" for note in notes)
+    kept = [note for note in state.notes if not (again and note["kind"] == "interrupted")]
+    state.notes = [*kept, *(note for note in notes if note not in kept)]
 
 
 def _count_troubles(state: State, event: Event, decision: dict[str, Any]) -> None:
@@ -257,8 +264,7 @@ def _interrupted(state: State, event: Event) -> None:
     state.open = None
     state.retry = True
     state.condition = Condition.READY
-    others = [note for note in state.notes if note["kind"] != "interrupted"]  # the last one says it all
-    state.notes = [*others, {"kind": "interrupted", "text": event["note"]}]
+    _note(state, [{"kind": "interrupted", "text": event["note"]}])
 
 
 def _adopted(state: State, event: Event) -> None:
