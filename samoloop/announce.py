@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from samoloop import files
 from samoloop.files import read_plain, write_atomic
 from samoloop.outlets import Outlets as Outlets
 
@@ -105,6 +106,15 @@ def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int 
     except (OSError, TypeError, ValueError) as error:
         log.warning("could not announce %s of %s: %s", announcement.kind, announcement.session, error)
         return None
+
+
+def remove_leftovers(session_dir: Path, cursor: str = "") -> None:
+    """Remove what a killed worker left half written: its items, or a reader's cursor. For their one writer only."""
+
+    def is_ours(name: str) -> bool:
+        return name == cursor if cursor else name.removesuffix(".json").isdecimal()
+
+    files.remove_leftovers(session_dir / FOLDER, is_ours)
 
 
 def pending(session_dir: Path, reader: str) -> Iterator[Item]:

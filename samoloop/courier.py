@@ -75,6 +75,7 @@ class Hook:
         self._thread = threading.Thread(target=self._run, name=f"announce-{reader}", daemon=True)
 
     def start(self) -> None:
+        announce.remove_leftovers(self._session_dir, f"{self._reader}.cursor")
         self._thread.start()
 
     def close(self, seconds: float) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -26,6 +27,14 @@ def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_leftovers(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Remove what a killed `write_atomic` left of the files called so in `folder`; nobody may be writing one."""
+    for path in folder.glob(".*.tmp"):
+        name = path.name[1:].removesuffix(".tmp").rpartition(".")[0]
+        if is_ours(name):
+            path.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

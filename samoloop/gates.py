@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from samoloop import questions
+from samoloop import files, questions
 from samoloop.errors import SessionError, UsageError
 from samoloop.files import read_plain, sha256, write_atomic
 from samoloop.signals import BadSignal, GateKind, Signal, Status
@@ -414,6 +414,12 @@ def wake(session_dir: Path) -> None:
     """Tell the worker to look now."""
     with changing(session_dir):
         pass
+
+
+def remove_leftovers(session_dir: Path) -> None:
+    """Remove half-written files of a killed worker or command; only for the holder of the session's lock."""
+    with changing(session_dir):
+        files.remove_leftovers(session_dir, lambda name: name.startswith("_") and name.endswith(".md"))
 
 
 def read_questions(session_dir: Path) -> list[questions.Question]:

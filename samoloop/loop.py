@@ -6,7 +6,7 @@ while True:
         return rest(worker, decision)
 """
 
-from samoloop import keeper, overview, rules, shared_limits
+from samoloop import announce, gates, keeper, overview, rules, shared_limits
 from samoloop.errors import SessionError
 from samoloop.gates import INBOX, file_hash, read_text
 from samoloop.iteration import limited_until, step
@@ -41,6 +41,8 @@ def iterate(worker: Worker) -> Decision:
 
 def wake_up(worker: Worker) -> None:
     """Take up what is on disk: a session that was never prepared, a move by a human, a gate that was half opened."""
+    gates.remove_leftovers(worker.session.dir)
+    announce.remove_leftovers(worker.session.dir)
     if worker.state.prepared is None:
         prepare(worker)
     take_move(worker)
