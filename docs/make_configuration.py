@@ -133,7 +133,7 @@ def _plain(words: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 def _top_rows() -> list[tuple[str, ...]]:
     words = starter_words()
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for key in config._PARSERS:
         if key in SECTIONS:
             rows.append((f"`{key}`", "", f"see [below](#{key})"))
