@@ -175,6 +175,26 @@ def test_code_that_is_not_as_the_script_expects_blocks_and_says_which(tmp_path):
     assert "till/basket.py is not as the script expects it" in (stage.signal.reason or "")
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_what_an_interrupted_child_left_is_finished_and_not_done_twice(tmp_path, committed):
+    stage = Stage(tmp_path, "bulk-discount")
+    stage.play("requirements", "requirements")
+    stage.play("planning", "planning")
+    plan = stage.session / (stage.signal.file or "")
+    before = plan.read_text()
+    stage.play("implementation", "implementation, testing")
+    head = git(stage.root, "rev-parse", "HEAD")
+    plan.write_text(before)  # the tick was not written any more
+    if not committed:
+        git(stage.root, "reset", "--quiet", "--soft", "HEAD~1")
+    stage.play("implementation", "implementation, testing")
+    assert stage.signal.phase == "implementation", stage.signal
+    assert "- [x] 1.1" in plan.read_text() and "- [ ] 1.2" in plan.read_text()
+    assert git(stage.root, "log", "--format=%s") == "The rule of the discount is code of its own\nStart"
+    assert git(stage.root, "rev-parse", "HEAD") == head or not committed
+    assert re.search(r"- Result: [0-9a-f]{7}; ", plan.read_text())
+
+
 def test_each_step_pauses_only_where_a_pace_is_asked_for(tmp_path):
     stage = Stage(tmp_path, "hello-agent")
     stage.play("requirements", "requirements")

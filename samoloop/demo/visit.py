@@ -63,10 +63,15 @@ class Visit:
         self.events.has_written(text)
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace one place in a file. Raises CannotGoOn where that place is not there, or not the only one."""
+        """Replace one place in a file, unless a child before did so and was interrupted.
+
+        Raises CannotGoOn where that place is not there, or not the only one.
+        """
         target = self.worktree / path
         with self.events.tool("Edit", path):
             text = target.read_text(encoding="utf-8") if target.is_file() else ""
+            if new in text:
+                return
             if text.count(old) != 1:
                 raise CannotGoOn(f"{path} is not as the script expects it: {old.strip().splitlines()[0]!r} is needed")
             target.write_text(text.replace(old, new), encoding="utf-8")
@@ -99,9 +104,13 @@ class Visit:
         return ran
 
     def commit(self, subject: str, body: str = "") -> str:
-        """Commit everything; returns the short hash. Empty where git may not write: the worker commits then."""
+        """Commit everything there is to commit; returns the short hash of the last commit.
+
+        Empty where git may not write: the worker commits then.
+        """
         with self.events.tool("Bash", f"git commit -m {subject!r}"):
-            self._git("add", "--all")
+            if self._git("add", "--all") is not None and self._git("diff", "--cached", "--quiet") is not None:
+                return self.head()
             message = ["-m", subject] + (["-m", body] if body else [])
             committed = self._git(*IDENTITY, "commit", "--quiet", *message) is not None
         return self.head() if committed else ""
