@@ -27,7 +27,7 @@ from samoloop.errors import ProviderError
 from samoloop.providers.base import Request, Result, Started, Text, Tool, Usage
 from samoloop.providers.demo import DemoProvider, DemoReader
 from samoloop.rules import Kind
-from samoloop.screen import open_view
+from samoloop.terminal.screen import open_view
 from samoloop.session import Session
 from samoloop.signals import GateKind, Signal
 from samoloop.state import Condition
@@ -472,3 +472,13 @@ def test_the_scripted_child_gets_through_every_workflow_in_any_repository(tmp_pa
     assert decision.kind is Kind.DONE, decision
     assert Session(session.dir).state().condition is Condition.DONE
     assert git(root, "status", "--porcelain") == "?? .samoloop.yaml"
+
+
+def test_in_a_folder_that_is_no_repository_the_session_itself_is_not_searched(tmp_path):
+    (tmp_path / "a.txt").write_text("one token\n")
+    done = samoloop(tmp_path, "run", "Look at token", "--provider", "demo", "--in-place", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (dive,) = tmp_path.glob("_sessions/*/*-dive-*.md")
+    assert "- `a.txt:1`: `one token`\n## Where" in dive.read_text()
+    assert "_sessions" not in dive.read_text()
+    assert (tmp_path / "SAMOLOOP-DEMO.md").is_file() and not (tmp_path / ".git").exists()

@@ -10,11 +10,11 @@ from samoloop import config, loop, prepare, workflow_files
 from samoloop.clock import Clock
 from samoloop.config import Config
 from samoloop.journal import Event
-from samoloop.processes import become_subreaper
-from samoloop.repo import Repo
+from samoloop.process.processes import become_subreaper
+from samoloop.git.repo import Repo
 from samoloop.rules import Decision
 from samoloop.session import Session
-from samoloop.stop import StopRequest, install_handlers
+from samoloop.process.stop import StopRequest, install_handlers
 from samoloop.view import View
 from samoloop.worker import Worker, locked
 

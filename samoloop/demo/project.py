@@ -6,7 +6,7 @@ from pathlib import Path
 
 from samoloop.demo.visit import IDENTITY
 from samoloop.errors import UsageError
-from samoloop.git import environment, execute, failure
+from samoloop.git.calls import environment, execute, failure
 
 _LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "node_modules", ".*_cache")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from samoloop.demo import notes
 from samoloop.demo.commands import Ran, run
 from samoloop.demo.events import Events
-from samoloop.git import execute
+from samoloop.git.calls import execute
 
 IDENTITY = ("-c", "user.name=samoloop demo", "-c", "user.email=demo@samoloop.invalid")
 
@@ -83,11 +83,14 @@ class Visit:
             (self.worktree / path).unlink()
 
     def search(self, patterns: Sequence[str]) -> list[Hit]:
-        """Every line of the tracked files that one of these extended regular expressions matches."""
+        """Every line of the project that one of these extended regular expressions matches."""
         where = () if (self.worktree / ".git").exists() else ("--no-index", "--exclude-standard")
         each = [word for pattern in patterns for word in ("-e", pattern)]
+        sessions = self.session.parent
+        inside = sessions.is_relative_to(self.worktree)  # a session in place
+        aside = (f":(exclude){sessions.relative_to(self.worktree)}",) if inside else ()
         with self.events.tool("Grep", " | ".join(patterns)):
-            found = self._git("grep", *where, "-n", "-I", "-E", "-i", "--no-color", *each) or ""
+            found = self._git("grep", *where, "-n", "-I", "-E", "-i", "--no-color", *each, "--", ".", *aside) or ""
         hits = []
         for row in found.splitlines():
             match = re.match(r"(.+?):(\d+):(.*)", row)

@@ -18,7 +18,7 @@ from samoloop.demo.events import PACE
 from samoloop.demo.play import SCRIPT, OpenView, begin, go_on, scripted, telling
 from samoloop.errors import UsageError
 from samoloop.gates import Gate, Verdict
-from samoloop.git import environment, execute
+from samoloop.git.calls import environment, execute
 from samoloop.rules import Decision
 from samoloop.session import Session
 from samoloop.signals import GateKind
