@@ -1,0 +1,38 @@
+"""The commands that a skill or a phase tells to run are there, with those options."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from samoloop.cli import cli
+from samoloop.resources import folder
+
+TEXTS = sorted([*folder("skills").rglob("*.md"), *folder("phase_prompts").glob("*.md")])
+# `samoloop ...` in backticks, or at the start of a line in a fenced block.
+COMMAND = re.compile(r"`(samoloop [^`\n]+)`|^\s*(samoloop [^\n]+)$", re.MULTILINE)
+
+
+def commands(path: Path) -> list[str]:
+    return [one or two for one, two in COMMAND.findall(path.read_text(encoding="utf-8"))]
+
+
+TOLD = [pytest.param(line, id=f"{path.parent.name}/{path.stem}: {line}") for path in TEXTS for line in commands(path)]
+
+
+def test_some_commands_are_told() -> None:
+    assert len(TOLD) > 10
+
+
+@pytest.mark.parametrize("line", TOLD)
+def test_a_command_that_is_told_can_be_parsed_by_the_command_line(line: str) -> None:
+    words = shlex.split(re.sub(r"<[^<>\n]*>", "WORD", line).replace("...", "WORD"))[1:]
+    command: click.Command = cli
+    context = click.Context(cli, info_name="samoloop")
+    while isinstance(command, click.Group):
+        found = command.get_command(context, words[0])
+        assert found is not None, f"there is no command {words[0]!r}"
+        context, command, words = click.Context(found, parent=context, info_name=words[0]), found, words[1:]
+    command.make_parser(context).parse_args(list(words))
