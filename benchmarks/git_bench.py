@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from samoloop import checkpoint, git
-from samoloop.commit import commit
-from samoloop.repo import Repo
-from samoloop.worktree import Worktree
+from samoloop.git.calls import calls as git
+from samoloop.git.calls import checkpoint
+from samoloop.git.commit import commit
+from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree
 
 LIMIT = 3.0  # commit and checkpoint together, times `git status`, in a large repository
 Result = TypeVar("Result")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from measure import Row, median, program, project, timed
 
-from samoloop import iteration, loop, prepare, wrapper
+from samoloop import iteration, loop, prepare
 from samoloop.clock import Clock
 from samoloop.config import Config
-from samoloop.repo import Repo
+from samoloop.git.repo import Repo
+from samoloop.process import wrapper
 from samoloop.signals import Status
 from samoloop.worker import Worker
 from samoloop.workflow import Phase, Workflow

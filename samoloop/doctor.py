@@ -12,12 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from samoloop import config, providers, workflow_files
-from samoloop.checkout import locate
 from samoloop.config import BUILT_IN, Config
 from samoloop.errors import ConfigError, SamoloopError
+from samoloop.git.checkout import locate
+from samoloop.git.repo import Repo
 from samoloop.providers.base import Checkup, Permissions
 from samoloop.providers.program import ask, older, version_of
-from samoloop.repo import Repo
 
 OLDEST_GIT = (2, 31)  # environment settings and worktree repair; tried with 2.39
 _SCARCE_BYTES, _FULL_BYTES = 1 << 30, 100 << 20

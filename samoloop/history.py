@@ -6,14 +6,14 @@ The journal is never rewritten: going back is one more record in it, and what wa
 import json
 from pathlib import Path
 
-from samoloop import checkpoint
-from samoloop import rewind as git_rewind
 from samoloop import session as sessions
-from samoloop.checkpoint import Checkpoint
 from samoloop.errors import SessionError, UsageError
+from samoloop.git.calls import checkpoint
+from samoloop.git.calls import rewind as git_rewind
+from samoloop.git.checkpoint import Checkpoint
+from samoloop.git.repo import Repo
 from samoloop.journal import Event
-from samoloop.locks import is_held
-from samoloop.repo import Repo
+from samoloop.process.locks import is_held
 from samoloop.session import CHILD_LOCK, LOGS, Session
 from samoloop.worker import Worker
 

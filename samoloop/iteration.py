@@ -5,14 +5,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from samoloop import checkpoint, gates, prices, profiles, prompt, rules, shared_limits, signals
-from samoloop.child import Child, Ended, Spec
-from samoloop.commit import Committed, commit
+from samoloop import gates, prices, profiles, prompt, rules, shared_limits, signals
 from samoloop.files import remove, sha256
+from samoloop.git.calls import checkpoint
+from samoloop.git.commit import Committed, commit
 from samoloop.launching import request_for
-from samoloop.limits import EndedBy
 from samoloop.outcome import Collector
-from samoloop.processes import boot_id
+from samoloop.process.child import Child, Ended, Spec
+from samoloop.process.limits import EndedBy
+from samoloop.process.processes import boot_id
 from samoloop.providers.base import Launch, Provider, Reader, Request, Trouble
 from samoloop.resources import folder
 from samoloop.rules import Decision, Kind

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from samoloop.demo.commands import run
 from samoloop.examples import Example
-from samoloop.git import environment, execute, failure
+from samoloop.git.calls import environment, execute, failure
 from samoloop.session import Session
 
 

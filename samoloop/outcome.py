@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from samoloop.limits import EndedBy
+from samoloop.process.limits import EndedBy
 from samoloop.providers.base import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 
 _STRENGTH = (Trouble.USAGE_LIMIT, Trouble.LOGIN, Trouble.BILLING)

@@ -4,17 +4,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from samoloop import checkpoint, overview
+from samoloop import overview
 from samoloop.config import Config
 from samoloop.errors import SessionError
 from samoloop.files import sha256, write_atomic
-from samoloop.repo import Repo
+from samoloop.git.calls import checkpoint
+from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree
 from samoloop.report import tail
 from samoloop.session import Session, create_folder, slug_of, title_of
 from samoloop.state import FORMAT
 from samoloop.worker import Worker
 from samoloop.workflow import Workflow
-from samoloop.worktree import Worktree
 
 SETUP_SECONDS = 1800
 _TAIL_BYTES = 2000

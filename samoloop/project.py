@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from samoloop import checkout, journal
+from samoloop import journal
+from samoloop.git.calls import checkout
 
 _SESSIONS = "_sessions"
 _SETTINGS = (".samoloop.yaml", ".samocode")

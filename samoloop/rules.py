@@ -12,8 +12,8 @@ from typing import Any
 from samoloop import ceilings
 from samoloop.ceilings import Ceilings
 from samoloop.durations import format_seconds
-from samoloop.limits import EndedBy
 from samoloop.outcome import TRANSIENT, Outcome
+from samoloop.process.limits import EndedBy
 from samoloop.providers.base import Failure, Trouble
 from samoloop.signals import BadSignal, GateKind, Signal, Status
 from samoloop.state import State

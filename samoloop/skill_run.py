@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samoloop import launching
-from samoloop.child import Child, Ended, Spec
 from samoloop.config import Config
 from samoloop.durations import format_seconds
 from samoloop.errors import UsageError
 from samoloop.files import remove
-from samoloop.limits import EndedBy
 from samoloop.outcome import Collector, Outcome
-from samoloop.processes import become_subreaper
+from samoloop.process.child import Child, Ended, Spec
+from samoloop.process.limits import EndedBy
+from samoloop.process.processes import become_subreaper
+from samoloop.process.stop import StopRequest
 from samoloop.project import find_root
 from samoloop.providers.base import Event, Provider, Request, Trouble
 from samoloop.skills import Skill
-from samoloop.stop import StopRequest
 
 # What the skills write: `<MM-DD-HHMM>-<kind>-<slug>.md`.
 _DOCUMENT = re.compile(r"\d\d-\d\d-\d{4}-[a-z]+-.+\.md")

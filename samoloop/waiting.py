@@ -13,7 +13,7 @@ from typing import Any
 
 from samoloop.clock import Clock
 from samoloop.gates import WAKE
-from samoloop.stop import StopRequest
+from samoloop.process.stop import StopRequest
 
 QUIET_SECONDS = 1.0
 LOOK_SECONDS = 5.0

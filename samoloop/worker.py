@@ -6,22 +6,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from samoloop import announce, checkpoint, launching, overview
+from samoloop import announce, launching, overview
 from samoloop.announce import Announcement
-from samoloop.awake import Awake
 from samoloop.clock import Clock
 from samoloop.config import Config
 from samoloop.errors import LockHeld
 from samoloop.files import write_atomic
 from samoloop.gates import read_text
-from samoloop.locks import Lock
+from samoloop.git.calls import checkpoint
+from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree, WorktreeGone
+from samoloop.process.locks import Lock
+from samoloop.process.stop import StopRequest
 from samoloop.providers.base import Provider
-from samoloop.repo import Repo
 from samoloop.session import LOCK, Session
 from samoloop.state import State
-from samoloop.stop import StopRequest
+from samoloop.unattended.awake import Awake
 from samoloop.view import Quiet, View
-from samoloop.worktree import Worktree, WorktreeGone
 
 LOCK_WAIT_SECONDS = 1.0
 

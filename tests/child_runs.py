@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from samoloop.child import Child, Ended, Spec
-from samoloop.limits import Limits
+from samoloop.process.child import Child, Ended, Spec
+from samoloop.process.limits import Limits
+from samoloop.process.stop import StopRequest
 from samoloop.providers.base import Event, Result, Started, Tool, Usage
-from samoloop.stop import StopRequest
 
 CHILDREN = Path(__file__).parent / "children"
 WORKER = Path(__file__).parent / "child_worker.py"

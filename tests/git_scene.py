@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from samoloop import checkpoint
-from samoloop.checkpoint import Checkpoint
-from samoloop.commit import Committed, commit
-from samoloop.repo import Repo
-from samoloop.worktree import Worktree
+from samoloop.git.calls import checkpoint
+from samoloop.git.checkpoint import Checkpoint
+from samoloop.git.commit import Committed, commit
+from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 from samoloop import config, loop, prepare, workflow_files
 from samoloop.clock import Clock
 from samoloop.config import Config
+from samoloop.git.repo import Repo
 from samoloop.journal import Event
 from samoloop.outcome import Collector
-from samoloop.repo import Repo
 from samoloop.rules import Decision
 from samoloop.session import Session
 from samoloop.view import Running

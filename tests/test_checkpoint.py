@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, picture, write
 
-from samoloop import checkpoint
 from samoloop.errors import GitError
-from samoloop.staging import LIMIT_BYTES
+from samoloop.git.calls import checkpoint
+from samoloop.git.staging import LIMIT_BYTES
 
 
 @pytest.fixture

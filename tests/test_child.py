@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from child_runs import WORKER, Attempt, is_running, until
 
-from samoloop.child import MARKER, Child
 from samoloop.errors import LockHeld, ProviderError
-from samoloop.limits import EndedBy
-from samoloop.locks import Lock, is_held
-from samoloop.processes import Mark, find
+from samoloop.process.child import MARKER, Child
+from samoloop.process.limits import EndedBy
+from samoloop.process.locks import Lock, is_held
+from samoloop.process.processes import Mark, find
 from samoloop.providers.base import Result, Started, Tool, Usage
 
 

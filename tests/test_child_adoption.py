@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from child_runs import WORKER, Attempt, is_running, until
 
-from samoloop.child import MARKER, Child
-from samoloop.limits import EndedBy
-from samoloop.locks import is_held
-from samoloop.processes import Mark, boot_id, find, session_of
+from samoloop.process.child import MARKER, Child
+from samoloop.process.limits import EndedBy
+from samoloop.process.locks import is_held
+from samoloop.process.processes import Mark, boot_id, find, session_of
 from samoloop.providers.base import Result, Started
 
 

@@ -226,7 +226,7 @@ def test_detach_lets_the_terminal_go_and_status_and_stop_find_the_worker(bench, 
     session = all_sessions(bench.root / "_sessions")[0]
     import time
 
-    from samoloop.locks import is_held
+    from samoloop.process.locks import is_held
 
     deadline = time.monotonic() + 20
     while is_held(session.dir / "_lock"):

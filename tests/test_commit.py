@@ -9,8 +9,8 @@ import pytest
 from git_scene import Scene, begin, git, isolate, new_repository, picture, write
 
 from samoloop.errors import GitError
-from samoloop.staging import LIMIT_BYTES, stage
-from samoloop.worktree import WorktreeGone
+from samoloop.git.staging import LIMIT_BYTES, stage
+from samoloop.git.worktree import WorktreeGone
 
 
 @pytest.fixture

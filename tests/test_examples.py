@@ -18,8 +18,8 @@ from samoloop.examples import Example
 from samoloop.judge import Finding, judge
 from samoloop.rehearsal import Performance, rehearse
 from samoloop.rules import Kind
-from samoloop.screen import open_view
 from samoloop.session import Session
+from samoloop.terminal.screen import open_view
 
 EXAMPLES = {example.name: example for example in examples.available()}
 OFFLINE = sorted(name for name, example in EXAMPLES.items() if not example.needs)

@@ -6,7 +6,7 @@ import pytest
 from git_scene import git, isolate, new_repository
 
 from samoloop.errors import GitError
-from samoloop.git import Git, environment, is_oid
+from samoloop.git.calls import Git, environment, is_oid
 
 
 @pytest.fixture(autouse=True)

@@ -11,22 +11,22 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, write
 
-from samoloop import checkpoint
-from samoloop.commit import commit
-from samoloop.locks import Lock
-from samoloop.repo import Repo
-from samoloop.rewind import restore
-from samoloop.worktree import Worktree
+from samoloop.git.calls import checkpoint
+from samoloop.git.commit import commit
+from samoloop.git.repo import Repo
+from samoloop.git.rewind import restore
+from samoloop.git.worktree import Worktree
+from samoloop.process.locks import Lock
 
 KILLS = int(os.environ.get("SAMOLOOP_TEST_KILLS", "4"))
 WORKER = """
 import os, sys, time
 from pathlib import Path
-from samoloop import checkpoint, rewind
-from samoloop.commit import commit
-from samoloop.locks import Lock
-from samoloop.repo import Repo
-from samoloop.worktree import Worktree
+from samoloop.git.calls import checkpoint, rewind
+from samoloop.git.commit import commit
+from samoloop.process.locks import Lock
+from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree
 what, root, session, base = sys.argv[1:]
 os.set_inheritable(Lock.take(Path(session, "_lock"), 5, "worker").descriptor, True)
 repo, ref = Repo.find(Path(root)), checkpoint.ref_name("26-11-21-auth")

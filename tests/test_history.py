@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop.locks import Lock
+from samoloop.process.locks import Lock
 from samoloop.session import CHILD_LOCK, Session
 from samoloop.state import Condition
 

@@ -9,7 +9,7 @@ import pytest
 from child_runs import until
 
 from samoloop.errors import LockHeld
-from samoloop.locks import Lock, holders, is_held
+from samoloop.process.locks import Lock, holders, is_held
 
 
 @pytest.fixture

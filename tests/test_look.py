@@ -19,17 +19,17 @@ import recorded
 from click.testing import CliRunner
 from kit import Bench, git, make_repo, samoloop, script
 
-from samoloop import log_reading
 from samoloop.cli import cli
 from samoloop.clock import Clock
 from samoloop.errors import SessionError
 from samoloop.iteration import begin
 from samoloop.journal import timestamp
-from samoloop.locks import Lock
-from samoloop.log_output import Raw
 from samoloop.preview import preview
+from samoloop.process.locks import Lock
 from samoloop.session import CHILD_LOCK, LOCK, Session
-from samoloop.standing import row, standing
+from samoloop.terminal.words import log_reading
+from samoloop.terminal.log_output import Raw
+from samoloop.terminal.standing import row, standing
 from samoloop.worker import Worker, locked
 
 PATIENCE_SECONDS = 20

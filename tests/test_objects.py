@@ -8,7 +8,7 @@ import pytest
 from git_scene import git, isolate, write
 
 from samoloop.errors import GitError
-from samoloop.objects import Objects
+from samoloop.git.objects import Objects
 
 
 @pytest.fixture(params=["sha1", "sha256"])

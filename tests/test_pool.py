@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop import gates, projects, service
-from samoloop.processes import Mark, find
+from samoloop import gates
+from samoloop.process.processes import Mark, find
 from samoloop.session import Session
 from samoloop.state import Condition
+from samoloop.unattended import projects, service
 
 
 def until(condition: Callable[[], bool], seconds: float = 40.0) -> None:
@@ -84,7 +85,7 @@ def test_up_leaves_blocked_and_stopped_sessions_to_a_human(bench):
 
 def test_two_ups_do_not_run_beside_each_other(bench):
     from samoloop.config import state_folder
-    from samoloop.locks import Lock
+    from samoloop.process.locks import Lock
 
     folder = state_folder(os.environ)
     with Lock.take(folder / "up.lock", 1.0, "x"):
@@ -129,7 +130,7 @@ def test_twenty_sessions_survive_the_death_of_every_process_of_ours(bench):
 def test_the_systemd_unit_leaves_children_alone(tmp_path):
     environ = {"HOME": str(tmp_path), "PATH": "/a b:/usr/bin"}
     lines = service.install(environ, 3, keep_awake=True)
-    text = (tmp_path / ".config/systemd/user/samoloop.service").read_text()
+    text = (tmp_path / ".config/systemd/user/samoloop.unattended.service").read_text()
     assert "KillMode=process" in text and '"--jobs" "3"' in text and '"PATH=/a b:/usr/bin"' in text
     assert any("enable-linger" in line for line in lines)
     assert "Installed" in service.status(environ)[0]

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from child_runs import is_running, until
 
-from samoloop.processes import (
+from samoloop.process.processes import (
     ExitWatch,
     Mark,
     boot_id,
@@ -182,7 +182,7 @@ class TestSweep:
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs a process of another user")
     def test_what_cannot_be_ended_is_named(self, start):
         process = start("sleep", "1000")
-        code = "import os, sys; from samoloop.processes import *; os.setuid(65534); print(sweep(lambda: {PID}, 0).left)"
+        code = "import os, sys; from samoloop.process.processes import *; os.setuid(65534); print(sweep(lambda: {PID}, 0).left)"
         command = [sys.executable, "-c", code.replace("PID", str(process.pid))]
         assert subprocess.run(command, capture_output=True, text=True).stdout == f"({process.pid},)\n"
         assert is_running(process.pid)
@@ -192,7 +192,7 @@ class TestSubreaper:
     """In a process of its own: what was inherited would stay with the test run."""
 
     def run(self, script: str) -> str:
-        head = "import os, subprocess, sys, time\nfrom samoloop.processes import *\nbecome_subreaper()\n"
+        head = "import os, subprocess, sys, time\nfrom samoloop.process.processes import *\nbecome_subreaper()\n"
         code = f"{head}{script}"
         return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
@@ -233,7 +233,7 @@ known.returncode = 0
 
 def test_becoming_a_subreaper_inherits_orphans():
     code = (
-        "import subprocess; from samoloop.processes import *; become_subreaper();"
+        "import subprocess; from samoloop.process.processes import *; become_subreaper();"
         "pid = int(subprocess.run(['sh', '-c', 'sleep 1000 >&2 & echo $!'], stdout=-1).stdout);"
         "print(pid in children()); subprocess.run(['kill', str(pid)])"
     )

@@ -20,9 +20,9 @@ from records import SMALL, T0, created, prepared
 from samoloop import workflow_files
 from samoloop.gates import Gate
 from samoloop.journal import Event
-from samoloop.limits import EndedBy
 from samoloop.next_steps import next_steps
 from samoloop.outcome import Outcome
+from samoloop.process.limits import EndedBy
 from samoloop.providers.base import Denied, Failure, Result, Trouble
 from samoloop.rules import Ceilings, Decision, ceiling, decide, judge
 from samoloop.signals import BadSignal, GateKind, Signal, parse

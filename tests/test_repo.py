@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, new_repository, picture, write
 
-from samoloop.checkout import main_checkout
 from samoloop.errors import GitError
-from samoloop.repo import Repo
+from samoloop.git.checkout import main_checkout
+from samoloop.git.repo import Repo
 
 
 @pytest.fixture(autouse=True)
@@ -302,7 +302,7 @@ def test_no_list_of_files_copies_nothing(project: Path, tmp_path: Path) -> None:
 
 def test_importing_git_needs_no_heavy_module() -> None:
     code = (
-        "import sys, samoloop.repo, samoloop.rewind; print({'yaml', 'rich', 'telegram', 'asyncio'} & set(sys.modules))"
+        "import sys, samoloop.git.repo, samoloop.git.rewind; print({'yaml', 'rich', 'telegram', 'asyncio'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, picture, write
 
-from samoloop import checkpoint
-from samoloop.commit import commit
 from samoloop.errors import GitError
-from samoloop.rewind import diff, fork, put_back_session, restore
-from samoloop.staging import LIMIT_BYTES
-from samoloop.worktree import Worktree
+from samoloop.git.calls import checkpoint
+from samoloop.git.commit import commit
+from samoloop.git.rewind import diff, fork, put_back_session, restore
+from samoloop.git.staging import LIMIT_BYTES
+from samoloop.git.worktree import Worktree
 
 
 @pytest.fixture

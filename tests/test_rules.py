@@ -9,8 +9,8 @@ from records import SMALL, T0, closed, ended, event, in_phase, opened, started, 
 from samoloop.ceilings import Ceilings
 from samoloop.ceilings import shares as ceiling_shares
 from samoloop.journal import Event
-from samoloop.limits import EndedBy
 from samoloop.outcome import Outcome
+from samoloop.process.limits import EndedBy
 from samoloop.providers.base import Denied, Failure, Result, Trouble
 from samoloop.rules import EXIT_CODES, Decision, Kind, ceiling, decide, judge
 from samoloop.signals import BadSignal, GateKind, Signal, Status

@@ -20,12 +20,12 @@ import pytest
 import recorded
 
 from samoloop.outcome import Collector
+from samoloop.process.stop import StopRequest
 from samoloop.providers.base import Text, Tool, Usage
 from samoloop.rules import Decision, Kind
-from samoloop.screen import Plain, Screen, open_view
 from samoloop.session import Session
 from samoloop.signals import GateKind
-from samoloop.stop import StopRequest
+from samoloop.terminal.screen import Plain, Screen, open_view
 from samoloop.view import Running, View
 
 PATIENCE_SECONDS = 10
@@ -327,7 +327,7 @@ def test_an_adopted_child_is_shown_with_the_time_since_its_start(
 
 def test_a_worker_that_looks_at_nothing_loads_no_rich() -> None:
     code = (
-        "import sys, samoloop.screen, samoloop.cli.look; print([m for m in sys.modules if m.split('.')[0] == 'rich'])"
+        "import sys, samoloop.terminal.screen, samoloop.cli.look; print([m for m in sys.modules if m.split('.')[0] == 'rich'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

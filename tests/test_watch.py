@@ -2,9 +2,9 @@
 
 import pytest
 
-from samoloop.limits import EndedBy, Limits
+from samoloop.process.limits import EndedBy, Limits
+from samoloop.process.watch import Watch
 from samoloop.providers.base import Event, Result, Text, Tool
-from samoloop.watch import Watch
 
 RUNNING = Tool("a", "bash", running=True)
 FINISHED = Tool("a", "bash")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, new_repository, picture, write
 
-from samoloop.commit import commit
 from samoloop.errors import GitError
-from samoloop.repo import Repo
-from samoloop.worktree import Worktree, WorktreeGone
+from samoloop.git.commit import commit
+from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree, WorktreeGone
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from samoloop.wrapper import signed
+from samoloop.process.wrapper import signed
 
 
 @pytest.mark.parametrize(

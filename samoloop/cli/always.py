@@ -19,11 +19,11 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     \b
     samoloop up --jobs 4
     """
-    from samoloop.awake import Awake
     from samoloop.config import state_folder
-    from samoloop.locks import Lock
-    from samoloop.pool import Pool
-    from samoloop.stop import StopRequest, install_handlers
+    from samoloop.process.locks import Lock
+    from samoloop.process.stop import StopRequest, install_handlers
+    from samoloop.unattended.awake import Awake
+    from samoloop.unattended.pool import Pool
 
     folder = state_folder(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def service() -> None:
 @click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep.")
 def install(jobs: int, allow_sleep: bool) -> None:
     """Install it for you: a systemd user unit, or a launchd agent on macOS."""
-    from samoloop import service as units
+    from samoloop.unattended import service as units
 
     click.echo("\n".join(units.install(os.environ, jobs, not allow_sleep)))
 
@@ -62,7 +62,7 @@ def install(jobs: int, allow_sleep: bool) -> None:
 @service.command("status")
 def status() -> None:
     """Say whether it is installed and runs."""
-    from samoloop import service as units
+    from samoloop.unattended import service as units
 
     click.echo("\n".join(units.status(os.environ)))
 
@@ -70,7 +70,7 @@ def status() -> None:
 @service.command("uninstall")
 def uninstall() -> None:
     """Remove it; sessions stay as they are."""
-    from samoloop import service as units
+    from samoloop.unattended import service as units
 
     click.echo("\n".join(units.uninstall(os.environ)))
 
@@ -84,7 +84,7 @@ def projects() -> None:
 @json_option
 def list_projects(as_json: bool) -> None:
     """List them."""
-    from samoloop.projects import registered
+    from samoloop.unattended.projects import registered
 
     roots = registered(os.environ)
     if as_json:
@@ -100,7 +100,7 @@ def list_projects(as_json: bool) -> None:
 @click.argument("root", type=click.Path(path_type=Path))
 def forget(root: Path) -> None:
     """Forget one; its sessions stay as they are."""
-    from samoloop.projects import forget as drop
+    from samoloop.unattended.projects import forget as drop
 
     drop(root.expanduser().absolute(), os.environ)
     click.echo(f"Forgot {root}.")

@@ -18,6 +18,6 @@ def demo(yes: bool, folder: Path | None) -> int:
     samoloop demo --yes --keep ~/till
     """
     from samoloop.demo.walkthrough import run
-    from samoloop.screen import open_view
+    from samoloop.terminal.screen import open_view
 
     return run(yes or not is_terminal(), folder, open_view)

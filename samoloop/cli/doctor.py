@@ -24,7 +24,7 @@ def doctor(as_json: bool) -> int:
     samoloop doctor --json
     """
     from samoloop.doctor import broken, examine
-    from samoloop.terminal import printable
+    from samoloop.terminal.words import printable
 
     findings = examine(find_root(Path.cwd()), os.environ)
     if as_json:

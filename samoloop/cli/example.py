@@ -75,7 +75,7 @@ def run(names: tuple[str, ...], every: bool, provider: str | None, yes: bool, fo
 def _run(item: "Example", target: Path, provider: str | None, yes: bool) -> int:
     from samoloop import examples
     from samoloop.rehearsal import rehearse
-    from samoloop.screen import open_view
+    from samoloop.terminal.screen import open_view
 
     click.echo(click.style(f"── {item.name} " + "─" * max(0, 76 - len(item.name)), fg="cyan"))
     if item.missing:

@@ -9,7 +9,7 @@ from samoloop import gates
 from samoloop.cli.common import find_session, json_option, session_argument, speaker
 from samoloop.errors import SessionError, UsageError
 from samoloop.gates import Gate, Verdict
-from samoloop.locks import is_held
+from samoloop.process.locks import is_held
 from samoloop.session import LOCK, Session
 from samoloop.signals import GateKind
 from samoloop.state import Condition

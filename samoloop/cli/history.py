@@ -19,7 +19,7 @@ def diff(session_name: str | None, iteration: int | None) -> None:
     \b
     samoloop diff auth -n 7
     """
-    from samoloop.rewind import diff as diff_text
+    from samoloop.git.rewind import diff as diff_text
 
     settings, session = find_session(session_name)
     worker = Worker(session, settings)

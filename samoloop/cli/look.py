@@ -16,14 +16,14 @@ from samoloop.clock import Clock
 from samoloop.errors import SamoloopError
 from samoloop.project import sessions_folder
 from samoloop.session import Session, all_sessions, resolve
-from samoloop.standing import at_work, row, standing
 from samoloop.state import Condition
-from samoloop.terminal import one_line
+from samoloop.terminal.standing import at_work, row, standing
+from samoloop.terminal.words import one_line
 
 if TYPE_CHECKING:
     from samoloop.config import Config
-    from samoloop.log_reading import Attempt, Sink
     from samoloop.providers.base import Reader
+    from samoloop.terminal.log_reading import Attempt, Sink
 
 
 @click.command("list")
@@ -37,7 +37,7 @@ def list_(as_json: bool) -> None:
     """
     import shutil
 
-    from samoloop.standing_text import table
+    from samoloop.terminal.standing_text import table
 
     folder = sessions_folder(project_root(), os.environ)
     rows = [row(session) for session in all_sessions(folder)]
@@ -62,7 +62,7 @@ def status(session_name: str | None, as_json: bool) -> None:
     samoloop status
     samoloop status auth --json
     """
-    from samoloop.standing_text import status_lines
+    from samoloop.terminal.standing_text import status_lines
 
     session = resolve(sessions_folder(project_root(), os.environ), session_name)
     found = standing(session)
@@ -87,7 +87,7 @@ def log(session_name: str | None, iteration: int | None, follow: bool, raw: bool
     samoloop log auth -n 7
     samoloop log auth -f
     """
-    from samoloop import log_reading
+    from samoloop.terminal.words import log_reading
 
     settings, session = find_session(session_name)
     sink = _sink(settings, session, raw=raw, as_json=as_json)
@@ -133,7 +133,7 @@ def with_remembered(settings: "Config", session: Session) -> "Config":
 
 def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> "Sink":
     """What `log` writes, and how."""
-    from samoloop import log_output
+    from samoloop.terminal.words import log_output
 
     if raw:
         return log_output.Raw(_write_bytes, terminal=sys.stdout.isatty())
@@ -150,8 +150,9 @@ def _write_bytes(data: bytes) -> None:
 
 def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Reader]":
     """How to find the reader of each child's log: that of its CLI, if it is still configured."""
-    from samoloop import log_output, providers
+    from samoloop import providers
     from samoloop.providers.base import Request
+    from samoloop.terminal.words import log_output
 
     def reader_for(attempt: "Attempt") -> "Reader":
         name, stem = attempt.started["provider"], attempt.stem

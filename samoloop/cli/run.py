@@ -22,7 +22,7 @@ from samoloop.session import LOCK, REPORT, Session, find
 from samoloop.state import Condition, State
 
 if TYPE_CHECKING:
-    from samoloop.repo import Repo
+    from samoloop.git.repo import Repo
 
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
 START_SECONDS = 10.0
@@ -161,7 +161,7 @@ def stop(session_name: str | None, now: bool) -> None:
     \b
     samoloop stop auth
     """
-    from samoloop.locks import is_held
+    from samoloop.process.locks import is_held
 
     _, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
     if not is_held(session.dir / LOCK):
@@ -214,7 +214,7 @@ def _read_file(name: str) -> str:
 
 def _root(repo: Path | None, in_place: bool) -> Path:
     """The project's main checkout; with --in-place the folder itself."""
-    from samoloop.repo import Repo
+    from samoloop.git.repo import Repo
 
     start = (repo or Path.cwd()).resolve()
     if not start.is_dir():
@@ -232,7 +232,7 @@ class Place:
 
     def check(self) -> "tuple[Repo | None, str | None]":
         """The repository and the commit. Raises UsageError or GitError."""
-        from samoloop.repo import Repo
+        from samoloop.git.repo import Repo
         from samoloop.session import check_name
 
         if self.name:
@@ -245,8 +245,9 @@ class Place:
 
 def new_session(given: Handoff, place: Place, remembered: dict[str, str | None]) -> Session:
     """A new session folder. Everything that can be refused is refused before it is made."""
-    from samoloop import launching, prepare, projects
+    from samoloop import launching, prepare
     from samoloop.clock import Clock
+    from samoloop.unattended import projects
 
     repo, _ = place.check()
     launching.rehearse(given.settings, given.workflow, os.environ)
@@ -295,10 +296,10 @@ def start(session: Session, settings: Config, how: How) -> int:
     if how.detach:
         return start_detached(session, settings, how)
     from samoloop import loop
-    from samoloop.awake import Awake
-    from samoloop.processes import become_subreaper
-    from samoloop.screen import open_view
-    from samoloop.stop import StopRequest, install_handlers
+    from samoloop.process.processes import become_subreaper
+    from samoloop.process.stop import StopRequest, install_handlers
+    from samoloop.terminal.screen import open_view
+    from samoloop.unattended.awake import Awake
     from samoloop.worker import Worker, locked
 
     stop_request = StopRequest()
@@ -370,7 +371,7 @@ def farewell(session: Session) -> str:
 def start_detached(session: Session, settings: Config, how: How) -> int:
     """A worker of its own session, which neither the terminal nor the ssh connection takes along."""
     from samoloop.clock import Clock
-    from samoloop.locks import is_held
+    from samoloop.process.locks import is_held
 
     if is_held(session.dir / LOCK):
         raise SessionError(f"a worker is at work on {session.name} already; watch it: samoloop log {session.name} -f")

@@ -12,7 +12,7 @@ from samoloop.cli.common import json_option, load_config, warn
 from samoloop.cli.paint import paint
 from samoloop.config import EFFORTS
 from samoloop.errors import UsageError
-from samoloop.terminal import one_line
+from samoloop.terminal.words import one_line
 
 if TYPE_CHECKING:
     from samoloop.config import Config
@@ -159,7 +159,7 @@ def _greet(settings: "Config", order: "Order") -> None:
 
 def _shown(as_json: bool) -> "Callable[[list[Event]], None]":
     """How each event is shown."""
-    from samoloop.rendering import Renderer, event_json
+    from samoloop.terminal.rendering import Renderer, event_json
 
     renderer = Renderer()
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from samoloop import config, loop, prepare, workflow_files
 from samoloop.clock import Clock
 from samoloop.config import Config
+from samoloop.git.repo import Repo
 from samoloop.journal import Event
 from samoloop.process.processes import become_subreaper
-from samoloop.git.repo import Repo
+from samoloop.process.stop import StopRequest, install_handlers
 from samoloop.rules import Decision
 from samoloop.session import Session
-from samoloop.process.stop import StopRequest, install_handlers
 from samoloop.view import View
 from samoloop.worker import Worker, locked
 

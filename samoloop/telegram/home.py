@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from samoloop import projects
 from samoloop.config import state_folder
 from samoloop.files import read_plain, sha256, write_atomic
-from samoloop.locks import is_held
+from samoloop.process.locks import is_held
 from samoloop.telegram.settings import Settings
+from samoloop.unattended import projects
 
 LIMIT_BYTES = 1_000_000
 

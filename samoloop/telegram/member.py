@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from samoloop import announce
 from samoloop.config import load
 from samoloop.errors import LockHeld, SamoloopError, UsageError
-from samoloop.locks import Lock, is_held
+from samoloop.process.locks import Lock, is_held
 from samoloop.session import all_sessions
 from samoloop.state import ENDED
 from samoloop.telegram.home import Home

@@ -8,7 +8,7 @@ from typing import Any
 from samoloop.errors import SamoloopError
 from samoloop.gates import ACTION, APPROVAL, INBOX, Closing, Gate, StillOpen, Void, examine
 from samoloop.journal import FILE_NAME, Event, Journal
-from samoloop.locks import is_held
+from samoloop.process.locks import is_held
 from samoloop.questions import FILE_NAME as QUESTIONS
 from samoloop.session import LOCK
 from samoloop.state import AT_REST, ENDED, Condition, State, fold

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from samoloop.config import user_file
 from samoloop.errors import ConfigError, SamoloopError, UsageError
 from samoloop.files import write_atomic
-from samoloop.locks import Lock, is_held
+from samoloop.process.locks import Lock, is_held
 from samoloop.telegram import settings as config
 from samoloop.telegram.api import Api, Refused
 from samoloop.telegram.home import Home

@@ -54,7 +54,7 @@ class Work:
 
     def live(self) -> None:
         """From now on a worker seems to hold the session."""
-        from samoloop.locks import Lock
+        from samoloop.process.locks import Lock
 
         self._lock = Lock.take(self.dir / LOCK, 1, "1")
 

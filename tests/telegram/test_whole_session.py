@@ -14,7 +14,7 @@ from bot_api import TOKEN
 from phone import ANN, Phone
 
 from samoloop import examples
-from samoloop.locks import is_held
+from samoloop.process.locks import is_held
 from samoloop.session import LOCK, Session
 
 pytestmark = pytest.mark.timeout(120)

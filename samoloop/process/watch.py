@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from samoloop.limits import EndedBy, Limits
+from samoloop.process.limits import EndedBy, Limits
 from samoloop.providers.base import Event, Result, Tool
 
 _BUSY_SECONDS = 0.25  # between two looks at a child that writes

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.errors import GitError
-from samoloop.git import Git
-from samoloop.objects import Objects
-from samoloop.session_files import session_files
-from samoloop.worktree import Snapshot, Worktree
+from samoloop.git.calls import Git
+from samoloop.git.objects import Objects
+from samoloop.git.session_files import session_files
+from samoloop.git.worktree import Snapshot, Worktree
 
 _ROOT_MESSAGE = b"The session begins\n"  # the ref's first commit: no code behind it, so the timeline ends there
 # Written by the worker or by people, so no sign of a child's progress.

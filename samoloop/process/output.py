@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
+from samoloop.process.tail import Tail
+from samoloop.process.watch import Watch
 from samoloop.providers.base import Event, Reader
-from samoloop.tail import Tail
-from samoloop.watch import Watch
 
 _STDERR_TAIL_BYTES = 4096
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
-from samoloop import wrapper
-from samoloop.limits import EndedBy, Limits
-from samoloop.locks import Lock, holders, is_held
-from samoloop.output import Output
-from samoloop.processes import (
+from samoloop.process import wrapper
+from samoloop.process.limits import EndedBy, Limits
+from samoloop.process.locks import Lock, holders, is_held
+from samoloop.process.output import Output
+from samoloop.process.processes import (
     ExitWatch,
     Mark,
     Swept,
@@ -28,9 +28,9 @@ from samoloop.processes import (
     session_of,
     sweep,
 )
+from samoloop.process.stop import StopRequest
+from samoloop.process.watch import Watch
 from samoloop.providers.base import Event, Reader
-from samoloop.stop import StopRequest
-from samoloop.watch import Watch
 
 MARKER = (
     "SAMOLOOP_MARKER"  # in the environment of a child and of all that it starts: the markers of all attempts around

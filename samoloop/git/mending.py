@@ -4,9 +4,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from samoloop.checkout import linked_folder, pointed_to
 from samoloop.files import write_atomic
-from samoloop.git import is_oid
+from samoloop.git.calls import is_oid
+from samoloop.git.checkout import linked_folder, pointed_to
 
 
 def mend_head(git_dir: Path, ref: str) -> list[str]:

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from samoloop.endings import iteration_label
 from samoloop.providers.base import Denied, Event, Failure, Reader, Result, Started, Text, Tool, Trouble, Usage
-from samoloop.terminal import one_line, printable
+from samoloop.terminal.endings import iteration_label
+from samoloop.terminal.words import one_line, printable
 
 _LONGEST_TEXT = 20_000  # characters of one message of a child
 _LONGEST_LINE = 500

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop import tree_state
-from samoloop.checkout import locate, registered
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
-from samoloop.git import Git
-from samoloop.mending import remove_stale_locks
-from samoloop.worktree import Worktree
+from samoloop.git.calls import tree_state
+from samoloop.git.calls import Git
+from samoloop.git.checkout import locate, registered
+from samoloop.git.mending import remove_stale_locks
+from samoloop.git.worktree import Worktree
 
 _INITIALIZING = "initializing"  # git's own reason for the lock of a worktree that it has not finished making
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from samoloop.durations import format_seconds
 from samoloop.signals import GateKind
-from samoloop.terminal import clock_time, count, dollars, one_line
+from samoloop.terminal.words import clock_time, count, dollars, one_line
 
 _LONGEST_LINE = 500
 _SHOWN_DENIALS = 3

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samoloop.errors import GitError
-from samoloop.git import Git
-from samoloop.objects import OWN_IDENTITY
-from samoloop.staging import stage
-from samoloop.tree_state import Skipped, TreeState
-from samoloop.worktree import Snapshot, Worktree
+from samoloop.git.calls import Git
+from samoloop.git.objects import OWN_IDENTITY
+from samoloop.git.staging import stage
+from samoloop.git.tree_state import Skipped, TreeState
+from samoloop.git.worktree import Snapshot, Worktree
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from samoloop.durations import format_seconds
-from samoloop.endings import ended_line, iteration_label, tokens_so_far
 from samoloop.journal import moment
 from samoloop.signals import GateKind
-from samoloop.terminal import age, dollars, one_line, resumes
+from samoloop.terminal.endings import ended_line, iteration_label, tokens_so_far
+from samoloop.terminal.words import age, dollars, one_line, resumes
 
 Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain
 

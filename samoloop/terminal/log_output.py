@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from samoloop.endings import ended_line
-from samoloop.log_reading import Attempt, Lines
 from samoloop.providers.base import Event, Reader, Text
-from samoloop.rendering import Line, Renderer, Tone, event_json, head_line, read_line
-from samoloop.terminal import printable
+from samoloop.terminal.endings import ended_line
+from samoloop.terminal.log_reading import Attempt, Lines
+from samoloop.terminal.rendering import Line, Renderer, Tone, event_json, head_line, read_line
+from samoloop.terminal.words import printable
 
 _STDERR_TAIL_BYTES = 4096
 _STDERR_LINES = 5

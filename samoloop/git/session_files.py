@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from samoloop.staging import LIMIT_BYTES
+from samoloop.git.staging import LIMIT_BYTES
 
 # The journal and the logs are never put back; locks and signals are of the moment; the rest is git's own.
 _LEFT_OUT = frozenset(

@@ -12,18 +12,18 @@ from typing import Any, TextIO
 
 from samoloop import next_steps
 from samoloop.durations import format_seconds
-from samoloop.endings import ended_line, oddities, tokens_so_far
 from samoloop.gates import Gate, read_questions
 from samoloop.journal import Event
-from samoloop.live_block import LiveBlock, Paper, abandon
 from samoloop.next_steps import waits_for
 from samoloop.outcome import Collector
+from samoloop.process.stop import StopRequest
 from samoloop.providers.base import Usage
 from samoloop.rules import Decision, Kind
 from samoloop.session import Session
 from samoloop.signals import GateKind
-from samoloop.stop import StopRequest
-from samoloop.terminal import dollars, one_line, printable, resumes
+from samoloop.terminal.endings import ended_line, oddities, tokens_so_far
+from samoloop.terminal.live_block import LiveBlock, Paper, abandon
+from samoloop.terminal.words import dollars, one_line, printable, resumes
 from samoloop.view import Running, View
 
 TICK_SECONDS = 0.5

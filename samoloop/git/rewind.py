@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop import checkpoint as checkpoints
-from samoloop.checkpoint import Checkpoint
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
-from samoloop.git import Git
-from samoloop.repo import Repo
-from samoloop.session_files import session_files
-from samoloop.staging import stage
-from samoloop.tree_state import operation_in
-from samoloop.worktree import Snapshot, Worktree
+from samoloop.git.calls import checkpoint as checkpoints
+from samoloop.git.calls import Git
+from samoloop.git.checkpoint import Checkpoint
+from samoloop.git.repo import Repo
+from samoloop.git.session_files import session_files
+from samoloop.git.staging import stage
+from samoloop.git.tree_state import operation_in
+from samoloop.git.worktree import Snapshot, Worktree
 
 _INBOX = "_inbox.md"  # guidance not yet delivered belongs to now: going back neither drops it nor repeats an old one
 

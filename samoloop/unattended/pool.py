@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from samoloop import config, gates, projects, shared_limits
+from samoloop import config, gates, shared_limits
 from samoloop.clock import Clock
 from samoloop.errors import SamoloopError
 from samoloop.gates import StillOpen
-from samoloop.locks import is_held
+from samoloop.process.locks import is_held
+from samoloop.process.stop import StopRequest
 from samoloop.session import LOCK, Session, all_sessions
 from samoloop.state import AT_REST, Condition, State
-from samoloop.stop import StopRequest
+from samoloop.unattended import projects
 from samoloop.waiting import Stamp, stamp
 
 LOOK_SECONDS = 1.0

@@ -8,8 +8,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from samoloop.git import Git, failure
-from samoloop.tree_state import Skipped
+from samoloop.git.calls import Git, failure
+from samoloop.git.tree_state import Skipped
 
 LIMIT_BYTES = 50 * 1024 * 1024
 _ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop import mending, tree_state
-from samoloop.checkout import linked_folder, registered
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
-from samoloop.git import Git, failure
-from samoloop.objects import Objects
-from samoloop.staging import stage
-from samoloop.tree_state import Skipped, TreeState
+from samoloop.git.calls import mending, tree_state
+from samoloop.git.calls import Git, failure
+from samoloop.git.checkout import linked_folder, registered
+from samoloop.git.objects import Objects
+from samoloop.git.staging import stage
+from samoloop.git.tree_state import Skipped, TreeState
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from samoloop.errors import SamoloopError
 from samoloop.files import write_atomic
 
-UNIT = "samoloop.service"
+UNIT = "samoloop.unattended.service"
 LABEL = "io.samoloop.up"
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from samoloop.errors import SessionError
 from samoloop.journal import Event, timestamp
-from samoloop.locks import is_held
 from samoloop.next_steps import next_steps, waits_for
+from samoloop.process.locks import is_held
 from samoloop.session import CHILD_LOCK, LOCK, REPORT, Session
 from samoloop.state import State
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from samoloop.errors import LockHeld
-from samoloop.processes import PROC, started_ticks
+from samoloop.process.processes import PROC, started_ticks
 
 # Node and some native CLIs close or reuse low descriptors that they did not open; from 200 up they keep them.
 _LOWEST_DESCRIPTOR = 200

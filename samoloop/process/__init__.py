@@ -1,0 +1,1 @@
+"""Child processes: start, watch, end, adopt, sweep up. Knows nothing of sessions."""

@@ -1,0 +1,1 @@
+"""What a person sees: the live screen, logs, where a session stands."""
