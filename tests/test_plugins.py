@@ -69,6 +69,12 @@ def test_a_manifests_folder_holds_manifests_only(folder: str) -> None:
     assert {path.name for path in (ROOT / folder).iterdir()} <= {"plugin.json", "marketplace.json"}
 
 
+def test_no_description_is_crowded_out_of_claude_codes_list() -> None:
+    """It shows 8,000 characters of all skills together, nearly 4,500 of them its own; the last ones lose theirs."""
+    listed = sum(len(f"- samoloop:{skill.name}: {skill.description}\n") for skill in skills.available(None))
+    assert listed <= 3500
+
+
 def test_the_skills_keep_what_a_cli_preloads_small() -> None:
     found = skills.available(None)
     assert all(len(skill.name) <= skills.NAME_LENGTH for skill in found)
