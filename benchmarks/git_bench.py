@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from samoloop.git.calls import calls as git
-from samoloop.git.calls import checkpoint
+from samoloop.git import calls as git
+from samoloop.git import checkpoint
 from samoloop.git.commit import commit
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree

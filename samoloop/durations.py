@@ -3,19 +3,24 @@
 import re
 
 _UNITS = {"h": 3600, "m": 60, "s": 1}
+_LONGEST = 40  # of the text
+_TOO_LONG = 10**9
 _SHAPE = re.compile(r"(?:\d+[hms])+")
 
 
 def parse_seconds(value: object) -> int:
-    """Whole seconds. Raises ValueError with a sentence that names the value."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str):
+    """Whole seconds, at most some 30 years. Raises ValueError with a sentence that names the value."""
+    seconds = None
+    if isinstance(value, int) and not isinstance(value, bool):
+        seconds = value
+    elif isinstance(value, str) and len(value) < _LONGEST:
         text = value.strip()
         if text.isdecimal():
-            return int(text)
-        if _SHAPE.fullmatch(text):
-            return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", text))
+            seconds = int(text)
+        elif _SHAPE.fullmatch(text):
+            seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", text))
+    if seconds is not None and 0 <= seconds < _TOO_LONG:
+        return seconds
     raise ValueError(f"a duration is 30m, 90s, 2h or whole seconds, got {value!r}")
 
 

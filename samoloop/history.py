@@ -8,8 +8,8 @@ from pathlib import Path
 
 from samoloop import session as sessions
 from samoloop.errors import SessionError, UsageError
-from samoloop.git.calls import checkpoint
-from samoloop.git.calls import rewind as git_rewind
+from samoloop.git import checkpoint
+from samoloop.git import rewind as git_rewind
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
 from samoloop.journal import Event

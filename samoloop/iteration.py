@@ -7,7 +7,7 @@ from typing import Any
 
 from samoloop import gates, prices, profiles, prompt, rules, shared_limits, signals
 from samoloop.files import remove, sha256
-from samoloop.git.calls import checkpoint
+from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
 from samoloop.launching import request_for
 from samoloop.outcome import Collector

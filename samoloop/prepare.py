@@ -8,7 +8,7 @@ from samoloop import overview
 from samoloop.config import Config
 from samoloop.errors import SessionError
 from samoloop.files import sha256, write_atomic
-from samoloop.git.calls import checkpoint
+from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree
 from samoloop.report import tail

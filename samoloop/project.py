@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from samoloop import journal
-from samoloop.git.calls import checkout
+from samoloop.git import checkout
 
 _SESSIONS = "_sessions"
 _SETTINGS = (".samoloop.yaml", ".samocode")

@@ -13,7 +13,7 @@ from samoloop.config import Config
 from samoloop.errors import LockHeld
 from samoloop.files import write_atomic
 from samoloop.gates import read_text
-from samoloop.git.calls import checkpoint
+from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree, WorktreeGone
 from samoloop.process.locks import Lock

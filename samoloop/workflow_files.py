@@ -58,6 +58,12 @@ def shadowing(project: Path | None) -> list[Path]:
     return [path for path in found if (shipped / path.relative_to(own[0])).is_file()]
 
 
+def phase_names(project: Path | None) -> list[str]:
+    """The phases that a workflow can name, sorted."""
+    found = {path.stem for place in search_path(project) for path in place.glob("*.md")} - {"protocol"}
+    return sorted(name for name in found if _NAME.fullmatch(name))
+
+
 def load(name: str, project: Path | None) -> Workflow:
     """The workflow of that name. Raises ConfigError with every problem found in its files."""
     places = search_path(project)

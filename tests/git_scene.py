@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from samoloop.git.calls import checkpoint
+from samoloop.git import checkpoint
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.commit import Committed, commit
 from samoloop.git.repo import Repo

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, write
 
-from samoloop.git.calls import checkpoint
+from samoloop.git import checkpoint
 from samoloop.git.commit import commit
 from samoloop.git.repo import Repo
 from samoloop.git.rewind import restore
@@ -22,7 +22,7 @@ KILLS = int(os.environ.get("SAMOLOOP_TEST_KILLS", "4"))
 WORKER = """
 import os, sys, time
 from pathlib import Path
-from samoloop.git.calls import checkpoint, rewind
+from samoloop.git import checkpoint, rewind
 from samoloop.git.commit import commit
 from samoloop.process.locks import Lock
 from samoloop.git.repo import Repo

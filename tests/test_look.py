@@ -27,7 +27,7 @@ from samoloop.journal import timestamp
 from samoloop.preview import preview
 from samoloop.process.locks import Lock
 from samoloop.session import CHILD_LOCK, LOCK, Session
-from samoloop.terminal.words import log_reading
+from samoloop.terminal import log_reading
 from samoloop.terminal.log_output import Raw
 from samoloop.terminal.standing import row, standing
 from samoloop.worker import Worker, locked

@@ -7,7 +7,7 @@ import pytest
 from git_scene import Scene, begin, git, isolate, picture, write
 
 from samoloop.errors import GitError
-from samoloop.git.calls import checkpoint
+from samoloop.git import checkpoint
 from samoloop.git.commit import commit
 from samoloop.git.rewind import diff, fork, put_back_session, restore
 from samoloop.git.staging import LIMIT_BYTES

@@ -67,7 +67,7 @@ def list_workflows(as_json: bool) -> None:
 def show(name: str, mermaid: bool, as_json: bool) -> None:
     """Draw a workflow: its phases, gates, limits and extra edges."""
     from samoloop import workflow_files
-    from samoloop.terminal.words import drawing
+    from samoloop.terminal import drawing
 
     workflow = workflow_files.load(name, _project())
     if as_json:

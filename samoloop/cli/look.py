@@ -87,7 +87,7 @@ def log(session_name: str | None, iteration: int | None, follow: bool, raw: bool
     samoloop log auth -n 7
     samoloop log auth -f
     """
-    from samoloop.terminal.words import log_reading
+    from samoloop.terminal import log_reading
 
     settings, session = find_session(session_name)
     sink = _sink(settings, session, raw=raw, as_json=as_json)
@@ -133,7 +133,7 @@ def with_remembered(settings: "Config", session: Session) -> "Config":
 
 def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> "Sink":
     """What `log` writes, and how."""
-    from samoloop.terminal.words import log_output
+    from samoloop.terminal import log_output
 
     if raw:
         return log_output.Raw(_write_bytes, terminal=sys.stdout.isatty())
@@ -152,7 +152,7 @@ def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Re
     """How to find the reader of each child's log: that of its CLI, if it is still configured."""
     from samoloop import providers
     from samoloop.providers.base import Request
-    from samoloop.terminal.words import log_output
+    from samoloop.terminal import log_output
 
     def reader_for(attempt: "Attempt") -> "Reader":
         name, stem = attempt.started["provider"], attempt.stem

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
-from samoloop.git.calls import tree_state
+from samoloop.git import tree_state
 from samoloop.git.calls import Git
 from samoloop.git.checkout import locate, registered
 from samoloop.git.mending import remove_stale_locks

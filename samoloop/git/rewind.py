@@ -10,7 +10,7 @@ from pathlib import Path
 
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
-from samoloop.git.calls import checkpoint as checkpoints
+from samoloop.git import checkpoint as checkpoints
 from samoloop.git.calls import Git
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from samoloop.errors import GitError
 from samoloop.files import write_atomic
-from samoloop.git.calls import mending, tree_state
+from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
 from samoloop.git.checkout import linked_folder, registered
 from samoloop.git.objects import Objects
