@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from samoloop import config, starter
+from samoloop import config_keys, starter
 from samoloop.config import Config
 from samoloop.telegram import settings as telegram
 
@@ -134,7 +134,7 @@ def _plain(words: Mapping[str, str]) -> list[tuple[str, ...]]:
 def _top_rows() -> list[tuple[str, ...]]:
     words = starter_words()
     rows: list[tuple[str, ...]] = []
-    for key in config._PARSERS:
+    for key in config_keys.KEYS:
         if key in SECTIONS:
             rows.append((f"`{key}`", "", f"see [below](#{key})"))
         else:
@@ -159,7 +159,7 @@ def limit_words() -> dict[str, str]:
 
 def _limits() -> list[tuple[str, ...]]:
     words = limit_words()
-    return [(f"`{key}`", f"`{_duration(seconds)}`", words[key]) for key, seconds in config._DEFAULT_LIMITS.items()]
+    return [(f"`{key}`", f"`{_duration(seconds)}`", words[key]) for key, seconds in config_keys._DEFAULT_LIMITS.items()]
 
 
 def _ceilings() -> list[tuple[str, ...]]:
@@ -207,14 +207,13 @@ def read_keys() -> dict[str, set[str]]:
     """The keys that the code reads in each section."""
     from samoloop.providers import custom, program
 
-    ours = {"model", "iteration"}  # of any provider; `config` keeps them to itself
     return {
-        "phases": set(config._PHASE_PARSERS),
-        "limits": set(config._DEFAULT_LIMITS),
-        "ceilings": set(config._CEILING_KEYS),
+        "phases": set(config_keys._PHASE),
+        "limits": set(config_keys._LIMITS),
+        "ceilings": set(config_keys._CEILINGS),
         "telegram": set(telegram.KEYS),
-        "built-in": {*program._KEYS, *ours},
-        "own": {*custom._KEYS, *ours},
+        "built-in": {*program._KEYS, *config_keys._PROVIDER},
+        "own": {*custom._KEYS, *config_keys._PROVIDER},
     }
 
 

@@ -298,6 +298,15 @@ def test_each_file_of_the_repository_that_is_named_exists(page: Path) -> None:
             assert (ROOT / code).exists(), code
 
 
+def test_the_map_names_every_module_and_no_other() -> None:
+    start = text("ARCHITECTURE.md").index("## The map")
+    named = re.findall(
+        r"`(\w+\.py)`", text("ARCHITECTURE.md")[start : text("ARCHITECTURE.md").index("\n## ", start + 1)]
+    )
+    modules = [path.name for path in (ROOT / "samoloop").rglob("*.py") if not path.name.startswith("__")]
+    assert sorted(named) == sorted(modules)
+
+
 def test_the_pictures_are_well_formed() -> None:
     pictures = sorted((ROOT / "docs").glob("*.svg"))
     assert [picture.name for picture in pictures] == ["demo.svg", "telegram.svg"]
@@ -321,14 +330,18 @@ def sentences() -> list[str]:
     return found
 
 
-def headings() -> list[str]:
+def explained() -> list[str]:
+    """The messages that the page speaks of."""
     page = text("docs/troubleshooting.md")
-    return [message for line in re.findall(r"^### (.*)$", page, re.MULTILINE) for message in coded(line)]
+    headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
+    return [message for line in headings for message in coded(line)] + [
+        coded(row[0])[0] for row in rows("docs/troubleshooting.md", "message | what")
+    ]
 
 
 def test_each_message_of_the_page_is_one_of_the_code() -> None:
     known = sentences()
-    gone = [message for message in headings() if not any(said(message, sentence) for sentence in known)]
+    gone = [message for message in explained() if not any(said(message, sentence) for sentence in known)]
     assert not gone
 
 
