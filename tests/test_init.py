@@ -8,7 +8,7 @@ import pytest
 import yaml
 from kit import make_repo, samoloop
 
-from samoloop import config, starter
+from samoloop import config, config_keys, starter
 from samoloop.config import Config
 from samoloop.errors import UsageError
 
@@ -34,7 +34,7 @@ def test_the_file_as_written_sets_nothing_but_the_provider(tmp_path: Path) -> No
 def test_every_known_key_is_shown_and_can_be_set(tmp_path: Path) -> None:
     text = without_comment_marks(starter.text("claude"))
     shown: dict[str, Any] = yaml.safe_load(text)
-    assert set(shown) == set(config._PARSERS) - set(config._PERSONAL)
+    assert set(shown) == set(config_keys.KEYS) - set(config._PERSONAL)
     load(tmp_path, text)
 
 
@@ -44,14 +44,14 @@ def test_what_is_no_example_is_the_default(tmp_path: Path) -> None:
     found = load(tmp_path, text)
     defaults = config.load(tmp_path / "none", {"HOME": str(tmp_path)})
     assert examples == {"model", "effort", "profile", "setup", "phases", "providers", "announce"}
-    for key in set(config._PARSERS) - set(config._PERSONAL) - examples:
+    for key in set(config_keys.KEYS) - set(config._PERSONAL) - examples:
         assert getattr(found, key) == getattr(defaults, key), key
 
 
 def test_every_key_of_a_phase_is_named() -> None:
     words = re.search(r"the keys are ([^;]*?)\.", starter.text("claude").replace("\n## ", " "))
     assert words is not None
-    assert set(re.findall(r"\w+", words[1])) - {"and"} == set(config._PHASE_PARSERS)
+    assert set(re.findall(r"\w+", words[1])) - {"and"} == set(config_keys._PHASE)
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
