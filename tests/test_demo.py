@@ -6,7 +6,6 @@ import pty
 import re
 import resource
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -27,10 +26,10 @@ from samoloop.errors import ProviderError
 from samoloop.providers.base import Request, Result, Started, Text, Tool, Usage
 from samoloop.providers.demo import DemoProvider, DemoReader
 from samoloop.rules import Kind
-from samoloop.terminal.screen import open_view
 from samoloop.session import Session
 from samoloop.signals import GateKind, Signal
 from samoloop.state import Condition
+from samoloop.terminal.screen import open_view
 
 # --- one visit ---
 
@@ -403,9 +402,9 @@ class Terminal:
         self.wait_for(prompt)
         os.write(self._fd, words.encode() + b"\n")
 
-    def interrupt(self, prompt: str) -> None:
+    def leave(self, prompt: str) -> None:
         self.wait_for(prompt)
-        self._process.send_signal(signal.SIGINT)
+        os.write(self._fd, b"\x04")  # the end of input; an interrupt could come before Python waits for one
 
     def end(self) -> int:
         while self.read():
@@ -443,7 +442,7 @@ def test_a_plan_that_is_rejected_stops_the_demo(tmp_path):
 
 def test_a_person_who_leaves_finds_the_session_waiting(tmp_path):
     terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
-    terminal.interrupt("Your answer")
+    terminal.leave("Your answer")
     assert terminal.end() == 130
     assert "The session waits; nothing is lost" in terminal.screen
     done = samoloop(tmp_path / "till", "resume", "--yes")
