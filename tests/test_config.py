@@ -1,0 +1,367 @@
+"""Settings come from five places in a known order; what cannot be used is named, all of it at once."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from samoloop import config
+from samoloop.ceilings import Ceilings
+from samoloop.config import Config, load, state_folder, user_file
+from samoloop.errors import ConfigError
+from samoloop.permissions import Permissions
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+def write(path: Path, content: Mapping[str, Any] | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(dict(content)))
+    return path
+
+
+def own(home: Path, content: Mapping[str, Any] | str) -> dict[str, str]:
+    """The person's file; returns an environment in which it is read."""
+    write(home / ".config" / "samoloop" / "config.yaml", content)
+    return {"HOME": str(home)}
+
+
+def project(root: Path, content: Mapping[str, Any] | str, environ: Mapping[str, str] | None = None) -> Config:
+    write(root / ".samoloop.yaml", content)
+    return load(root, environ or {"HOME": "/nowhere"})
+
+
+def problems(root: Path, content: Mapping[str, Any] | str, environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        project(root, content, environ)
+    first, *lines = str(error.value).splitlines()
+    assert first == "the configuration cannot be used:"
+    return [line.removeprefix("  - ") for line in lines]
+
+
+# --- without any file -------------------------------------------------------------------------------------------------
+
+
+def test_everything_has_a_default(root: Path) -> None:
+    found = load(root, {"HOME": "/nowhere"})
+    assert (found.provider, found.model, found.workflow, found.permissions) == ("claude", None, "feature", "full")
+    assert found.sessions_dir == root / "_sessions"
+    assert found.worktrees_dir == root / ".samoloop" / "worktrees"
+    assert (found.branch_prefix, found.setup, found.commit, found.fallback) == ("samoloop/", None, True, ())
+    assert vars(found.limits) == {"total": 1800, "silence": 600, "first_byte": 120, "grace": 60, "terminate": 10}
+    assert found.ceilings == Ceilings(150, 86400.0, 50.0)
+    assert found.scrub == ("TELEGRAM_*",)
+    assert found.sources == ()
+
+
+def test_an_empty_file_and_empty_keys_change_nothing(root: Path) -> None:
+    default = load(root, {"HOME": "/nowhere"})
+    empty = "# nothing\n"
+    keys = "provider:\nlimits:\nceilings: {cost: }\nphases: {planning: }\nsetup: ~\n"
+    for text in (empty, keys):
+        assert replace(project(root, text), sources=()) == replace(default, sources=())
+
+
+def test_all_keys_of_the_contract(root: Path) -> None:
+    found = project(
+        root,
+        """
+        provider: codex
+        model: gpt-5
+        effort: high
+        profile: architect
+        workflow: fix
+        permissions: edits
+        sessions: ../elsewhere
+        worktrees: /tmp/trees
+        branch_prefix: work/
+        setup: npm ci
+        commit: false
+        fallback: [gemini, claude]
+        phases:
+          planning: {provider: claude, model: opus, iteration: 45m, permissions: full, ceilings: {cost: 5}}
+        limits: {iteration: 1h, silence: off, first_byte: 90s, grace: 5, terminate: 0}
+        ceilings: {iterations: off, wall: 2h, cost: 12.5}
+        providers:
+          mine: {command: [mycli, --auto], prompt: stdin, output: text}
+        scrub: [AWS_*]
+        keep_awake: false
+        """,
+    )
+    assert (found.provider, found.model, found.effort, found.profile) == ("codex", "gpt-5", "high", "architect")
+    assert (found.workflow, found.permissions) == ("fix", Permissions.EDITS)
+    assert found.sessions_dir == root / ".." / "elsewhere"
+    assert found.worktrees_dir == Path("/tmp/trees")
+    assert (found.branch_prefix, found.setup, found.commit, found.keep_awake) == ("work/", "npm ci", False, False)
+    assert vars(found.limits) == {"total": 3600, "silence": None, "first_byte": 90, "grace": 5, "terminate": 0}
+    assert found.ceilings == Ceilings(None, 7200.0, 12.5)
+    assert found.phase_ceilings() == {"planning": Ceilings(None, None, 5.0)}
+    assert found.provider_settings("mine") == {"command": ["mycli", "--auto"], "prompt": "stdin", "output": "text"}
+    assert found.provider_settings("codex") is None
+    assert found.scrub == ("TELEGRAM_*", "AWS_*")
+    assert found.sources == (root / ".samoloop.yaml",)
+
+
+# --- the order --------------------------------------------------------------------------------------------------------
+
+
+def test_a_flag_comes_before_the_environment_the_project_the_person_and_the_default(root: Path, home: Path) -> None:
+    assert load(root, {"HOME": str(home)}).provider == "claude"
+    environ = own(home, {"provider": "mini"})
+    assert load(root, environ).provider == "mini"
+    assert project(root, {"provider": "opencode"}, environ).provider == "opencode"
+    environ["SAMOLOOP_PROVIDER"] = "gemini"
+    assert load(root, environ).provider == "gemini"
+    assert load(root, environ, {"provider": "codex"}).provider == "codex"
+    assert load(root, environ, {"provider": None}).provider == "gemini"
+
+
+def test_the_model_of_the_environment_comes_before_a_file_s_and_after_a_flag(root: Path) -> None:
+    environ = {"HOME": "/nowhere", "CLAUDE_MODEL": "opus", "CODEX_MODEL": "gpt-5-codex"}
+    assert project(root, {"model": "sonnet"}, environ).model_for("testing", "claude") == "opus"
+    assert load(root, environ, {"model": "haiku"}).model_for("testing", "claude") == "haiku"
+    assert load(root, environ, {"provider": "codex"}).model_for("testing", "codex") == "gpt-5-codex"
+    assert load(root, {"HOME": "/nowhere"}).model_for("testing", "claude") == "sonnet"
+
+
+def test_sections_of_several_files_are_joined_key_by_key(root: Path, home: Path) -> None:
+    environ = own(home, {"limits": {"silence": "1m", "grace": 9}, "phases": {"testing": {"model": "small"}}})
+    found = project(root, {"limits": {"silence": "2m"}, "phases": {"testing": {"provider": "codex"}}}, environ)
+    assert (found.limits.silence, found.limits.grace) == (120, 9)
+    assert (found.phase("testing").model, found.phase("testing").provider) == ("small", "codex")
+    assert found.sources == (home / ".config" / "samoloop" / "config.yaml", root / ".samoloop.yaml")
+
+
+def test_an_empty_variable_is_no_setting(root: Path) -> None:
+    environ = {"HOME": "/nowhere", "SAMOLOOP_PROVIDER": "", "CLAUDE_MODEL": "", "CLAUDE_TIMEOUT": "", "CLAUDE_PATH": ""}
+    assert load(root, environ) == load(root, {"HOME": "/nowhere"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"HOME": "/h"}, "/h/.config/samoloop/config.yaml"),
+        ({"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "/x/samoloop/config.yaml"),
+    ],
+)
+def test_the_person_s_file_is_where_programs_keep_such_files(environ: dict[str, str], expected: str) -> None:
+    assert str(user_file(environ)) == expected
+
+
+def test_the_person_s_state_is_kept_apart_from_the_settings() -> None:
+    assert str(state_folder({"HOME": "/h"})) == "/h/.local/state/samoloop"
+    assert str(state_folder({"HOME": "/h", "XDG_STATE_HOME": "/x"})) == "/x/samoloop"
+
+
+# --- environment and the old file -------------------------------------------------------------------------------------
+
+
+def test_paths_and_timeouts_of_a_cli_come_from_the_environment(root: Path) -> None:
+    environ = {"HOME": "/nowhere", "CLAUDE_PATH": "/opt/claude", "CLAUDE_TIMEOUT": "10m", "CODEX_TIMEOUT": "90"}
+    found = load(root, environ)
+    assert found.provider_settings("claude") == {"path": "/opt/claude"}
+    assert found.limits_for("testing", None).total == 600
+    assert load(root, environ, {"provider": "codex"}).limits_for("testing", None).total == 90
+    assert load(root, environ, {"provider": "demo"}).limits_for("testing", None).total == 1800
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-5", "1.5h", "9" * 400])
+def test_a_timeout_that_is_none_is_named_by_its_variable(root: Path, value: str) -> None:
+    found = problems(root, {}, {"HOME": "/nowhere", "CLAUDE_TIMEOUT": value})
+    assert len(found) == 1
+    assert found[0].startswith("CLAUDE_TIMEOUT: ")
+
+
+def test_an_old_file_is_read_where_there_is_no_new_one(root: Path) -> None:
+    write(root / ".samocode", 'MAIN_REPO=/p\nSESSIONS = ~/s\n# x\nWORKTREES="/w"\nSESSIONS_OLD=/n\nnonsense\n')
+    found = load(root, {"HOME": "/nowhere"})
+    assert (found.sessions, found.worktrees_dir) == (Path("~/s"), Path("/w"))
+    assert "~" not in str(found.sessions_dir)
+    assert found.sources == (root / ".samocode",)
+    assert project(root, {}).sessions == Path("_sessions")
+
+
+# --- per phase and per provider ---------------------------------------------------------------------------------------
+
+
+def test_a_phase_may_have_its_own_provider_model_and_time(root: Path) -> None:
+    found = project(
+        root,
+        {
+            "provider": "claude",
+            "model": "sonnet",
+            "fallback": ["codex"],
+            "phases": {
+                "planning": {"model": "opus", "iteration": "45m", "fallback": []},
+                "testing": {"provider": "codex", "model": "gpt-5"},
+                "quality": {"provider": "gemini"},
+            },
+        },
+    )
+    assert [found.provider_for(name) for name in ("planning", "testing", "done")] == ["claude", "codex", "claude"]
+    assert found.model_for("planning", "claude") == "opus"
+    assert found.model_for("done", "claude") == "sonnet"
+    assert found.model_for("testing", "codex") == "gpt-5"
+    assert found.model_for("done", "codex") is None  # a model of one CLI is unknown to another
+    assert found.model_for("quality", "gemini") is None
+    assert found.candidates("planning") == ("claude",)
+    assert found.candidates("testing") == ("codex",)
+    assert found.candidates("done") == ("claude", "codex")
+    assert found.limits_for("planning", 60).total == 2700
+    assert found.limits_for("done", 60).total == 60
+    assert found.limits_for("done", None).total == 1800
+
+
+def test_a_provider_may_have_a_model_of_its_own(root: Path) -> None:
+    found = project(root, {"providers": {"codex": {"model": "gpt-5", "args": ["-x"]}}})
+    assert found.model_for("done", "codex") == "gpt-5"
+    assert found.provider_settings("codex") == {"args": ["-x"]}
+
+
+def test_whom_to_tell_is_read(root: Path) -> None:
+    assert not load(root, {"HOME": "/nowhere"}).outlets.readers
+    assert load(root, {"HOME": "/nowhere", "TELEGRAM_BOT_TOKEN": "x"}).outlets.readers == ("telegram",)
+    found = project(root, {"announce": {"command": ["notify"]}})
+    assert found.outlets.readers == ("command",)
+
+
+# --- what cannot be used ----------------------------------------------------------------------------------------------
+
+FAULTS: list[tuple[str, str]] = [
+    ("colour: red", "unknown key 'colour'; known: announce, branch_prefix, ceilings,"),
+    ("Provider: claude", "unknown key 'Provider'"),
+    ("provider: 7", "provider: it must be text, got 7"),
+    ("provider: ''", "provider: it must be text, got ''"),
+    ("provider: claud", "there is no provider 'claud'; there are: claude, codex, gemini, opencode, mini, demo"),
+    ("model: 4.1", "model: it must be text, got 4.1"),
+    ("setup: yes", "setup: it must be text, got True"),
+    ("branch_prefix: no", "branch_prefix: it must be text, got False"),
+    ("sessions: [a]", "sessions: it must be text, got ['a']"),
+    ("effort: huge", "effort: it must be one of low, standard, high, max, got 'huge'"),
+    ("permissions: all", "permissions: it must be one of full, edits, got 'all'"),
+    ("permissions: [full]", "permissions: it must be one of"),
+    ("commit: 'no'", "commit: it must be true or false, got 'no'"),
+    ("fallback: codex", "fallback: it must be a list, got 'codex'"),
+    ("fallback: [codex, 7]", "fallback: it must be text, got 7"),
+    ("fallback: [codx]", "there is no provider 'codx'"),
+    ("scrub: AWS_*", "scrub: it must be a list"),
+    ("limits: 30m", "limits: it must hold keys and values, got '30m'"),
+    ("limits: {iterations: 5}", "limits: unknown key 'iterations'; known: first_byte, grace, iteration,"),
+    ("limits: {iteration: soon}", "limits: iteration: a duration is 30m, 90s, 2h or whole seconds, got 'soon'"),
+    ("limits: {iteration: off}", "limits: iteration: a duration is"),
+    ("limits: {iteration: 0}", "limits: iteration: it must be longer than 0 seconds"),
+    ("limits: {silence: 0}", "limits: silence: it must be longer than 0 seconds, got 0, or off"),
+    ("limits: {silence: true}", "limits: silence: a duration is"),
+    ("limits: {terminate: off}", "limits: terminate: a duration is"),
+    ("limits: {grace: -1}", "limits: grace: a duration is"),
+    ("limits: {grace: 1.5}", "limits: grace: a duration is"),
+    ("ceilings: {cost: 0}", "ceilings: cost: it must be an amount in USD above 0, got 0, or off"),
+    ("ceilings: {cost: .nan}", "ceilings: cost: it must be an amount in USD above 0, got nan"),
+    ("ceilings: {cost: .inf}", "ceilings: cost: it must be an amount"),
+    ("ceilings: {cost: '5'}", "ceilings: cost: it must be an amount"),
+    ("ceilings: {iterations: 0}", "ceilings: iterations: it must be a whole number from 1, got 0, or off"),
+    ("ceilings: {iterations: 1.5}", "ceilings: iterations: it must be a whole number"),
+    ("ceilings: {wall: 0}", "ceilings: wall: it must be longer than 0 seconds"),
+    ("ceilings: {walls: 1h}", "ceilings: unknown key 'walls'; known: cost, iterations, wall"),
+    ("phases: [planning]", "phases: it must hold keys and values"),
+    ("phases: {planning: opus}", "phases: planning: it must hold keys and values, got 'opus'"),
+    ("phases: {planning: {modell: opus}}", "phases: planning: unknown key 'modell'"),
+    ("phases: {planning: {iteration: 0}}", "phases: planning: iteration: it must be longer than 0 seconds"),
+    ("phases: {planning: {ceilings: {cost: free}}}", "phases: planning: ceilings: cost: it must be an amount"),
+    ("phases: {planning: {provider: claud}}", "there is no provider 'claud'"),
+    ("phases: {plannign: {model: opus}}", "phases: there is no phase 'plannign'; there are: audit, done,"),
+    ("providers: {mine: {prompt: arg}}", "providers: mine: it needs command: [program, argument, ...]"),
+    ("providers: {mine: cli}", "providers: mine: it must hold keys and values, got 'cli'"),
+    ("providers: {claude: {iteration: soon}}", "providers: claude: iteration: a duration is"),
+    ("providers: {claude: {model: 4}}", "providers: claude: model: it must be text, got 4"),
+    ("announce: {mail: x}", "announce.mail is unknown; there are command and webhook"),
+    ("announce: x", "announce: it must hold keys and values"),
+    ("keep_awake: 1", "keep_awake: it must be true or false, got 1"),
+    ("- provider", "it must hold keys and values, it holds list"),
+    ("provider", "it must hold keys and values, it holds str"),
+    ("provider: [", "while parsing a flow"),
+    ("provider:\n\tclaude", "that cannot start any token"),
+    ("provider: claude\nprovider: codex", "the key 'provider' is there twice"),
+    ("limits: {grace: 1, silence: 2, grace: 3}", "the key 'grace' is there twice"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), FAULTS)
+def test_a_fault_is_named_with_its_key_and_value(root: Path, text: str, message: str) -> None:
+    found = problems(root, text)
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_all_faults_of_both_files_and_the_environment_are_shown_at_once(root: Path, home: Path) -> None:
+    environ = own(home, {"colour": "red", "limits": {"grace": "x"}}) | {"CODEX_TIMEOUT": "y"}
+    found = problems(
+        root,
+        {
+            "provider": 7,
+            "limits": {"silence": "z", "speed": 1},
+            "phases": {"planning": {"model": 1, "effort": "huge"}, "testing": 3},
+            "ceilings": {"cost": -1, "wall": "w"},
+            "providers": {"one": {}, "two": {}},
+        },
+        environ,
+    )
+    expected = ["colour", "limits: grace", "CODEX_TIMEOUT", "provider: it", "limits: silence", "limits: unknown"]
+    expected += ["planning: model", "planning: effort", "testing: it", "cost", "wall", "one: it", "two: it"]
+    for word in expected:
+        assert [line for line in found if word in line], word
+    assert len(found) == len(expected)
+
+
+def test_a_fault_in_a_file_names_the_file(root: Path, home: Path) -> None:
+    environ = own(home, "provider: [")
+    found = problems(root, {"colour": "red"}, environ)
+    assert found[0].startswith(str(home / ".config" / "samoloop" / "config.yaml"))
+    assert found[1].startswith(str(root / ".samoloop.yaml"))
+
+
+@pytest.mark.parametrize("key", ["telegram", "prices"])
+def test_what_is_a_person_s_own_is_refused_in_a_project(root: Path, home: Path, key: str) -> None:
+    found = problems(root, {key: {}})
+    assert f"{key} belongs in" in found[0]
+    assert "never in a project's file" in found[0]
+    (root / ".samoloop.yaml").unlink()
+    assert load(root, own(home, {key: {}}))
+
+
+def test_a_file_that_is_no_text_is_named(root: Path) -> None:
+    (root / ".samoloop.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"\.samoloop\.yaml: 'utf-8' codec can't decode"):
+        load(root, {"HOME": "/nowhere"})
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(root: Path) -> None:
+    assert project(root, "\ufeffprovider: codex\n").provider == "codex"
+
+
+def test_a_phase_of_the_project_s_own_may_be_configured(root: Path) -> None:
+    write(root / ".samoloop" / "dig.md", "---\nname: dig\n---\nDig.\n")
+    assert project(root, {"phases": {"dig": {"model": "x"}}}).phase("dig").model == "x"
+
+
+def test_a_person_may_configure_phases_of_other_projects(root: Path, home: Path) -> None:
+    assert load(root, own(home, {"phases": {"dig": {"model": "x"}}})).phase("dig").model == "x"
+
+
+def test_the_names_of_the_files_are_the_documented_ones() -> None:
+    assert (config.FILE_NAME, config.LEGACY_NAME) == (".samoloop.yaml", ".samocode")
