@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from clis import CLIS
 from install import cache_folder
-from project import said
-from standin import Asked, Call, Say, Script, Standin, listed
+from project import make_project, said
+from standin import Asked, Call, Fault, Kind, Say, Script, Shell, Standin, listed
 
 from samoloop import skills
 from samoloop.files import sha256
@@ -146,3 +146,40 @@ def test_a_cli_changes_nothing_of_what_was_installed(
     before = tree()
     ask(name, shop, environ, home)
     assert tree() == before
+
+
+DOCUMENT = "11-21-0930-dive-limits.md"
+
+
+@pytest.mark.parametrize("name", CLIS)
+def test_a_skill_runs_headless_with_each_cli(name: str, environ: Mapping[str, str], tmp_path: Path) -> None:
+    """The child is told the skill and the topic, works in the folder, and the person is told where the result is."""
+    cli = CLIS[name]
+    project = make_project(tmp_path / "my project", environ)
+    script = listed([Shell(f"printf '# Dive\\n' > {DOCUMENT}; pwd"), Say("There is no limit anywhere.")])
+    with Standin(script) as model:
+        project.use(cli, cli.setup(model.url))
+        done = project.samoloop("skills", "run", "dive", TOPIC)
+    assert done.returncode == 0, said(done)
+    assert f"Result: {project.root / DOCUMENT}" in done.stdout
+    assert "There is no limit anywhere." in done.stdout or name == "mini", said(done)
+    last = model.asked[-1].conversation
+    told = "\n".join([last.prompt, *last.results])  # mini reads its prompt from a file
+    assert GOAL in told
+    assert TOPIC in told
+    assert str(project.root) in told
+    assert project.git("status", "--short") == f"?? {DOCUMENT}\n"
+    assert list(Path(environ["TMPDIR"]).glob("samoloop-*")) == []
+
+
+@pytest.mark.parametrize("name", ["claude", "codex"])
+def test_a_cli_that_is_not_let_in_ends_the_run_with_its_exit_code(
+    name: str, environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    cli = CLIS[name]
+    project = make_project(tmp_path / "project", environ)
+    with Standin(listed([Say("Done.")]), Fault(Kind.WRONG_KEY)) as model:
+        project.use(cli, cli.setup(model.url))
+        done = project.samoloop("skills", "run", "dive", TOPIC)
+    assert done.returncode == 4, said(done)
+    assert "login: " in done.stderr
