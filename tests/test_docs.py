@@ -254,6 +254,26 @@ def test_the_page_of_settings_is_what_the_code_says() -> None:
     assert text("docs/configuration.md") == module.page(), "run docs/make_configuration.py"
 
 
+VARIABLES = {
+    "SAMOLOOP_PROVIDER": "codex",
+    **{"CLAUDE_PATH": "/bin/x", "CLAUDE_MODEL": "m", "CLAUDE_TIMEOUT": "7m"},
+    **{"CODEX_PATH": "/bin/x", "CODEX_MODEL": "m", "CODEX_TIMEOUT": "7m"},
+    "TELEGRAM_BOT_TOKEN": "123456789:" + "A" * 30,
+    "TELEGRAM_CHAT_ID": "42",
+}
+
+
+def test_each_variable_of_the_page_is_read(tmp_path: Path) -> None:
+    assert {word for row in rows("docs/configuration.md", "variable") for word in coded(row[0])} == set(VARIABLES)
+    environ = {"HOME": str(tmp_path)}
+    plain = config.load(tmp_path, environ)
+    for variable, value in VARIABLES.items():
+        if variable.startswith("TELEGRAM_"):
+            assert telegram.parse({}, VARIABLES)[0] != telegram.parse({}, {**VARIABLES, variable: ""})[0]
+        else:
+            assert config.load(tmp_path, {**environ, variable: value}) != plain, variable
+
+
 # --- files and signals ------------------------------------------------------------------------------------------------
 
 
