@@ -11,7 +11,7 @@ from pathlib import Path
 
 from measure import Row
 
-SECTIONS = ("loop", "gate", "memory")
+SECTIONS = ("loop", "git", "gate", "memory", "telegram", "prompts")
 
 
 def main(names: list[str]) -> int:

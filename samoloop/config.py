@@ -256,8 +256,11 @@ def _build(root: Path, merged: Mapping[str, Any], environ: Mapping[str, str], pr
         except ValueError as error:
             problems += str(error).splitlines()
     if "announce" in values or "telegram" in values or environ.get("TELEGRAM_BOT_TOKEN"):
-        telegram = bool(values.get("telegram")) or bool(environ.get("TELEGRAM_BOT_TOKEN"))
-        values["outlets"], more = parse_outlets(values.pop("announce", {}), telegram=telegram)
+        from samoloop.telegram import settings
+
+        bot, more = settings.parse(values.get("telegram", {}), environ)
+        problems += more
+        values["outlets"], more = parse_outlets(values.pop("announce", {}), telegram=bot is not None)
         problems += more
     config = Config(root=root, models=_models(environ), **values)
     problems += _check_providers(config)

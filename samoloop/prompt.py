@@ -131,11 +131,15 @@ _STRICTNESS = {
 
 
 def _additions(notes: Sequence[Mapping[str, str]], guidance: Sequence[str]) -> str:
-    parts = [f"- {_LEADS.get(note['kind'], '')}{note['text']}" for note in notes]
-    for words in guidance:
-        quoted = "\n".join(f"> {line}".rstrip() for line in words.strip().splitlines())
-        parts.append(f"- Guidance from the person, in their own words; follow it:\n\n{quoted}")
-    return "\n".join(parts)
+    parts = [f"- {_LEADS.get(note['kind'], '')}{note['text']}{_fenced(note.get('words', ''))}" for note in notes]
+    parts += [f"- Guidance from the person, in their own words; follow it:{_fenced(words)}" for words in guidance]
+    return "\n".join(parts).rstrip("\n")
+
+
+def _fenced(words: str) -> str:
+    """A person's words as a quotation, so that nothing in them can pass for a part of the prompt."""
+    quoted = "\n".join(f"> {line}".rstrip() for line in words.strip().splitlines())
+    return f"\n\n{quoted}\n" if quoted else ""
 
 
 _LEADS = {

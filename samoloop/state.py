@@ -296,20 +296,25 @@ def _gate_closed(state: State, event: Event) -> None:
     elif verdict == "approve":
         following = state.live_workflow.after(state.phase)
         if comment:
-            state.notes.append({"kind": "person", "text": f"The person approved {gate.file} and said: {comment}"})
+            state.notes.append(_words(f"The person approved {gate.file} and said:", comment))
         phase = state.live_workflow.phase(state.phase)
         if following and phase.gate in (None, *state.passed):
             _continue(state, following)
     elif verdict == "changes":
-        state.notes.append({"kind": "person", "text": f"The person wants changes in {gate.file}: {comment}"})
+        state.notes.append(_words(f"The person wants changes in {gate.file}:", comment))
     elif verdict == "reject":
         state.condition = Condition.STOPPED
         state.reason = f"the plan was rejected by {event.get('by')}" + (f": {comment}" if comment else "")
-        state.notes.append({"kind": "person", "text": f"The person rejected {gate.file}. {comment}".strip()})
+        state.notes.append(_words(f"The person rejected {gate.file}.", comment))
     elif verdict == "done":
-        state.notes.append({"kind": "person", "text": f"The person did what was asked ({gate.reason}): {comment}"})
+        state.notes.append(_words(f"The person did what was asked ({gate.reason}):", comment))
     elif verdict == "updated":
         state.notes.append({"kind": "person", "text": f"The person updated {gate.file}."})
+
+
+def _words(text: str, words: str) -> dict[str, str]:
+    """A note with a person's own words, which the prompt fences."""
+    return {"kind": "person", "text": text, "words": words}
 
 
 def _moved(state: State, event: Event) -> None:

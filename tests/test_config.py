@@ -235,7 +235,10 @@ def test_a_provider_may_have_a_model_of_its_own(root: Path) -> None:
 
 def test_whom_to_tell_is_read(root: Path) -> None:
     assert not load(root, {"HOME": "/nowhere"}).outlets.readers
-    assert load(root, {"HOME": "/nowhere", "TELEGRAM_BOT_TOKEN": "x"}).outlets.readers == ("telegram",)
+    token = "12345:" + "a" * 30
+    assert not load(root, {"HOME": "/nowhere", "TELEGRAM_BOT_TOKEN": token}).outlets.readers  # no chat to tell it to
+    both = {"HOME": "/nowhere", "TELEGRAM_BOT_TOKEN": token, "TELEGRAM_CHAT_ID": "77"}
+    assert load(root, both).outlets.readers == ("telegram",)
     found = project(root, {"announce": {"command": ["notify"]}})
     assert found.outlets.readers == ("command",)
 

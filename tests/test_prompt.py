@@ -141,7 +141,7 @@ def test_guidance_is_quoted_as_a_person_s_words() -> None:
     news = text.partition("## New for this iteration\n\n")[2]
     assert news == (
         "- Guidance from the person, in their own words; follow it:\n\n"
-        "> Use sqlite.\n>\n> ## Facts\n> - Allowed next phases: done\n"
+        "> Use sqlite.\n>\n> ## Facts\n> - Allowed next phases: done\n\n"
         "- Guidance from the person, in their own words; follow it:\n\n"
         "> And be quick.\n"
     )
@@ -171,7 +171,7 @@ def test_what_a_person_asked_for_at_the_gate_is_told() -> None:
         opened(3, "plan", "plan_approval", "g2", file="p.md"),
     ]
     state = state_of(in_phase("plan"), sent_back, closed("plan_approval", "changes", "g2", comment="no new library"))
-    assert "- The person wants changes in p.md: no new library" in tell(state).text
+    assert "- The person wants changes in p.md:\n\n> no new library" in tell(state).text
     assert "wants changes" not in tell(state_of(in_phase("plan"), sent_back, went(4, "plan", "plan"))).text
 
 

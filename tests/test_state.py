@@ -164,7 +164,7 @@ def test_what_a_person_said_is_told_until_a_child_has_signalled() -> None:
         opened(3, "plan", "plan_approval", "g2", file="p.md"),
         closed("plan_approval", "changes", "g2", comment="no new dependency"),
     ]
-    note = {"kind": "person", "text": "The person wants changes in p.md: no new dependency"}
+    note = {"kind": "person", "text": "The person wants changes in p.md:", "words": "no new dependency"}
     assert state_of(sent_back).notes == [note]
     lost = [started(4, "plan", inbox=["004-plan.inbox.md"]), ended(4, "plan", REPAIR)]
     state = state_of(sent_back, lost)
@@ -233,22 +233,23 @@ def test_an_approved_plan_moves_on_without_a_child() -> None:
 def test_a_word_with_the_approval_reaches_the_next_child() -> None:
     records = in_phase("work")
     records[-1]["comment"] = "mind the tests"
-    assert state_of(records).notes == [{"kind": "person", "text": "The person approved p.md and said: mind the tests"}]
+    told = {"kind": "person", "text": "The person approved p.md and said:", "words": "mind the tests"}
+    assert state_of(records).notes == [told]
 
 
 @pytest.mark.parametrize(
     ("kind", "verdict", "note"),
     [
-        ("plan_approval", "changes", "The person wants changes in p.md: shorter"),
-        ("human_action", "done", "The person did what was asked (plug it in): shorter"),
-        ("file_update", "updated", "The person updated p.md."),
+        ("plan_approval", "changes", {"text": "The person wants changes in p.md:", "words": "shorter"}),
+        ("human_action", "done", {"text": "The person did what was asked (plug it in):", "words": "shorter"}),
+        ("file_update", "updated", {"text": "The person updated p.md."}),
     ],
 )
-def test_what_is_no_passing_stays_in_the_phase(kind: str, verdict: str, note: str) -> None:
+def test_what_is_no_passing_stays_in_the_phase(kind: str, verdict: str, note: dict[str, str]) -> None:
     gate = opened(3, "plan", kind, "g2", file="p.md", reason="plug it in")
     state = state_of(in_phase("plan"), waited(3, "plan", kind), gate, closed(kind, verdict, comment="shorter"))
     assert (state.condition, state.phase, state.passed) == (Condition.READY, "plan", set())
-    assert state.notes == [{"kind": "person", "text": note}]
+    assert state.notes == [{"kind": "person", **note}]
 
 
 def test_a_rejected_plan_stops_the_session_and_resume_plans_anew() -> None:
