@@ -6,13 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from samoloop import profiles, prompt
+from samoloop import profiles, prompt, skills
 from samoloop.ceilings import Ceilings
 from samoloop.config import Config
 from samoloop.durations import format_seconds
 from samoloop.handoff import Handoff
-from samoloop.resources import folder
-from samoloop.session import slug_of, title_of
+from samoloop.session import LOGS, slug_of, title_of
 from samoloop.state import State, fold
 from samoloop.workflow import Phase, Workflow
 
@@ -82,7 +81,7 @@ def prompt_bytes(
             place,
             settings.worktrees_dir / place.name,
             f"{settings.branch_prefix}{place.name[9:]}",
-            folder("skills"),
+            skills.offered(settings.root, place / LOGS),
             settings.limits_for(phase.name, phase.iteration_seconds).total,
         ),
         _state_in(workflow, phase, base),

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from samoloop import gates, prices, profiles, prompt, rules, shared_limits, signals
+from samoloop import gates, prices, profiles, prompt, rules, shared_limits, signals, skills
 from samoloop.files import remove, sha256
 from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
@@ -15,7 +15,6 @@ from samoloop.process.child import Child, Ended, Spec
 from samoloop.process.limits import EndedBy
 from samoloop.process.processes import boot_id
 from samoloop.providers.base import Launch, Provider, Reader, Request, Trouble
-from samoloop.resources import folder
 from samoloop.rules import Decision, Kind
 from samoloop.session import CHILD_LOCK
 from samoloop.signals import BadSignal, Signal
@@ -160,7 +159,8 @@ def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -
     session, state, config = worker.session, worker.state, worker.config
     phase = state.live_workflow.phase(state.phase)
     limit = config.limits_for(phase.name, phase.iteration_seconds).total
-    place = prompt.Place(session.dir, session.worktree, session.branch, folder("skills"), limit)
+    known = skills.offered(config.root, session.logs)
+    place = prompt.Place(session.dir, session.worktree, session.branch, known, limit)
     names = [*(state.inbox if state.retry else []), *inbox]
     guidance = [gates.read_text(session.logs / name) or "" for name in names]
     profile = config.phase(state.phase).profile or config.profile

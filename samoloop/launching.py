@@ -5,10 +5,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from samoloop import profiles, providers
+from samoloop import profiles, providers, skills
 from samoloop.config import Config
 from samoloop.providers.base import Provider, Request
-from samoloop.resources import folder
 from samoloop.workflow import Workflow
 
 _WORKER_ONLY = ("SAMOLOOP_*",)  # environment names that mean the worker, not the child
@@ -51,13 +50,17 @@ def request_for(
         model=config.model_for(phase, provider),
         permissions=settings.permissions or config.permissions,
         effort=settings.effort or config.effort,
-        skills=folder("skills"),
+        skills=skills.offer(config.root, stem.parent),
         environ=child_environment(config, environ),
     )
 
 
 def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str]) -> None:
-    """Raise now what starting a child of any phase would raise later: a missing CLI, a mode it has not, a profile."""
+    """Raise now what starting a child of any phase would raise later: a missing CLI, a mode it has not, a profile.
+
+    A broken skill of the project too: later it would only be left out.
+    """
+    skills.available(config.root)
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         for phase in workflow.phases:

@@ -17,7 +17,7 @@ from typing import Any
 from samoloop import __version__
 from samoloop.errors import UsageError
 from samoloop.files import read_plain, sha256, write_atomic
-from samoloop.skills import NAME, Skill
+from samoloop.skills import NAME, Skill, write
 
 RECORD = ".samoloop-skills.json"
 CLAUDE, AGENTS = ".claude", ".agents"
@@ -131,7 +131,7 @@ def carry_out(plan: Plan) -> None:
         _remove_files(folder / name, record.skills.pop(name)["files"])
     for skill in (*plan.install, *plan.upgrade):
         before = record.hashes(skill.name) or {}
-        _write(skill, folder / skill.name)
+        write(skill, folder / skill.name)
         _remove_files(folder / skill.name, [name for name in before if name not in skill.files])
     for skill in (*plan.install, *plan.upgrade, *plan.current):
         files = {name: sha256(data) for name, data in skill.files.items()}
@@ -276,14 +276,6 @@ def _content(path: Path) -> dict[str, bytes]:
         except ValueError as error:
             raise UsageError(f"{file} cannot be compared: {error}; move it away") from None
     return found
-
-
-def _write(skill: Skill, path: Path) -> None:
-    for name, data in skill.files.items():
-        file = path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.is_file() or file.read_bytes() != data:
-            write_atomic(file, data)
 
 
 def _remove_files(path: Path, names: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.errors import ConfigError, UsageError
-from samoloop.files import read_plain
+from samoloop.files import read_plain, remove, write_atomic
 from samoloop.resources import folder
 from samoloop.workflow_files import split_front_matter
 
@@ -60,6 +60,35 @@ def look(project: Path | None) -> tuple[list[Skill], list[str]]:
             except ValueError as error:
                 problems.append(f"{path / FILE_NAME}: {error}")
     return sorted(skills.values(), key=lambda skill: skill.name), problems
+
+
+def offered(project: Path | None, logs: Path) -> Path:
+    """The folder of skills that the children of a session see: the shipped one unless the project has its own."""
+    return logs / "skills" if len(places(project)) > 1 else folder("skills")
+
+
+def offer(project: Path | None, logs: Path) -> Path:
+    """Make that folder as it is now, and return it. Broken skills are left out: they were refused at the start.
+
+    Copies, not links: a restrained child may read the session's folder, but not what a link there leads to.
+    """
+    path = offered(project, logs)
+    if path.parent == logs:
+        found, _ = look(project)
+        for skill in found:
+            write(skill, path / skill.name)
+        for gone in {entry.name for entry in path.iterdir()} - {skill.name for skill in found}:
+            remove(path / gone)
+    return path
+
+
+def write(skill: Skill, path: Path) -> None:
+    """Put the files of a skill into a folder. What is the same already is not written. Raises OSError."""
+    for name, data in skill.files.items():
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or file.read_bytes() != data:
+            write_atomic(file, data)
 
 
 def choose(skills: Sequence[Skill], names: Iterable[str]) -> list[Skill]:
