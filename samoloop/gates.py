@@ -399,8 +399,8 @@ def refuse_inside_child(environ: Mapping[str, str]) -> None:
 def changing(session_dir: Path) -> Iterator[None]:
     """One change of a human's file at a time; afterwards the worker is woken."""
     path = session_dir / WAKE
-    if path.is_symlink():
-        path.unlink()  # a child's work: it would lead elsewhere
+    if path.is_symlink() or path.is_dir():
+        files.remove(path)  # a child's work: it would lead elsewhere, or nowhere
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,14 +1,20 @@
 """`_report.md`: one page that a person audits in a minute, written at the end and whenever a human is needed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from samoloop.durations import format_seconds
-from samoloop.files import write_atomic
+from samoloop.errors import SamoloopError
+from samoloop.files import remove, write_atomic
+from samoloop.gates import Verdict
 from samoloop.journal import Event
+from samoloop.next_steps import Step, next_steps
+from samoloop.process.limits import EndedBy
 from samoloop.session import REPORT, Session
-from samoloop.state import Condition, State, Totals
+from samoloop.signals import GateKind
+from samoloop.state import AT_REST, ENDED, Condition, State, Totals
 from samoloop.worker import Worker
 
 _TAIL_BYTES = 1500
@@ -17,15 +23,23 @@ _COMMITS_SHOWN = 40
 
 def write_report(worker: Worker) -> None:
     """Write the report of the session as it stands."""
-    base, head = worker.state.created.get("base"), None
-    diff_stat = ""
-    if worker.config.commit and worker.state.prepared:
-        worktree = worker.worktree
-        head = worktree.state().head
-        base = base or worker.state.prepared.get("head")
-        diff_stat = worktree.diff_stat(base, head) if base and head and base != head else ""
-    text = render(worker.session, list(worker.session.journal.read()), diff_stat)
-    write_atomic(worker.session.dir / REPORT, text)
+    path = worker.session.dir / REPORT
+    if path.is_dir():
+        remove(path)  # a child's work
+    write_atomic(path, render(worker.session, list(worker.session.journal.read()), _diff_stat(worker)))
+
+
+def _diff_stat(worker: Worker) -> str:
+    """What changed since the base; nothing where that cannot be told, such as without a worktree."""
+    created, prepared = worker.state.created, worker.state.prepared
+    if not worker.config.commit or not prepared:
+        return ""
+    try:
+        head = worker.worktree.state().head
+        base = created.get("base") or prepared.get("head")
+        return worker.worktree.diff_stat(base, head) if base and head and base != head else ""
+    except SamoloopError:
+        return ""
 
 
 def render(session: Session, events: Sequence[Event], diff_stat: str = "") -> str:
@@ -33,7 +47,7 @@ def render(session: Session, events: Sequence[Event], diff_stat: str = "") -> st
     state = session.state()
     ended = [event for event in events if event["event"] == "ended"]
     sections = [
-        f"# {session.task}\n\n{_headline(state)}",
+        f"# {_line(session.task)}\n\n{_headline(state)}",
         _summary(session, state),
         _section("What a person can do now", _next_steps(session.name, state)),
         _section("Phases", _phase_table(ended)),
@@ -49,8 +63,19 @@ def _section(title: str, body: str) -> str:
     return f"## {title}\n\n{body}" if body else ""
 
 
+def _line(text: object) -> str:
+    """A child's words in one line, so that they cannot pass for a part of the report."""
+    return " ".join(str(text).split())
+
+
+def _fenced(text: str) -> str:
+    """A child's words as they are, in a fence that is longer than any in them."""
+    ticks = max((len(run) for run in re.findall("`{3,}", text)), default=2) + 1
+    return f"{'`' * ticks}\n{text.strip()}\n{'`' * ticks}"
+
+
 def _headline(state: State) -> str:
-    reason = f": {state.reason}" if state.reason else ""
+    reason = f": {_line(state.reason)}" if state.reason else ""
     headlines = {
         Condition.DONE: "**Done.**",
         Condition.BLOCKED: f"**Blocked** in {state.phase}{reason}" + (f" (needs {state.needs})" if state.needs else ""),
@@ -63,8 +88,9 @@ def _headline(state: State) -> str:
 
 def _summary(session: Session, state: State) -> str:
     totals = state.totals
+    summary = "\n".join(f"> {line}".rstrip() for line in state.summary.splitlines())
     lines = [
-        state.summary,
+        summary,
         f"- Session: `{session.dir}`",
         f"- Branch: `{session.branch}`, worktree `{session.worktree}`",
         f"- Spent: {totals.iterations} iterations, {format_seconds(totals.seconds)} of work, "
@@ -86,40 +112,11 @@ def tokens(totals: Totals) -> str:
 
 
 def _next_steps(name: str, state: State) -> str:
-    commands: list[tuple[str, str]] = []
-    if state.gate:
-        commands += {
-            "qa_answers": [
-                (f"samoloop questions {name}", "read the questions"),
-                (f"samoloop answer {name} Q1=A", "answer"),
-            ],
-            "plan_approval": [
-                (f"samoloop approve {name}", "approve the plan"),
-                (f'samoloop changes {name} -m "..."', "ask for changes"),
-                (f"samoloop reject {name}", "reject it and stop"),
-            ],
-            "human_action": [(f"samoloop answer {name} done", "say that it is done")],
-            "file_update": [(f"edit {state.gate.file}", "change the file")],
-        }[state.gate.kind]
-    elif state.condition is Condition.DONE:
-        commands += [
-            (f"git merge {state.created.get('branch')}", "take the work over, after a look"),
-            (f"samoloop archive {name}", "remove the worktree"),
-        ]
-    elif state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.WAITING):
-        commands += [
-            (f'samoloop resume {name} -m "..."', "go on, with a word of guidance for the next child"),
-            (
-                f"samoloop rewind {name} {max(state.iteration - 1, 0)}",
-                "go back to before the last iteration, then resume",
-            ),
-            (f"samoloop fork {name} {max(state.iteration - 1, 0)} --session NEW", "try another way beside this one"),
-            (f"samoloop stop {name}", "leave it as it is"),
-        ]
-    width = max((len(command) for command, _ in commands), default=0)
-    return (
-        "```\n" + "\n".join(f"{command:<{width}}  # {what}" for command, what in commands) + "\n```" if commands else ""
-    )
+    steps = next_steps(name, state, at_work=False)
+    if state.gate is None and state.condition in AT_REST - ENDED:
+        steps = [*steps, Step(f"samoloop stop {name}", "or leave it: without a worker it stays as it is")]
+    width = max((len(step.command) for step in steps), default=0)
+    return _fenced("\n".join(f"{step.command:<{width}}  # {step.what}" for step in steps)) if steps else ""
 
 
 def _phase_table(ended: Sequence[Event]) -> str:
@@ -128,8 +125,8 @@ def _phase_table(ended: Sequence[Event]) -> str:
     for event in ended:
         row = rows.setdefault(event["phase"], Totals())
         row.iterations += 1
-        row.add(event.get("usage") or {}, event["outcome"]["seconds"])
-        providers.setdefault(event["phase"], set()).add(event["provider"])
+        row.add(event.get("usage") or {}, _outcome(event).get("seconds", 0.0))
+        providers.setdefault(event["phase"], set()).add(event.get("provider") or "?")
     lines = ["| phase | iterations | time | cost | by |", "|---|---|---|---|---|"]
     for phase, row in rows.items():
         by = ", ".join(sorted(providers[phase]))
@@ -140,34 +137,34 @@ def _phase_table(ended: Sequence[Event]) -> str:
 def _gates(events: Sequence[Event]) -> str:
     lines = []
     for event in events:
+        when = f"- {event['at'][:16].replace('T', ' ')}"
         if event["event"] == "gate_closed":
-            what = {"qa_answers": "questions", "plan_approval": f"plan {event.get('file')}"}.get(
-                event["kind"], event["kind"]
-            )
-            bound = f", text {event['sha256'][:12]}" if event.get("sha256") and event["verdict"] == "approve" else ""
-            comment = f": {event['comment']}" if event.get("comment") else ""
-            lines.append(
-                f"- {event['at'][:16].replace('T', ' ')} {what}: {event['verdict']} by {event['by']}{bound}{comment}"
-            )
-            lines += [
-                f"  - {id} {given['title']}: {given['answer']}" for id, given in (event.get("answers") or {}).items()
-            ]
+            lines.append(f"{when} {_closed(event)}")
+            answers = (event.get("answers") or {}).items()
+            lines += [f"  - {id} {_line(given['title'])}: {_line(given['answer'])}" for id, given in answers]
         elif event["event"] == "gate_void":
-            lines.append(f"- {event['at'][:16].replace('T', ' ')} {event['why']}")
+            lines.append(f"{when} {_line(event['why'])}")
         elif event["event"] == "moved":
-            lines.append(
-                f"- {event['at'][:16].replace('T', ' ')} moved from {event['from']} to {event['to']} by {event['by']}"
-            )
+            lines.append(f"{when} moved from {event['from']} to {event['to']} by {event['by']}")
     return "\n".join(lines)
+
+
+def _closed(event: Mapping[str, Any]) -> str:
+    """What was decided, by whom, and about which text."""
+    names = {GateKind.QA_ANSWERS: "questions", GateKind.PLAN_APPROVAL: f"plan {event.get('file')}"}
+    what = names.get(event["kind"], event["kind"])
+    bound = f", text {event['sha256'][:12]}" if event.get("sha256") and event["verdict"] == Verdict.APPROVE else ""
+    comment = f": {_line(event['comment'])}" if event.get("comment") else ""
+    return f"{what}: {event['verdict']} by {event['by']}{bound}{comment}"
 
 
 def _commits(ended: Sequence[Event], diff_stat: str) -> str:
     commits = [pair for event in ended for pair in event.get("commits") or []]
-    lines = [f"- `{oid[:10]}` {subject}" for oid, subject in commits[-_COMMITS_SHOWN:]]
+    lines = [f"- `{oid[:10]}` {_line(subject)}" for oid, subject in commits[-_COMMITS_SHOWN:]]
     if len(commits) > _COMMITS_SHOWN:
         lines.insert(0, f"- … and {len(commits) - _COMMITS_SHOWN} earlier ones")
     if diff_stat.strip():
-        lines.append(f"\n```\n{diff_stat.strip()}\n```")
+        lines.append("\n" + _fenced(diff_stat))
     return "\n".join(lines)
 
 
@@ -177,25 +174,30 @@ def _notes(events: Sequence[Event]) -> str:
     for event in events:
         if event["event"] == "ended":
             where = f"- iteration {event['iteration']} ({event['phase']}): "
-            lines += [where + sentence for sentence in _oddities(event)]
+            lines += [where + _line(sentence) for sentence in _oddities(event)]
         elif event["event"] == "interrupted":
-            lines.append(f"- iteration {event['iteration']}: interrupted, {event['why']}")
+            lines.append(f"- iteration {event['iteration']}: interrupted, {event.get('why') or event['note']}")
         elif event["event"] == "rewound":
             lines.append(f"- rewound to iteration {event.get('to')}; what was left is {event.get('left', '')[:12]}")
     return "\n".join(lines)
 
 
+def _outcome(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return event.get("outcome") or {}
+
+
 def _oddities(event: Mapping[str, Any]) -> list[str]:
-    outcome = event["outcome"]
+    outcome = _outcome(event)
+    ended_by, seconds = outcome.get("ended_by", EndedBy.EXIT), outcome.get("seconds", 0.0)
     found = []
     if event.get("bad_signal"):
         found.append(f"bad signal: {event['bad_signal']}")
     if outcome.get("failure"):
         found.append(f"the CLI reported {outcome['failure']['trouble']}: {outcome['failure']['message']}")
     found += [f"permission denied: {denied}" for denied in outcome.get("denied", [])]
-    if outcome["ended_by"] not in ("exit", "grace"):
-        found.append(f"ended by the {outcome['ended_by']} limit after {format_seconds(outcome['seconds'])}")
-    elif outcome["ended_by"] == "exit" and outcome["exit_code"] not in (0, None):
+    if ended_by not in (EndedBy.EXIT, EndedBy.GRACE):
+        found.append(f"ended by the {ended_by} limit after {format_seconds(seconds)}")
+    elif ended_by == EndedBy.EXIT and outcome.get("exit_code") not in (0, None):
         found.append(f"exit code {outcome['exit_code']}")
     if event.get("swept"):
         found.append(f"{event['swept']} processes that it left behind were ended")
@@ -210,13 +212,13 @@ def _evidence(session: Session, ended: Sequence[Event]) -> str:
     if not ended:
         return ""
     last = ended[-1]
-    stem = session.stem(last["iteration"], last["phase"], last["attempt"])
+    stem = session.stem(last["iteration"], last["phase"], last.get("attempt", 1))
     parts = []
     if last.get("said"):
-        parts.append(f"The last child said:\n\n```\n{last['said'].strip()}\n```")
+        parts.append(f"The last child said:\n\n{_fenced(last['said'])}")
     errors = tail(stem.with_name(stem.name + ".err"), _TAIL_BYTES)
     if errors:
-        parts.append(f"Its standard error ends:\n\n```\n{errors}\n```")
+        parts.append(f"Its standard error ends:\n\n{_fenced(errors)}")
     parts.append(f"Everything it wrote: `{stem}.jsonl`, what it was told: `{stem}.prompt.md`")
     return "\n\n".join(parts)
 
