@@ -182,7 +182,9 @@ class TestSweep:
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs a process of another user")
     def test_what_cannot_be_ended_is_named(self, start):
         process = start("sleep", "1000")
-        code = "import os, sys; from samoloop.process.processes import *; os.setuid(65534); print(sweep(lambda: {PID}, 0).left)"
+        code = (
+            "import os; from samoloop.process.processes import *; os.setuid(65534); print(sweep(lambda: {PID}, 0).left)"
+        )
         command = [sys.executable, "-c", code.replace("PID", str(process.pid))]
         assert subprocess.run(command, capture_output=True, text=True).stdout == f"({process.pid},)\n"
         assert is_running(process.pid)

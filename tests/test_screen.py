@@ -327,7 +327,8 @@ def test_an_adopted_child_is_shown_with_the_time_since_its_start(
 
 def test_a_worker_that_looks_at_nothing_loads_no_rich() -> None:
     code = (
-        "import sys, samoloop.terminal.screen, samoloop.cli.look; print([m for m in sys.modules if m.split('.')[0] == 'rich'])"
+        "import sys, samoloop.terminal.screen, samoloop.cli.look; "
+        "print([m for m in sys.modules if m.split('.')[0] == 'rich'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -20,7 +20,7 @@ class Request:
     prompt: Path  # the whole prompt, a file
     worktree: Path  # the child's working folder
     session_dir: Path  # the child must be able to write here too
-    stem: Path  # <session>/_logs/NNN-phase[.attempt], without an ending: a provider may add files of its own beside the log
+    stem: Path  # <session>/_logs/NNN-phase[.attempt], without an ending: a provider may add files of its own there
     title: str  # a few words, for CLIs that name their sessions
     model: str | None = None  # None: the CLI's own default
     permissions: Permissions = Permissions.FULL
@@ -122,7 +122,7 @@ class Reader(Protocol):
     """Reads one child's output, line by line. It may keep state (sums, open tools)."""
 
     def feed(self, line: bytes) -> list[Event]:
-        """Events of one line of standard output, without its newline. Unreadable lines give no event, never an error."""
+        """Events of one line of standard output, without its newline. What is unreadable gives no event, no error."""
         ...
 
     def finish(self, exit_code: int | None, stderr_tail: str) -> list[Event]:
@@ -155,7 +155,7 @@ class Provider(Protocol):
     has_result: bool  # emits `Result` on its own output, so signal + result + grace can end a child that lingers
 
     def launch(self, request: Request) -> Launch:
-        """How to start the CLI. Raises ProviderError where the request cannot be met (program missing, no such mode)."""
+        """How to start the CLI. Raises ProviderError where that cannot be done (program missing, no such mode)."""
         ...
 
     def reader(self, request: Request) -> Reader:
