@@ -14,7 +14,7 @@ from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
 from samoloop.journal import Event
 from samoloop.process.locks import is_held
-from samoloop.session import CHILD_LOCK, LOGS, Session
+from samoloop.session import CHILD_LOCK, Session
 from samoloop.worker import Worker
 
 
@@ -53,22 +53,21 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     created = worker.state.created
     repo = Repo.find(Path(created["root"]))
     branch = repo.new_branch_name(config.branch_prefix, name)
-    folder = sessions.create_folder(config.sessions_dir, name, worker.clock.local())
-    path = config.worktrees_dir / folder.name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    worktree = git_rewind.fork(repo, worker.worktree, source, folder, path, branch)
-    (folder / LOGS).mkdir(exist_ok=True)
-    events = list(worker.session.journal.read())[:record]
-    parent = {"session": worker.session.name, "iteration": iteration, "checkpoint": source.oid}
-    own = {"session": folder.name, "branch": branch, "worktree": str(worktree.root), "parent": parent}
-    new = Session(folder)
-    for event in [{**events[0], **own}, *events[1:]]:
-        new.record_line(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-    snapshot = worktree.snapshot()
-    ref = checkpoint.ref_name(folder.name)
-    summary = f"{iteration:03d} forked from {worker.session.name}"
-    checkpoint.make(worktree, folder, ref, snapshot, summary=summary, iteration=iteration)
-    return new
+    with sessions.new_folder(config.sessions_dir, name, worker.clock.local()) as (folder, session_name):
+        path = config.worktrees_dir / session_name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        worktree = git_rewind.fork(repo, worker.worktree, source, folder, path, branch)
+        events = list(worker.session.journal.read())[:record]
+        parent = {"session": worker.session.name, "iteration": iteration, "checkpoint": source.oid}
+        own = {"session": session_name, "branch": branch, "worktree": str(worktree.root), "parent": parent}
+        new = Session(folder)
+        for event in [{**events[0], **own}, *events[1:]]:
+            new.record_line(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        snapshot = worktree.snapshot()
+        ref = checkpoint.ref_name(session_name)
+        summary = f"{iteration:03d} forked from {worker.session.name}"
+        checkpoint.make(worktree, folder, ref, snapshot, summary=summary, iteration=iteration)
+    return Session(config.sessions_dir / session_name)
 
 
 def _locate(worker: Worker, iteration: int) -> tuple[Checkpoint, int]:

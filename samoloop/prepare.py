@@ -12,7 +12,7 @@ from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree
 from samoloop.report import tail
-from samoloop.session import Session, create_folder, slug_of, title_of
+from samoloop.session import Session, new_folder, slug_of, title_of
 from samoloop.state import FORMAT
 from samoloop.worker import Worker
 from samoloop.workflow import Workflow
@@ -35,26 +35,25 @@ def create(
     """A new session folder with its first record. `repo` None is --in-place; `settings` are flags to be remembered."""
     slug = name or slug_of(task)
     commit = repo.resolve(base) if repo else None
-    folder = create_folder(config.sessions_dir, slug, now())
-    session = Session(folder)
-    write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
     branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
-    session.record(
-        "created",
-        format=FORMAT,
-        session=folder.name,
-        title=title_of(task),
-        task_sha256=sha256(task),
-        workflow=workflow.to_json(),
-        settings=settings or {},
-        repo=str(repo.git_dir) if repo else None,
-        root=str(config.root),
-        base=commit,
-        branch=branch,
-        worktree=str(config.worktrees_dir / folder.name if repo else config.root),
-        in_place=repo is None,
-    )
-    return session
+    with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
+        write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
+        Session(folder).record(
+            "created",
+            format=FORMAT,
+            session=session_name,
+            title=title_of(task),
+            task_sha256=sha256(task),
+            workflow=workflow.to_json(),
+            settings=settings or {},
+            repo=str(repo.git_dir) if repo else None,
+            root=str(config.root),
+            base=commit,
+            branch=branch,
+            worktree=str(config.worktrees_dir / session_name if repo else config.root),
+            in_place=repo is None,
+        )
+    return Session(config.sessions_dir / session_name)
 
 
 def prepare(worker: Worker) -> None:

@@ -1,20 +1,26 @@
 """One session is one folder; this is how folders are named, found, created and locked."""
 
+import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from samoloop import journal
 from samoloop.errors import SessionError, UsageError
+from samoloop.files import remove, sync_folder
 from samoloop.journal import Event, Journal
+from samoloop.process.locks import Lock
 from samoloop.state import REWOUND, Condition, State, apply, fold
 
 LOCK, CHILD_LOCK, LOGS, REPORT = "_lock", "_child.lock", "_logs", "_report.md"
 _DATED = re.compile(r"\d\d-\d\d-\d\d-(.+)")
 _SLUG_LENGTH = 40
+_NEW = ".new"  # a session that is being made
+_NEW_SECONDS = 10.0  # for another one to be made
 _NAME_BYTES = 100
 
 
@@ -104,21 +110,36 @@ def check_name(name: str) -> str:
     return name
 
 
-def create_folder(sessions: Path, slug: str, today: datetime) -> Path:
-    """A new session folder, `-2` and so on where the name is taken. Raises SessionError where it cannot be made."""
-    base = f"{today:%y-%m-%d}-{slug}"
+@contextmanager
+def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Path, str]]:
+    """A folder to be filled, and the name that it gets in the end: `-2` and so on where the name is taken.
+
+    Nobody sees it before it is whole: what a killed command began is cleared away by the next one. Raises
+    SessionError where it cannot be made.
+    """
+    folder = sessions / _NEW
     try:
         sessions.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 1000):
-            folder = sessions / (base if number == 1 else f"{base}-{number}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            (folder / LOGS).mkdir()
-            return folder
+        lock = Lock.take(sessions / f"{_NEW}.lock", _NEW_SECONDS, f"{os.getpid()}\n")
     except OSError as error:
         raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
+    with lock:
+        try:
+            remove(folder)
+            (folder / LOGS).mkdir(parents=True)
+            name = _free_name(sessions, f"{today:%y-%m-%d}-{slug}")
+        except OSError as error:
+            raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
+        yield folder, name
+        folder.rename(sessions / name)
+        sync_folder(sessions)
+
+
+def _free_name(sessions: Path, base: str) -> str:
+    names = (base if number == 1 else f"{base}-{number}" for number in range(1, 1000))
+    for name in names:
+        if not os.path.lexists(sessions / name):
+            return name
     raise SessionError(f"there are too many sessions called {base} in {sessions}")
 
 
@@ -126,7 +147,8 @@ def all_sessions(sessions: Path) -> list[Session]:
     """Every session, newest first."""
     if not sessions.is_dir():
         return []
-    folders = [path for path in sessions.iterdir() if (path / journal.FILE_NAME).is_file()]
+    visible = [path for path in sessions.iterdir() if not path.name.startswith(".")]
+    folders = [path for path in visible if (path / journal.FILE_NAME).is_file()]
     return [Session(path) for path in sorted(folders, key=lambda path: path.name, reverse=True)]
 
 

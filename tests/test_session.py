@@ -9,7 +9,7 @@ from records import created, ended, event, prepared, started
 
 from samoloop.errors import SessionError, UsageError
 from samoloop.journal import Event
-from samoloop.session import Session, all_sessions, check_name, create_folder, find, resolve, slug_of, title_of
+from samoloop.session import Session, all_sessions, check_name, find, new_folder, resolve, slug_of, title_of
 from samoloop.state import Condition
 
 TODAY = datetime(2026, 11, 21, 9, 30)  # noqa: DTZ001 - a date on the person's calendar
@@ -96,23 +96,39 @@ def test_a_name_that_could_be_no_folder_or_branch_is_refused(name: str, sessions
 # --- folders ----------------------------------------------------------------------------------------------------------
 
 
+def make_folder(sessions: Path) -> str:
+    with new_folder(sessions, "auth", TODAY) as (_, name):
+        return name
+
+
 def test_a_new_folder_has_the_date_and_a_number_where_the_name_is_taken(tmp_path: Path) -> None:
-    made = [create_folder(tmp_path / "a" / "_sessions", "auth", TODAY) for _ in range(3)]
-    assert [folder.name for folder in made] == ["26-11-21-auth", "26-11-21-auth-2", "26-11-21-auth-3"]
-    assert all((folder / "_logs").is_dir() for folder in made)
+    sessions = tmp_path / "a" / "_sessions"
+    names = [make_folder(sessions) for _ in range(3)]
+    assert names == ["26-11-21-auth", "26-11-21-auth-2", "26-11-21-auth-3"]
+    assert all((sessions / name / "_logs").is_dir() for name in names)
+
+
+def test_a_session_that_was_half_made_is_none_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path, "auth", TODAY) as (folder, _):
+        (folder / "_history.jsonl").write_text('{"event": "crea')
+        raise KeyboardInterrupt
+    assert all_sessions(tmp_path) == []
+    name = make_folder(tmp_path)
+    assert (name, sorted(path.name for path in (tmp_path / name).iterdir())) == ("26-11-21-auth", ["_logs"])
+    assert not folder.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "_sessions").write_text("a file")
     with pytest.raises(SessionError, match=r"no session can be made in .*_sessions: (File exists|Not a directory)"):
-        create_folder(tmp_path / "_sessions", "auth", TODAY)
+        make_folder(tmp_path / "_sessions")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "_sessions").mkdir(mode=0o500)
     with pytest.raises(SessionError, match="Permission denied"):
-        create_folder(tmp_path / "_sessions", "auth", TODAY)
+        make_folder(tmp_path / "_sessions")
 
 
 def test_the_files_of_an_attempt_are_named_by_iteration_phase_and_attempt(tmp_path: Path) -> None:
