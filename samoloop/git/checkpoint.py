@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.errors import GitError
-from samoloop.git.calls import Git
+from samoloop.git.calls import Git, failure
 from samoloop.git.objects import Objects
 from samoloop.git.session_files import session_files
 from samoloop.git.worktree import Snapshot, Worktree
@@ -179,7 +179,9 @@ def fingerprint(session_dir: Path) -> str:
 def _log(worktree: Worktree, ref: str, *limit: str) -> list[Checkpoint]:
     done = worktree.store.call("log", "-z", "--first-parent", _FORMAT, *limit, ref, "--")
     if done.returncode:
-        return []
+        if worktree.store.ref(ref) is None:
+            return []
+        raise failure(("log",), done, worktree.root)
     fields = done.stdout.decode(errors="replace").split("\0")
     records = [fields[start : start + _FIELD_COUNT] for start in range(0, len(fields) - 1, _FIELD_COUNT)]
     return [_parse(record) for record in records if " " in record[2]]
