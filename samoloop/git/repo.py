@@ -103,8 +103,8 @@ class Repo:
         if missing:
             path.parent.mkdir(exist_ok=True)
             gap = "" if not text or text.endswith("\n") else "\n"
-            added = "".join(f"{pattern}\n" for pattern in missing)
-            write_atomic(path, (text + gap + added).encode(errors="surrogateescape"))
+            with path.open("a") as file:  # in one write, so that nothing of the person's can get lost
+                file.write(gap + "".join(f"{pattern}\n" for pattern in missing))
 
     def new_branch_name(self, prefix: str, slug: str) -> str:
         """A branch name that is free: `samoloop/auth`, else `samoloop/auth-2`; `samoloop-auth` where a branch
