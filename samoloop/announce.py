@@ -128,6 +128,18 @@ def pending(session_dir: Path, reader: str) -> Iterator[Item]:
                 yield item
 
 
+def is_left(session_dir: Path) -> bool:
+    """Whether somebody has not heard everything yet."""
+    folder = session_dir / FOLDER
+    for number in reversed(_numbers(folder)):
+        try:
+            content = json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null")
+            return any(_cursor(folder, str(reader)) < number for reader in content["for"])
+        except (ValueError, TypeError, KeyError):
+            continue
+    return False
+
+
 def acknowledge(session_dir: Path, reader: str, number: int) -> None:
     """`reader` has delivered everything up to `number`. Raises OSError."""
     write_atomic(session_dir / FOLDER / f"{reader}.cursor", f"{number}\n")

@@ -139,10 +139,10 @@ def resume(
     samoloop resume auth -m "Use sqlite."
     """
     refuse_inside_child()
-    from samoloop import gates
+    from samoloop import announce, gates
 
     settings, session = find_session(session_name, lambda state: not _is_over(state))
-    if _is_over(session.state()):
+    if _is_over(session.state()) and not announce.is_left(session.dir):
         raise SessionError(f"{session.name} is done; its report: {session.dir / '_report.md'}")
     remembered = session.state().created.get("settings") or {}
     settings = load_config(settings.root, {**remembered, **{key: value for key, value in flags.items() if value}})
