@@ -1,0 +1,292 @@
+"""The faults: each case is one session that meets many of one kind, and must go on after each."""
+
+import random
+import re
+import signal
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from invariants import Reference, violations
+from scene import Run, Scene, Violation
+
+POINTS = tuple(
+    dict.fromkeys(
+        point
+        for module in ("prepare", "iteration", "keeper", "loop")
+        for point in re.findall(
+            r'worker\.at\("([^"]+)"\)',
+            (Path(__file__).parents[2] / "samoloop" / f"{module}.py").read_text(encoding="utf-8"),
+        )
+    )
+)
+# Points that only a worker comes to whose predecessor was killed at another one.
+COMES_AFTER = {
+    "child found": "child spawned",
+    "adoption journaled": "child spawned",
+    "interruption found": "started journaled",
+    "interruption journaled": "started journaled",
+}
+SHARES = 24  # sessions over which the effects on the disk are spread
+KILLS = 5  # at random instants, in one session
+HUMAN_CODES = (3, 4, 5, 6)  # a person's resume goes on from these
+
+
+@dataclass
+class Result:
+    """What a case has found."""
+
+    case: str
+    cells: Counter[tuple[str, str]] = field(default_factory=Counter)  # row, column: faults
+    problems: list[str] = field(default_factory=list)
+    folder: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Play:
+    """A case at work."""
+
+    scene: Scene
+    wanted: Reference
+    chance: random.Random
+    result: Result
+    killed: Counter[int] = field(default_factory=Counter)  # children, by iteration
+    strict: bool = True
+    repaired: bool = False  # a torn signal has led to another iteration
+    announced: bool = True
+
+    def count(self, row: str, column: str) -> None:
+        self.result.cells[row, column] += 1
+
+    def check(self) -> None:
+        self.result.problems += violations(self.scene, self.wanted, self.killed, self.strict, self.announced)
+
+    def note_killed_child(self) -> None:
+        """Remember whose child was killed: of the last `started` record."""
+        started = [event for event in self.scene.events() if event["event"] == "started"]
+        if started:
+            self.killed[started[-1]["iteration"]] += 1
+
+    def finish(self) -> None:
+        self.scene.finish(allowed=HUMAN_CODES if self.killed else (), tries=4)
+
+
+def at_points(play: Play, point: str) -> None:
+    """Killed at the named point, in each phase and at each gate in turn."""
+    met = play.scene.folder / "met.txt"
+    share = ",".join(filter(None, (COMES_AFTER.get(point), point)))
+    for _ in range(60):
+        before = len(met.read_text().splitlines()) if met.exists() else 0
+        code = play.scene.wait(play.scene.start("point", share))
+        lines = met.read_text().splitlines() if met.exists() else []
+        if code != -signal.SIGKILL:
+            if not ended_well(play, code):
+                raise Violation(f"the run ended with {code}; see run-{play.scene.runs:03d}.txt")
+            return
+        for line in lines[before:]:
+            play.count(line.split("|")[0], line.split("|")[1])
+    raise Violation("killed 60 times without coming to an end")
+
+
+def ended_well(play: Play, code: int | None) -> bool:
+    """Done, or nothing was left to do: the run before was killed at its very end."""
+    return code == 0 or (code == 2 and play.scene.is_over())
+
+
+def at_effects(play: Play, mode: str, share: str) -> None:
+    """Killed before or after, or refused, each effect on the disk of this share."""
+    met = play.scene.folder / "met.txt"
+    play.announced = mode in ("before", "after")  # what cannot be written cannot be announced
+    for _ in range(120):
+        before = len(met.read_text().splitlines()) if met.exists() else 0
+        run = play.scene.start(mode, share)
+        code = play.scene.wait(run)
+        lines = met.read_text().splitlines()[before:] if met.exists() else []
+        for line in lines:
+            name, column, _ = line.rsplit("|", 2)
+            play.count(f"{mode}: {kind_of(name)}", column)
+        if ended_well(play, code) and not lines:
+            return
+        if code in (0, -signal.SIGKILL):
+            continue
+        said = run.output.read_text().strip().splitlines()
+        if mode not in ("enospc", "eio") or not lines:
+            raise Violation(f"the run ended with {code}; see {run.output}")
+        if code not in (2, 4, 5) or not said or len(said[-1]) < 20:
+            raise Violation(f"after {lines[-1]} the run ended with {code}, saying {said[-1:]}")
+    raise Violation("120 runs without coming to an end")
+
+
+def kind_of(effect: str) -> str:
+    """A row of the matrix for an effect's name such as `rename _overview.md#2`."""
+    operation, _, what = effect.partition("#")[0].partition(" ")
+    kinds = {"_history.jsonl": "journal", "object": "git objects", "_wake": "_wake"}
+    if operation == "git":
+        return "git command"
+    if operation == "spawn":
+        return "spawn"
+    return f"{operation} {kinds.get(what, 'other files')}"
+
+
+KILLERS: dict[str, Callable[[Scene, Run], bool]] = {
+    "worker": lambda scene, run: scene.kill(run),
+    "worker and its git": lambda scene, run: scene.kill_group(run),
+    "worker and child": lambda scene, run: scene.kill_group(run) and scene.kill_child("all"),
+    "child alone": lambda scene, run: scene.kill_child("all"),
+    "CLI alone": lambda scene, run: scene.kill_child("cli"),
+    "wrapper alone": lambda scene, run: scene.kill_child("wrapper"),
+}
+OF_CHILDREN = ("worker and child", "child alone", "CLI alone")
+
+
+def at_random(play: Play, kind: str) -> None:
+    """Killed at random instants, several times in one session."""
+    kills = 0
+    for _ in range(KILLS * 6):
+        if kills == KILLS:
+            break
+        run = play.scene.start()
+        instant = time.monotonic() + play.chance.uniform(0.0, play.wanted.seconds * 0.7)
+        code = play.scene.wait(run, until=lambda run, instant=instant: time.monotonic() >= instant)
+        if ended_well(play, code):
+            return
+        if code is None:
+            column = play.scene.column()
+            hit = KILLERS[kind](play.scene, run)
+            if kind in OF_CHILDREN:
+                play.note_killed_child()
+            if hit:
+                kills += 1
+                play.count(f"random: {kind}", column)
+            if run.status is None:
+                code = play.scene.wait(run)
+                if code not in (2, 0, *HUMAN_CODES):
+                    raise Violation(f"the run ended with {code}; see {run.output}")
+        if ended_well(play, code):
+            return
+    play.finish()
+
+
+def while_alive(play: Play, kind: str, word: str) -> None:
+    """Killed at the moment a child begins, or has done its action and has not signalled."""
+    seen = 0
+
+    def met(run: Run) -> bool:
+        return iterations_with(play.scene, word) > seen
+
+    for _ in range(60):
+        run = play.scene.start()
+        code = play.scene.wait(run, until=met)
+        if ended_well(play, code):
+            return
+        if code is not None:
+            if play.killed and code in HUMAN_CODES:
+                continue
+            raise Violation(f"the run ended with {code}; see {run.output}")
+        seen = iterations_with(play.scene, word)
+        column = play.scene.column()
+        hit = KILLERS[kind](play.scene, run)
+        if kind in OF_CHILDREN:
+            play.note_killed_child()
+        if hit:
+            play.count(f"child {word}: {kind}", column)
+        if run.status is None:
+            code = play.scene.wait(run, until=met)
+            if code is None:
+                play.scene.kill(run)
+                seen = iterations_with(play.scene, word)
+    raise Violation("killed 60 times without coming to an end")
+
+
+def iterations_with(scene: Scene, word: str) -> int:
+    """In how many iterations the children have noted this word."""
+    return len({iteration for iteration, _ in scene.lines(word)})
+
+
+def rebooted(play: Play, word: str) -> None:
+    """Every process of ours is killed, and the machine has another boot id afterwards."""
+    seen = 0
+    mode = "none"
+
+    def met(run: Run) -> bool:
+        return iterations_with(play.scene, word) > seen
+
+    for _ in range(40):
+        run = play.scene.start(mode)
+        code = play.scene.wait(run, until=met)
+        if ended_well(play, code):
+            return
+        if code is not None:
+            raise Violation(f"the run ended with {code}; see {run.output}")
+        seen = iterations_with(play.scene, word)
+        column = play.scene.column()
+        play.scene.kill_group(run)
+        play.scene.kill_child("all")
+        play.note_killed_child()
+        play.count("reboot", column)
+        mode = "reboot" if mode == "none" else "none"
+    raise Violation("killed 40 times without coming to an end")
+
+
+def all_cases(seed: int) -> Iterator[str]:
+    """Every case's name, the important ones of each class first and evenly mixed."""
+    classes = [
+        [f"point/{point}" for point in POINTS],
+        [f"{mode}/{number}/{SHARES}" for number in range(SHARES) for mode in ("before", "after", "enospc", "eio")],
+        [f"random/{kind}/{number}" for number in range(24) for kind in KILLERS],
+        [f"alive/{kind}/{word}" for kind in KILLERS for word in ("begun", "done")] + ["reboot/begun", "reboot/done"],
+        [f"torn/{what}/{number}" for number in range(50) for what in ("journal", "signal")]
+        + [f"torn/{what}/{number}" for number in range(8) for what in ("_qa.md", "_approval.md", "_overview.md")],
+    ]
+    shuffled = []
+    for names in classes:
+        random.Random(seed).shuffle(names)
+        shuffled += [((place + 0.5) / len(names), name) for place, name in enumerate(names)]
+    yield from (name for _, name in sorted(shuffled))
+
+
+def play(name: str, template: Path, folder: Path, wanted: Reference, seed: int) -> Result:
+    """Run one case to its end."""
+    import torn
+
+    started = time.monotonic()
+    result = Result(name)
+    scene = Scene.make(template, folder)
+    result.folder = str(folder)
+    game = Play(scene, wanted, random.Random(zlib.crc32(f"{seed} {name}".encode())), result)
+    kind, _, rest = name.partition("/")
+    try:
+        if kind == "point":
+            at_points(game, rest)
+        elif kind == "random":
+            at_random(game, rest.split("/")[0])
+        elif kind == "alive":
+            while_alive(game, *rest.split("/"))
+        elif kind == "reboot":
+            rebooted(game, rest)
+        elif kind == "torn":
+            torn.resumed(game, rest.split("/")[0])
+        else:
+            at_effects(game, kind, rest)
+        game.check()
+    except Violation as violation:
+        result.problems.append(str(violation))
+    except Exception as error:
+        import traceback
+
+        result.problems.append(f"the harness failed: {error!r}\n{traceback.format_exc()}")
+    if not result.problems:
+        scene.clean_up()
+    else:
+        for pid in scene.processes():
+            import contextlib
+            import os
+
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    result.seconds = time.monotonic() - started
+    return result

@@ -1,0 +1,240 @@
+"""One run of the real command line that is to meet a fault: `python tests/faults/driver.py SCENE [MODE PARTITION]`.
+
+The product knows nothing of this: it calls `Worker.at` between its effects, and here that may end the process. Faults
+of the disk are put between Python and the operating system.
+"""
+
+import errno
+import io
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import samoloop.git.calls
+import samoloop.iteration
+import samoloop.process.wrapper
+import samoloop.worker
+from samoloop import cli
+from samoloop.courier import Courier
+from samoloop.session import all_sessions
+from samoloop.state import State
+from samoloop.worker import Worker
+
+TASK = "Add a feature"
+ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO}
+# What fails on a full disk; the rest of git only reads.
+GIT_WRITES = {
+    "update-index",
+    "write-tree",
+    "update-ref",
+    "worktree",
+    "init",
+    "symbolic-ref",
+    "read-tree",
+    "commit-tree",
+}
+GATES = {"qa_answers": "gate: answers", "plan_approval": "gate: plan"}
+
+
+def column(state: State | None) -> str:
+    """Where a session stands, as a column of the matrix."""
+    if state is None or state.prepared is None:
+        return "init"
+    kind = state.gate.kind if state.gate else (state.wanted or {}).get("for")
+    return GATES.get(str(kind), state.phase)
+
+
+@dataclass
+class Fault:
+    """When this process shall meet its fault: at the first place of its share where no fault was before.
+
+    `mode`: point (end at a named point), before or after (end there, at an effect), enospc, eio, or none.
+    `share`: for points the name of the point; else "k/n": every n-th place, beginning with the k-th.
+    """
+
+    scene: Path
+    mode: str = "none"
+    share: str = ""
+    worker: Worker | None = None
+    happened: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+    write: Callable[..., int] = os.write
+    open: Callable[..., int] = os.open
+
+    def at(self, point: str) -> None:
+        """A named point of the worker's life."""
+        if self.mode == "trace":
+            self._remember(f"{point}|{self._column()}")
+        if self.mode == "point" and point in self.share.split(",") and self._is_first(point):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, name: str, call: Callable[[], Any], fails: Callable[[int], Any] | None) -> Any:
+        """An effect on the disk. `fails` does what a disk does that has this errno; None: it cannot."""
+        if self.mode == "none" or self.mode == "point":
+            return call()
+        if self.mode == "enospc" and self.happened and fails:
+            return fails(errno.ENOSPC)  # a full disk stays full
+        if not self._is_mine(name) or (self.mode in ERRORS and not fails):
+            return call()
+        if not self._is_first(name):
+            return call()
+        self.happened = True
+        if self.mode in ERRORS and fails:
+            return fails(ERRORS[self.mode])
+        if self.mode == "after":
+            call()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _is_mine(self, name: str) -> bool:
+        number, _, of = self.share.partition("/")
+        return bool(of) and zlib.crc32(self._key(name).encode()) % int(of) == int(number)
+
+    def _key(self, name: str) -> str:
+        iteration = self.worker.session.state().iteration if self._state() else 0
+        return f"{name}#{self.counts[name]}|{self._column()}|{iteration}"
+
+    def _is_first(self, name: str) -> bool:
+        """Whether nothing was done here in an earlier run; notes it."""
+        key = f"{name}|{self._column()}|{self._state().iteration if self._state() else 0}"
+        if self.mode != "point":
+            key = self._key(name)
+        path = self.scene / "met.txt"
+        if path.exists() and key in path.read_text().splitlines():
+            return False
+        self._remember(key)
+        return True
+
+    def _remember(self, key: str) -> None:
+        descriptor = self.open(self.scene / "met.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self.write(descriptor, f"{key}\n".encode())
+        os.close(descriptor)
+
+    def _state(self) -> State | None:
+        return self.worker.session._state if self.worker else None
+
+    def _column(self) -> str:
+        return column(self._state())
+
+
+class File:
+    """A file opened for writing, whose writes are effects."""
+
+    def __init__(self, fault: Fault, name: str, file: Any):
+        self._fault, self._name, self._file = fault, name, file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> "File":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, data: Any) -> Any:
+        return self._fault.around(f"write {self._name}", lambda: self._file.write(data), raising)
+
+
+def raising(number: int) -> Any:
+    raise OSError(number, os.strerror(number))
+
+
+def label(path: Any) -> str:
+    """A file by what it is, not by how it is called this time."""
+    if isinstance(path, int):
+        try:
+            path = os.readlink(f"/proc/self/fd/{path}")
+        except OSError:
+            return "?"
+    path = os.fsdecode(path)
+    if "/objects/" in path:
+        return "object" if "." not in Path(path).name else Path(path).name
+    name = re.sub(r"^\.(.+)\.[\w]{8}\.tmp$", r"\1", Path(path).name)
+    return re.sub(r"^\d{3,6}(-\w+)?(\.\d+)?(?=\.)", "N", name)
+
+
+def watch(fault: Fault) -> None:
+    """Put the fault between this process and the disk, and let the worker tell where it is."""
+
+    class Watched(Worker):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named, at=fault.at)
+            fault.worker = self
+
+    samoloop.worker.Worker = Watched  # type: ignore[misc]
+    Courier.close.__defaults__ = (0.1,)  # a disk that is full stays so, however long one waits
+    if fault.mode in ("none", "point"):
+        return
+
+    def around(name: str, call: Callable[[], Any], fails: Any = raising) -> Any:
+        result = fault.around(name, call, fails)
+        fault.counts[name] += 1
+        return result
+
+    real_open, real_fdopen, real_io_open = os.open, os.fdopen, io.open
+    writing = os.O_WRONLY | os.O_RDWR
+
+    def open_(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+        if not flags & writing:
+            return real_open(path, flags, *rest, **named)
+        return around(f"open {label(path)}", lambda: real_open(path, flags, *rest, **named))
+
+    def fdopen(descriptor: int, mode: str = "r", *rest: Any, **named: Any) -> Any:
+        file = real_fdopen(descriptor, mode, *rest, **named)
+        return File(fault, label(descriptor), file) if set(mode) & set("wax+") else file
+
+    def io_open(path: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:
+        if isinstance(path, int) or not set(mode) & set("wax+"):
+            return real_io_open(path, mode, *rest, **named)
+        opened = around(f"open {label(path)}", lambda: real_io_open(path, mode, *rest, **named))
+        return File(fault, label(path), opened)
+
+    def one(name: str, real: Callable[..., Any], which: int = 0, fails: Any = raising) -> Callable[..., Any]:
+        return lambda *given, **named: around(f"{name} {label(given[which])}", lambda: real(*given, **named), fails)
+
+    os.open, os.fdopen, io.open = open_, fdopen, io_open  # type: ignore[assignment]
+    os.fsync = one("fsync", os.fsync)
+    real_write, write = os.write, one("write", os.write)
+    os.write = lambda number, data: (write if stat.S_ISREG(os.fstat(number).st_mode) else real_write)(number, data)
+    os.replace, os.rename = one("rename", os.replace, 1), one("rename", os.rename, 1)
+    os.mkdir = one("mkdir", os.mkdir)
+    os.unlink = one("unlink", os.unlink, 0, None)
+    real_execute, real_start = samoloop.git.calls.execute, samoloop.process.wrapper.start
+
+    def execute(args: tuple[str, ...], **named: Any) -> Any:
+        word = next((w for w in args if w[0] != "-" and "=" not in w), "?")
+
+        def fails(number: int) -> Any:
+            if number == errno.ENOSPC and word not in GIT_WRITES:
+                return real_execute(args, **named)
+            return subprocess.CompletedProcess(args, 128, b"", f"fatal: {os.strerror(number)}".encode())
+
+        return around(f"git {word}", lambda: real_execute(args, **named), fails)
+
+    samoloop.git.calls.execute = execute
+    samoloop.process.wrapper.start = lambda *a, **k: around("spawn", lambda: real_start(*a, **k), raising)
+
+
+def main(scene: Path, mode: str = "none", share: str = "", *flags: str) -> None:
+    """`samoloop run` where there is no session yet, else `samoloop resume`. Never returns."""
+    os.chdir(scene / "repo")
+    if mode == "reboot":  # as if the machine had been started anew
+        mode = "none"
+        for module in (samoloop.iteration, sys.modules["samoloop.process.child"]):
+            module.boot_id = lambda: "another boot"  # type: ignore[attr-defined]
+    watch(Fault(scene, mode, share))
+    found = all_sessions(scene / "repo" / "_sessions")
+    cli.main(["resume", found[0].name, *flags] if found else ["run", TASK, *flags])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), *sys.argv[2:])

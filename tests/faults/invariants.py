@@ -1,0 +1,179 @@
+"""What must hold after every fault, looked at from outside."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scene import Scene, checkout_state, git
+
+from samoloop.git import checkpoint
+from samoloop.git.worktree import Worktree
+from samoloop.state import Condition, fold
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What an undisturbed run leaves."""
+
+    branch: list[str]
+    decisions: list[list]  # iteration, phase, kind of what followed
+    actions: list[int]  # iterations, as the children noted them
+    seconds: float
+
+
+def reference(scene: Scene, seconds: float) -> Reference:
+    return Reference(scene.branch(), decisions(scene), [i for i, _ in scene.lines("done")], seconds)
+
+
+def decisions(scene: Scene) -> list[list]:
+    """What followed from each iteration in the end; attempts that were only run again left out."""
+    ended = [event for event in scene.events() if event["event"] == "ended"]
+    kinds = [[event["iteration"], event["phase"], event["decision"]["kind"]] for event in ended]
+    return [found for found in kinds if found[2] != "retry"]
+
+
+def violations(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool, announced: bool) -> Iterator[str]:
+    """`killed`: how often the child of an iteration was killed. `strict`: each step is as in the undisturbed run."""
+    if killed:
+        strict = False
+    yield from _session(scene, wanted, strict, bool(killed))
+    yield from _actions(scene, wanted, killed, strict)
+    yield from _history(scene, strict)
+    yield from _gates(scene, announced)
+    yield from _git(scene, wanted, strict)
+    yield from _leftovers(scene, bool(killed))
+
+
+def _session(scene: Scene, wanted: Reference, strict: bool, killed: bool) -> Iterator[str]:
+    state = scene.session.state()
+    if state.condition is not Condition.DONE or state.summary != "all good":
+        yield f"the session is {state.condition}, not done"
+    found = decisions(scene)
+    if strict and found != wanted.decisions:
+        yield f"the iterations went {found}, undisturbed they go {wanted.decisions}"
+    bad = [event for event in found if event[2] in ("blocked", "failed")]
+    if bad and not killed:
+        yield f"the session was stopped by {bad}"
+    report = scene.session.dir / "_report.md"
+    if not report.exists() or "**Done.**" not in report.read_text():
+        yield "the report does not say that it is done"
+
+
+def _actions(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool) -> Iterator[str]:
+    done = Counter(iteration for iteration, _ in scene.lines("done"))
+    for iteration in done:
+        if done[iteration] > 1 + killed[iteration]:
+            yield f"the action of iteration {iteration} was done {done[iteration]} times, {killed[iteration]} kills of it"
+    if strict and sorted(done) != wanted.actions:
+        yield f"the actions done are {sorted(done)}, undisturbed {wanted.actions}"
+    begun = Counter(marker for _, marker in scene.lines("begun"))
+    yield from (f"attempt {marker} was begun {times} times" for marker, times in begun.items() if times > 1)
+    begun_by_iteration: dict[int, int] = {}
+    for event in scene.events():
+        if event["event"] != "started":
+            continue
+        earlier = begun_by_iteration.get(event["iteration"], 0)
+        prompt = scene.session.logs / f"{event['stem']}.prompt.md"
+        if event["attempt"] > 1 and earlier and prompt.exists():
+            text = prompt.read_text()
+            if "interrupted" not in text and "did not end properly" not in text:
+                yield f"{prompt} does not say that an earlier attempt was interrupted"
+        begun_by_iteration[event["iteration"]] = earlier + begun[event["marker"]]
+
+
+def _history(scene: Scene, strict: bool) -> Iterator[str]:
+    events = scene.events()
+    fold(events)
+    last, attempt, open_attempt = 0, 0, None
+    for event in events:
+        key = (event.get("iteration"), event.get("attempt"))
+        if event["event"] == "started":
+            if open_attempt:
+                yield f"{key} was started while {open_attempt} was open"
+            if key[0] == last + 1 and key[1] == 1:
+                last, attempt = last + 1, 1
+            elif key == (last, attempt + 1):
+                attempt += 1
+            elif strict:
+                yield f"{key} was started after {(last, attempt)}"
+            open_attempt = key
+        elif event["event"] in ("ended", "interrupted"):
+            if open_attempt != key:
+                yield f"{event['event']} of {key} while {open_attempt} was open"
+            open_attempt = None
+    ended = Counter((e["iteration"], e["attempt"]) for e in events if e["event"] == "ended")
+    yield from (f"{times} ended records of {key}" for key, times in ended.items() if times > 1)
+    if open_attempt:
+        yield f"{open_attempt} has no end"
+
+
+def _gates(scene: Scene, announced: bool) -> Iterator[str]:
+    events = scene.events()
+    opened = [event["gate"]["id"] for event in events if event["event"] == "gate_opened"]
+    closed = Counter(event["gate"] for event in events if event["event"] == "gate_closed")
+    if len(set(opened)) != len(opened) or closed != Counter(opened):
+        yield f"gates opened {opened}, closed {dict(closed)}"
+    for event in events:
+        if event["event"] == "gate_closed":
+            id = event["gate"]
+            if scene.person.acted.get(id) != event["verdict"] or event["by"] != "Ann":
+                yield f"gate {id} was closed as {event['verdict']} by {event['by']}; Ann: {scene.person.acted.get(id)}"
+            said = [answer["answer"] for answer in event["answers"].values()] or [event["comment"]]
+            if any(id not in words for words in said):
+                yield f"gate {id} was closed by {said}, which is not what was said there"
+    if announced:
+        yield from _announcements(scene, opened)
+
+
+def _announcements(scene: Scene, opened: list[str]) -> Iterator[str]:
+    import json
+
+    items = [json.loads(path.read_text()) for path in sorted((scene.session.dir / "_outbox").glob("*.json"))]
+    told = Counter(item["gate"] for item in items if item.get("gate"))
+    if told != Counter(opened):
+        yield f"gates opened {opened}, announced {dict(told)}"
+    done = [item for item in items if item["kind"] == "done"]
+    if len(done) != 1:
+        yield f"the end was announced {len(done)} times"
+
+
+def _git(scene: Scene, wanted: Reference, strict: bool) -> Iterator[str]:
+    found = scene.branch()
+    if strict and found != wanted.branch:
+        yield f"the branch holds {found}, undisturbed {wanted.branch}"
+    if not strict and found[-1:] and found[-1].split()[0] != wanted.branch[-1].split()[0]:
+        yield f"the branch ends with {found[-1]}, undisturbed {wanted.branch[-1]}"
+    if sum(line.endswith(" Add a.txt") for line in found) != 1:
+        yield f"the child's own commit is there {found} times"
+    state = scene.session.state()
+    worktree = Worktree.open(scene.repo / ".git", scene.session.worktree, state.created["branch"])
+    if not worktree.state().clean:
+        yield f"the worktree is not clean: {worktree.state()}"
+    made = Counter(
+        (found.iteration, found.attempt)
+        for found in checkpoint.timeline(worktree, checkpoint.ref_name(scene.session.name))
+        if found.iteration is not None
+    )
+    ended = [(event["iteration"], event["attempt"]) for event in scene.events() if event["event"] == "ended"]
+    if made != Counter([(0, None), *ended]):
+        yield f"checkpoints {dict(made)} of the ended iterations {ended}"
+    if said := git(scene.repo, "fsck", "--full", "--no-dangling", "--connectivity-only"):
+        yield f"git fsck says {said}"
+    if checkout_state(scene.repo) != scene.checkout:
+        yield f"the person's checkout was changed: {checkout_state(scene.repo)} was {scene.checkout}"
+
+
+def _leftovers(scene: Scene, killed: bool) -> Iterator[str]:
+    if alive := scene.processes():
+        yield f"processes are left: {alive}"
+    for path in scene.repo.rglob("*"):
+        name = path.name
+        if (
+            (name.startswith(".") and name.endswith(".tmp"))
+            or name.startswith("samoloop.index")
+            or (name.endswith(".lock") and ".git" in path.parts)
+        ):
+            yield f"left behind: {path}"
+    others = {path.name for path in (scene.repo / "_sessions").iterdir()} - {scene.session.name, ".new.lock"}
+    if others:
+        yield f"no session, or one too many: {sorted(others)}"

@@ -1,0 +1,214 @@
+"""Files that a crash cut off: resumed in full where sampled, and decided upon in process at every byte."""
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scene import Scene, Violation
+
+from samoloop import gates, signals
+from samoloop.gates import Closing, Gate, Verdict
+from samoloop.journal import FILE_NAME, Journal
+from samoloop.loop import take_move
+from samoloop.session import Session
+from samoloop.signals import BadSignal, GateKind
+from samoloop.state import State, fold
+
+if TYPE_CHECKING:
+    from cases import Play
+
+# Right after a record was written; cutting it off then is what a kill in the middle of the write leaves.
+AFTER_RECORDS = (
+    "init journaled",
+    "started journaled",
+    "ended journaled",
+    "gate journaled",
+    "gate closed",
+    "interruption journaled",
+    "rest journaled",
+)
+DEEPER = 3  # records that a disk may lose
+
+
+def resumed(play: "Play", what: str) -> None:
+    """Cut the file off where a sampled kill has left the session, and go on."""
+    cut = {"journal": cut_journal, "signal": cut_signal}.get(what)
+    if cut:
+        cut(play)
+    else:
+        cut_document(play, what)
+
+
+def cut_journal(play: "Play") -> None:
+    """The last record torn, many times in one session; then several whole records gone."""
+    point = play.chance.choice(AFTER_RECORDS)
+    share = {"interruption journaled": "started journaled,interruption journaled"}.get(point, point)
+    while _killed(play, "point", share):
+        path = play.scene.session.journal.path
+        data = path.read_bytes()
+        start = data.rstrip(b"\n").rfind(b"\n") + 1
+        if start:  # the session's first record is there, or there is no session
+            path.write_bytes(data[: play.chance.randrange(start + 1, len(data))])
+            play.count("torn: journal, last record", play.scene.column())
+            # the human's act is in the file still, the record of the gate may be gone
+    if play.chance.random() < 0.5:
+        return
+    # A disk that loses what it had confirmed: nothing can promise that no action is done again, but it goes on.
+
+
+def cut_signal(play: "Play") -> None:
+    """Half a signal is a bad signal: the child is asked once more."""
+    while _killed(play, "point", "child ended"):
+        path = play.scene.session.dir / signals.FILE_NAME
+        data = path.read_bytes()
+        if play.chance.random() < 0.34:
+            path.write_bytes(data[: play.chance.randrange(0, len(data.rstrip()))])
+            play.count("torn: _signal.json", play.scene.column())
+            play.strict = False
+            play.repaired = True
+
+
+def cut_document(play: "Play", name: str) -> None:
+    """A gate's file or the overview, cut off while the worker is dead."""
+    points = {"_qa.md": "gate decided", "_approval.md": "gate decided", "_overview.md": "iteration due,gate announced"}
+    while _killed(play, "point", points[name]):
+        path = play.scene.session.dir / name
+        column = play.scene.column()
+        wanted = {"_qa.md": "gate: answers", "_approval.md": "gate: plan"}.get(name, column)
+        if column != wanted or not path.exists():
+            continue
+        data = path.read_bytes()
+        cut = play.chance.randrange(0, len(data))
+        path.write_bytes(data[:cut])
+        play.count(f"torn: {name}", column)
+        if name != "_overview.md":
+            play.scene.person.notices(path, data)
+
+
+def _killed(play: "Play", mode: str, share: str) -> bool:
+    """Run until the next kill; False when the session is over."""
+    from cases import HUMAN_CODES, ended_well
+
+    for _ in range(8):
+        code = play.scene.wait(play.scene.start(mode, share))
+        if code == -signal.SIGKILL:
+            return True
+        if ended_well(play, code):
+            return False
+        if code not in HUMAN_CODES or not play.repaired:
+            raise Violation(f"the run ended with {code}; see run-{play.scene.runs:03d}.txt")
+    raise Violation("resumed 8 times without going on")
+
+
+# --- in process, at every byte ------------------------------------------------------------------------------------
+
+
+def every_byte(scene: Scene) -> Iterator[tuple[str, str | None]]:
+    """Each cut of each file of a finished session: the row of the matrix, and what went wrong."""
+    yield from _journals(scene)
+    yield from _signals()
+    yield from _gate_files(scene)
+    yield from _overviews(scene)
+
+
+def _journals(scene: Scene) -> Iterator[tuple[str, str | None]]:
+    data = scene.session.journal.path.read_bytes()
+    lines = data.splitlines(keepends=True)
+    start = len(data) - sum(map(len, lines[-6:]))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for cut in range(start, len(data) + 1):
+            yield "every byte: journal", _journal_cut(folder, data[:cut])
+
+
+def _journal_cut(folder: Path, data: bytes) -> str | None:
+    path = folder / FILE_NAME
+    path.write_bytes(data)
+    whole = data[: data.rfind(b"\n") + 1]
+    rest = data[len(whole) :]
+    try:
+        before = list(Journal(path).read())
+        fold(before)
+        Journal(path).append("noted", text="after the cut")
+        after = list(Journal(path).read())
+        fold(after)
+    except Exception as error:
+        return f"journal of {len(data)} bytes: {error!r}"
+    kept = whole.count(b"\n") + (1 if rest and len(before) > whole.count(b"\n") else 0)
+    if len(before) != kept or not path.read_bytes().startswith(data):
+        return f"journal of {len(data)} bytes: {len(before)} records of {kept}"
+    if [e["event"] for e in after if e["event"] != "torn"] != [*(e["event"] for e in before), "noted"]:
+        return f"journal of {len(data)} bytes: after an append there is {[e['event'] for e in after[-3:]]}"
+    return None
+
+
+def _signals() -> Iterator[tuple[str, str | None]]:
+    texts = [
+        b'{"status": "continue", "phase": "planning"}',
+        b'{"status": "waiting", "phase": "planning", "for": "plan_approval", "file": "11-21-0900-plan-x.md"}',
+        b'{"status": "blocked", "reason": "no database", "needs": "human_decision"}',
+        b'{"status": "done", "summary": "all good"}',
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, signals.FILE_NAME)
+        for text in texts:
+            for cut in range(len(text)):
+                path.write_bytes(text[:cut])
+                found = signals.read(path)
+                yield "every byte: _signal.json", None if isinstance(found, BadSignal) else f"{text[:cut]!r}: {found}"
+
+
+def _gate_files(scene: Scene) -> Iterator[tuple[str, str | None]]:
+    opened = [Gate.from_json(event["gate"]) for event in scene.events() if event["event"] == "gate_opened"]
+    closed = {event["gate"]: event for event in scene.events() if event["event"] == "gate_closed"}
+    for gate in opened:
+        source = scene.session.dir / gate.gate_file
+        data = source.read_bytes()
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            if gate.file:
+                (folder / gate.file).write_bytes((scene.session.dir / gate.file).read_bytes())
+            for cut in range(len(data)):
+                (folder / gate.gate_file).write_bytes(data[:cut])
+                found = gates.examine(gate, folder, folder)
+                yield f"every byte: {gate.gate_file}", _wrongly_closed(gate, found, closed[gate.id], data[:cut])
+
+
+def _wrongly_closed(gate: Gate, found: object, event: dict, data: bytes) -> str | None:
+    """A cut file may close a gate only by what the person had written: the same verdict, no other words."""
+    if not isinstance(found, Closing):
+        return None
+    said = f"{gate.gate_file} of {len(data)} bytes closes the gate with {found}"
+    if found.verdict != event["verdict"]:
+        return said
+    if gate.kind is GateKind.QA_ANSWERS:
+        whole = {id: answer["answer"] for id, answer in event["answers"].items()}
+        return (
+            None if all(whole[id].startswith(a["answer"]) and a["answer"] for id, a in found.answers.items()) else said
+        )
+    return None if found.verdict is Verdict.APPROVE and event["comment"].startswith(found.comment) else said
+
+
+def _overviews(scene: Scene) -> Iterator[tuple[str, str | None]]:
+    """A cut overview moves nobody anywhere and stops nobody."""
+    session = scene.session
+    state = session.state()
+    path = session.dir / "_overview.md"
+    data = path.read_bytes()
+    for cut in range(len(data)):
+        path.write_bytes(data[:cut])
+        try:
+            take_move(_Standing(session, state))  # type: ignore[arg-type]
+            yield "every byte: _overview.md", None
+        except Exception as error:
+            yield "every byte: _overview.md", f"_overview.md of {cut} bytes: {error!r}"
+    path.write_bytes(data)
+
+
+class _Standing:
+    """As much of a worker as a look at the overview needs; a move would fail."""
+
+    def __init__(self, session: Session, state: State):
+        self.session, self.state = session, state
