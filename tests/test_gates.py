@@ -779,6 +779,12 @@ def test_a_link_in_the_place_of_the_wake_file_is_replaced(session_dir: Path) -> 
     assert not (session_dir.parent / "elsewhere").exists()
 
 
+def test_a_folder_in_the_place_of_the_wake_file_is_in_nobody_s_way(session_dir: Path) -> None:
+    (session_dir / "_wake" / "x").mkdir(parents=True)
+    gates.tell(session_dir, "use sqlite", "ada")
+    assert (session_dir / "_wake").is_file()
+
+
 def test_guidance_is_added_to_what_is_there(session_dir: Path) -> None:
     gates.tell(session_dir, "use sqlite\n", "ada")
     gates.tell(session_dir, "caf\udce9, please", "bob\nb")
