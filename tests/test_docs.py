@@ -302,7 +302,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_each_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", text(page)):
+    for target in re.findall(r"\]\(([^)\s]+)\)", text(page)) + re.findall(r'src="([^"]+)"', text(page)):
         file, _, anchor = target.partition("#")
         assert "://" not in file
         there = (page.parent / file) if file else page
