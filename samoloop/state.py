@@ -300,6 +300,9 @@ def _gate_closed(state: State, event: Event) -> None:
         phase = state.live_workflow.phase(state.phase)
         if following and phase.gate in (None, *state.passed):
             _continue(state, following)
+        elif not following and phase.gate is gate.kind and not comment:
+            # the gate was the end, as after `run --until planning`; a comment is for one more child
+            state.condition, state.summary = Condition.DONE, f"{gate.file} is approved"
     elif verdict == "changes":
         state.notes.append(_words(f"The person wants changes in {gate.file}:", comment))
     elif verdict == "reject":

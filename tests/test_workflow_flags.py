@@ -95,17 +95,33 @@ def task(bench: Bench) -> str:
     [
         ("investigation", ["investigation"]),
         ("requirements", ["investigation", "requirements", "requirements"]),
-        ("planning", ["investigation", "requirements", "requirements", "planning", "planning"]),
+        ("planning", ["investigation", "requirements", "requirements", "planning"]),
     ],
 )
 def test_a_session_ends_with_the_phase_that_was_asked_for(bench: Bench, until: str, phases: list[str]) -> None:
+    """An approval that is the end needs no child to say so."""
     done = samoloop(bench.root, "run", "Do it", "--until", until, "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     (session,) = all_sessions(bench.root / "_sessions")
     events = [json.loads(line) for line in (session.dir / "_history.jsonl").read_text().splitlines()]
     assert [event["phase"] for event in events if event["event"] == "started"] == phases
     assert session.state().condition == "done"
+    assert session.state().summary == ("11-21-0900-plan-x.md is approved" if until == "planning" else "as far as asked")
+    assert "**Done.**" in (session.dir / "_report.md").read_text()
+    assert "done" in done.stdout.splitlines()[-3]
+
+
+def test_an_approval_with_a_comment_is_for_one_more_child(bench: Bench) -> None:
+    assert samoloop(bench.root, "run", "Do it", "--until", "planning", "--no-wait").returncode == 3
+    assert samoloop(bench.root, "answer", "Q1=A").returncode == 0
+    assert samoloop(bench.root, "resume", "--no-wait").returncode == 3
+    (session,) = all_sessions(bench.root / "_sessions")
+    approval = session.dir / "_approval.md"
+    approval.write_text(approval.read_text().replace("Decision: _waiting_", "Decision: approve") + "In two commits.\n")
+    assert samoloop(bench.root, "resume").returncode == 0
+    (session,) = all_sessions(bench.root / "_sessions")
     assert session.state().summary == "as far as asked"
+    assert "In two commits." in max(session.logs.glob("*-planning.prompt.md")).read_text()
 
 
 def test_a_cut_session_still_waits_for_its_last_gate(bench: Bench) -> None:
