@@ -1,6 +1,6 @@
 """What happened to one child: a fold over its events, and how it ended. Values only."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -102,8 +102,3 @@ def strongest(failures: Iterable[Failure]) -> Failure | None:
             if failure.trouble is trouble:
                 return failure
     return fatal[-1] if fatal else None
-
-
-def usage_from_json(value: Mapping[str, Any] | None) -> Usage:
-    """The usage that `asdict` made; unknown where there is none."""
-    return Usage(**value) if value else Usage()
