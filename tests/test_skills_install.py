@@ -314,6 +314,14 @@ def test_the_life_of_an_installed_skill_by_commands(tmp_path: Path) -> None:
     assert tree(repo / ".claude") == {"skills/dive/SKILL.md", f"skills/{RECORD}"}
 
 
+def test_a_skill_that_the_person_keeps_elsewhere_and_links_is_listed_as_their_own(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "repo")
+    (tmp_path / "dotfiles").mkdir()
+    (repo / ".claude" / "skills").mkdir(parents=True)
+    (repo / ".claude" / "skills" / "dive").symlink_to(tmp_path / "dotfiles")
+    assert [at["standing"] for at in rows(repo)["dive"]["installed"]] == ["own"]
+
+
 def test_all_folders_are_checked_before_one_is_written(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "repo")
     own = repo / ".agents" / "skills" / "dive"

@@ -51,7 +51,9 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @skills.command("list")
 @json_option
 def list_skills(as_json: bool) -> None:
-    """Show each skill: where it is installed, which version, edited or not.
+    """Show each skill and where it is installed.
+
+    With the version that is there, and whether it is current, outdated, edited by you, or your own.
 
     \b
     samoloop skills list
@@ -74,7 +76,9 @@ def list_skills(as_json: bool) -> None:
 @place_options
 @click.option("--force", is_flag=True, help="Replace what you edited too; a skill of your own is never touched.")
 def install(names: tuple[str, ...], readers: str | None, user: bool, force: bool) -> None:
-    """Put the skills where your CLIs read them, or bring them up to date; what you edited stays.
+    """Put the skills where your CLIs read them.
+
+    Those that are there already are brought up to date; what you edited stays.
 
     \b
     samoloop skills install
@@ -100,7 +104,9 @@ def install(names: tuple[str, ...], readers: str | None, user: bool, force: bool
 @place_options
 @click.option("--force", is_flag=True, help="Remove what you edited too.")
 def uninstall(names: tuple[str, ...], readers: str | None, user: bool, force: bool) -> None:
-    """Remove the skills that `install` wrote, but none that you edited and none of your own.
+    """Remove the skills that `install` wrote.
+
+    None that you edited is removed, and none of your own.
 
     \b
     samoloop skills uninstall
@@ -126,7 +132,9 @@ def uninstall(names: tuple[str, ...], readers: str | None, user: bool, force: bo
 @click.option("--permissions", type=click.Choice(["full", "edits"]), help="What the child may do unasked.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per event; the last tells how it ended.")
 def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
-    """Run one skill here, headless, with no session: what it does is shown, and where the result is.
+    """Run one skill here, with no session.
+
+    A fresh child of the CLI carries it out unattended; you see what it does, and where the result is.
 
     \b
     samoloop skills run dive "rate limiting"
@@ -223,7 +231,10 @@ def _row(skill: "Skill", places: "Sequence[Target]") -> dict[str, Any]:
     installed = []
     for target in places:
         record = skill_install.read_record(target.folder)
-        standing = skill_install.standing_of(skill, target.folder, record)
+        try:
+            standing = skill_install.standing_of(skill, target.folder, record)
+        except UsageError:  # a link, say: nothing of ours
+            standing = Standing.OWN
         if standing is not Standing.ABSENT:
             version = record.version(skill.name)
             where = {"folder": str(target.folder), "scope": target.scope}
