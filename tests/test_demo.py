@@ -420,7 +420,8 @@ def test_a_person_answers_sends_the_plan_back_and_sees_the_answers_in_the_code(t
     terminal.answer("Your answer", "C")
     terminal.answer("Your decision", "changes")
     terminal.answer("What should change", "Tell it on the door")
-    terminal.answer("Your decision", "")
+    terminal.answer("Your decision", "")  # silence is no consent
+    terminal.answer("Your decision", "approve")
     assert terminal.end() == 0, terminal.screen[-3000:]
     assert "Q2 has the options A, B, C, got 'Z'" in terminal.screen
     show = ("show", "samoloop/bulk-discount:till/discounts.py")

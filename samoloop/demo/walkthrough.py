@@ -121,7 +121,7 @@ def _ask_for_approval(session: Session, gate: Gate) -> None:
     shown = gates.file_hash(session.dir / (gate.file or ""))
     click.echo("\n".join(f"  │ {line}" for line in plan.splitlines()) + "\n")
     verdicts = click.Choice([verdict.value for verdict in (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)])
-    verdict = Verdict(click.prompt("  Your decision", type=verdicts, default=Verdict.APPROVE.value))
+    verdict = Verdict(click.prompt("  Your decision", type=verdicts))  # no default: an empty line is no consent
     comment = ""
     while verdict is Verdict.CHANGES and not comment.strip():
         comment = click.prompt("  What should change")
