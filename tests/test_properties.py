@@ -311,7 +311,7 @@ class Session(RuleBasedStateMachine):
 
 
 TestSession = Session.TestCase
-TestSession.settings = settings(PROPERTY, max_examples=100, stateful_step_count=50)
+TestSession.settings = settings(PROPERTY, max_examples=60, stateful_step_count=50)
 
 
 # --- nothing goes on for ever ----------------------------------------------------------------------------------------

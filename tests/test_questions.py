@@ -4,7 +4,7 @@ import re
 
 import pytest
 from arbitrary import PROPERTY, nasty_text
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samoloop.questions import Question, opened, parse, waiting, with_answers, words
@@ -216,7 +216,7 @@ def test_an_answer_that_is_changed_is_replaced_as_a_whole(one: str, two: str) ->
     assert text == with_answers(TEXT, {"Q2": two})
 
 
-@PROPERTY
+@settings(PROPERTY, max_examples=80)
 @given(st.lists(st.one_of(nasty_text(), st.just(TEXT)), max_size=2).map("\n".join))
 def test_whatever_the_child_wrote_nothing_is_answered_at_opening_nor_in_any_part_of_it(text: str) -> None:
     text = opened(text, {})
