@@ -28,7 +28,10 @@ from samoloop.telegram.commands import MENU
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES = [*USER_PAGES, *(ROOT / f"{n}.md" for n in ("VISION", "CHANGELOG", "AGENTS", "CONTRIBUTING", "ARCHITECTURE"))]
+PAGES = [
+    *USER_PAGES,
+    *(ROOT / f"{n}.md" for n in ("VISION", "CHANGELOG", "AGENTS", "CLAUDE", "CONTRIBUTING", "ARCHITECTURE")),
+]
 PAGES = [*(page for page in PAGES if page.is_file()), ROOT / "skills" / "samoloop-run" / "SKILL.md"]
 SETTINGS, PERSONAL = ".samoloop.yaml", "~/.config/samoloop/config.yaml"
 
