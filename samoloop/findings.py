@@ -13,6 +13,7 @@ _DOCUMENTS = ("*-testing-*.md", "*-review-*.md")
 _DOCUMENT_BYTES = 1_000_000
 _HEAD = re.compile(r"### (F\d+)\s*:\s*(.+)")
 _STATUS = re.compile(r"\W*Status\W*:\W*(\w+)", re.IGNORECASE)
+_FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
 _CONFIRMED = "confirmed"
 
 
@@ -37,6 +38,7 @@ def parse(document: str, text: str) -> Iterator[Finding]:
     """The findings of one document: sections `### F1: title` with a line `Status: ...`."""
     section: list[str] = []
     fenced = False
+    closed = len(_FENCE.findall(text)) % 2 == 0  # one that is never closed must not swallow the rest
     for line in [*text.splitlines(), "# end"]:
         is_heading = not fenced and re.match(r"#{1,3} ", line)
         if is_heading and section:
@@ -44,7 +46,7 @@ def parse(document: str, text: str) -> Iterator[Finding]:
             section = []
         if section or (is_heading and _HEAD.match(line)):
             section.append(line)
-        fenced ^= line.lstrip().startswith("```")
+        fenced ^= closed and bool(_FENCE.match(line))
 
 
 def as_task(session: Session, words: str | None) -> str:

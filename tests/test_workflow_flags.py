@@ -165,6 +165,11 @@ def test_findings_are_the_sections_with_a_number_and_a_status() -> None:
     assert "Refuted" not in found[1].text
 
 
+def test_a_fence_that_is_never_closed_hides_no_finding() -> None:
+    text = "### F1: one\nStatus: confirmed\n```sh\nmake\n### F2: two\n- Status: **confirmed**, by a test\n"
+    assert [(one.id, one.status) for one in findings.parse("a.md", text)] == [("F1", "confirmed"), ("F2", "confirmed")]
+
+
 @pytest.mark.parametrize(("source", "workflow"), [("audit", "fix"), ("test", "fix"), ("improve", "feature")])
 def test_the_confirmed_findings_become_the_task_of_a_session_that_mends_them(
     bench: Bench, source: str, workflow: str
