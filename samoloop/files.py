@@ -10,7 +10,8 @@ from pathlib import Path
 def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by `text`: temporary file beside it, fsync, rename, fsync of the folder.
 
-    A reader sees the old content or the new, never a part. Raises OSError with the target untouched.
+    A reader sees the old content or the new, never a part. A folder in the way, a child's work, is moved aside.
+    Raises OSError with the target untouched.
     """
     import tempfile  # most commands only read
 
@@ -22,6 +23,8 @@ def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
+        if path.is_dir() and not path.is_symlink():
+            path.rename(next(aside for n in range(1, 10_000) if not (aside := Path(f"{path}.replaced-{n}")).exists()))
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

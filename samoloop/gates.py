@@ -243,8 +243,6 @@ def put(gate: Gate, text: str | None, session_dir: Path) -> None:
     if text is None:
         return
     with changing(session_dir):
-        if path.is_dir() and not path.is_symlink():
-            path.rename(path.with_name(f"{path.name}.{gate.id}.replaced"))
         if path.is_symlink() or file_hash(path) in (None, gate.child_text):
             write_atomic(path, text)
 
@@ -522,7 +520,7 @@ def tell(session_dir: Path, text: str, by: str) -> None:
     with changing(session_dir):
         path = session_dir / INBOX
         before = read_text(path)
-        if before is None and path.exists() and not path.is_symlink():
+        if before is None and path.is_file() and not path.is_symlink():
             raise SessionError(f"{path} cannot be read or is too large: move it away, then say it again")
         said = f"From {' '.join(_writable(by).split())}:\n{_writable(text).strip()}\n\n"
         write_atomic(path, (before or "") + said)

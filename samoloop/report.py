@@ -7,7 +7,7 @@ from typing import Any
 
 from samoloop.durations import format_seconds
 from samoloop.errors import SamoloopError
-from samoloop.files import remove, write_atomic
+from samoloop.files import write_atomic
 from samoloop.gates import Verdict
 from samoloop.journal import Event
 from samoloop.next_steps import Step, next_steps
@@ -23,10 +23,8 @@ _COMMITS_SHOWN = 40
 
 def write_report(worker: Worker) -> None:
     """Write the report of the session as it stands."""
-    path = worker.session.dir / REPORT
-    if path.is_dir():
-        remove(path)  # a child's work
-    write_atomic(path, render(worker.session, list(worker.session.journal.read()), _diff_stat(worker)))
+    text = render(worker.session, list(worker.session.journal.read()), _diff_stat(worker))
+    write_atomic(worker.session.dir / REPORT, text)
 
 
 def _diff_stat(worker: Worker) -> str:

@@ -263,7 +263,7 @@ def test_a_folder_in_the_place_of_a_gate_file_is_moved_aside(session_dir: Path) 
     (session_dir / "_approval.md" / "x").write_text("x")
     gate = open_gate(session_dir, wait("plan_approval", PLAN))
     assert look(session_dir, gate) == StillOpen()
-    assert (session_dir / "_approval.md.g1.replaced" / "x").read_text() == "x"
+    assert (session_dir / "_approval.md.replaced-1" / "x").read_text() == "x"
 
 
 @pytest.mark.parametrize("kind", ["qa_answers", "plan_approval", "human_action"])
@@ -794,7 +794,8 @@ def test_guidance_is_added_to_what_is_there(session_dir: Path) -> None:
 
 
 def test_guidance_that_cannot_be_read_is_not_overwritten(session_dir: Path) -> None:
-    (session_dir / "_inbox.md").mkdir()
+    with (session_dir / "_inbox.md").open("wb") as file:
+        file.truncate(gates.LIMIT_BYTES + 1)
     with pytest.raises(SessionError, match=r"_inbox\.md cannot be read or is too large"):
         gates.tell(session_dir, "x", "ada")
 

@@ -1,0 +1,81 @@
+"""Whole-file writes that a crash cannot tear, and reads that a child cannot abuse."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from samoloop.files import read_plain, sha256, write_atomic
+
+
+def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "_overview.md"
+    for text in ("one", "zwei – two", b"\xff"):
+        write_atomic(path, text)
+        assert path.read_bytes() == (text if isinstance(text, bytes) else text.encode())
+    assert os.listdir(tmp_path) == ["_overview.md"]
+
+
+def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_atomic(path, "old")
+    with path.open() as reader:
+        write_atomic(path, "new")
+        assert reader.read() == "old"
+
+
+def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("safe")
+    (tmp_path / "x").symlink_to("target")
+    write_atomic(tmp_path / "x", "new")
+    assert not (tmp_path / "x").is_symlink()
+    assert (tmp_path / "target").read_text() == "safe"
+
+
+def test_a_folder_in_the_way_is_moved_aside_with_what_is_in_it(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x" / "y").write_text(str(number))
+        write_atomic(tmp_path / "x", "new")
+        assert (tmp_path / f"x.replaced-{number}" / "y").read_text() == str(number)
+        (tmp_path / "x").unlink()
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_atomic(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomic(path, "\ud800")
+    with pytest.raises(FileNotFoundError):
+        write_atomic(tmp_path / "gone" / "x", "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_only_a_plain_file_is_read_and_only_so_much_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    assert read_plain(path, 10) is None
+    path.write_bytes(b"0123456789ABC")
+    assert read_plain(path, 10) == b"0123456789A"  # one more, so that too large is known
+    assert read_plain(path, 100) == b"0123456789ABC"
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.symlink_to("x"), "is a link"),
+        (lambda path: path.symlink_to("/etc/passwd"), "is a link"),
+        (lambda path: path.mkdir(), "is not a regular file"),
+        (os.mkfifo, "is not a regular file"),
+    ],
+)
+def test_what_is_no_plain_file_is_refused(tmp_path: Path, make: object, why: str) -> None:
+    assert callable(make)
+    make(tmp_path / "y")
+    with pytest.raises(ValueError, match=f"y {why}"):
+        read_plain(tmp_path / "y", 10)
+
+
+def test_text_is_hashed_as_utf_8() -> None:
+    assert sha256("é") == sha256(b"\xc3\xa9")
+    assert sha256("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
