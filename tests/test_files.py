@@ -13,7 +13,7 @@ def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: P
     for text in ("one", "zwei – two", b"\xff"):
         write_atomic(path, text)
         assert path.read_bytes() == (text if isinstance(text, bytes) else text.encode())
-    assert os.listdir(tmp_path) == ["_overview.md"]
+    assert [left.name for left in tmp_path.iterdir()] == ["_overview.md"]
 
 
 def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     with pytest.raises(FileNotFoundError):
         write_atomic(tmp_path / "gone" / "x", "new")
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["x"]
+    assert [left.name for left in tmp_path.iterdir()] == ["x"]
 
 
 def test_only_a_plain_file_is_read_and_only_so_much_of_it(tmp_path: Path) -> None:
