@@ -18,6 +18,7 @@ from samoloop.providers.base import Launch, Provider, Reader, Request, Trouble
 from samoloop.rules import Decision, Kind
 from samoloop.session import CHILD_LOCK
 from samoloop.signals import BadSignal, Signal
+from samoloop.state import Condition
 from samoloop.view import Running
 from samoloop.worker import Worker
 
@@ -245,8 +246,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
         if ended.by is EndedBy.LOST:
             return interrupted(worker, started, "the machine was restarted" if not same_boot else "its process is gone")
         if ended.by is EndedBy.STOP:
-            interrupted(worker, started, "a person stopped the session")
-            return Decision(Kind.STOPPED, state.phase, "stopped while a child was at work; it runs again on resume")
+            return stopped(worker, started)
     by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
     mended = worker.mend_worktree()
@@ -320,6 +320,16 @@ def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decisio
     worker.at("interruption journaled")
     worker.view.say(f"iteration {started['iteration']} was interrupted: {why}; it runs again")
     return Decision(Kind.RETRY, worker.state.phase, why)
+
+
+def stopped(worker: Worker, started: Mapping[str, Any]) -> Decision:
+    """The child was ended on request. What a person stopped rests until a person resumes it."""
+    by_person = worker.stop.by_person
+    interrupted(worker, started, "a person stopped the session" if by_person else "the machine went down")
+    reason = "stopped by a person while a child was at work; its iteration runs again on resume"
+    if by_person:
+        worker.session.record("halted", condition=Condition.STOPPED, reason=reason)
+    return Decision(Kind.STOPPED, worker.state.phase, reason if by_person else "ended by a signal")
 
 
 def keep_work(worker: Worker, started: Mapping[str, Any]) -> Committed:

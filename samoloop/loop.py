@@ -53,6 +53,8 @@ def wake_up(worker: Worker) -> None:
 def due(worker: Worker) -> Decision | None:
     """What stands between here and the next child; None when it can start."""
     state = worker.state
+    if worker.stop.finish and not worker.stop.by_person:
+        return Decision(Kind.STOPPED, state.phase, "ended by a signal")  # the machine goes down: `up` goes on later
     if worker.stop.finish:
         return halt(worker, Condition.STOPPED, "stopped by a person")
     if state.open:

@@ -1,11 +1,15 @@
 """What every test shares: nothing of the person's reaches it, and nothing of it reaches the person."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 _KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "TERM", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CI"}
+
+# A shell starts background jobs with SIGINT ignored, and what a process ignores its children ignore too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

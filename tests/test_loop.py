@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from child_runs import until
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop import gates
@@ -431,3 +432,27 @@ def test_a_waiting_worker_goes_on_by_itself_when_an_editor_saves(bench):
         process.kill()
         process.stdout.close()
         process.wait()
+
+
+@pytest.mark.parametrize(("how", "condition"), [("stop", Condition.STOPPED), ("shutdown", Condition.READY)])
+def test_what_a_person_stops_rests_and_what_a_shutdown_stops_is_taken_up_again(bench, how, condition):
+    """Both end the child; only the person's wish outlives it."""
+    session = behave(bench, "touch up; sleep 60").session()
+    environ = {**os.environ, **provider_env(bench)}
+    process = subprocess.Popen([sys.executable, "-m", "samoloop", "resume", session.name], cwd=bench.root, env=environ)
+    try:
+        until(lambda: (session.dir / "up").exists())
+        if how == "stop":
+            assert samoloop(bench.root, "stop", "--now").returncode == 0
+        else:
+            process.terminate()
+        assert process.wait(30) == 6
+    finally:
+        process.kill()
+        process.wait()
+    assert Session(session.dir).state().condition is condition
+    Session(session.dir).record("resumed", by="Ann")
+    behave(bench, "next requirements")
+    assert bench.run(session).kind is Kind.WAIT
+    told = (session.dir / "_logs" / "001-investigation.2.prompt.md").read_text()
+    assert "was interrupted" in told

@@ -170,7 +170,9 @@ def stop(session_name: str | None, now: bool) -> None:
     pid = int((session.dir / LOCK).read_text().strip() or 0)
     if pid <= 1:
         raise SessionError(f"the worker of {session.name} cannot be found: {session.dir / LOCK} names no process")
-    os.kill(pid, signal.SIGTERM if now else signal.SIGUSR1)
+    os.kill(pid, signal.SIGUSR1)  # a person's wish, so `up` will not take the session up again
+    if now:
+        os.kill(pid, signal.SIGTERM)
     click.echo(f"Asked worker {pid} of {session.name} to stop " + ("now." if now else "after this iteration."))
 
 

@@ -16,6 +16,7 @@ class StopRequest:
         self._finish = _Flag()
         self._now = _Flag()
         self.interrupted = False  # by Ctrl-C
+        self.by_person = False  # Ctrl-C or `samoloop stop`; a lone SIGTERM is a machine that goes down
         self.terminal_gone = False  # said, not acted on: whoever prints may stop printing
 
     @property
@@ -71,13 +72,14 @@ def install_handlers(stop: StopRequest) -> None:
     """
 
     def interrupted(number: int, frame: FrameType | None) -> None:
-        stop.interrupted = True
+        stop.interrupted = stop.by_person = True
         if stop.finish:
             stop.ask_now()
         else:
             stop.ask_to_finish()
 
     def finish(number: int, frame: FrameType | None) -> None:
+        stop.by_person = True
         stop.ask_to_finish()
 
     def terminated(number: int, frame: FrameType | None) -> None:
