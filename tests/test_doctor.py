@@ -109,10 +109,10 @@ def test_every_problem_of_the_settings_is_shown_and_the_rest_is_still_looked_at(
 def test_an_unknown_workflow_and_a_phase_that_it_lacks_are_named(repo: Path) -> None:
     settings(repo, "provider: demo\nworkflow: dreaming\n")
     assert finding(repo, "workflow")[0] is Level.PROBLEM
-    settings(repo, "provider: demo\nphases: {implementing: {model: x}}\n")
+    settings(repo, "provider: demo\nphases: {audit: {model: x}}\n")
     found = [one for one in examine(repo, dict(os.environ)) if one.area == "workflow"]
     assert [one.level for one in found] == [Level.OK, Level.WARNING]
-    assert "implementing" in found[1].text
+    assert "audit" in found[1].text
 
 
 def test_a_sessions_folder_that_cannot_be_made_is_a_problem(repo: Path) -> None:
