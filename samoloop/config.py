@@ -139,7 +139,7 @@ def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
 
     try:
         value = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_loader(yaml))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, no such date
         problems.append(f"{path}: {' '.join(str(error).split())}")
         return None
     if value is None:

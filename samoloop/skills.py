@@ -136,7 +136,7 @@ def _front_matter(front: str) -> tuple[str, str]:
 
     try:
         value = yaml.safe_load(front) if front else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2026-99-99 is no date
         raise ValueError(f"its front matter is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
         raise ValueError("it must start with front matter: name and description between two lines of ---")

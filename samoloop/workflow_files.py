@@ -209,7 +209,7 @@ def _mapping(path: Path, text: str | None, problems: list[str]) -> dict[str, Any
         return None
     try:
         value = yaml.safe_load(text) if text else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2026-99-99 is no date
         problems.append(f"{path.name}: {' '.join(str(error).split())}")
         return None
     if not isinstance(value, dict):

@@ -1,9 +1,13 @@
 """What a skill must be, and what is said of one that is not."""
 
+import contextlib
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kit import samoloop
 
 from samoloop import skills
@@ -46,6 +50,8 @@ def test_a_project_adds_skills_and_replaces_shipped_ones(tmp_path: Path) -> None
 BROKEN = {
     "no front matter": ("greet", "# Greet\n", "must start with front matter"),
     "no YAML": ("greet", "---\nname: [greet\n---\nSay hello.\n", "is no YAML"),
+    "no date": ("greet", GOOD.replace("Greet people", "2026-99-99 #"), "is no YAML"),
+    "too deep": ("greet", GOOD.replace("Greet people", "[" * 4000 + "]" * 4000), "is no YAML"),
     "an unknown key": ("greet", GOOD.replace("name:", "modle: opus\nname:"), "unknown key modle"),
     "capitals": ("Greet", GOOD.replace("greet", "Greet"), "lower-case letters"),
     "two hyphens": ("gr--eet", GOOD.replace("greet", "gr--eet"), "single hyphens"),
@@ -115,3 +121,13 @@ def test_workflows_check_names_what_stands_in_for_a_shipped_file(tmp_path: Path)
     (root / ".samoloop.yaml").write_text("provider: demo\n")
     shutil.copy(resource("phase_prompts") / "review.md", root / ".samoloop")
     assert f"{root / '.samoloop' / 'review.md'} is used instead of the shipped one" in check(root)[1]
+
+
+@given(st.text(max_size=200))
+def test_whatever_the_front_matter_holds_a_skill_is_read_or_refused(front: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "greet"
+        folder.mkdir()
+        (folder / "SKILL.md").write_text(f"---\n{front}\n---\n# Greet\n", encoding="utf-8", errors="replace")
+        with contextlib.suppress(ValueError):
+            assert skills.read(folder).name == "greet"

@@ -358,3 +358,22 @@ def test_an_unknown_profile_or_effort_is_refused_before_anything_is_made(bench: 
     refused(bench, "Do it", "--effort", "extreme", says="'extreme' is not one of")
     (bench.root / ".samoloop.yaml").write_text(json.dumps({"phases": {"done": {"profile": "wizard"}}}))
     refused(bench, "Do it", says="there is no profile 'wizard'")
+
+
+@pytest.mark.parametrize(
+    ("file", "value"),
+    [
+        (".samoloop.yaml", "2026-99-99"),
+        (".samoloop/workflows/mine.yaml", "2026-99-99"),
+        (".samoloop/workflows/mine.yaml", "[" * 4000 + "]" * 4000),
+    ],
+    ids=["settings", "workflow", "a deep workflow"],
+)
+def test_what_yaml_itself_cannot_take_is_one_sentence(bench: Bench, file: str, value: str) -> None:
+    """The parser raises more than its own errors."""
+    (bench.root / file).parent.mkdir(parents=True, exist_ok=True)
+    (bench.root / file).write_text(f"name: mine\nmodel: {value}\n")
+    done = samoloop(bench.root, "run", "Do it", "--workflow", "mine")
+    assert done.returncode == 2
+    assert Path(file).name in done.stderr
+    assert "Traceback" not in done.stderr
