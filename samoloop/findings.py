@@ -13,6 +13,7 @@ _DOCUMENTS = ("*-testing-*.md", "*-review-*.md")
 _DOCUMENT_BYTES = 1_000_000
 _HEAD = re.compile(r"### (F\d+)\s*:\s*(.+)")
 _STATUS = re.compile(r"\W*Status\W*:\W*(\w+)", re.IGNORECASE)
+_STATUS_LENGTH = 200  # of its line; matching takes time that grows with the square of it
 _FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
 _CONFIRMED = "confirmed"
 
@@ -76,7 +77,7 @@ def _section(session: Session, findings: Sequence[Finding]) -> str:
 def _finding(document: str, section: Sequence[str]) -> Finding:
     head = _HEAD.match(section[0])
     assert head is not None
-    status = next((found[1].lower() for line in section if (found := _STATUS.match(line))), "")
+    status = next((found[1].lower() for line in section if (found := _STATUS.match(line[:_STATUS_LENGTH]))), "")
     return Finding(head[1], head[2].strip(), status, "\n".join(section).strip(), document)
 
 

@@ -165,6 +165,12 @@ def test_findings_are_the_sections_with_a_number_and_a_status() -> None:
     assert "Refuted" not in found[1].text
 
 
+def test_a_line_made_to_be_slow_is_not() -> None:
+    text = f"### F1: one\nStatus{':' * 900_000}\nStatus: confirmed\n"
+    (found,) = findings.parse("a.md", text)
+    assert found.status == "confirmed"
+
+
 def test_a_fence_that_is_never_closed_hides_no_finding() -> None:
     text = "### F1: one\nStatus: confirmed\n```sh\nmake\n### F2: two\n- Status: **confirmed**, by a test\n"
     assert [(one.id, one.status) for one in findings.parse("a.md", text)] == [("F1", "confirmed"), ("F2", "confirmed")]
