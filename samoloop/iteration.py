@@ -11,6 +11,7 @@ from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
 from samoloop.launching import request_for
 from samoloop.outcome import Collector
+from samoloop.process import wrapper
 from samoloop.process.child import Child, Ended, Spec
 from samoloop.process.limits import EndedBy
 from samoloop.process.processes import boot_id
@@ -48,6 +49,8 @@ def begin(worker: Worker) -> Begun:
     """Start the next child. Everything that can be refused is refused before anything is recorded."""
     session, state, config = worker.session, worker.state, worker.config
     iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
+    while wrapper.logs(session.stem(iteration, state.phase, attempt))[0].exists():
+        attempt += 1  # a disk lost the record of one: nothing that a child wrote is overwritten
     stem = session.stem(iteration, state.phase, attempt)
     name = pick_provider(worker)
     provider = worker.provider(name)
