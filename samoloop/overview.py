@@ -43,8 +43,11 @@ def with_worker_lines(text: str, *, phase: str, iteration: int, blocked: str) ->
 
 
 def phase_line(text: str) -> str | None:
-    """What the `Phase:` line under `## Status` says, without decoration; None where there is none."""
-    lines = text.splitlines()
+    """What the `Phase:` line under `## Status` says, without decoration; None where there is none.
+
+    A last line that nothing ends may have been cut off, so it says nothing.
+    """
+    lines = text[: text.rfind("\n") + 1].splitlines()
     start = next((i for i, line in enumerate(lines) if _is_status(line)), None)
     if start is None:
         return None
