@@ -1,0 +1,151 @@
+"""A worker that dies between two effects, and the next one: what each death once lost. All are in `make faults`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kit import GOOD_CHILD, Bench, make_repo, samoloop, script
+
+from samoloop import gates
+from samoloop.announce import Outlets
+from samoloop.rules import Kind
+from samoloop.session import Session
+from samoloop.state import Condition
+from samoloop.unattended import pool
+
+
+class Died(BaseException):
+    """The worker is no more. Nothing catches this, so nothing is tidied up that a kill would leave."""
+
+
+def die_at(point: str):
+    def at(name: str) -> None:
+        if name == point:
+            raise Died(point)
+
+    return at
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    outlets = Outlets(command=("true",))
+    return Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD), settings={"outlets": outlets})
+
+
+def said(session: Session) -> list[tuple[str, str]]:
+    items = [json.loads(path.read_text()) for path in sorted((session.dir / "_outbox").glob("*.json"))]
+    return [(item["kind"], item.get("gate", "")) for item in items]
+
+
+def dies(bench: Bench, session: Session, point: str, **options: object) -> None:
+    with pytest.raises(Died):
+        bench.run(session, at=die_at(point), **options)
+
+
+@pytest.mark.parametrize(
+    "point", ["gate journaled", "gate file in place", "gate checkpoint made", "gate announced", "rest journaled"]
+)
+def test_a_gate_is_announced_once_though_the_worker_died_while_it_opened(bench, point):
+    session = bench.session()
+    dies(bench, session, point)
+    assert bench.run(session).kind is Kind.WAIT
+    assert said(session) == [("questions", "g1")]
+
+
+@pytest.mark.parametrize("point", ["decision told", "rest due", "report written", "rest checkpoint made"])
+def test_a_session_whose_worker_died_at_its_very_end_is_finished_by_resume(bench, point):
+    settings = f"provider: mine\nproviders: {{mine: {{command: [{bench.child}]}}}}\nannounce: {{command: ['true']}}\n"
+    (bench.root / ".samoloop.yaml").write_text(settings)
+    session = bench.session()
+    bench.run(session)
+    gates.answer(session.dir, Session(session.dir).state().gate, {"Q1": "A"}, "Ann")
+    bench.run(session)
+    gates.decide_plan(session.dir, Session(session.dir).state().gate, gates.Verdict.APPROVE, "Ann")
+    while Session(session.dir).state().condition is not Condition.DONE:
+        dies(bench, session, point)
+    state = Session(session.dir).state()
+    assert not state.rests and pool.can_go_on(session, state, 0.0, os.environ) == 0.0
+    assert samoloop(bench.root, "resume", session.name).returncode == 0
+    assert "**Done.**" in (session.dir / "_report.md").read_text()
+    assert Session(session.dir).state().condition is Condition.DONE
+    again = samoloop(bench.root, "resume", session.name)
+    assert "is done; its report" in again.stderr or "is done; its report" in again.stdout
+
+
+def test_the_end_is_announced_once(bench):
+    session = bench.session()
+    assert bench.run(session, yes=True).kind is Kind.DONE
+    before = said(session)
+    session.record("noted", text="a record more")
+    assert bench.run(session, yes=True).kind is Kind.DONE
+    assert said(session) == before and [kind for kind, _ in before].count("done") == 1
+
+
+def test_half_written_files_of_a_killed_worker_go_away(bench):
+    session = bench.session()
+    bench.run(session)
+    left = [session.dir / "._overview.md.abcdefgh.tmp", session.dir / "_outbox" / ".000002.json.abcdefgh.tmp"]
+    childs = session.dir / ".notes.abcdefgh.tmp"
+    for path in [*left, childs]:
+        path.write_text("half")
+    bench.run(session)
+    assert [path.exists() for path in left] == [False, False]
+    assert childs.exists()
+
+
+def test_a_child_after_one_that_was_killed_is_told_what_may_be_half_done(bench):
+    body = "case $SAMOLOOP_PHASE in investigation) if ! [ -f once ]; then touch once; kill -9 $$; fi;; esac\n"
+    bench.child = script(bench.child.parent, body + GOOD_CHILD)
+    session = bench.session()
+    bench.run(session)
+    told = (session.dir / "_logs" / "001-investigation.2.prompt.md").read_text()
+    assert "Attempt 1 of iteration 1 did not end properly (the CLI was killed by signal 9)" in told
+    assert "did not end properly" not in (session.dir / "_logs" / "002-requirements.prompt.md").read_text()
+
+
+def test_a_lost_record_of_a_start_overwrites_nothing(bench):
+    session = bench.session()
+    bench.run(session)
+    first = (session.dir / "_logs" / "001-investigation.prompt.md").stat().st_mtime_ns
+    lines = session.journal.path.read_bytes().splitlines(keepends=True)
+    session.journal.path.write_bytes(b"".join(lines[:2]))
+    bench.run(session)
+    names = sorted(path.name for path in (session.dir / "_logs").glob("*.jsonl"))
+    assert names[:2] == ["001-investigation.2.jsonl", "001-investigation.jsonl"]
+    assert (session.dir / "_logs" / "001-investigation.prompt.md").stat().st_mtime_ns == first
+
+
+def test_an_overview_that_was_cut_off_stops_nobody(bench):
+    session = bench.session()
+    bench.run(session)
+    path = session.dir / "_overview.md"
+    text = path.read_text()
+    path.write_text(text[: text.index("Phase: requirements") + len("Phase: requi")])
+    assert bench.run(session).kind is Kind.WAIT
+    assert "Phase: requirements\n" in path.read_text()
+
+
+def test_a_person_who_saves_while_the_gate_opens_is_not_overwritten(bench):
+    session = bench.session()
+    bench.run(session)
+    gate = Session(session.dir).state().gate
+    program = (
+        "import sys, time; from pathlib import Path; from samoloop import gates\n"
+        "with gates.changing(Path(sys.argv[1])):\n"
+        "    print('held', flush=True); time.sleep(0.2); Path(sys.argv[1], '_qa.md').write_text('by a person')\n"
+    )
+    (session.dir / "_qa.md").unlink()
+    person = subprocess.Popen([sys.executable, "-c", program, str(session.dir)], stdout=subprocess.PIPE)
+    try:
+        assert person.stdout is not None
+        person.stdout.readline()
+        gates.put(gate, "the worker's", session.dir)
+    finally:
+        person.wait(10)
+        person.stdout.close()
+    assert person.returncode != -signal.SIGKILL
+    assert (session.dir / "_qa.md").read_text() == "by a person"
