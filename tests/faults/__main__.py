@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cases
 import matrix
+import torn
 from invariants import Reference, reference
 from scene import Scene, Violation, make_template
 
@@ -26,10 +27,11 @@ def main() -> int:
     options = parse()
     folder = Path(tempfile.mkdtemp(prefix="samoloop-faults-", dir=options.folder))
     deadline = time.monotonic() + options.sample if options.sample else None
-    wanted = undisturbed(folder)
+    wanted, scene = undisturbed(folder)
     names = [name for name in cases.all_cases(options.seed) if not options.only or name.startswith(options.only)]
     names = names[: options.most]
-    results = run_all(names, folder, wanted, options, deadline)
+    results = [] if options.only else [at_every_byte(scene)]
+    results += run_all(names, folder, wanted, options, deadline)
     problems = [result for result in results if result["problems"]]
     for result in problems:
         print(f"\nVIOLATION in {result['case']} (seed {options.seed}), kept in {result['folder']}:")
@@ -58,7 +60,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def undisturbed(folder: Path) -> Reference:
+def undisturbed(folder: Path) -> tuple[Reference, Scene]:
     """A session without a fault, to compare with."""
     make_template(folder / "template")
     preload()
@@ -67,7 +69,22 @@ def undisturbed(folder: Path) -> Reference:
     code = scene.wait(scene.start())
     if code != 0:
         raise Violation(f"without any fault the session ends with {code}; see {scene.folder}")
-    return reference(scene, time.monotonic() - started)
+    wanted = reference(scene, time.monotonic() - started)
+    return wanted, scene
+
+
+def at_every_byte(scene: Scene) -> dict:
+    """Each file cut off at each byte, decided upon in this process."""
+    started = time.monotonic()
+    cells: Counter[tuple[str, str]] = Counter()
+    problems = []
+    for row, problem in torn.every_byte(scene):
+        cells[row, ""] += 1
+        problems += [problem] if problem else []
+    seconds = time.monotonic() - started
+    result = {"case": "every byte", "cells": cells, "problems": problems[:20], "folder": str(scene.folder)}
+    say(result | {"seconds": seconds})
+    return result
 
 
 def preload() -> None:

@@ -152,7 +152,7 @@ def label(path: Any) -> str:
     """A file by what it is, not by how it is called this time."""
     if isinstance(path, int):
         try:
-            path = os.readlink(f"/proc/self/fd/{path}")
+            path = Path(f"/proc/self/fd/{path}").readlink()
         except OSError:
             return "?"
     path = os.fsdecode(path)

@@ -32,16 +32,28 @@ def decisions(scene: Scene) -> list[list]:
     return [found for found in kinds if found[2] != "retry"]
 
 
-def violations(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool, announced: bool) -> Iterator[str]:
-    """`killed`: how often the child of an iteration was killed. `strict`: each step is as in the undisturbed run."""
-    if killed:
-        strict = False
-    yield from _session(scene, wanted, strict, bool(killed))
-    yield from _actions(scene, wanted, killed, strict)
-    yield from _history(scene, strict)
-    yield from _gates(scene, announced)
-    yield from _git(scene, wanted, strict)
-    yield from _leftovers(scene, bool(killed))
+@dataclass(frozen=True)
+class How:
+    """What may be otherwise than in an undisturbed run."""
+
+    killed: Counter[int]  # how often the child of an iteration was killed
+    strict: bool  # each step is as in the undisturbed run
+    announced: bool  # each gate and the end were announced, once
+    torn: str  # which file was cut off
+
+
+def violations(scene: Scene, wanted: Reference, how: How) -> Iterator[str]:
+    """Everything that is not as it must be."""
+    yield from _session(scene, wanted, how.strict, bool(how.killed))
+    yield from _leftovers(scene, bool(how.killed))
+    if checkout_state(scene.repo) != scene.checkout:
+        yield f"the person's checkout was changed: {checkout_state(scene.repo)} was {scene.checkout}"
+    if how.torn == "lost":  # a disk that lost what it had confirmed: the session goes on, more cannot be promised
+        return
+    yield from _actions(scene, wanted, how.killed, how.strict)
+    yield from _history(scene, how.strict)
+    yield from _gates(scene, how)
+    yield from _git(scene, wanted, how.strict)
 
 
 def _session(scene: Scene, wanted: Reference, strict: bool, killed: bool) -> Iterator[str]:
@@ -63,7 +75,8 @@ def _actions(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool
     done = Counter(iteration for iteration, _ in scene.lines("done"))
     for iteration in done:
         if done[iteration] > 1 + killed[iteration]:
-            yield f"the action of iteration {iteration} was done {done[iteration]} times, {killed[iteration]} kills of it"
+            times = f"{done[iteration]} times, its child was killed {killed[iteration]} times"
+            yield f"the action of iteration {iteration} was done {times}"
     if strict and sorted(done) != wanted.actions:
         yield f"the actions done are {sorted(done)}, undisturbed {wanted.actions}"
     begun = Counter(marker for _, marker in scene.lines("begun"))
@@ -107,7 +120,7 @@ def _history(scene: Scene, strict: bool) -> Iterator[str]:
         yield f"{open_attempt} has no end"
 
 
-def _gates(scene: Scene, announced: bool) -> Iterator[str]:
+def _gates(scene: Scene, how: How) -> Iterator[str]:
     events = scene.events()
     opened = [event["gate"]["id"] for event in events if event["event"] == "gate_opened"]
     closed = Counter(event["gate"] for event in events if event["event"] == "gate_closed")
@@ -119,9 +132,9 @@ def _gates(scene: Scene, announced: bool) -> Iterator[str]:
             if scene.person.acted.get(id) != event["verdict"] or event["by"] != "Ann":
                 yield f"gate {id} was closed as {event['verdict']} by {event['by']}; Ann: {scene.person.acted.get(id)}"
             said = [answer["answer"] for answer in event["answers"].values()] or [event["comment"]]
-            if any(id not in words for words in said):
+            if how.torn not in ("_qa.md", "_approval.md") and any(id not in words for words in said):
                 yield f"gate {id} was closed by {said}, which is not what was said there"
-    if announced:
+    if how.announced:
         yield from _announcements(scene, opened)
 
 
@@ -143,8 +156,9 @@ def _git(scene: Scene, wanted: Reference, strict: bool) -> Iterator[str]:
         yield f"the branch holds {found}, undisturbed {wanted.branch}"
     if not strict and found[-1:] and found[-1].split()[0] != wanted.branch[-1].split()[0]:
         yield f"the branch ends with {found[-1]}, undisturbed {wanted.branch[-1]}"
-    if sum(line.endswith(" Add a.txt") for line in found) != 1:
-        yield f"the child's own commit is there {found} times"
+    commits = sum(line.endswith(" Add a.txt") for line in found)
+    if commits > 1 or (strict and not commits):  # a child killed before its commit leaves that to the worker
+        yield f"the child's own commit is there {commits} times: {found}"
     state = scene.session.state()
     worktree = Worktree.open(scene.repo / ".git", scene.session.worktree, state.created["branch"])
     if not worktree.state().clean:
@@ -159,8 +173,6 @@ def _git(scene: Scene, wanted: Reference, strict: bool) -> Iterator[str]:
         yield f"checkpoints {dict(made)} of the ended iterations {ended}"
     if said := git(scene.repo, "fsck", "--full", "--no-dangling", "--connectivity-only"):
         yield f"git fsck says {said}"
-    if checkout_state(scene.repo) != scene.checkout:
-        yield f"the person's checkout was changed: {checkout_state(scene.repo)} was {scene.checkout}"
 
 
 def _leftovers(scene: Scene, killed: bool) -> Iterator[str]:

@@ -30,7 +30,7 @@ def render(results: list[dict]) -> str:
         counts = [cells[row, column] for column in COLUMNS]
         verdict = " violated" if broken[row] else " ok"
         shown = " | ".join(str(count) if count else "" for count in counts)
-        lines.append(f"| {row} | {shown} | {sum(counts)}{verdict} |")
+        lines.append(f"| {row} | {shown} | {sum(counts) + cells[row, '']}{verdict} |")
     totals = [sum(count for (_, there), count in cells.items() if there == column) for column in COLUMNS]
-    lines.append(f"| all | {' | '.join(map(str, totals))} | {sum(totals)} |")
+    lines.append(f"| all | {' | '.join(map(str, totals))} | {sum(cells.values())} |")
     return "\n".join(lines)

@@ -17,6 +17,7 @@ import driver
 
 from samoloop import announce, gates
 from samoloop.errors import SamoloopError
+from samoloop.files import write_atomic
 from samoloop.gates import Verdict
 from samoloop.session import Session, all_sessions
 from samoloop.signals import GateKind
@@ -66,6 +67,7 @@ class Person:
 
     folder: Path  # the repository
     acted: dict[str, str] = field(default_factory=dict)  # gate -> what was done
+    wanted: dict[str, bytes] = field(default_factory=dict)  # gate -> its file as it was saved, before it was cut
     _seen: tuple[int, int] = (0, 0)
 
     def look(self) -> None:
@@ -85,6 +87,9 @@ class Person:
     def _act(self, session: Session, state: State) -> bool:
         """False: look again, the gate's file is not there yet."""
         gate = state.gate
+        if gate is not None and gate.id in self.wanted:
+            with gates.changing(session.dir):  # what was half saved is saved again
+                write_atomic(session.dir / gate.gate_file, self.wanted.pop(gate.id))
         if gate is None or gate.id in self.acted:
             return True
         if gates.file_hash(session.dir / gate.gate_file) != gate.open_text:
@@ -249,29 +254,24 @@ class Scene:
 
     def child_processes(self) -> dict[int, str]:
         """The living processes that children of this session are or have started, and their command lines."""
-        found = {}
-        mark = f"FAULTS_SCENE={self.folder}\0".encode()
-        for entry in os.scandir("/proc"):
-            if not entry.name.isdecimal() or int(entry.name) == os.getpid():
-                continue
-            with contextlib.suppress(OSError):
-                environment = Path(entry.path, "environ").read_bytes()
-                if mark in environment and b"SAMOLOOP_MARKER=" in environment:
-                    if Path(entry.path, "stat").read_text().rpartition(") ")[2][:1] != "Z":
-                        found[int(entry.name)] = Path(entry.path, "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        return found
+        return {pid: line for pid, (line, marked) in self._living().items() if marked}
 
     def processes(self) -> dict[int, str]:
         """All living processes of this scene but this one."""
+        return {pid: line for pid, (line, _) in self._living().items()}
+
+    def _living(self) -> dict[int, tuple[str, bool]]:
         found = {}
         mark = f"FAULTS_SCENE={self.folder}\0".encode()
-        for entry in os.scandir("/proc"):
-            if entry.name.isdecimal() and int(entry.name) != os.getpid():
-                with contextlib.suppress(OSError):
-                    if mark in Path(entry.path, "environ").read_bytes():
-                        if Path(entry.path, "stat").read_text().rpartition(") ")[2][:1] != "Z":
-                            line = Path(entry.path, "cmdline").read_bytes()
-                            found[int(entry.name)] = line.replace(b"\0", b" ").decode()
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError):
+                environment = (entry / "environ").read_bytes()
+                ended = (entry / "stat").read_text().rpartition(") ")[2][:1] == "Z"
+                if mark in environment and not ended:
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[int(entry.name)] = (line, b"SAMOLOOP_MARKER=" in environment)
         return found
 
     def kill_child(self, which: str) -> bool:
@@ -289,7 +289,7 @@ class Scene:
         return hit
 
     def events(self) -> list[dict]:
-        return list(self.session.journal.read())
+        return list(self.session.journal.read()) if all_sessions(self.repo / "_sessions") else []
 
     def branch(self) -> list[str]:
         """Tree and subject of each commit on the session's branch."""

@@ -34,70 +34,83 @@ DEEPER = 3  # records that a disk may lose
 
 def resumed(play: "Play", what: str) -> None:
     """Cut the file off where a sampled kill has left the session, and go on."""
-    cut = {"journal": cut_journal, "signal": cut_signal}.get(what)
-    if cut:
-        cut(play)
+    play.torn = what
+    ways = {"journal": cut_journal, "lost": lose_records, "signal": cut_signal}
+    if what in ways:
+        ways[what](play)
     else:
         cut_document(play, what)
 
 
 def cut_journal(play: "Play") -> None:
-    """The last record torn, many times in one session; then several whole records gone."""
+    """The last record torn, in each phase: what a kill in the middle of its write leaves."""
     point = play.chance.choice(AFTER_RECORDS)
     share = {"interruption journaled": "started journaled,interruption journaled"}.get(point, point)
-    while _killed(play, "point", share):
+    while killed(play, share):
         path = play.scene.session.journal.path
         data = path.read_bytes()
         start = data.rstrip(b"\n").rfind(b"\n") + 1
-        if start:  # the session's first record is there, or there is no session
-            path.write_bytes(data[: play.chance.randrange(start + 1, len(data))])
-            play.count("torn: journal, last record", play.scene.column())
-            # the human's act is in the file still, the record of the gate may be gone
-    if play.chance.random() < 0.5:
-        return
-    # A disk that loses what it had confirmed: nothing can promise that no action is done again, but it goes on.
+        path.write_bytes(data[: play.chance.randrange(start + 1, len(data))])
+        play.count("torn: journal, last record", play.scene.column())
+
+
+def lose_records(play: "Play") -> None:
+    """A disk loses up to three records that it had confirmed, and everything of ours is dead."""
+    play.strict = play.announced = False
+    point = play.chance.choice(AFTER_RECORDS[1:5])
+    for _ in range(3):
+        if not killed(play, point, patient=True):
+            break
+        play.scene.kill_child("all")
+        path = play.scene.session.journal.path
+        lines = path.read_bytes().splitlines(keepends=True)
+        kept, lost = b"".join(lines[:-DEEPER]), b"".join(lines[-DEEPER:])
+        if len(lines) > DEEPER + 2:
+            path.write_bytes(kept + lost[: play.chance.randrange(0, len(lost))])
+            play.count("torn: journal, last three records", play.scene.column())
+            play.scene.person.acted.clear()  # gates of these numbers are opened anew
+    while killed(play, "no such point", patient=True):
+        pass
 
 
 def cut_signal(play: "Play") -> None:
     """Half a signal is a bad signal: the child is asked once more."""
-    while _killed(play, "point", "child ended"):
+    play.strict = False
+    while killed(play, "child ended"):
         path = play.scene.session.dir / signals.FILE_NAME
         data = path.read_bytes()
-        if play.chance.random() < 0.34:
+        if not play.repaired:
             path.write_bytes(data[: play.chance.randrange(0, len(data.rstrip()))])
             play.count("torn: _signal.json", play.scene.column())
-            play.strict = False
-            play.repaired = True
+        play.repaired = not play.repaired  # twice in a row would be for a person
 
 
 def cut_document(play: "Play", name: str) -> None:
     """A gate's file or the overview, cut off while the worker is dead."""
-    points = {"_qa.md": "gate decided", "_approval.md": "gate decided", "_overview.md": "iteration due,gate announced"}
-    while _killed(play, "point", points[name]):
-        path = play.scene.session.dir / name
-        column = play.scene.column()
-        wanted = {"_qa.md": "gate: answers", "_approval.md": "gate: plan"}.get(name, column)
-        if column != wanted or not path.exists():
+    point = "iteration due,gate announced" if name == "_overview.md" else "gate decided"
+    while killed(play, point):
+        path, column = play.scene.session.dir / name, play.scene.column()
+        gate = play.scene.session.state().gate
+        if name != "_overview.md" and (gate is None or gate.gate_file != name):
             continue
         data = path.read_bytes()
-        cut = play.chance.randrange(0, len(data))
-        path.write_bytes(data[:cut])
+        path.write_bytes(data[: play.chance.randrange(0, len(data))])
         play.count(f"torn: {name}", column)
-        if name != "_overview.md":
-            play.scene.person.notices(path, data)
+        if gate is not None and name != "_overview.md":
+            play.scene.person.wanted[gate.id] = data
 
 
-def _killed(play: "Play", mode: str, share: str) -> bool:
+def killed(play: "Play", share: str, patient: bool = False) -> bool:
     """Run until the next kill; False when the session is over."""
     from cases import HUMAN_CODES, ended_well
 
     for _ in range(8):
-        code = play.scene.wait(play.scene.start(mode, share))
+        code = play.scene.wait(play.scene.start("point", share))
         if code == -signal.SIGKILL:
             return True
         if ended_well(play, code):
             return False
-        if code not in HUMAN_CODES or not play.repaired:
+        if not patient or code not in HUMAN_CODES:
             raise Violation(f"the run ended with {code}; see run-{play.scene.runs:03d}.txt")
     raise Violation("resumed 8 times without going on")
 
