@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cases
 import matrix
+import proof
 import torn
 from invariants import Reference, reference
 from scene import Scene, Violation, make_template
@@ -28,6 +29,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="samoloop-faults-", dir=options.folder))
     deadline = time.monotonic() + options.sample if options.sample else None
     wanted, scene = undisturbed(folder)
+    if options.prove:
+        return prove(scene, wanted)
     names = [name for name in cases.all_cases(options.seed) if not options.only or name.startswith(options.only)]
     names = names[: options.most]
     results = [] if options.only else [at_every_byte(scene)]
@@ -52,6 +55,7 @@ def parse() -> argparse.Namespace:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--sample", type=float, metavar="SECONDS", help="as many, evenly spread, as fit")
     how.add_argument("--full", action="store_true", help="all of them (default)")
+    how.add_argument("--prove", action="store_true", help="that the invariants can fail: spoil a session in each way")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="sessions at once")
     parser.add_argument("--only", metavar="CASE", help="cases whose names begin so")
@@ -71,6 +75,14 @@ def undisturbed(folder: Path) -> tuple[Reference, Scene]:
         raise Violation(f"without any fault the session ends with {code}; see {scene.folder}")
     wanted = reference(scene, time.monotonic() - started)
     return wanted, scene
+
+
+def prove(scene: Scene, wanted: Reference) -> int:
+    """Whether each way to spoil a session is seen."""
+    missed = list(proof.unseen(scene, wanted))
+    print(f"unseen: {len(missed)} of {len(proof.SPOILERS)} spoiled sessions", *missed, sep="\n  ")
+    scene.clean_up()
+    return 1 if missed else 0
 
 
 def at_every_byte(scene: Scene) -> dict:

@@ -1,0 +1,29 @@
+"""The fault harness itself: some faults are run through it, and what it looks for it finds. `make faults` has all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HARNESS = Path(__file__).parent / "faults"
+
+
+def run(tmp_path: Path, *words: str) -> tuple[int, str]:
+    command = [sys.executable, str(HARNESS), "--jobs", "1", "--folder", str(tmp_path), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), timeout=50)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
+def test_faults_are_counted_and_survived(tmp_path: Path) -> None:
+    code, said = run(tmp_path, "--only", "point/gate journaled")
+    assert (code, said.strip().splitlines()[-1]) == (0, "violations: 0 of 2 faults"), said
+    assert "| gate journaled |  |  |  | 1 |  | 1 |  |  |  |  | 2 ok |" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
+def test_every_way_to_spoil_a_session_is_seen(tmp_path: Path) -> None:
+    code, said = run(tmp_path, "--prove")
+    assert (code, said.strip()) == (0, "unseen: 0 of 10 spoiled sessions"), said
