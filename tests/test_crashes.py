@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from kit import GOOD_CHILD, Bench, make_repo, samoloop, script
+from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop import gates
+from samoloop import announce, gates
 from samoloop.announce import Outlets
+from samoloop.errors import GitError
+from samoloop.git import checkpoint
 from samoloop.rules import Kind
 from samoloop.session import Session
 from samoloop.state import Condition
@@ -149,3 +151,34 @@ def test_a_person_who_saves_while_the_gate_opens_is_not_overwritten(bench):
         person.stdout.close()
     assert person.returncode != -signal.SIGKILL
     assert (session.dir / "_qa.md").read_text() == "by a person"
+
+
+def test_checkpoints_that_git_cannot_read_are_not_taken_for_none(bench):
+    session = bench.session()
+    bench.run(session)
+    worker = bench.worker(session)
+    git(bench.root, "pack-refs", "--all")
+    ref = bench.root / ".git" / worker.ref
+    ref.parent.mkdir(parents=True, exist_ok=True)
+    ref.write_text("1" * 40 + "\n")
+    with pytest.raises(GitError, match="git log failed"):
+        checkpoint.tip(worker.worktree, worker.ref)
+
+
+def test_what_a_dead_reader_left_half_written_goes_away_with_its_next_start(tmp_path):
+    folder = tmp_path / "_outbox"
+    folder.mkdir()
+    for reader in ("command", "telegram"):
+        (folder / f".{reader}.cursor.abcdefgh.tmp").touch()
+    announce.remove_leftovers(tmp_path, "command.cursor")
+    assert [path.name for path in folder.iterdir()] == [".telegram.cursor.abcdefgh.tmp"]
+
+
+def test_a_finished_session_is_not_over_until_everybody_has_heard_of_it(tmp_path):
+    assert not announce.is_left(tmp_path)
+    outlets = Outlets(command=("true",), webhook="http://127.0.0.1:9/x")
+    announce.put(tmp_path, announce.Announcement(announce.Kind.DONE, "s"), outlets)
+    announce.acknowledge(tmp_path, "command", 1)
+    assert announce.is_left(tmp_path)
+    announce.acknowledge(tmp_path, "webhook", 1)
+    assert not announce.is_left(tmp_path)
