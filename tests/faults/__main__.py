@@ -7,6 +7,7 @@ was done twice and nothing is left behind. Prints the matrix; exit code 1 where 
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -44,6 +45,8 @@ def main() -> int:
     faults = sum(sum(result["cells"].values()) for result in results)
     print(f"{len(results)} of {len(names)} sessions, seed {options.seed}, {time.monotonic() - STARTED:.0f} s")
     print(f"violations: {sum(len(result['problems']) for result in problems)} of {faults} faults")
+    if not problems:
+        shutil.rmtree(folder, ignore_errors=True)
     return 1 if problems or not faults else 0
 
 
