@@ -5,13 +5,16 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test e2e faults bench examples check format clean
+.PHONY: demo test slow e2e faults bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e -n $(WORKERS) -m "not faults" $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e -n $(WORKERS) -m "not slow and not faults" $(ARGS)
+
+slow: $(VENV)/dev
+	$(BIN)/pytest tests --ignore=tests/e2e -n $(WORKERS) -m slow --timeout 400 $(ARGS)
 
 e2e: $(VENV)/dev
 	$(BIN)/python tests/e2e/install.py

@@ -97,7 +97,7 @@ def long_session(folder: Path) -> Path:
 def commands(folder: Path) -> list[Row]:
     """`--help` and `status` against the floor of importing click, in turns."""
     root = long_session(folder)
-    name = next((root / "_sessions").iterdir()).name
+    name = next((root / "_sessions").glob("*/_history.jsonl")).parent.name
 
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environ["PYTHONPYCACHEPREFIX"] = str(folder / "pycache")  # compiled once, as for an installed package

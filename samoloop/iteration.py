@@ -165,7 +165,7 @@ def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -
     limit = config.limits_for(phase.name, phase.iteration_seconds).total
     known = skills.offered(config.root, session.logs)
     place = prompt.Place(session.dir, session.worktree, session.branch, known, limit)
-    names = [*(state.inbox if state.retry else []), *inbox]
+    names = dict.fromkeys([*state.inbox, *inbox])
     guidance = [gates.read_text(session.logs / name) or "" for name in names]
     profile = config.phase(state.phase).profile or config.profile
     return prompt.build(

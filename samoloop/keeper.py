@@ -1,8 +1,11 @@
 """The gates of a running session: open them durably, look at them, close them by what a human wrote."""
 
+from contextlib import suppress
+
 from samoloop import gates, questions
 from samoloop.announce import Announcement, Asked
 from samoloop.announce import Kind as Said
+from samoloop.errors import SamoloopError
 from samoloop.gates import Closing, Gate, StillOpen, Verdict, Void
 from samoloop.questions import Question
 from samoloop.rules import Decision, Kind
@@ -98,7 +101,8 @@ def say_yes(worker: Worker, gate: Gate) -> None:
         if answers:
             gates.answer(session_dir, gate, answers, by="--yes")
     elif gate.kind is GateKind.PLAN_APPROVAL and isinstance(gates.examine(gate, session_dir, session_dir), StillOpen):
-        gates.decide_plan(session_dir, gate, Verdict.APPROVE, by="--yes")
+        with suppress(SamoloopError):  # no plan, or one that a person has decided half: for a person to look at
+            gates.decide_plan(session_dir, gate, Verdict.APPROVE, by="--yes")
 
 
 def wait_decision(worker: Worker, missing: str = "") -> Decision:

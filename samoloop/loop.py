@@ -67,6 +67,8 @@ def due(worker: Worker) -> Decision | None:
             return decision
     if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.DONE):
         return Decision(Kind(state.condition), state.phase, state.reason, needs=state.needs, summary=state.summary)
+    if state.condition is Condition.WAITING:
+        return Decision(Kind.WAIT, state.phase, state.reason)
     limited = limit(worker)
     if limited:
         return limited
@@ -178,7 +180,7 @@ def take_move(worker: Worker) -> None:
     """
     state = worker.state
     path = worker.session.dir / overview.FILE_NAME
-    if state.condition not in AT_REST or not state.overview_hash or file_hash(path) in (None, state.overview_hash):
+    if not state.overview_hash or file_hash(path) in (None, state.overview_hash):
         return
     target = overview.phase_line(read_text(path) or "")
     if target is None or target == state.phase:

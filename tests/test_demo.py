@@ -334,7 +334,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 
 def test_the_demo_takes_a_real_project_through_every_phase_and_asks_nobody(played):
-    (session,) = (played.root / "_sessions").iterdir()
+    (session,) = (played.root / "_sessions").glob("*/_history.jsonl")
+    session = session.parent
     journal = [json.loads(line) for line in (session / "_history.jsonl").read_text().splitlines()]
     ended = [event for event in journal if event["event"] == "ended"]
     assert [event["phase"] for event in ended] == [
@@ -346,7 +347,8 @@ def test_the_demo_takes_a_real_project_through_every_phase_and_asks_nobody(playe
 
 
 def test_the_demo_ends_by_showing_what_there_is(played):
-    (session,) = (played.root / "_sessions").iterdir()
+    (session,) = (played.root / "_sessions").glob("*/_history.jsonl")
+    session = session.parent
     for words in ("samoloop/bulk-discount", "12 tests, OK, just now", str(session), "samoloop run", "git diff main..."):
         assert words in played.said
     assert "\x1b" not in played.said

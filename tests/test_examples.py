@@ -171,6 +171,7 @@ def test_a_session_that_waits_or_blocks_ends_with_its_own_exit_code(tmp_path):
     assert "is not there: math.ceil" in performance.decision.reason and not performance.findings
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(EXAMPLES["add-feature"].missing), reason="needs node and npm")
 @pytest.mark.timeout(300)
 def test_the_answers_decide_how_a_login_works(tmp_path):

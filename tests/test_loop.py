@@ -456,3 +456,31 @@ def test_what_a_person_stops_rests_and_what_a_shutdown_stops_is_taken_up_again(b
     assert bench.run(session).kind is Kind.WAIT
     told = (session.dir / "_logs" / "001-investigation.2.prompt.md").read_text()
     assert "was interrupted" in told
+
+
+def test_a_move_by_a_person_counts_after_a_resume_too(bench):
+    session = behave(bench, "exit 9", "quality").session()
+    bench.run(session, yes=True)
+    path = session.dir / "_overview.md"
+    path.write_text(path.read_text().replace("Phase: quality", "Phase: implementation"))
+    Session(session.dir).record("resumed", by="Ann")
+    behave(bench, "next done", "quality")
+    assert bench.run(session, yes=True).kind is Kind.DONE
+    assert any(event["event"] == "moved" for event in session.journal.read())
+
+
+def test_guidance_outlives_a_child_whose_signal_could_not_be_used(bench):
+    session = behave(bench, "if [ -f once ]; then next requirements; else touch once; fi").session()
+    gates.tell(session.dir, "use sqlite", "Ann")
+    bench.run(session)
+    told = ["use sqlite" in path.read_text() for path in sorted((session.dir / "_logs").glob("*.prompt.md"))]
+    assert told == [True, True, False]
+
+
+def test_yes_waits_where_the_plan_is_gone(bench):
+    session = bench.session()
+    bench.run(session)
+    gates.answer(session.dir, Session(session.dir).state().gate, {"Q1": "A"}, "Ann")
+    bench.run(session)
+    (session.dir / "11-21-0900-plan-x.md").unlink()
+    assert bench.run(session, yes=True).kind is Kind.WAIT

@@ -53,6 +53,7 @@ def test_the_wheel_holds_prompts_skills_and_examples_and_no_tests(wheel):
     assert not [name for name in names if name.startswith(("tests", "benchmarks"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", PYTHONS)
 @pytest.mark.timeout(300)
 def test_an_installed_wheel_plays_the_demo(wheel, tmp_path, version):

@@ -106,6 +106,7 @@ def test_a_project_that_is_gone_or_broken_is_named_and_left_alone(bench, tmp_pat
     assert str(tmp_path / "gone") not in samoloop(bench.root, "projects", "list").stdout
 
 
+@pytest.mark.slow
 def test_twenty_sessions_survive_the_death_of_every_process_of_ours(bench):
     """SIGKILL of `up` and all workers, children left alive: no iteration is lost, none is done twice."""
     slow = 'sleep 0.3; echo "$SAMOLOOP_ITERATION $SAMOLOOP_PHASE" >> ledger\n'

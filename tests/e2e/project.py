@@ -88,7 +88,7 @@ class Project:
     @property
     def session(self) -> Path:
         """The folder of the only session."""
-        (folder,) = (self.root / "_sessions").iterdir()
+        (folder,) = (path for path in (self.root / "_sessions").iterdir() if path.is_dir())
         return folder
 
     def journal(self) -> list[dict[str, Any]]:

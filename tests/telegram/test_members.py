@@ -132,6 +132,7 @@ def test_a_worker_without_the_election_never_imports_the_library(phone: Phone) -
     assert out.splitlines()[2] == "True "  # flushed, and the relay still listens
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_two_hundred_answers_are_used_exactly_once_while_the_relay_is_killed(phone: Phone) -> None:
     seed = random.randrange(10**6)

@@ -64,7 +64,7 @@ class Machine:
 
     @property
     def session(self) -> Session:
-        return Session(next((self.root / "_sessions").iterdir()))
+        return Session(next((self.root / "_sessions").glob("*/_history.jsonl")).parent)
 
     def begin(self, task: Path) -> None:
         """A session whose first worker is gone at once."""
