@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from child_runs import until
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop.session import all_sessions
@@ -261,3 +262,24 @@ def test_workflow_commands(bench):
     (bench.root / ".samoloop" / "workflows").mkdir(parents=True)
     (bench.root / ".samoloop" / "workflows" / "mine.yaml").write_text("phases: [init, nowhere, done]\n")
     refused(bench.root, "workflows", "check", says="phase 'nowhere' has no file")
+
+
+def test_ceilings_are_flags_too_and_are_remembered(bench):
+    done = samoloop(bench.root, "run", "Do it", "--yes", "--max-iterations", "2")
+    assert done.returncode == 3 and "ceiling of 2 iterations" in done.stdout
+    done = samoloop(bench.root, "resume", "--yes")
+    assert done.returncode == 3 and "ceiling of 2 iterations" in done.stdout
+    assert samoloop(bench.root, "resume", "--yes", "--max-iterations", "50", "--max-time", "2h").returncode == 0
+    refused(bench.root, "run", "Do it", "--max-time", "soon", says="got 'soon'")
+
+
+def test_a_worker_in_the_background_is_told_what_resume_was_told(bench, tmp_path):
+    samoloop(bench.root, "run", "Do it", "--no-wait")
+    session = all_sessions(bench.root / "_sessions")[0]
+    use(bench, providers={n: {"command": [str(bench.child)]} for n in ("scripted", "other")})
+    assert samoloop(bench.root, "resume", "--detach", "--yes", "--provider", "other").returncode == 0
+    until(
+        lambda: json.loads(samoloop(bench.root, "status", session.name, "--json").stdout)["condition"] == "done", 30.0
+    )
+    events = [json.loads(line) for line in session.journal.path.read_text().splitlines()]
+    assert [event["provider"] for event in events if event["event"] == "started"][-1] == "other"

@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
 START_SECONDS = 10.0
 
-_REMEMBERED = ("provider", "model", "effort", "profile", "permissions")
+_CEILINGS = {"max_iterations": "iterations", "max_time": "wall", "max_cost": "cost"}
 
 
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,6 +38,9 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--effort", type=click.Choice(EFFORTS), help="How hard the model shall think."),
         click.option("--profile", help="A posture for every child: architect, developer, qa, ..."),
         click.option("--permissions", type=click.Choice(["full", "edits"]), help="What a child may do unasked."),
+        click.option("--max-iterations", type=click.IntRange(1), help="Ask a person after so many iterations."),
+        click.option("--max-time", metavar="DURATION", help="Ask a person after so much work, such as 2h."),
+        click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Ask a person after so many USD."),
         click.option("--yes", is_flag=True, help="Take suggestions and approve the plan, this time."),
         click.option("--no-wait", is_flag=True, help="Exit with 3 instead of waiting for a person or a limit."),
         click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep."),
@@ -46,6 +49,13 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def as_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, as the keys of the configuration that they stand for."""
+    given = {key: value for key, value in flags.items() if value is not None}
+    ceilings = {key: given.pop(flag) for flag, key in _CEILINGS.items() if flag in given}
+    return {**given, **({"ceilings": ceilings} if ceilings else {})}
 
 
 @click.command("run")
@@ -79,7 +89,7 @@ def run(
     no_wait: bool,
     allow_sleep: bool,
     detach: bool,
-    **flags: str | None,
+    **flags: Any,
 ) -> int:
     """Hand off a task: a branch, a worktree, and one fresh child per iteration until it is done.
 
@@ -94,9 +104,9 @@ def run(
         raise UsageError("--json goes with --dry-run; a session that runs is read with `samoloop status --json`")
     root = _root(repo, in_place)
     words = read_task(task, task_file)
-    settings = load_config(root, {**flags, "workflow": workflow})
+    settings = load_config(root, {**as_settings(flags), "workflow": workflow})
     wishes = Wishes(workflow, until, source, focus)
-    how = How(yes, no_wait, allow_sleep, detach)
+    how = How(yes, no_wait, allow_sleep, detach, flags=flags)
     found = find(settings.sessions_dir, name) if name else None
     if found and found.state().condition is not Condition.DONE:
         if words is not None:
@@ -111,7 +121,7 @@ def run(
     place = Place(root, None if in_place else base, name)
     if dry_run:
         return show_dry_run(given, place, as_json)
-    session = new_session(given, place, {key: flags[key] for key in _REMEMBERED if flags.get(key)})
+    session = new_session(given, place, as_settings(flags))
     return start(session, given.settings, how)
 
 
@@ -130,7 +140,7 @@ def resume(
     no_wait: bool,
     allow_sleep: bool,
     detach: bool,
-    **flags: str | None,
+    **flags: Any,
 ) -> int:
     """Go on with a session where it is: after a gate, a block, a stop or a crash.
 
@@ -145,11 +155,11 @@ def resume(
     if _is_over(session.state()) and not announce.is_left(session.dir):
         raise SessionError(f"{session.name} is done; its report: {session.dir / '_report.md'}")
     remembered = session.state().created.get("settings") or {}
-    settings = load_config(settings.root, {**remembered, **{key: value for key, value in flags.items() if value}})
+    settings = load_config(settings.root, {**remembered, **as_settings(flags)})
     if message:
         gates.tell(session.dir, message, speaker())
     by = None if only_work else speaker()
-    return start(session, settings, How(yes, no_wait, allow_sleep, detach, by, now))
+    return start(session, settings, How(yes, no_wait, allow_sleep, detach, by, now, flags))
 
 
 @click.command("stop")
@@ -245,7 +255,7 @@ class Place:
         return repo, repo.resolve(self.base)
 
 
-def new_session(given: Handoff, place: Place, remembered: dict[str, str | None]) -> Session:
+def new_session(given: Handoff, place: Place, remembered: dict[str, Any]) -> Session:
     """A new session folder. Everything that can be refused is refused before it is made."""
     from samoloop import launching, prepare
     from samoloop.clock import Clock
@@ -288,6 +298,7 @@ class How:
     detach: bool = False
     by: str | None = None  # the person who resumes; None resumes nothing
     now: bool = False  # try at once, whatever limit was met
+    flags: Mapping[str, Any] = field(default_factory=dict)  # what a background worker must be told again
 
 
 def start(session: Session, settings: Config, how: How) -> int:
@@ -382,6 +393,7 @@ def start_detached(session: Session, settings: Config, how: How) -> int:
     argv = [sys.executable, "-m", "samoloop", "resume", session.name, "--worker"]
     flags = {"--yes": how.yes, "--no-wait": how.no_wait, "--allow-sleep": how.allow_sleep}
     argv += [flag for flag, given in flags.items() if given]
+    argv += [f"--{name.replace('_', '-')}={value}" for name, value in how.flags.items() if value is not None]
     log = session.logs / "worker.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
