@@ -6,9 +6,12 @@ while True:
         return rest(worker, decision)
 """
 
+from contextlib import suppress
+
 from samoloop import announce, gates, keeper, overview, rules, shared_limits
 from samoloop.errors import SessionError
 from samoloop.gates import INBOX, file_hash, read_text
+from samoloop.git.worktree import WorktreeGone
 from samoloop.iteration import limited_until, step
 from samoloop.prepare import prepare
 from samoloop.report import write_report
@@ -45,9 +48,18 @@ def wake_up(worker: Worker) -> None:
     announce.remove_leftovers(worker.session.dir)
     if worker.state.prepared is None:
         prepare(worker)
+    elif not worker.state.open and not worker.state.rests:
+        clear_locks(worker)
     take_move(worker)
     if worker.state.gate:
         keeper.finish_opening(worker, worker.state.gate)
+
+
+def clear_locks(worker: Worker) -> None:
+    """Remove the index.lock of a git that was killed with its worker: no child and no person could commit there."""
+    if worker.config.commit:
+        with suppress(WorktreeGone):  # that is mended before the next child
+            worker.worktree.remove_stale_locks(worker.clock.epoch())
 
 
 def due(worker: Worker) -> Decision | None:

@@ -182,3 +182,12 @@ def test_a_finished_session_is_not_over_until_everybody_has_heard_of_it(tmp_path
     assert announce.is_left(tmp_path)
     announce.acknowledge(tmp_path, "webhook", 1)
     assert not announce.is_left(tmp_path)
+
+
+def test_a_lock_of_a_git_that_died_with_its_worker_goes_away(bench):
+    session = bench.session()
+    dies(bench, session, "decision told")
+    lock = bench.worker(session).worktree.git_dir / "index.lock"
+    lock.touch()
+    dies(bench, session, "iteration due")
+    assert not lock.exists()
