@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "telegram"))
 from bot_api import TOKEN, Message, Person, Standin
 
 from samoloop import iteration
-from samoloop.announce import Announcement, Kind, Outlets
+from samoloop.announce import Announcement, Kind
 from samoloop.courier import Courier
+from samoloop.outlets import Outlets
 from samoloop.session import Session
 
 ANN = 4711

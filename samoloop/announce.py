@@ -16,7 +16,7 @@ from typing import Any
 
 from samoloop import files
 from samoloop.files import read_plain, write_atomic
-from samoloop.outlets import Outlets as Outlets
+from samoloop.outlets import Outlets
 
 FOLDER = "_outbox"
 ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us

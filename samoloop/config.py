@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from samoloop.ceilings import Ceilings
 from samoloop.config_keys import BUILT_IN as BUILT_IN
-from samoloop.config_keys import EFFORTS as EFFORTS
 from samoloop.config_keys import KEYS, SECRETS, PhaseSettings, parse_each, parse_limits, positive_seconds
 from samoloop.errors import ConfigError
 from samoloop.outlets import Outlets, parse_outlets
 from samoloop.permissions import Permissions
 from samoloop.process.limits import Limits
-from samoloop.project import user_file as user_file
+from samoloop.project import user_file
 
 if TYPE_CHECKING:
     from samoloop.prices import Price

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from samoloop import announce
-from samoloop.announce import FOLDER, Outlets
+from samoloop.announce import FOLDER
 from samoloop.errors import ConfigError
+from samoloop.outlets import Outlets
 
 if TYPE_CHECKING:
     from samoloop.telegram.member import Member

@@ -16,7 +16,8 @@ from samoloop.config import BUILT_IN, Config
 from samoloop.errors import ConfigError, SamoloopError
 from samoloop.git.checkout import locate
 from samoloop.git.repo import Repo
-from samoloop.providers.base import Checkup, Permissions
+from samoloop.permissions import Permissions
+from samoloop.providers.base import Checkup
 from samoloop.providers.program import ask, older, version_of
 
 OLDEST_GIT = (2, 31)  # environment settings and worktree repair; tried with 2.39

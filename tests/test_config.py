@@ -10,9 +10,10 @@ import yaml
 
 from samoloop import config
 from samoloop.ceilings import Ceilings
-from samoloop.config import Config, load, state_folder, user_file
+from samoloop.config import Config, load, state_folder
 from samoloop.errors import ConfigError
 from samoloop.permissions import Permissions
+from samoloop.project import user_file
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from samoloop.announce import Announcement, Kind, Outlets, put
+from samoloop.announce import Announcement, Kind, put
 from samoloop.courier import Courier, NotDelivered, post, run_command
 from samoloop.errors import ConfigError
+from samoloop.outlets import Outlets
 
 ENVIRON = {"PATH": "/usr/bin:/bin", "TELEGRAM_BOT_TOKEN": "123456:secret-secret-secret-secret"}
 

@@ -11,9 +11,9 @@ import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop import announce, gates
-from samoloop.announce import Outlets
 from samoloop.errors import GitError
 from samoloop.git import checkpoint
+from samoloop.outlets import Outlets
 from samoloop.rules import Kind
 from samoloop.session import Session
 from samoloop.state import Condition

@@ -5,8 +5,9 @@ import pytest
 from provider_runs import follows, install, lines, only, play, request, skills
 
 from samoloop.errors import ProviderError
+from samoloop.permissions import Permissions
 from samoloop.providers import get
-from samoloop.providers.base import Denied, Failure, Permissions, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.providers.base import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.providers.claude import ClaudeReader
 
 

@@ -6,18 +6,9 @@ import pytest
 from provider_runs import install, only, request
 
 from samoloop.errors import ProviderError
+from samoloop.permissions import Permissions
 from samoloop.providers import get
-from samoloop.providers.base import (
-    Denied,
-    Failure,
-    Permissions,
-    Result,
-    Started,
-    Text,
-    Tool,
-    Trouble,
-    Usage,
-)
+from samoloop.providers.base import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
 
 
 def provider(folder: Path, command: list[str], script: str = "", **settings):

@@ -5,8 +5,9 @@ import pytest
 from provider_runs import RUNS, follows, install, only, play, request
 
 from samoloop.errors import ProviderError
+from samoloop.permissions import Permissions
 from samoloop.providers import get
-from samoloop.providers.base import Event, Failure, Permissions, Result, Started, Text, Trouble, Usage
+from samoloop.providers.base import Event, Failure, Result, Started, Text, Trouble, Usage
 from samoloop.providers.mini import MiniReader
 
 

@@ -7,7 +7,8 @@ import threading
 
 import click
 
-from samoloop.config import load, user_file
+from samoloop.config import load
+from samoloop.project import user_file
 
 
 @click.command("relay")

@@ -15,7 +15,8 @@ import click
 
 from samoloop import handoff, shared_limits
 from samoloop.cli.common import find_session, load_config, session_argument, speaker
-from samoloop.config import EFFORTS, Config
+from samoloop.config import Config
+from samoloop.config_keys import EFFORTS
 from samoloop.errors import SessionError, UsageError
 from samoloop.handoff import FOCUSES, Handoff, Wishes
 from samoloop.session import LOCK, REPORT, Session, find

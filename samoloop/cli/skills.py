@@ -10,7 +10,7 @@ import click
 
 from samoloop.cli.common import json_option, load_config, warn
 from samoloop.cli.paint import paint
-from samoloop.config import EFFORTS
+from samoloop.config_keys import EFFORTS
 from samoloop.errors import UsageError
 from samoloop.terminal.words import one_line
 

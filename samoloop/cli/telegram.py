@@ -4,7 +4,8 @@ import os
 
 import click
 
-from samoloop.config import load, user_file
+from samoloop.config import load
+from samoloop.project import user_file
 
 
 @click.group("telegram")

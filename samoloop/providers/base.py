@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from samoloop.permissions import Permissions as Permissions
+from samoloop.permissions import Permissions
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from samoloop.permissions import Permissions
 from samoloop.providers.base import (
     Checkup,
     Denied,
     Event,
     Failure,
     Launch,
-    Permissions,
     Request,
     Result,
     Started,

@@ -24,13 +24,13 @@ from collections.abc import Mapping
 from typing import cast
 
 from samoloop.errors import ProviderError
+from samoloop.permissions import Permissions
 from samoloop.providers.base import (
     Checkup,
     Denied,
     Event,
     Failure,
     Launch,
-    Permissions,
     Request,
     Result,
     Started,

@@ -10,19 +10,8 @@ from pathlib import Path
 
 from samoloop.errors import ProviderError
 from samoloop.files import read_plain
-from samoloop.providers.base import (
-    Checkup,
-    Event,
-    Failure,
-    Launch,
-    Permissions,
-    Request,
-    Result,
-    Started,
-    Text,
-    Trouble,
-    Usage,
-)
+from samoloop.permissions import Permissions
+from samoloop.providers.base import Checkup, Event, Failure, Launch, Request, Result, Started, Text, Trouble, Usage
 from samoloop.providers.program import Program, Settings, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from samoloop.errors import ProviderError
 from samoloop.files import write_atomic
+from samoloop.permissions import Permissions
 from samoloop.providers.base import (
     Checkup,
     Denied,
     Event,
     Failure,
     Launch,
-    Permissions,
     Request,
     Result,
     Started,

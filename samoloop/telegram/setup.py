@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from samoloop.config import user_file
 from samoloop.errors import ConfigError, SamoloopError, UsageError
 from samoloop.files import write_atomic
 from samoloop.process.locks import Lock, is_held
+from samoloop.project import user_file
 from samoloop.telegram import settings as config
 from samoloop.telegram.api import Api, Refused
 from samoloop.telegram.home import Home

@@ -11,7 +11,8 @@ from clis import CLIS, KEY, Cli
 from standin import Call, Fault, Kind, Say, Script, Shell, Standin, listed
 
 from samoloop import providers
-from samoloop.providers.base import Denied, Event, Failure, Permissions, Request, Result, Trouble, Usage
+from samoloop.permissions import Permissions
+from samoloop.providers.base import Denied, Event, Failure, Request, Result, Trouble, Usage
 
 PROMPT = "Read the overview, then write the signal. Päivää!"
 SIGNAL = {"status": "continue", "phase": "planning"}

@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from samoloop import announce, gates
-from samoloop.announce import Announcement, Asked, Kind, Outlets
+from samoloop.announce import Announcement, Asked, Kind
 from samoloop.gates import Closing, Gate
+from samoloop.outlets import Outlets
 from samoloop.session import LOCK, Session
 from samoloop.signals import GateKind, Signal, Status
 from samoloop.workflow import Phase, Workflow
