@@ -41,7 +41,8 @@ def main() -> int:
         print(f"\nVIOLATION in {result['case']} (seed {options.seed}), kept in {result['folder']}:")
         for problem in result["problems"]:
             print(f"  {problem}")
-    print(matrix.render(results))
+    print(matrix.render(results), end="\n\n")
+    print(matrix.render(matrix.summarized(results)))
     faults = sum(sum(result["cells"].values()) for result in results)
     print(f"{len(results)} of {len(names)} sessions, seed {options.seed}, {time.monotonic() - STARTED:.0f} s")
     print(f"violations: {sum(len(result['problems']) for result in problems)} of {faults} faults")

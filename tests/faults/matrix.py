@@ -16,8 +16,42 @@ COLUMNS = (
 )
 
 
+GROUPS = {
+    "before": "killed before an effect on the disk",
+    "after": "killed after an effect on the disk",
+    "enospc": "no space left, at each write, rename and git command",
+    "eio": "input/output error, at each of them",
+    "child begun": "killed as the child begins",
+    "child done": "killed when the child has acted and not signalled",
+    "reboot": "everything killed, another boot",
+}
+
+
+def group(row: str) -> str:
+    """The class of faults that a row belongs to."""
+    first, colon, _ = row.partition(":")
+    if first == "random":
+        return f"killed at {row}"
+    if first == "torn":
+        return row
+    if first == "every byte":
+        return "cut at every byte, decided"
+    return GROUPS.get(first, row if colon else "killed at a named point")
+
+
+def summarized(results: list[dict]) -> list[dict]:
+    """The same results with a row for each class of faults."""
+    found = []
+    for result in results:
+        cells: Counter[tuple[str, str]] = Counter()
+        for (row, column), count in result["cells"].items():
+            cells[group(row), column] += count
+        found.append({**result, "cells": cells})
+    return found
+
+
 def render(results: list[dict]) -> str:
-    """How many faults hit where; a cell with a violation carries an exclamation mark."""
+    """How many faults hit where, and whether every case of the row went well."""
     cells: Counter[tuple[str, str]] = Counter()
     broken: dict[str, bool] = defaultdict(bool)
     for result in results:
