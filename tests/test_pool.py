@@ -1,5 +1,6 @@
 """`up`: many sessions, few workers, nobody there; and everything killed in the middle."""
 
+import contextlib
 import json
 import os
 import signal
@@ -119,8 +120,9 @@ def test_twenty_sessions_survive_the_death_of_every_process_of_ours(bench):
     until(lambda: sum(any((session.dir / "_logs").glob("00*.pid")) for session in sessions) >= 4)
     until(lambda: sum(state(session).open is not None for session in sessions) >= 2)
     for pid in find(Mark("OURS", "yes"), None):
-        if b"samoloop" in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").split(b"child.sh")[0]:
-            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # it may end while we look
+            if b"samoloop" in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").split(b"child.sh")[0]:
+                os.kill(pid, signal.SIGKILL)
     first.wait()
     assert samoloop(bench.root, "up", "--once", "--jobs", "6").returncode == 0
     for session in sessions:
