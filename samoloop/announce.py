@@ -19,6 +19,7 @@ from samoloop.files import read_plain, write_atomic
 from samoloop.outlets import Outlets
 
 FOLDER = "_outbox"
+_NOTHING: tuple[Any, ...] = ("", (), [], None, 0)
 ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,8 @@ class Announcement:
 
     def as_json(self) -> dict[str, Any]:
         """What hooks receive and the outbox holds: the fields that say something."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", (), [], None, 0)}
+        given = asdict(self).items()
+        return {name: value for name, value in given if value not in _NOTHING or (name, value) == ("cost_usd", 0)}
 
 
 @dataclass(frozen=True)

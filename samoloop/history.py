@@ -25,6 +25,7 @@ def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     there.
     """
     session = worker.session
+    mended = worker.mend_worktree()
     target, record = _locate(worker, iteration)
     restored = git_rewind.restore(worker.worktree, session.dir, worker.ref, target)
     session.record(
@@ -38,6 +39,7 @@ def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     )
     worker.restore_overview()
     lines = [f"{session.name} is back at the end of iteration {iteration}, phase {session.state().phase}."]
+    lines += mended
     lines += [f"moved out of the way: {path}" for path in restored.aside]
     lines += list(restored.notes)
     return [*lines, f"What was left is kept: git log {restored.left.oid[:12]}"]
@@ -49,6 +51,7 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     sessions.check_name(name)
     if sessions.find(config.sessions_dir, name) is not None:
         raise UsageError(f"there is a session {name} already; choose another name")
+    worker.mend_worktree()
     source, record = _locate(worker, iteration)
     created = worker.state.created
     repo = Repo.find(Path(created["root"]))

@@ -82,3 +82,8 @@ def test_the_sections_problems_are_all_named() -> None:
 
 def test_a_later_versions_field_does_not_hide_an_item() -> None:
     assert announce.from_json({"kind": "done", "session": "s", "novelty": 1}).kind is Kind.DONE
+
+
+def test_no_cost_is_said_and_an_unknown_one_is_not():
+    assert Announcement(Kind.DONE, "s", cost_usd=0.0).as_json()["cost_usd"] == 0.0
+    assert "cost_usd" not in Announcement(Kind.DONE, "s").as_json()

@@ -133,3 +133,9 @@ def test_in_place_rewinds_from_its_private_repository(tmp_path):
     (config / "config.yaml").write_text(json.dumps(settings))
     run(bench, "rewind", "feature", "6")
     assert (folder / "feature.txt").read_text() == "code 6\n"
+
+
+def test_after_archive_rewind_makes_the_worktree_again(bench, session):
+    run(bench, "archive", "feature")
+    assert "was made again" in run(bench, "rewind", "feature", "5")
+    assert (session.worktree / "feature.txt").read_text() == "code 5\n"

@@ -374,7 +374,9 @@ def farewell(session: Session) -> str:
     state = session.state()
     lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
     if state.condition is Condition.DONE:
-        lines = [f"{session.name}: done. {state.summary}".rstrip(), f"  branch    {session.branch}"]
+        lines = [f"{session.name}: done. {state.summary}".rstrip()]
+        if not state.created.get("in_place"):
+            lines.append(f"  branch    {session.branch}")
     if (session.dir / REPORT).exists():
         lines.append(f"  report    {session.dir / REPORT}")
     if state.condition is not Condition.DONE:
