@@ -97,6 +97,8 @@ def watching(session_dir: Path, files: Sequence[Path]) -> Iterator[Watch]:
 
 def _observe(folders: set[Path], writer: int) -> Any:
     """A running observer that writes a byte at each change; None where watching is impossible."""
+    import logging
+
     from watchdog.events import (
         FileClosedEvent,
         FileCreatedEvent,
@@ -114,6 +116,7 @@ def _observe(folders: set[Path], writer: int) -> Any:
                 os.write(writer, b"!")
 
     changes = [FileCreatedEvent, FileModifiedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent]
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # it calls a late event after a wait an error
     observer = Observer()
     observer.daemon = True
     try:
