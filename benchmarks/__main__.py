@@ -14,8 +14,8 @@ from measure import Row
 SECTIONS = ("loop", "git", "gate", "memory", "telegram", "prompts")
 
 
-def main(names: list[str]) -> int:
-    """Run the sections and say which bounds were met; 1 where one was not."""
+def main(names: list[str]) -> None:
+    """Run the sections and say which bounds were met. A noisy machine misses some, so this is no test."""
     found: list[Row] = []
     for name in names or SECTIONS:
         folder = Path(tempfile.mkdtemp(prefix="samoloop-bench-"))
@@ -29,8 +29,7 @@ def main(names: list[str]) -> int:
         print(f"| {row.name} | {row.figure} | {row.bound} | {verdict} |")
     missed = sum(row.met is False for row in found)
     print(f"\n{missed} bounds not met" if missed else "\nall bounds met")
-    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
