@@ -9,8 +9,8 @@ from pathlib import Path
 
 from measure import Row, cpu_seconds, median, percentile, program, project
 
-from samoloop import gates
-from samoloop.session import Session, all_sessions
+from samoloop.core import gates
+from samoloop.core.session import Session, all_sessions
 
 ASKS_AGAIN = """
 cat > /dev/null

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from measure import Row, median, program, project, timed
 
-from samoloop import iteration, loop, prepare
-from samoloop.clock import Clock
-from samoloop.config import Config
+from samoloop.base.clock import Clock
+from samoloop.children import wrapper
+from samoloop.config.loading import Config
+from samoloop.core.signals import Status
+from samoloop.core.workflow import Phase, Workflow
 from samoloop.git.repo import Repo
-from samoloop.process import wrapper
-from samoloop.signals import Status
-from samoloop.worker import Worker
-from samoloop.workflow import Phase, Workflow
+from samoloop.worker import iteration, loop, prepare
+from samoloop.worker.worker import Worker
 
 SIGNAL = '{"status": "continue", "phase": "work"}'
 TINY = f"printf '{SIGNAL}' > \"$SAMOLOOP_SIGNAL\""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from measure import Row, cpu_seconds, median, program, project, resident_kb, timed
 
-from samoloop.session import Session, all_sessions
+from samoloop.core.session import Session, all_sessions
 
 LINES = "yes 'a line of output that a busy tool might print, again and again, without an end' | head -c 1000000000"
 ONE_LINE = "head -c 1000000000 /dev/zero | tr '\\0' 'x'"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from measure import Row
 
-from samoloop import config, dry_run, skills, workflow_files
+from samoloop.api import dry_run
+from samoloop.config import loading, skills, workflow_files
 
 PROMPT_BYTES = 6000
 # A session in folders of ordinary depth.
@@ -21,7 +22,7 @@ def rows(folder: Path) -> list[Row]:
 
 def _phases() -> list[Row]:
     """The largest size of each phase over the workflows that use it."""
-    settings = config.load(ROOT, {"HOME": "/home/maria"})
+    settings = loading.load(ROOT, {"HOME": "/home/maria"})
     now = datetime(2026, 11, 21, 9, 30).astimezone()
     sizes: dict[str, int] = {}
     for name in workflow_files.names(None):

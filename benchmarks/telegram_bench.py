@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "telegram"))
 
 from bot_api import TOKEN, Message, Person, Standin
 
-from samoloop import iteration
-from samoloop.announce import Announcement, Kind
-from samoloop.courier import Courier
-from samoloop.outlets import Outlets
-from samoloop.session import Session
+from samoloop.config.outlets import Outlets
+from samoloop.core.session import Session
+from samoloop.worker import iteration
+from samoloop.worker.courier import Courier
+from samoloop.worker.outbox import Announcement, Kind
 
 ANN = 4711
 TAPS = 60

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from samoloop import config_keys, starter
-from samoloop.config import Config
-from samoloop.telegram import settings as telegram
+from samoloop.config import keys, starter
+from samoloop.config import telegram_bot as telegram
+from samoloop.config.loading import Config
 
 PAGE = Path(__file__).resolve().parent / "configuration.md"
 
@@ -134,7 +134,7 @@ def _plain(words: Mapping[str, str]) -> list[tuple[str, ...]]:
 def _top_rows() -> list[tuple[str, ...]]:
     words = starter_words()
     rows: list[tuple[str, ...]] = []
-    for key in config_keys.KEYS:
+    for key in keys.KEYS:
         if key in SECTIONS:
             rows.append((f"`{key}`", "", f"see [below](#{key})"))
         else:
@@ -159,7 +159,7 @@ def limit_words() -> dict[str, str]:
 
 def _limits() -> list[tuple[str, ...]]:
     words = limit_words()
-    return [(f"`{key}`", f"`{_duration(seconds)}`", words[key]) for key, seconds in config_keys._DEFAULT_LIMITS.items()]
+    return [(f"`{key}`", f"`{_duration(seconds)}`", words[key]) for key, seconds in keys._DEFAULT_LIMITS.items()]
 
 
 def _ceilings() -> list[tuple[str, ...]]:
@@ -208,12 +208,12 @@ def read_keys() -> dict[str, set[str]]:
     from samoloop.providers import custom, program
 
     return {
-        "phases": set(config_keys._PHASE),
-        "limits": set(config_keys._LIMITS),
-        "ceilings": set(config_keys._CEILINGS),
+        "phases": set(keys._PHASE),
+        "limits": set(keys._LIMITS),
+        "ceilings": set(keys._CEILINGS),
         "telegram": set(telegram.KEYS),
-        "built-in": {*program._KEYS, *config_keys._PROVIDER},
-        "own": {*custom._KEYS, *config_keys._PROVIDER},
+        "built-in": {*program._KEYS, *keys._PROVIDER},
+        "own": {*custom._KEYS, *keys._PROVIDER},
     }
 
 

@@ -1,6 +1,6 @@
 """`python -m samoloop`, and the `samoloop` command."""
 
-from samoloop.cli import main
+from samoloop.ui.cli import main
 
 if __name__ == "__main__":
     main()

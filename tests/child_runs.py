@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from samoloop.process.child import Child, Ended, Spec
-from samoloop.process.limits import Limits
-from samoloop.process.stop import StopRequest
-from samoloop.providers.base import Event, Result, Started, Tool, Usage
+from samoloop.children.child import Child, Ended, Spec
+from samoloop.children.stop import StopRequest
+from samoloop.core.events import Event, Result, Started, Tool, Usage
+from samoloop.core.limits import Limits
 
 CHILDREN = Path(__file__).parent / "children"
 WORKER = Path(__file__).parent / "child_worker.py"

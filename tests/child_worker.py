@@ -8,7 +8,7 @@ from pathlib import Path
 
 from child_runs import Attempt
 
-from samoloop.process.processes import become_subreaper
+from samoloop.children.processes import become_subreaper
 
 become_subreaper()
 attempt = Attempt(Path(sys.argv[1]), sys.argv[2])

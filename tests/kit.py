@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samoloop import config, loop, prepare, workflow_files
-from samoloop.clock import Clock
-from samoloop.config import Config
+from samoloop.base.clock import Clock
+from samoloop.config import loading, workflow_files
+from samoloop.config.loading import Config
+from samoloop.core.journal import Event
+from samoloop.core.outcome import Collector
+from samoloop.core.rules import Decision
+from samoloop.core.session import Session
 from samoloop.git.repo import Repo
-from samoloop.journal import Event
-from samoloop.outcome import Collector
-from samoloop.rules import Decision
-from samoloop.session import Session
-from samoloop.view import Running
-from samoloop.worker import Worker, locked
+from samoloop.worker import loop, prepare
+from samoloop.worker.view import Running
+from samoloop.worker.worker import Worker, locked
 
 CHILDREN = Path(__file__).parent / "children"
 IDENTITY = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
@@ -108,7 +109,7 @@ class Bench:
 
     @property
     def config(self) -> Config:
-        base = config.load(self.root, {"HOME": os.environ["HOME"], "PATH": os.environ["PATH"]})
+        base = loading.load(self.root, {"HOME": os.environ["HOME"], "PATH": os.environ["PATH"]})
         return _with(base, self.child, self.settings)
 
     def session(self, task: str = "Add a feature", in_place: bool = False, name: str | None = None) -> Session:

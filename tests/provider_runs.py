@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from samoloop.providers.base import Event, Reader, Request
+from samoloop.core.events import Event
+from samoloop.providers.base import Reader, Request
 
 RUNS = Path(__file__).parent / "fixtures" / "providers"
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from samoloop import workflow_files
-from samoloop.session import Session
+from samoloop.config import workflow_files
+from samoloop.core.session import Session
 
 PLAN = "11-21-0930-plan-jwt.md"
 

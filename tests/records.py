@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from samoloop.journal import Event
-from samoloop.signals import GateKind, Status
-from samoloop.state import State, fold
-from samoloop.workflow import Phase, Workflow
+from samoloop.core.journal import Event
+from samoloop.core.signals import GateKind, Status
+from samoloop.core.state import State, fold
+from samoloop.core.workflow import Phase, Workflow
 
 _ALL = frozenset({Status.CONTINUE, Status.WAITING, Status.BLOCKED})
 _ASIDE = frozenset({GateKind.HUMAN_ACTION, GateKind.FILE_UPDATE})

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from samoloop import announce
-from samoloop.announce import Announcement, Asked, Kind, acknowledge, pending, put
-from samoloop.outlets import Outlets, parse_outlets
+from samoloop.config.outlets import Outlets, parse_outlets
+from samoloop.worker import outbox
+from samoloop.worker.outbox import Announcement, Asked, Kind, acknowledge, pending, put
 
 BOTH = Outlets(telegram=True, webhook="http://127.0.0.1:1/x")
 QUESTION = Asked("Q1", "Which?", "It matters.", (("A", "one"), ("B", "two")), "A - simpler")
@@ -81,7 +81,7 @@ def test_the_sections_problems_are_all_named() -> None:
 
 
 def test_a_later_versions_field_does_not_hide_an_item() -> None:
-    assert announce.from_json({"kind": "done", "session": "s", "novelty": 1}).kind is Kind.DONE
+    assert outbox.from_json({"kind": "done", "session": "s", "novelty": 1}).kind is Kind.DONE
 
 
 def test_no_cost_is_said_and_an_unknown_one_is_not():

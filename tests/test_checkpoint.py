@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, picture, write
 
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
 from samoloop.git import checkpoint
 from samoloop.git.staging import LIMIT_BYTES
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from child_runs import WORKER, Attempt, is_running, until
 
-from samoloop.errors import LockHeld, ProviderError
-from samoloop.process.child import MARKER, Child
-from samoloop.process.limits import EndedBy
-from samoloop.process.locks import Lock, is_held
-from samoloop.process.processes import Mark, find
-from samoloop.providers.base import Result, Started, Tool, Usage
+from samoloop.base.errors import LockHeld, ProviderError
+from samoloop.base.locks import Lock, is_held
+from samoloop.children.child import MARKER, Child
+from samoloop.children.processes import Mark, find
+from samoloop.core.events import Result, Started, Tool, Usage
+from samoloop.core.limits import EndedBy
 
 
 @pytest.fixture

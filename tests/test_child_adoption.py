@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from child_runs import WORKER, Attempt, is_running, until
 
-from samoloop.process.child import MARKER, Child
-from samoloop.process.limits import EndedBy
-from samoloop.process.locks import is_held
-from samoloop.process.processes import Mark, boot_id, find, session_of
-from samoloop.providers.base import Result, Started
+from samoloop.base.locks import is_held
+from samoloop.children.child import MARKER, Child
+from samoloop.children.processes import Mark, boot_id, find, session_of
+from samoloop.core.events import Result, Started
+from samoloop.core.limits import EndedBy
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from child_runs import until
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop.session import all_sessions
+from samoloop.core.session import all_sessions
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_detach_lets_the_terminal_go_and_status_and_stop_find_the_worker(bench, 
     session = all_sessions(bench.root / "_sessions")[0]
     import time
 
-    from samoloop.process.locks import is_held
+    from samoloop.base.locks import is_held
 
     deadline = time.monotonic() + 20
     while is_held(session.dir / "_lock"):

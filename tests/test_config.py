@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from samoloop import config
-from samoloop.ceilings import Ceilings
-from samoloop.config import Config, load, state_folder
-from samoloop.errors import ConfigError
-from samoloop.permissions import Permissions
-from samoloop.project import user_file
+from samoloop.base.errors import ConfigError
+from samoloop.config import loading
+from samoloop.config.loading import Config, load, state_folder
+from samoloop.config.project import user_file
+from samoloop.core.ceilings import Ceilings
+from samoloop.core.permissions import Permissions
 
 
 @pytest.fixture
@@ -368,4 +368,4 @@ def test_a_person_may_configure_phases_of_other_projects(root: Path, home: Path)
 
 
 def test_the_names_of_the_files_are_the_documented_ones() -> None:
-    assert (config.FILE_NAME, config.LEGACY_NAME) == (".samoloop.yaml", ".samocode")
+    assert (loading.FILE_NAME, loading.LEGACY_NAME) == (".samoloop.yaml", ".samocode")

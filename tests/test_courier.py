@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from samoloop.announce import Announcement, Kind, put
-from samoloop.courier import Courier, NotDelivered, post, run_command
-from samoloop.errors import ConfigError
-from samoloop.outlets import Outlets
+from samoloop.base.errors import ConfigError
+from samoloop.config.outlets import Outlets
+from samoloop.worker.courier import Courier, NotDelivered, post, run_command
+from samoloop.worker.outbox import Announcement, Kind, put
 
 ENVIRON = {"PATH": "/usr/bin:/bin", "TELEGRAM_BOT_TOKEN": "123456:secret-secret-secret-secret"}
 

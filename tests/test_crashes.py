@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop import announce, gates
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
+from samoloop.config.outlets import Outlets
+from samoloop.core import gates
+from samoloop.core.rules import Kind
+from samoloop.core.session import Session
+from samoloop.core.state import Condition
 from samoloop.git import checkpoint
-from samoloop.outlets import Outlets
-from samoloop.rules import Kind
-from samoloop.session import Session
-from samoloop.state import Condition
-from samoloop.unattended import pool
+from samoloop.queue import pool
+from samoloop.worker import outbox
 
 
 class Died(BaseException):
@@ -136,7 +137,7 @@ def test_a_person_who_saves_while_the_gate_opens_is_not_overwritten(bench):
     bench.run(session)
     gate = Session(session.dir).state().gate
     program = (
-        "import sys, time; from pathlib import Path; from samoloop import gates\n"
+        "import sys, time; from pathlib import Path; from samoloop.core import gates\n"
         "with gates.changing(Path(sys.argv[1])):\n"
         "    print('held', flush=True); time.sleep(0.2); Path(sys.argv[1], '_qa.md').write_text('by a person')\n"
     )
@@ -170,18 +171,18 @@ def test_what_a_dead_reader_left_half_written_goes_away_with_its_next_start(tmp_
     folder.mkdir()
     for reader in ("command", "telegram"):
         (folder / f".{reader}.cursor.abcdefgh.tmp").touch()
-    announce.remove_leftovers(tmp_path, "command.cursor")
+    outbox.remove_leftovers(tmp_path, "command.cursor")
     assert [path.name for path in folder.iterdir()] == [".telegram.cursor.abcdefgh.tmp"]
 
 
 def test_a_finished_session_is_not_over_until_everybody_has_heard_of_it(tmp_path):
-    assert not announce.is_left(tmp_path)
+    assert not outbox.is_left(tmp_path)
     outlets = Outlets(command=("true",), webhook="http://127.0.0.1:9/x")
-    announce.put(tmp_path, announce.Announcement(announce.Kind.DONE, "s"), outlets)
-    announce.acknowledge(tmp_path, "command", 1)
-    assert announce.is_left(tmp_path)
-    announce.acknowledge(tmp_path, "webhook", 1)
-    assert not announce.is_left(tmp_path)
+    outbox.put(tmp_path, outbox.Announcement(outbox.Kind.DONE, "s"), outlets)
+    outbox.acknowledge(tmp_path, "command", 1)
+    assert outbox.is_left(tmp_path)
+    outbox.acknowledge(tmp_path, "webhook", 1)
+    assert not outbox.is_left(tmp_path)
 
 
 def test_a_lock_of_a_git_that_died_with_its_worker_goes_away(bench):

@@ -15,21 +15,22 @@ from pathlib import Path
 import pytest
 from kit import git, make_repo, samoloop
 
-from samoloop import examples, questions, signals
-from samoloop.demo import notes, play
+from samoloop.base.errors import ProviderError
+from samoloop.core import questions, signals
+from samoloop.core.events import Result, Started, Text, Tool, Usage
+from samoloop.core.rules import Kind
+from samoloop.core.session import Session
+from samoloop.core.signals import GateKind, Signal
+from samoloop.core.state import Condition
+from samoloop.demo import examples, notes, play
 from samoloop.demo.answers import understood
 from samoloop.demo.child import main
 from samoloop.demo.commands import Ran
 from samoloop.demo.scenario import Option, Question, load
 from samoloop.demo.visit import CannotGoOn
-from samoloop.errors import ProviderError
-from samoloop.providers.base import Request, Result, Started, Text, Tool, Usage
+from samoloop.providers.base import Request
 from samoloop.providers.demo import DemoProvider, DemoReader
-from samoloop.rules import Kind
-from samoloop.session import Session
-from samoloop.signals import GateKind, Signal
-from samoloop.state import Condition
-from samoloop.terminal.screen import open_view
+from samoloop.ui.terminal.screen import open_view
 
 # --- one visit ---
 

@@ -12,19 +12,21 @@ from types import ModuleType
 import click
 import pytest
 
-from samoloop import config, overview, profiles, providers, skills, workflow_files
-from samoloop.announce import FOLDER as OUTBOX
-from samoloop.cli import cli
-from samoloop.errors import SamoloopError
-from samoloop.gates import ACTION, APPROVAL, INBOX, WAKE
-from samoloop.journal import FILE_NAME as JOURNAL
-from samoloop.questions import FILE_NAME as QUESTIONS
-from samoloop.rules import EXIT_CODES
-from samoloop.session import CHILD_LOCK, LOCK, LOGS, REPORT
-from samoloop.signals import FILE_NAME as SIGNAL
-from samoloop.signals import GateKind, Signal, Status, parse
-from samoloop.telegram import settings as telegram
-from samoloop.telegram.commands import MENU
+from samoloop import providers
+from samoloop.base.errors import SamoloopError
+from samoloop.config import loading, profiles, skills, workflow_files
+from samoloop.config import telegram_bot as telegram
+from samoloop.core import overview
+from samoloop.core.gates import ACTION, APPROVAL, INBOX, WAKE
+from samoloop.core.journal import FILE_NAME as JOURNAL
+from samoloop.core.questions import FILE_NAME as QUESTIONS
+from samoloop.core.rules import EXIT_CODES
+from samoloop.core.session import CHILD_LOCK, LOCK, LOGS, REPORT
+from samoloop.core.signals import FILE_NAME as SIGNAL
+from samoloop.core.signals import GateKind, Signal, Status, parse
+from samoloop.ui.cli import cli
+from samoloop.ui.telegram.commands import MENU
+from samoloop.worker.outbox import FOLDER as OUTBOX
 
 ROOT = Path(__file__).resolve().parent.parent
 USER_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -172,7 +174,7 @@ def test_each_yaml_block_is_a_file_that_can_be_used(page: str, file: str, block:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(block, encoding="utf-8")
     environ = {"HOME": str(tmp_path / "home")}
-    found = config.load(tmp_path, environ)
+    found = loading.load(tmp_path, environ)
     for provider in found.providers:
         providers.get(provider, found.provider_settings(provider), environ)
     if found.telegram:
@@ -269,12 +271,12 @@ VARIABLES = {
 def test_each_variable_of_the_page_is_read(tmp_path: Path) -> None:
     assert {word for row in rows("docs/configuration.md", "variable") for word in coded(row[0])} == set(VARIABLES)
     environ = {"HOME": str(tmp_path)}
-    plain = config.load(tmp_path, environ)
+    plain = loading.load(tmp_path, environ)
     for variable, value in VARIABLES.items():
         if variable.startswith("TELEGRAM_"):
             assert telegram.parse({}, VARIABLES)[0] != telegram.parse({}, {**VARIABLES, variable: ""})[0]
         else:
-            assert config.load(tmp_path, {**environ, variable: value}) != plain, variable
+            assert loading.load(tmp_path, {**environ, variable: value}) != plain, variable
 
 
 # --- files and signals ------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from kit import git, make_repo, samoloop
 
-from samoloop import config
-from samoloop.doctor import Level, examine, file_system
+from samoloop.api.doctor import Level, examine, file_system
+from samoloop.config import loading
 
 CLAUDE = """#!/bin/sh
 case "$*" in
@@ -25,7 +25,7 @@ def repo(tmp_path: Path) -> Path:
 
 
 def settings(repo: Path, text: str) -> None:
-    (repo / config.FILE_NAME).write_text(text)
+    (repo / loading.FILE_NAME).write_text(text)
 
 
 def claude(folder: Path, logged_in: str) -> dict[str, str]:

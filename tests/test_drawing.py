@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from records import SMALL
 
-from samoloop import workflow_files
-from samoloop.terminal.drawing import mermaid, text
+from samoloop.config import workflow_files
+from samoloop.ui.terminal.drawing import mermaid, text
 
 
 def test_a_terminal_sees_order_gates_limits_and_extra_edges() -> None:

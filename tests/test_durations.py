@@ -2,7 +2,7 @@
 
 import pytest
 
-from samoloop.durations import format_seconds, parse_seconds
+from samoloop.base.durations import format_seconds, parse_seconds
 
 
 @pytest.mark.parametrize(

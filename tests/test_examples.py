@@ -8,18 +8,19 @@ import pytest
 from click.testing import CliRunner, Result
 from kit import git
 
-from samoloop import examples, gates, workflow_files
-from samoloop.cli import example as cli_example
-from samoloop.demo import play
+from samoloop.base.errors import UsageError
+from samoloop.config import workflow_files
+from samoloop.core import gates
+from samoloop.core.rules import Kind
+from samoloop.core.session import Session
+from samoloop.demo import examples, play
 from samoloop.demo.commands import run
+from samoloop.demo.examples import Example
+from samoloop.demo.judge import Finding, judge
+from samoloop.demo.rehearsal import Performance, rehearse
 from samoloop.demo.scenario import load
-from samoloop.errors import UsageError
-from samoloop.examples import Example
-from samoloop.judge import Finding, judge
-from samoloop.rehearsal import Performance, rehearse
-from samoloop.rules import Kind
-from samoloop.session import Session
-from samoloop.terminal.screen import open_view
+from samoloop.ui.cli import example as cli_example
+from samoloop.ui.terminal.screen import open_view
 
 EXAMPLES = {example.name: example for example in examples.available()}
 OFFLINE = sorted(name for name, example in EXAMPLES.items() if not example.needs)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from samoloop.files import read_plain, sha256, write_atomic
+from samoloop.base.files import read_plain, sha256, write_atomic
 
 
 def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:

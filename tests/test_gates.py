@@ -13,11 +13,11 @@ from arbitrary import PROPERTY, nasty_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samoloop import gates, questions
-from samoloop.errors import SessionError, UsageError
-from samoloop.files import sha256
-from samoloop.gates import Closing, Gate, StillOpen, Verdict, Void, examine
-from samoloop.signals import BadSignal, GateKind, Signal, Status
+from samoloop.base.errors import SessionError, UsageError
+from samoloop.base.files import sha256
+from samoloop.core import gates, questions
+from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void, examine
+from samoloop.core.signals import BadSignal, GateKind, Signal, Status
 
 PLAN = "11-21-0930-plan-jwt.md"
 QA = """\
@@ -455,7 +455,7 @@ def test_without_that_gate_there_is_nothing_to_answer(session_dir: Path) -> None
 ANSWER_ONE = """
 import json, sys
 from pathlib import Path
-from samoloop import gates
+from samoloop.core import gates
 folder, gate, id = sys.argv[1:]
 sys.stdin.read()
 gates.answer(Path(folder), gates.Gate.from_json(json.loads(gate)), {id: f"answer of {id}"}, "ada")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from git_scene import git, isolate, new_repository
 
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
 from samoloop.git.calls import Git, environment, is_oid
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, write
 
+from samoloop.base.locks import Lock
 from samoloop.git import checkpoint
 from samoloop.git.commit import commit
 from samoloop.git.repo import Repo
 from samoloop.git.rewind import restore
 from samoloop.git.worktree import Worktree
-from samoloop.process.locks import Lock
 
 KILLS = int(os.environ.get("SAMOLOOP_TEST_KILLS", "4"))
 WORKER = """
@@ -24,7 +24,7 @@ import os, sys, time
 from pathlib import Path
 from samoloop.git import checkpoint, rewind
 from samoloop.git.commit import commit
-from samoloop.process.locks import Lock
+from samoloop.base.locks import Lock
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree
 what, root, session, base = sys.argv[1:]

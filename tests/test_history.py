@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop.process.locks import Lock
-from samoloop.session import CHILD_LOCK, Session
-from samoloop.state import Condition
+from samoloop.base.locks import Lock
+from samoloop.core.session import CHILD_LOCK, Session
+from samoloop.core.state import Condition
 
 COMMITS = """
 case $SAMOLOOP_PHASE in

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from kit import make_repo, samoloop
 
-from samoloop import config, config_keys, starter
-from samoloop.config import Config
-from samoloop.errors import UsageError
+from samoloop.base.errors import UsageError
+from samoloop.config import keys, loading, starter
+from samoloop.config.loading import Config
 
 
 def without_comment_marks(text: str) -> str:
@@ -19,14 +19,14 @@ def without_comment_marks(text: str) -> str:
 
 
 def load(root: Path, text: str) -> Config:
-    (root / config.FILE_NAME).write_text(text)
-    return config.load(root, {"HOME": str(root)})
+    (root / loading.FILE_NAME).write_text(text)
+    return loading.load(root, {"HOME": str(root)})
 
 
 def test_the_file_as_written_sets_nothing_but_the_provider(tmp_path: Path) -> None:
     assert yaml.safe_load(starter.text("codex")) == {"provider": "codex"}
     found = load(tmp_path, starter.text("codex"))
-    defaults = config.load(tmp_path / "none", {"HOME": str(tmp_path)}, {"provider": "codex"})
+    defaults = loading.load(tmp_path / "none", {"HOME": str(tmp_path)}, {"provider": "codex"})
     known = {key: value for key, value in vars(found).items() if key not in ("root", "sources")}
     assert known == {key: value for key, value in vars(defaults).items() if key not in ("root", "sources")}
 
@@ -34,7 +34,7 @@ def test_the_file_as_written_sets_nothing_but_the_provider(tmp_path: Path) -> No
 def test_every_known_key_is_shown_and_can_be_set(tmp_path: Path) -> None:
     text = without_comment_marks(starter.text("claude"))
     shown: dict[str, Any] = yaml.safe_load(text)
-    assert set(shown) == set(config_keys.KEYS) - set(config._PERSONAL)
+    assert set(shown) == set(keys.KEYS) - set(loading._PERSONAL)
     load(tmp_path, text)
 
 
@@ -42,23 +42,23 @@ def test_what_is_no_example_is_the_default(tmp_path: Path) -> None:
     text = without_comment_marks(starter.text("claude"))
     examples = set(re.findall(r"^(\w+):.*# example", text, flags=re.MULTILINE))
     found = load(tmp_path, text)
-    defaults = config.load(tmp_path / "none", {"HOME": str(tmp_path)})
+    defaults = loading.load(tmp_path / "none", {"HOME": str(tmp_path)})
     assert examples == {"model", "effort", "profile", "setup", "phases", "providers", "announce"}
-    for key in set(config_keys.KEYS) - set(config._PERSONAL) - examples:
+    for key in set(keys.KEYS) - set(loading._PERSONAL) - examples:
         assert getattr(found, key) == getattr(defaults, key), key
 
 
 def test_every_key_of_a_phase_is_named() -> None:
     words = re.search(r"the keys are ([^;]*?)\.", starter.text("claude").replace("\n## ", " "))
     assert words is not None
-    assert set(re.findall(r"\w+", words[1])) - {"and"} == set(config_keys._PHASE)
+    assert set(re.findall(r"\w+", words[1])) - {"and"} == set(keys._PHASE)
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
-    (tmp_path / config.FILE_NAME).write_text("provider: mini\n")
+    (tmp_path / loading.FILE_NAME).write_text("provider: mini\n")
     with pytest.raises(UsageError, match="is there already"):
         starter.write(tmp_path, "claude")
-    assert (tmp_path / config.FILE_NAME).read_text() == "provider: mini\n"
+    assert (tmp_path / loading.FILE_NAME).read_text() == "provider: mini\n"
 
 
 def test_init_in_a_subfolder_writes_to_the_checkout_and_names_the_next_step(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_init_in_a_subfolder_writes_to_the_checkout_and_names_the_next_step(tmp_
     (repo / "src").mkdir()
     done = samoloop(repo / "src", "init", "--provider", "demo")
     assert done.returncode == 0, done.stderr
-    assert yaml.safe_load((repo / config.FILE_NAME).read_text()) == {"provider": "demo"}
+    assert yaml.safe_load((repo / loading.FILE_NAME).read_text()) == {"provider": "demo"}
     assert "samoloop doctor" in done.stdout
     again = samoloop(repo, "init")
     assert again.returncode == 2

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from samoloop.errors import SessionError
-from samoloop.journal import FILE_NAME, Journal, moment, timestamp
+from samoloop.base.errors import SessionError
+from samoloop.core.journal import FILE_NAME, Journal, moment, timestamp
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -146,7 +146,7 @@ def test_a_line_that_is_no_record_is_damage(path: Path, value: bytes) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from samoloop.journal import Journal
+from samoloop.core.journal import Journal
 path = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, -1))

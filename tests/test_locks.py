@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from child_runs import until
 
-from samoloop.errors import LockHeld
-from samoloop.process.locks import Lock, holders, is_held
+from samoloop.base.errors import LockHeld
+from samoloop.base.locks import Lock, holders, is_held
 
 
 @pytest.fixture

@@ -19,18 +19,18 @@ import recorded
 from click.testing import CliRunner
 from kit import Bench, git, make_repo, samoloop, script
 
-from samoloop.cli import cli
-from samoloop.clock import Clock
-from samoloop.errors import SessionError
-from samoloop.iteration import begin
-from samoloop.journal import timestamp
-from samoloop.preview import preview
-from samoloop.process.locks import Lock
-from samoloop.session import CHILD_LOCK, LOCK, Session
-from samoloop.terminal import log_reading
-from samoloop.terminal.log_output import Raw
-from samoloop.terminal.standing import row, standing
-from samoloop.worker import Worker, locked
+from samoloop.api import logs
+from samoloop.api.preview import preview
+from samoloop.api.standing import row, standing
+from samoloop.base.clock import Clock
+from samoloop.base.errors import SessionError
+from samoloop.base.locks import Lock
+from samoloop.core.journal import timestamp
+from samoloop.core.session import CHILD_LOCK, LOCK, Session
+from samoloop.ui.cli import cli
+from samoloop.ui.terminal.log_output import Raw
+from samoloop.worker.iteration import begin
+from samoloop.worker.worker import Worker, locked
 
 PATIENCE_SECONDS = 20
 
@@ -294,7 +294,7 @@ def test_raw_is_byte_for_byte(session: Session) -> None:
 def test_raw_on_a_terminal_cannot_act_on_it() -> None:
     written: list[bytes] = []
     raw = Raw(written.append, terminal=True)
-    raw.begin(log_reading.Attempt({}, None, "", Path()))
+    raw.begin(logs.Attempt({}, None, "", Path()))
     raw.data(b"\x1b]0;x\x07 \xe2")
     raw.data(b"\x96\xb8\n")
     assert b"".join(written).decode() == "␛]0;x␇ ▸\n"
@@ -303,7 +303,7 @@ def test_raw_on_a_terminal_cannot_act_on_it() -> None:
 def log_with_memory(session: Session, iteration: int) -> tuple[str, int]:
     """What `log` prints, and how much memory it took, in MB."""
     code = (
-        "import resource, sys; from samoloop.cli import cli;"
+        "import resource, sys; from samoloop.ui.cli import cli;"
         f"cli.main(['log', '-n', '{iteration}'], standalone_mode=False);"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)"
     )
@@ -456,7 +456,7 @@ class Noon(Clock):
 def prepared(bench: Bench) -> Session:
     session = bench.session()
     with locked(session):
-        from samoloop.prepare import prepare
+        from samoloop.worker.prepare import prepare
 
         prepare(bench.worker(session))
     return Session(session.dir)
@@ -553,7 +553,7 @@ def test_prompt_of_a_session_that_is_done_is_refused(session: Session, bench: Be
 
 def test_looking_loads_nothing_heavy(session: Session) -> None:
     code = (
-        "import sys; from samoloop.cli import cli; cli.main(['status'], standalone_mode=False);"
+        "import sys; from samoloop.ui.cli import cli; cli.main(['status'], standalone_mode=False);"
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'rich', 'yaml', 'telegram', 'watchdog', 'asyncio'}))"
     )
     done = subprocess.run(

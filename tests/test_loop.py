@@ -11,13 +11,13 @@ import pytest
 from child_runs import until
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop import gates
-from samoloop.errors import LockHeld, SessionError
-from samoloop.gates import Verdict
-from samoloop.rules import Kind
-from samoloop.session import Session
-from samoloop.state import Condition
-from samoloop.worker import locked
+from samoloop.base.errors import LockHeld, SessionError
+from samoloop.core import gates
+from samoloop.core.gates import Verdict
+from samoloop.core.rules import Kind
+from samoloop.core.session import Session
+from samoloop.core.state import Condition
+from samoloop.worker.worker import locked
 
 
 @pytest.fixture

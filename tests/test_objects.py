@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from git_scene import git, isolate, write
 
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
 from samoloop.git.objects import Objects
 
 

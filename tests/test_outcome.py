@@ -2,9 +2,9 @@
 
 import pytest
 
-from samoloop.outcome import Collector, Outcome, strongest
-from samoloop.process.limits import EndedBy
-from samoloop.providers.base import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.limits import EndedBy
+from samoloop.core.outcome import Collector, Outcome, strongest
 
 
 def collected(*events: Event) -> Collector:

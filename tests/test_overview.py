@@ -5,7 +5,7 @@ from arbitrary import PROPERTY, nasty_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samoloop.overview import phase_line, skeleton, with_worker_lines
+from samoloop.core.overview import phase_line, skeleton, with_worker_lines
 
 SKELETON = """\
 # Add login

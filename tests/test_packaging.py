@@ -45,7 +45,7 @@ def test_the_wheel_holds_prompts_skills_and_examples_and_no_tests(wheel):
         "samoloop/phase_prompts/protocol.md",
         "samoloop/phase_prompts/workflows/feature.yaml",
         "samoloop/skills/dive/SKILL.md",
-        "samoloop/signal.schema.json",
+        "samoloop/core/signal.schema.json",
         "samoloop/py.typed",
     ):
         assert wanted in names

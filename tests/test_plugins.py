@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import samoloop
-from samoloop import skills
+from samoloop.config import skills
 
 ROOT = Path(__file__).parent.parent
 MANIFESTS = (

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop import gates
-from samoloop.process.processes import Mark, find
-from samoloop.session import Session
-from samoloop.state import Condition
-from samoloop.unattended import projects, service
+from samoloop.children.processes import Mark, find
+from samoloop.config import projects
+from samoloop.core import gates
+from samoloop.core.session import Session
+from samoloop.core.state import Condition
+from samoloop.queue import service
 
 
 def until(condition: Callable[[], bool], seconds: float = 40.0) -> None:
@@ -85,8 +86,8 @@ def test_up_leaves_blocked_and_stopped_sessions_to_a_human(bench):
 
 
 def test_two_ups_do_not_run_beside_each_other(bench):
-    from samoloop.config import state_folder
-    from samoloop.process.locks import Lock
+    from samoloop.base.locks import Lock
+    from samoloop.config.loading import state_folder
 
     folder = state_folder(os.environ)
     with Lock.take(folder / "up.lock", 1.0, "x"):

@@ -14,7 +14,8 @@ from uuid import uuid4
 import pytest
 from child_runs import is_running, until
 
-from samoloop.process.processes import (
+from samoloop.base.proc import started_ticks
+from samoloop.children.processes import (
     ExitWatch,
     Mark,
     boot_id,
@@ -22,7 +23,6 @@ from samoloop.process.processes import (
     cpu_seconds,
     find,
     session_of,
-    started_ticks,
     sweep,
 )
 
@@ -183,7 +183,8 @@ class TestSweep:
     def test_what_cannot_be_ended_is_named(self, start):
         process = start("sleep", "1000")
         code = (
-            "import os; from samoloop.process.processes import *; os.setuid(65534); print(sweep(lambda: {PID}, 0).left)"
+            "import os; from samoloop.children.processes import sweep; "
+            "os.setuid(65534); print(sweep(lambda: {PID}, 0).left)"
         )
         command = [sys.executable, "-c", code.replace("PID", str(process.pid))]
         assert subprocess.run(command, capture_output=True, text=True).stdout == f"({process.pid},)\n"
@@ -194,7 +195,7 @@ class TestSubreaper:
     """In a process of its own: what was inherited would stay with the test run."""
 
     def run(self, script: str) -> str:
-        head = "import os, subprocess, sys, time\nfrom samoloop.process.processes import *\nbecome_subreaper()\n"
+        head = "import os, subprocess, sys, time\nfrom samoloop.children.processes import *\nbecome_subreaper()\n"
         code = f"{head}{script}"
         return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
@@ -235,7 +236,7 @@ known.returncode = 0
 
 def test_becoming_a_subreaper_inherits_orphans():
     code = (
-        "import subprocess; from samoloop.process.processes import *; become_subreaper();"
+        "import subprocess; from samoloop.children.processes import *; become_subreaper();"
         "pid = int(subprocess.run(['sh', '-c', 'sleep 1000 >&2 & echo $!'], stdout=-1).stdout);"
         "print(pid in children()); subprocess.run(['kill', str(pid)])"
     )

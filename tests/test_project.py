@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from samoloop.project import find_root
+from samoloop.config.project import find_root
 
 
 def git(folder: Path, *args: str) -> None:

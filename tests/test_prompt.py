@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from records import SMALL, closed, created, ended, event, in_phase, opened, prepared, started, state_of, waited, went
 
-from samoloop import workflow_files
-from samoloop.prompt import INLINE_BYTES, Place, Prompt, build
-from samoloop.signals import GateKind
-from samoloop.state import State, fold
-from samoloop.workflow import Workflow
+from samoloop.config import workflow_files
+from samoloop.core.signals import GateKind
+from samoloop.core.state import State, fold
+from samoloop.core.workflow import Workflow
+from samoloop.worker.prompt import INLINE_BYTES, Place, Prompt, build
 
 FIXED_BYTES = 6000
 SESSION_DIR = Path(

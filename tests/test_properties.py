@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from records import SMALL, T0, created, prepared
 
-from samoloop import workflow_files
-from samoloop.gates import Gate
-from samoloop.journal import Event
-from samoloop.next_steps import next_steps
-from samoloop.outcome import Outcome
-from samoloop.process.limits import EndedBy
-from samoloop.providers.base import Denied, Failure, Result, Trouble
-from samoloop.rules import Ceilings, Decision, ceiling, decide, judge
-from samoloop.signals import BadSignal, GateKind, Signal, parse
-from samoloop.state import AT_REST, Condition, State, apply, fold
-from samoloop.workflow import Workflow
+from samoloop.config import workflow_files
+from samoloop.core.events import Denied, Failure, Result, Trouble
+from samoloop.core.gates import Gate
+from samoloop.core.journal import Event
+from samoloop.core.limits import EndedBy
+from samoloop.core.next_steps import next_steps
+from samoloop.core.outcome import Outcome
+from samoloop.core.rules import Ceilings, Decision, ceiling, decide, judge
+from samoloop.core.signals import BadSignal, GateKind, Signal, parse
+from samoloop.core.state import AT_REST, Condition, State, apply, fold
+from samoloop.core.workflow import Workflow
 
 SHIPPED = {name: workflow_files.load(name, None) for name in workflow_files.names(None)}
 WORKFLOWS = {"small": SMALL, **SHIPPED}

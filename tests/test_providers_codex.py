@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from provider_runs import RUNS, follows, install, lines, only, play, request
 
-from samoloop.permissions import Permissions
+from samoloop.core.events import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.permissions import Permissions
 from samoloop.providers import get
-from samoloop.providers.base import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.providers.codex import CodexReader
 from samoloop.providers.codex_errors import failure_of
 

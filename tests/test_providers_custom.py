@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from provider_runs import install, only, request
 
-from samoloop.errors import ProviderError
-from samoloop.permissions import Permissions
+from samoloop.base.errors import ProviderError
+from samoloop.core.events import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.permissions import Permissions
 from samoloop.providers import get
-from samoloop.providers.base import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
 
 
 def provider(folder: Path, command: list[str], script: str = "", **settings):

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from provider_runs import RUNS, follows, install, only, play, request
 
-from samoloop.errors import ProviderError
-from samoloop.permissions import Permissions
+from samoloop.base.errors import ProviderError
+from samoloop.core.events import Event, Failure, Result, Started, Text, Trouble, Usage
+from samoloop.core.permissions import Permissions
 from samoloop.providers import get
-from samoloop.providers.base import Event, Failure, Result, Started, Text, Trouble, Usage
 from samoloop.providers.mini import MiniReader
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from provider_runs import follows, install, lines, only, play, request, skills
 
-from samoloop.permissions import Permissions
+from samoloop.core.events import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.permissions import Permissions
 from samoloop.providers import get
-from samoloop.providers.base import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.providers.opencode import OpencodeReader
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from samoloop.providers.base import Trouble
+from samoloop.core.events import Trouble
 from samoloop.providers.reading import (
     amount,
     count,

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from samoloop.errors import ProviderError
+from samoloop.base.errors import ProviderError
 from samoloop.providers import NAMES, get
 
 

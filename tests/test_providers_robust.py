@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from provider_runs import RUNS
 
-from samoloop.providers.base import Denied, Failure, Reader, Result, Started, Text, Tool, Usage
+from samoloop.core.events import Denied, Failure, Result, Started, Text, Tool, Usage
+from samoloop.providers.base import Reader
 from samoloop.providers.claude import ClaudeReader
 from samoloop.providers.codex import CodexReader
 from samoloop.providers.custom import CustomReader

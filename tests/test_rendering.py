@@ -8,10 +8,11 @@ import pytest
 import recorded
 
 from samoloop import providers
-from samoloop.providers.base import Denied, Event, Failure, Request, Result, Started, Text, Tool, Trouble, Usage
-from samoloop.terminal.endings import ended_line, follows, oddities
-from samoloop.terminal.rendering import Renderer, event_json, head_line, read_line
-from samoloop.terminal.words import age, clock_time, count, one_line, printable, resumes
+from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.providers.base import Request
+from samoloop.ui.terminal.endings import ended_line, follows, oddities
+from samoloop.ui.terminal.rendering import Renderer, event_json, head_line, read_line
+from samoloop.ui.terminal.words import age, clock_time, count, one_line, printable, resumes
 
 FIXTURES = Path(__file__).parent / "fixtures" / "providers"
 

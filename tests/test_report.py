@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from records import T0, closed, created, ended, event, in_phase, opened, prepared, started, waited, went
 
-from samoloop.journal import Event
-from samoloop.report import money, render, tail, tokens
-from samoloop.session import Session
-from samoloop.state import Totals, fold
+from samoloop.core.journal import Event
+from samoloop.core.session import Session
+from samoloop.core.state import Totals, fold
+from samoloop.worker.report import money, render, tail, tokens
 
 
 def report(tmp_path: Path, *parts: Event | list[Event], diff_stat: str = "", **more: Any) -> str:

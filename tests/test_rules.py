@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from records import SMALL, T0, closed, ended, event, in_phase, opened, started, state_of, waited, went
 
-from samoloop.ceilings import Ceilings
-from samoloop.ceilings import shares as ceiling_shares
-from samoloop.journal import Event
-from samoloop.outcome import Outcome
-from samoloop.process.limits import EndedBy
-from samoloop.providers.base import Denied, Failure, Result, Trouble
-from samoloop.rules import EXIT_CODES, Decision, Kind, ceiling, decide, judge
-from samoloop.signals import BadSignal, GateKind, Signal, Status
-from samoloop.state import State
-from samoloop.workflow import Phase, Workflow
+from samoloop.core.ceilings import Ceilings
+from samoloop.core.ceilings import shares as ceiling_shares
+from samoloop.core.events import Denied, Failure, Result, Trouble
+from samoloop.core.journal import Event
+from samoloop.core.limits import EndedBy
+from samoloop.core.outcome import Outcome
+from samoloop.core.rules import EXIT_CODES, Decision, Kind, ceiling, decide, judge
+from samoloop.core.signals import BadSignal, GateKind, Signal, Status
+from samoloop.core.state import State
+from samoloop.core.workflow import Phase, Workflow
 
 FINE = Outcome(at=T0)
 NO_SIGNAL = BadSignal("no _signal.json was written")

@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 import recorded
 
-from samoloop.outcome import Collector
-from samoloop.process.stop import StopRequest
-from samoloop.providers.base import Text, Tool, Usage
-from samoloop.rules import Decision, Kind
-from samoloop.session import Session
-from samoloop.signals import GateKind
-from samoloop.terminal.screen import Plain, Screen, open_view
-from samoloop.view import Running, View
+from samoloop.children.stop import StopRequest
+from samoloop.core.events import Text, Tool, Usage
+from samoloop.core.outcome import Collector
+from samoloop.core.rules import Decision, Kind
+from samoloop.core.session import Session
+from samoloop.core.signals import GateKind
+from samoloop.ui.terminal.screen import Plain, Screen, open_view
+from samoloop.worker.view import Running, View
 
 PATIENCE_SECONDS = 10
 
@@ -327,7 +327,7 @@ def test_an_adopted_child_is_shown_with_the_time_since_its_start(
 
 def test_a_worker_that_looks_at_nothing_loads_no_rich() -> None:
     code = (
-        "import sys, samoloop.terminal.screen, samoloop.cli.look; "
+        "import sys, samoloop.ui.terminal.screen, samoloop.ui.cli.look; "
         "print([m for m in sys.modules if m.split('.')[0] == 'rich'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

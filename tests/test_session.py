@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from records import created, ended, event, prepared, started
 
-from samoloop.errors import SessionError, UsageError
-from samoloop.journal import Event
-from samoloop.session import Session, all_sessions, check_name, find, new_folder, resolve, slug_of, title_of
-from samoloop.state import Condition
+from samoloop.base.errors import SessionError, UsageError
+from samoloop.core.journal import Event
+from samoloop.core.session import Session, all_sessions, check_name, find, new_folder, resolve, slug_of, title_of
+from samoloop.core.state import Condition
 
 TODAY = datetime(2026, 11, 21, 9, 30)  # noqa: DTZ001 - a date on the person's calendar
 

@@ -10,11 +10,10 @@ from arbitrary import PROPERTY, json_objects, signal_objects
 from hypothesis import given
 from hypothesis import strategies as st
 
-import samoloop
-from samoloop import signals
-from samoloop.signals import BadSignal, GateKind, Needs, Signal, Status, parse, read
+from samoloop.core import signals
+from samoloop.core.signals import BadSignal, GateKind, Needs, Signal, Status, parse, read
 
-SCHEMA = json.loads((Path(samoloop.__file__).parent / "signal.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(Path(signals.__file__).with_name("signal.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 

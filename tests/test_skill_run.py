@@ -14,7 +14,7 @@ import pytest
 import yaml
 from kit import make_repo, samoloop
 
-from samoloop.files import sha256
+from samoloop.base.files import sha256
 
 # The prompt on standard input is kept beside the scripts, its environment too; `acts` is what each test wants.
 CHILD = """#!/bin/sh

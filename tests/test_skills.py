@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import samoloop
 
-from samoloop import skills
-from samoloop.errors import ConfigError, UsageError
-from samoloop.resources import folder as resource
+from samoloop.base.errors import ConfigError, UsageError
+from samoloop.config import skills
+from samoloop.config.resources import folder as resource
 
 GOOD = "---\nname: greet\ndescription: Greet people. Use when somebody comes in.\n---\n# Greet\n\nSay hello.\n"
 

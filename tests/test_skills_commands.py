@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from samoloop.cli import cli
-from samoloop.resources import folder
+from samoloop.config.resources import folder
+from samoloop.ui.cli import cli
 
 TEXTS = sorted([*folder("skills").rglob("*.md"), *folder("phase_prompts").glob("*.md")])
 # `samoloop ...` in backticks, or at the start of a line in a fenced block.

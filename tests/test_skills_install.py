@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from kit import make_repo, samoloop
 
-from samoloop import __version__, skill_install
-from samoloop.errors import UsageError
-from samoloop.files import sha256
-from samoloop.resources import folder as resource
-from samoloop.skill_install import RECORD, Record, Standing, Target
-from samoloop.skills import Skill
+from samoloop import __version__
+from samoloop.api import skill_install
+from samoloop.api.skill_install import RECORD, Record, Standing, Target
+from samoloop.base.errors import UsageError
+from samoloop.base.files import sha256
+from samoloop.config.resources import folder as resource
+from samoloop.config.skills import Skill
 
 SHIPPED = {path.name for path in resource("skills").iterdir()}
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from kit import Bench, make_repo, script
 
-from samoloop import launching, skills, workflow_files
-from samoloop.errors import ConfigError
-from samoloop.resources import folder
+from samoloop.base.errors import ConfigError
+from samoloop.config import skills, workflow_files
+from samoloop.config.resources import folder
+from samoloop.worker import launching
 
 OWN = "---\nname: {name}\ndescription: {words}. Use it here.\n---\n# Own\n\n{words}.\n"
 

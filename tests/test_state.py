@@ -20,12 +20,12 @@ from records import (
     went,
 )
 
-from samoloop.errors import SessionError
-from samoloop.gates import Gate
-from samoloop.journal import Event
-from samoloop.session import Session
-from samoloop.signals import GateKind
-from samoloop.state import _HANDLERS, REWOUND, Condition, State, fold
+from samoloop.base.errors import SessionError
+from samoloop.core.gates import Gate
+from samoloop.core.journal import Event
+from samoloop.core.session import Session
+from samoloop.core.signals import GateKind
+from samoloop.core.state import _HANDLERS, REWOUND, Condition, State, fold
 
 RETRY = {"kind": "retry", "reason": "exit code 1"}
 NETWORK = {"kind": "retry", "reason": "network", "transient": True, "not_before": T0 + 600}

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from samoloop.process.stop import StopRequest
+from samoloop.children.stop import StopRequest
 
 
 def readable(descriptor: int) -> bool:
@@ -58,7 +58,7 @@ def test_what_the_signals_ask_for(signals: list[signal.Signals], expected: str):
     """In a process of its own, because handlers belong to the whole process."""
     code = """
 import signal, sys
-from samoloop.process.stop import StopRequest, install_handlers
+from samoloop.children.stop import StopRequest, install_handlers
 stop = StopRequest()
 install_handlers(stop)
 for number in sys.argv[1:]:
@@ -73,7 +73,7 @@ def test_a_child_does_not_inherit_deafness():
     """A worker started in the background ignores SIGINT; what it starts must not."""
     code = """
 import signal, subprocess
-from samoloop.process.stop import StopRequest, install_handlers
+from samoloop.children.stop import StopRequest, install_handlers
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 install_handlers(StopRequest())
 print(subprocess.run(["sh", "-c", "kill -INT $$; echo deaf"], stdout=subprocess.PIPE).returncode)

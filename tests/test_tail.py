@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from samoloop.process.tail import FAR_BEHIND_BYTES, KEPT_AT_THE_END_BYTES, KEPT_BYTES, LONGEST_LINE_BYTES, Tail
+from samoloop.children.tail import FAR_BEHIND_BYTES, KEPT_AT_THE_END_BYTES, KEPT_BYTES, LONGEST_LINE_BYTES, Tail
 
 
 @pytest.fixture

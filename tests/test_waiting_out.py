@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, make_repo, script
 
-from samoloop import shared_limits
-from samoloop.ceilings import Ceilings
-from samoloop.clock import Clock
-from samoloop.rules import Kind
-from samoloop.session import Session
-from samoloop.state import Condition
+from samoloop.base.clock import Clock
+from samoloop.core.ceilings import Ceilings
+from samoloop.core.rules import Kind
+from samoloop.core.session import Session
+from samoloop.core.state import Condition
+from samoloop.worker import shared_limits
 
 START = 1_800_000_000.0
 
@@ -103,7 +103,7 @@ def test_a_fallback_takes_over_while_the_first_is_limited_and_gives_back(bench):
     session = bench.session()
     assert bench.run(session, clock=JumpingClock()).kind is Kind.WAIT
     assert [event["provider"] for event in ended(session)] == ["scripted", "spare", "spare"]
-    from samoloop import gates
+    from samoloop.core import gates
 
     gates.answer(session.dir, Session(session.dir).state().gate, {"Q1": "A"}, "Ann")
     bench.run(session, clock=JumpingClock(START + 3600))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from samoloop.process.limits import EndedBy, Limits
-from samoloop.process.watch import Watch
-from samoloop.providers.base import Event, Result, Text, Tool
+from samoloop.children.watch import Watch
+from samoloop.core.events import Event, Result, Text, Tool
+from samoloop.core.limits import EndedBy, Limits
 
 RUNNING = Tool("a", "bash", running=True)
 FINISHED = Tool("a", "bash")

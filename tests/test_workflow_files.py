@@ -10,13 +10,13 @@ import pytest
 import yaml
 from records import SMALL
 
-from samoloop import workflow_files
-from samoloop.errors import ConfigError
-from samoloop.rules import Decision, judge
-from samoloop.signals import GateKind, Signal, Status, parse
-from samoloop.state import State
-from samoloop.workflow import Phase, Workflow
-from samoloop.workflow_files import check, fill, load, names, split_front_matter
+from samoloop.base.errors import ConfigError
+from samoloop.config import workflow_files
+from samoloop.config.workflow_files import check, fill, load, names, split_front_matter
+from samoloop.core.rules import Decision, judge
+from samoloop.core.signals import GateKind, Signal, Status, parse
+from samoloop.core.state import State
+from samoloop.core.workflow import Phase, Workflow
 
 SHIPPED = names(None)
 

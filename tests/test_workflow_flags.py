@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from kit import Bench, git, make_repo, samoloop, script
 
-from samoloop import findings, workflow_files
-from samoloop.session import all_sessions
-from samoloop.signals import Status
+from samoloop.api import findings
+from samoloop.config import workflow_files
+from samoloop.core.session import all_sessions
+from samoloop.core.signals import Status
 
 # Does what the prompt says of the end: where a later phase would follow, it signals done.
 CHILD = """

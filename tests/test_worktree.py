@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from git_scene import Scene, begin, git, isolate, new_repository, picture, write
 
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
 from samoloop.git.commit import commit
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree, WorktreeGone

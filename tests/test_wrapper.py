@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from samoloop.process.wrapper import signed
+from samoloop.children.wrapper import signed
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,18 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from samoloop import config, loop, prepare, workflow_files
-from samoloop.clock import Clock
-from samoloop.config import Config
+from samoloop.base.clock import Clock
+from samoloop.children.processes import become_subreaper
+from samoloop.children.stop import StopRequest, install_handlers
+from samoloop.config import loading, workflow_files
+from samoloop.config.loading import Config
+from samoloop.core.journal import Event
+from samoloop.core.rules import Decision
+from samoloop.core.session import Session
 from samoloop.git.repo import Repo
-from samoloop.journal import Event
-from samoloop.process.processes import become_subreaper
-from samoloop.process.stop import StopRequest, install_handlers
-from samoloop.rules import Decision
-from samoloop.session import Session
-from samoloop.view import View
-from samoloop.worker import Worker, locked
+from samoloop.worker import loop, prepare
+from samoloop.worker.view import View
+from samoloop.worker.worker import Worker, locked
 
 SCRIPT = "demo"  # the provider that plays a scenario
 
@@ -28,7 +29,7 @@ def scripted(root: Path) -> Config:
     """Settings for a session of the scripted child: the project's own alone, because the person's file could name
     another provider, or a phone."""
     nobody = {"HOME": str(root), "XDG_CONFIG_HOME": str(root / ".nobody")}
-    return replace(config.load(root, nobody, {"provider": SCRIPT}), keep_awake=False)
+    return replace(loading.load(root, nobody, {"provider": SCRIPT}), keep_awake=False)
 
 
 def begin(settings: Config, task: str, name: str, provider: str | None) -> Session:

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from samoloop.base.errors import UsageError
 from samoloop.demo.visit import IDENTITY
-from samoloop.errors import UsageError
 from samoloop.git.calls import environment, execute, failure
 
 _LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "node_modules", ".*_cache")

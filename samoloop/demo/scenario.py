@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samoloop.config.resources import folder
 from samoloop.demo.visit import CannotGoOn, Hit, Visit
-from samoloop.resources import folder
 
 FILE_NAME = "scenario.py"
 ANYWHERE = "anywhere"  # the scenario that fits every repository

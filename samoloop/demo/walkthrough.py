@@ -12,16 +12,17 @@ from pathlib import Path
 
 import click
 
-from samoloop import examples, gates
+from samoloop.base.errors import UsageError
+from samoloop.core import gates
+from samoloop.core.gates import Gate, Verdict
+from samoloop.core.rules import Decision
+from samoloop.core.session import Session
+from samoloop.core.signals import GateKind
+from samoloop.demo import examples
 from samoloop.demo.commands import run as run_command
 from samoloop.demo.events import PACE
 from samoloop.demo.play import SCRIPT, OpenView, begin, go_on, scripted, telling
-from samoloop.errors import UsageError
-from samoloop.gates import Gate, Verdict
 from samoloop.git.calls import environment, execute
-from samoloop.rules import Decision
-from samoloop.session import Session
-from samoloop.signals import GateKind
 
 EXAMPLE = "bulk-discount"
 _PACE_SECONDS = 0.12  # a step on a terminal, where nothing else is asked for

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
 
 # Nothing of the person's set-up may run, prompt or ask in the background. Objects and refs are on disk before the
 # journal says so.

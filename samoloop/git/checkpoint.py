@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
 from samoloop.git.calls import Git, failure
 from samoloop.git.objects import Objects
 from samoloop.git.session_files import session_files

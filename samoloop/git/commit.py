@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
 from samoloop.git.calls import Git
 from samoloop.git.objects import OWN_IDENTITY
 from samoloop.git.staging import stage

@@ -4,7 +4,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from samoloop.files import write_atomic
+from samoloop.base.files import write_atomic
 from samoloop.git.calls import is_oid
 from samoloop.git.checkout import linked_folder, pointed_to
 

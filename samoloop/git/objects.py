@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.errors import GitError
+from samoloop.base.errors import GitError
 
 OWN_IDENTITY = "samoloop <samoloop@localhost>"
 _LEVEL = 1  # of compression: the files are small, and gc packs them anew

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.errors import GitError
-from samoloop.files import write_atomic
+from samoloop.base.errors import GitError
+from samoloop.base.files import write_atomic
 from samoloop.git import tree_state
 from samoloop.git.calls import Git
 from samoloop.git.checkout import locate, registered

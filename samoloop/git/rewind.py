@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.errors import GitError
-from samoloop.files import write_atomic
+from samoloop.base.errors import GitError
+from samoloop.base.files import write_atomic
 from samoloop.git import checkpoint as checkpoints
 from samoloop.git.calls import Git
 from samoloop.git.checkpoint import Checkpoint

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.errors import GitError
-from samoloop.files import write_atomic
+from samoloop.base.errors import GitError
+from samoloop.base.files import write_atomic
 from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
 from samoloop.git.checkout import linked_folder, registered

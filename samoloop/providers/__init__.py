@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import cast
 
-from samoloop.errors import ProviderError
+from samoloop.base.errors import ProviderError
 from samoloop.providers.base import Provider
 
 _CLASSES = {

@@ -10,21 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from samoloop.permissions import Permissions
-from samoloop.providers.base import (
-    Checkup,
-    Denied,
-    Event,
-    Failure,
-    Launch,
-    Request,
-    Result,
-    Started,
-    Text,
-    Tool,
-    Trouble,
-    Usage,
-)
+from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.permissions import Permissions
+from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.codex_errors import failure_of
 from samoloop.providers.program import Program, Settings, ask, effort_word, not_found, older, version_of
 from samoloop.providers.reading import (

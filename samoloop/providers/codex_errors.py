@@ -8,7 +8,7 @@ import json
 import re
 from datetime import datetime, timedelta
 
-from samoloop.providers.base import Failure, Trouble
+from samoloop.core.events import Failure, Trouble
 from samoloop.providers.reading import mapping, message, status_trouble, text
 
 _RETRY = re.compile(r"Reconnecting\.\.\. (?:\d+/\d+|waiting for network)(?: \((.*)\))?\s*$", re.DOTALL)

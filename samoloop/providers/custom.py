@@ -23,22 +23,10 @@ other; `resets_at` is in epoch seconds.
 from collections.abc import Mapping
 from typing import cast
 
-from samoloop.errors import ProviderError
-from samoloop.permissions import Permissions
-from samoloop.providers.base import (
-    Checkup,
-    Denied,
-    Event,
-    Failure,
-    Launch,
-    Request,
-    Result,
-    Started,
-    Text,
-    Tool,
-    Trouble,
-    Usage,
-)
+from samoloop.base.errors import ProviderError
+from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.permissions import Permissions
+from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.program import Program, texts, version_of
 from samoloop.providers.reading import amount, count, message, one_line, parse_object, text
 

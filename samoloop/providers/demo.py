@@ -4,9 +4,10 @@ import sys
 from collections.abc import Mapping
 
 from samoloop import __version__
+from samoloop.base.errors import ProviderError
+from samoloop.core.events import Event, Result, Started, Text, Tool, Usage
 from samoloop.demo.events import PACE
-from samoloop.errors import ProviderError
-from samoloop.providers.base import Checkup, Event, Launch, Request, Result, Started, Text, Tool, Usage
+from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.reading import amount, count, one_line, parse_object, text, unfinished
 
 _DEFAULT_SCENARIO = "anywhere"

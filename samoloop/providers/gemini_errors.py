@@ -7,16 +7,8 @@ one of the CLI's own; the class of its exception is on standard error. Seen in v
 import json
 import re
 
-from samoloop.providers.base import Event, Failure, Trouble
-from samoloop.providers.reading import (
-    count,
-    mapping,
-    message,
-    objects,
-    status_trouble,
-    text,
-    unfinished,
-)
+from samoloop.core.events import Event, Failure, Trouble
+from samoloop.providers.reading import count, mapping, message, objects, status_trouble, text, unfinished
 
 _STATUS = {status % 256: status for status in (400, 401, 402, 403, 413, 429, 500, 502, 503, 504, 529)}
 _NO_LOGIN = 41  # the CLI's own exit code

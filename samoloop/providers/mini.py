@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from samoloop.errors import ProviderError
-from samoloop.files import read_plain
-from samoloop.permissions import Permissions
-from samoloop.providers.base import Checkup, Event, Failure, Launch, Request, Result, Started, Text, Trouble, Usage
+from samoloop.base.errors import ProviderError
+from samoloop.base.files import read_plain
+from samoloop.core.events import Event, Failure, Result, Started, Text, Trouble, Usage
+from samoloop.core.permissions import Permissions
+from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.program import Program, Settings, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,

@@ -11,23 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from samoloop.errors import ProviderError
-from samoloop.files import write_atomic
-from samoloop.permissions import Permissions
-from samoloop.providers.base import (
-    Checkup,
-    Denied,
-    Event,
-    Failure,
-    Launch,
-    Request,
-    Result,
-    Started,
-    Text,
-    Tool,
-    Trouble,
-    Usage,
-)
+from samoloop.base.errors import ProviderError
+from samoloop.base.files import write_atomic
+from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.permissions import Permissions
+from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.program import Program, Settings, link, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from samoloop.errors import ProviderError
+from samoloop.base.errors import ProviderError
 from samoloop.providers.base import Checkup
 
 QUESTION_SECONDS = 10  # time limit of a `--version` or a login question

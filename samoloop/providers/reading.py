@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 
-from samoloop.providers.base import Event, Failure, Trouble
+from samoloop.core.events import Event, Failure, Trouble
 
 DETAIL_LIMIT = 200  # characters of a tool call that a person is shown
 MESSAGE_LIMIT = 1_000  # characters of an error message

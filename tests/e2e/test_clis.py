@@ -11,8 +11,9 @@ from clis import CLIS, KEY, Cli
 from standin import Call, Fault, Kind, Say, Script, Shell, Standin, listed
 
 from samoloop import providers
-from samoloop.permissions import Permissions
-from samoloop.providers.base import Denied, Event, Failure, Request, Result, Trouble, Usage
+from samoloop.core.events import Denied, Event, Failure, Result, Trouble, Usage
+from samoloop.core.permissions import Permissions
+from samoloop.providers.base import Request
 
 PROMPT = "Read the overview, then write the signal. Päivää!"
 SIGNAL = {"status": "continue", "phase": "planning"}

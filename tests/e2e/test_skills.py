@@ -16,8 +16,8 @@ from install import cache_folder
 from project import make_project, said
 from standin import Asked, Call, Fault, Kind, Say, Script, Shell, Standin, listed
 
-from samoloop import skills
-from samoloop.files import sha256
+from samoloop.base.files import sha256
+from samoloop.config import skills
 
 GOAL = "someone who has not opened the code can decide or plan from the document"
 TOPIC = "rate limiting in this shop"

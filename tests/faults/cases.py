@@ -16,10 +16,10 @@ from scene import Run, Scene, Violation
 POINTS = tuple(
     dict.fromkeys(
         point
-        for module in ("prepare", "iteration", "keeper", "loop")
+        for module in ("prepare", "iteration", "gatekeeper", "loop")
         for point in re.findall(
             r'worker\.at\("([^"]+)"\)',
-            (Path(__file__).parents[2] / "samoloop" / f"{module}.py").read_text(encoding="utf-8"),
+            (Path(__file__).parents[2] / "samoloop" / "worker" / f"{module}.py").read_text(encoding="utf-8"),
         )
     )
 )

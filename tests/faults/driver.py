@@ -19,15 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import samoloop.worker.iteration
+import samoloop.worker.worker.worker
+from samoloop.worker.worker.courier import Courier
+from samoloop.worker.worker.worker import Worker
+
+import samoloop.children.wrapper
 import samoloop.git.calls
-import samoloop.iteration
-import samoloop.process.wrapper
-import samoloop.worker
-from samoloop import cli
-from samoloop.courier import Courier
-from samoloop.session import all_sessions
-from samoloop.state import State
-from samoloop.worker import Worker
+from samoloop.core.session import all_sessions
+from samoloop.core.state import State
+from samoloop.ui import cli
 
 TASK = "Add a feature"
 ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO}
@@ -170,7 +171,7 @@ def watch(fault: Fault) -> None:
             super().__init__(*given, **named, at=fault.at)
             fault.worker = self
 
-    samoloop.worker.Worker = Watched  # type: ignore[misc]
+    samoloop.worker.worker.Worker = Watched  # type: ignore[misc]
     Courier.close.__defaults__ = (0.1,)  # a disk that is full stays so, however long one waits
     if fault.mode in ("none", "point"):
         return
@@ -208,7 +209,7 @@ def watch(fault: Fault) -> None:
     os.replace, os.rename = one("rename", os.replace, 1), one("rename", os.rename, 1)
     os.mkdir = one("mkdir", os.mkdir)
     os.unlink = one("unlink", os.unlink, 0, None)
-    real_execute, real_start = samoloop.git.calls.execute, samoloop.process.wrapper.start
+    real_execute, real_start = samoloop.git.calls.execute, samoloop.children.wrapper.start
 
     def execute(args: tuple[str, ...], **named: Any) -> Any:
         word = next((w for w in args if w[0] != "-" and "=" not in w), "?")
@@ -221,7 +222,7 @@ def watch(fault: Fault) -> None:
         return around(f"git {word}", lambda: real_execute(args, **named), fails)
 
     samoloop.git.calls.execute = execute
-    samoloop.process.wrapper.start = lambda *a, **k: around("spawn", lambda: real_start(*a, **k), raising)
+    samoloop.children.wrapper.start = lambda *a, **k: around("spawn", lambda: real_start(*a, **k), raising)
 
 
 def main(scene: Path, mode: str = "none", share: str = "", *flags: str) -> None:
@@ -229,7 +230,7 @@ def main(scene: Path, mode: str = "none", share: str = "", *flags: str) -> None:
     os.chdir(scene / "repo")
     if mode == "reboot":  # as if the machine had been started anew
         mode = "none"
-        for module in (samoloop.iteration, sys.modules["samoloop.process.child"]):
+        for module in (samoloop.worker.iteration, sys.modules["samoloop.children.child"]):
             module.boot_id = lambda: "another boot"  # type: ignore[attr-defined]
     watch(Fault(scene, mode, share))
     found = all_sessions(scene / "repo" / "_sessions")

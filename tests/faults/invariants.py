@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from scene import Scene, checkout_state, git
 
+from samoloop.core.state import Condition, fold
 from samoloop.git import checkpoint
 from samoloop.git.worktree import Worktree
-from samoloop.state import Condition, fold
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import driver
 
-from samoloop import announce, gates
-from samoloop.errors import SamoloopError
-from samoloop.files import write_atomic
-from samoloop.gates import Verdict
-from samoloop.session import Session, all_sessions
-from samoloop.signals import GateKind
-from samoloop.state import Condition, State
+from samoloop.base.errors import SamoloopError
+from samoloop.base.files import write_atomic
+from samoloop.core import gates
+from samoloop.core.gates import Verdict
+from samoloop.core.session import Session, all_sessions
+from samoloop.core.signals import GateKind
+from samoloop.core.state import Condition, State
+from samoloop.worker import outbox
 
 RUN_SECONDS = 60.0  # a run that takes longer hangs
 LOOK_SECONDS = 0.004
@@ -167,7 +168,7 @@ class Scene:
         """Nothing is left to be resumed."""
         found = all_sessions(self.repo / "_sessions")
         state = found[0].state() if found else None
-        return bool(state and state.condition is Condition.DONE and state.rests) and not announce.is_left(found[0].dir)
+        return bool(state and state.condition is Condition.DONE and state.rests) and not outbox.is_left(found[0].dir)
 
     def column(self) -> str:
         """Where the session stands, for the matrix."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from scene import Scene, Violation
 
-from samoloop import gates, signals
-from samoloop.gates import Closing, Gate, Verdict
-from samoloop.journal import FILE_NAME, Journal
-from samoloop.loop import take_move
-from samoloop.session import Session
-from samoloop.signals import BadSignal, GateKind
-from samoloop.state import State, fold
+from samoloop.core import gates, signals
+from samoloop.core.gates import Closing, Gate, Verdict
+from samoloop.core.journal import FILE_NAME, Journal
+from samoloop.core.session import Session
+from samoloop.core.signals import BadSignal, GateKind
+from samoloop.core.state import State, fold
+from samoloop.worker.loop import take_move
 
 if TYPE_CHECKING:
     from cases import Play

@@ -9,11 +9,11 @@ from pathlib import Path
 from bot_api import TOKEN, Person, Standin
 from session_work import Work
 
-from samoloop.telegram.home import Home
-from samoloop.telegram.machine import Machine
-from samoloop.telegram.relay import Pace, Relay
-from samoloop.telegram.settings import Settings
-from samoloop.unattended import projects
+from samoloop.config import projects
+from samoloop.config.telegram_bot import Settings
+from samoloop.ui.telegram.home import Home
+from samoloop.ui.telegram.machine import Machine
+from samoloop.ui.telegram.relay import Pace, Relay
 
 ANN = 4711
 PACE = Pace(poll=5, tick=0.03, first_wait=0.02, longest_wait=0.1, status=0.1)

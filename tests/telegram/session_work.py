@@ -3,13 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from samoloop import announce, gates
-from samoloop.announce import Announcement, Asked, Kind
-from samoloop.gates import Closing, Gate
-from samoloop.outlets import Outlets
-from samoloop.session import LOCK, Session
-from samoloop.signals import GateKind, Signal, Status
-from samoloop.workflow import Phase, Workflow
+from samoloop.config.outlets import Outlets
+from samoloop.core import gates
+from samoloop.core.gates import Closing, Gate
+from samoloop.core.session import LOCK, Session
+from samoloop.core.signals import GateKind, Signal, Status
+from samoloop.core.workflow import Phase, Workflow
+from samoloop.worker import outbox
+from samoloop.worker.outbox import Announcement, Asked, Kind
 
 QUESTIONS = """# Questions
 
@@ -55,7 +56,7 @@ class Work:
 
     def live(self) -> None:
         """From now on a worker seems to hold the session."""
-        from samoloop.process.locks import Lock
+        from samoloop.base.locks import Lock
 
         self._lock = Lock.take(self.dir / LOCK, 1, "1")
 
@@ -85,7 +86,7 @@ class Work:
 
     def announce(self, kind: Kind, **fields: object) -> None:
         given = Announcement(kind, self.session.name, "Add JWT auth")
-        announce.put(self.dir, replace(given, **fields), OUTLETS)  # type: ignore[arg-type]
+        outbox.put(self.dir, replace(given, **fields), OUTLETS)  # type: ignore[arg-type]
 
     def block(self, reason: str = "The tests need a database", *, say: bool = True) -> None:
         self.session.record("halted", condition="blocked", reason=reason)

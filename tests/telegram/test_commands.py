@@ -9,8 +9,8 @@ import pytest
 from bot_api import Person
 from phone import ANN, Phone
 
-from samoloop.announce import Kind
-from samoloop.telegram.machine import Machine
+from samoloop.ui.telegram.machine import Machine
+from samoloop.worker.outbox import Kind
 
 GROUP = -1001
 

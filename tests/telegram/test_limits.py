@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from phone import ANN, Phone
 from session_work import QUESTIONS
 
-from samoloop.announce import Announcement, Kind
-from samoloop.questions import Question
-from samoloop.telegram import buttons, render, text
-from samoloop.telegram.buttons import Press
-from samoloop.telegram.ledger import Ledger, Sent
-from samoloop.telegram.render import Gated, Outgoing, Progress
+from samoloop.core.questions import Question
+from samoloop.ui.telegram import buttons, render, text
+from samoloop.ui.telegram.buttons import Press
+from samoloop.ui.telegram.ledger import Ledger, Sent
+from samoloop.ui.telegram.render import Gated, Outgoing, Progress
+from samoloop.worker.outbox import Announcement, Kind
 
 NASTY = "a <b> & `x<y` **bold** _under_ 👩‍👩‍👧 שלום \u202eevil </pre> ]]> &amp; \x00 ```"
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=400) | st.just(NASTY)

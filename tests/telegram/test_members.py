@@ -17,18 +17,18 @@ from bot_api import TOKEN
 from phone import ANN, Phone
 from session_work import Work
 
-from samoloop.announce import Kind
-from samoloop.telegram import buttons
-from samoloop.telegram.buttons import Press
-from samoloop.telegram.member import Member
+from samoloop.ui.telegram import buttons
+from samoloop.ui.telegram.buttons import Press
+from samoloop.ui.telegram.member import Member
+from samoloop.worker.outbox import Kind
 
-RELAY = "from samoloop.cli.relay import relay; relay()"
+RELAY = "from samoloop.ui.cli.relay import relay; relay()"
 # A worker's part in it: poll when nobody else does, until told to end.
 WORKER = """
 import json, os, sys
 from pathlib import Path
-from samoloop.telegram.member import Member
-from samoloop.telegram.settings import parse
+from samoloop.ui.telegram.member import Member
+from samoloop.config.telegram_bot import parse
 member = Member(parse(json.loads(os.environ["SECTION"]), {})[0], os.environ)
 member.register(Path(sys.argv[1]), Path(sys.argv[2]))
 member.start()

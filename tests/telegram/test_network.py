@@ -5,7 +5,7 @@ import logging
 import pytest
 from phone import ANN, Phone
 
-from samoloop.announce import Kind
+from samoloop.worker.outbox import Kind
 
 
 def test_what_was_said_while_the_network_was_down_comes_later_in_order(

@@ -11,9 +11,9 @@ from bot_api import TOKEN, Person
 from click.testing import CliRunner
 from phone import ANN, Phone
 
-from samoloop.cli.telegram import telegram
-from samoloop.telegram import setup
-from samoloop.telegram.settings import Settings, parse
+from samoloop.config.telegram_bot import Settings, parse
+from samoloop.ui.cli.telegram import telegram
+from samoloop.ui.telegram import setup
 
 
 def in_background(act: Callable[[], Any]) -> threading.Thread:

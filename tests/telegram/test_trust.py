@@ -9,9 +9,9 @@ import pytest
 from bot_api import TOKEN, Person
 from phone import ANN, Phone
 
-from samoloop.telegram.api import TokenRefused
-from samoloop.telegram.relay import Relay
-from samoloop.telegram.settings import parse
+from samoloop.config.telegram_bot import parse
+from samoloop.ui.telegram.api import TokenRefused
+from samoloop.ui.telegram.relay import Relay
 
 
 def test_a_stranger_gets_no_answer_and_is_logged_once(phone: Phone, caplog: pytest.LogCaptureFixture) -> None:

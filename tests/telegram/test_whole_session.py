@@ -13,9 +13,9 @@ import pytest
 from bot_api import TOKEN
 from phone import ANN, Phone
 
-from samoloop import examples
-from samoloop.process.locks import is_held
-from samoloop.session import LOCK, Session
+from samoloop.base.locks import is_held
+from samoloop.core.session import LOCK, Session
+from samoloop.demo import examples
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -24,11 +24,11 @@ WORKER = """
 import os, sys
 from contextlib import contextmanager
 from pathlib import Path
-from samoloop import config
-from samoloop.courier import Courier
+from samoloop.config import loading as config
+from samoloop.worker.courier import Courier
 from samoloop.demo.play import go_on
-from samoloop.session import Session
-from samoloop.view import Quiet
+from samoloop.core.session import Session
+from samoloop.worker.view import Quiet
 
 @contextmanager
 def quiet(session, stop):
@@ -91,7 +91,7 @@ class Machine:
     @contextmanager
     def relay(self) -> Iterator[None]:
         """A relay that ends by kill -9."""
-        argv = [sys.executable, "-c", "from samoloop.cli.relay import relay; relay()"]
+        argv = [sys.executable, "-c", "from samoloop.ui.cli.relay import relay; relay()"]
         with subprocess.Popen(argv, cwd=self.root, env=self.environ, stdout=subprocess.DEVNULL) as running:
             try:
                 yield

@@ -1,0 +1,274 @@
+"""Is everything there that a session needs? Looks, asks the CLIs for their version, calls no model, mends nothing."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from samoloop import providers
+from samoloop.base.errors import ConfigError, SamoloopError
+from samoloop.config import loading, workflow_files
+from samoloop.config.loading import BUILT_IN, Config
+from samoloop.core.permissions import Permissions
+from samoloop.git.checkout import locate
+from samoloop.git.repo import Repo
+from samoloop.providers.base import Checkup
+from samoloop.providers.program import ask, older, version_of
+
+OLDEST_GIT = (2, 31)  # environment settings and worktree repair; tried with 2.39
+_SCARCE_BYTES, _FULL_BYTES = 1 << 30, 100 << 20
+_NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "davfs")
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"  # works, but not as well as it could
+    PROBLEM = "problem"  # a session would fail
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    area: str  # git, settings, claude, ...
+    level: Level
+    text: str
+    advice: str = ""  # what to do
+
+
+def examine(root: Path | None, environ: Mapping[str, str]) -> list[Finding]:
+    """Everything, for the project at `root`; None where the command is in none."""
+    findings = [*_python(), *_git(root, environ), *_repository(root)]
+    try:
+        settings = loading.load(root or Path.cwd(), environ)
+    except ConfigError as error:
+        findings += _config_problems(error)
+        settings = Config(root=root or Path.cwd())
+    else:
+        findings.append(_sources(settings))
+    return [
+        *findings,
+        *_workflow(settings),
+        *_folders(settings, environ, in_project=root is not None),
+        *_clis(settings, environ),
+        *_telegram(settings, environ),
+        *_sandbox(settings, environ),
+    ]
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("python", Level.OK, f"{platform.python_version()}, {sys.executable}")
+
+
+def _git(root: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    program = shutil.which("git", path=environ.get("PATH"))
+    if program is None:
+        yield Finding("git", Level.PROBLEM, "git is not on PATH", "Install git.")
+        return
+    version = version_of(program, environ)
+    if older(version, OLDEST_GIT):
+        yield Finding("git", Level.WARNING, f"{version} is old", f"Update git to {'.'.join(map(str, OLDEST_GIT))}.")
+    where = [program, "-C", str(root or Path.cwd()), "config", "--get"]
+    name, email = (_answer([*where, key], environ) for key in ("user.name", "user.email"))
+    if name and email:
+        yield Finding("git", Level.OK, f"{version}, commits as {name} <{email}>")
+    else:
+        advice = 'For commits in your name: git config --global user.name "..." and user.email "..."'
+        yield Finding("git", Level.WARNING, f"{version}, has no name and e-mail of yours", advice)
+
+
+def _answer(argv: list[str], environ: Mapping[str, str]) -> str:
+    answer = ask(argv, environ)
+    return answer[1].strip() if answer and answer[0] == 0 else ""
+
+
+def _repository(root: Path | None) -> Iterator[Finding]:
+    if root is None:
+        advice = "Go to your project; or, without git, start with `samoloop run --in-place`."
+        yield Finding("repository", Level.WARNING, f"{Path.cwd()} is in no project", advice)
+        return
+    try:
+        repo = Repo.find(root)
+        yield Finding(
+            "repository", Level.OK, f"{repo.root}, a session would start {repo.head_line(repo.resolve('HEAD'))}"
+        )
+    except SamoloopError as error:
+        if locate(root) is None:
+            advice = "`samoloop run --in-place` works without; for a branch and a worktree a session: git init."
+            yield Finding("repository", Level.NOTE, f"{root} is in no git repository", advice)
+        else:
+            yield Finding("repository", Level.PROBLEM, str(error))
+
+
+def _config_problems(error: ConfigError) -> Iterator[Finding]:
+    for line in str(error).splitlines()[1:]:
+        yield Finding(
+            "settings", Level.PROBLEM, line.removeprefix("  - "), "Correct it; `samoloop init` shows every key."
+        )
+
+
+def _sources(settings: Config) -> Finding:
+    if not settings.sources:
+        return Finding("settings", Level.OK, "no file, so everything is as it is by default")
+    return Finding("settings", Level.OK, ", ".join(map(str, settings.sources)))
+
+
+def _workflow(settings: Config) -> Iterator[Finding]:
+    try:
+        workflow = workflow_files.load(settings.workflow, settings.root)
+        yield Finding("workflow", Level.OK, f"{workflow.name}: {' → '.join(workflow.names)}")
+    except ConfigError as error:
+        advice = "See `samoloop workflows list` and `samoloop workflows check`."
+        yield Finding("workflow", Level.PROBLEM, str(error), advice)
+        return
+    for name in settings.phases:
+        if name not in workflow.names:
+            advice = f"Its phases are {', '.join(workflow.names)}."
+            yield Finding(
+                "workflow", Level.WARNING, f"phases names {name}, which {workflow.name} does not have", advice
+            )
+
+
+def _folders(settings: Config, environ: Mapping[str, str], *, in_project: bool) -> Iterator[Finding]:
+    places = {"state": loading.state_folder(environ)}
+    if in_project:
+        places = {"sessions": settings.sessions_dir, "worktrees": settings.worktrees_dir, **places}
+    for name, folder in places.items():
+        trouble = _not_writable(folder)
+        kind = file_system(folder)
+        if trouble:
+            yield Finding(
+                name, Level.PROBLEM, f"{folder}: {trouble}", "Make it writable, or name another in the settings."
+            )
+        elif kind.startswith(_NETWORK_FILE_SYSTEMS):
+            advice = "Locks and notices of changes are not reliable there; a local folder is."
+            yield Finding(name, Level.WARNING, f"{folder} is on a network file system ({kind})", advice)
+        else:
+            yield Finding(name, Level.OK, f"{folder}" + (f" ({kind})" if kind else ""))
+    if in_project:
+        yield _disk(settings.root)
+
+
+def _disk(root: Path) -> Finding:
+    free = shutil.disk_usage(root).free
+    text = f"{free / 1e9:.1f} GB free"
+    if free < _FULL_BYTES:
+        return Finding("disk", Level.PROBLEM, text, "Make room: sessions, worktrees and builds will fail.")
+    if free < _SCARCE_BYTES:
+        return Finding("disk", Level.WARNING, text, "Each session needs a worktree and its build; make room.")
+    return Finding("disk", Level.OK, text)
+
+
+def _not_writable(folder: Path) -> str:
+    """Why nothing can be written there or, where it is yet to be made, above it; empty where it can."""
+    place = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _existing(folder: Path) -> Path:
+    return next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+
+
+def file_system(folder: Path) -> str:
+    """The type of the file system that a folder is on, or would be; empty where the system does not tell."""
+    target = _existing(folder).resolve()
+    found, longest = "", -1
+    try:
+        mounts = Path("/proc/self/mounts").read_text(errors="surrogateescape")
+    except OSError:
+        return ""
+    for line in mounts.splitlines():
+        point, kind = line.split()[1:3]
+        mount = Path(point.replace("\\040", " ").replace("\\011", "\t"))
+        if target.is_relative_to(mount) and len(mount.parts) > longest:
+            found, longest = kind, len(mount.parts)
+    return found
+
+
+def _clis(settings: Config, environ: Mapping[str, str]) -> list[Finding]:
+    """Every CLI: those that the settings name must be there, the others are mentioned."""
+    named = {settings.provider, *(phase.provider for phase in settings.phases.values() if phase.provider)}
+    spare = {*settings.fallback, *(name for phase in settings.phases.values() for name in phase.fallback or ())}
+    names = [*dict.fromkeys((settings.provider, *sorted(named), *sorted(spare), *BUILT_IN, *settings.providers))]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        checkups = dict(zip(names, pool.map(lambda name: _checkup(name, settings, environ), names), strict=True))
+    findings: list[Finding] = []
+    absent = []
+    for name, found in checkups.items():
+        if isinstance(found, Checkup) and found.found is None and name not in named | spare:
+            absent.append(name)
+        else:
+            broken = Level.PROBLEM if name in named else Level.WARNING if name in spare else Level.NOTE
+            findings += _cli(name, found, broken)
+    if absent:
+        findings.append(Finding("others", Level.NOTE, f"not installed, and not needed: {', '.join(absent)}"))
+    return findings
+
+
+def _checkup(name: str, settings: Config, environ: Mapping[str, str]) -> Checkup | SamoloopError:
+    try:
+        return providers.get(name, settings.provider_settings(name), environ).checkup(environ)
+    except SamoloopError as error:
+        return error
+
+
+def _cli(name: str, found: Checkup | SamoloopError, broken: Level) -> Iterator[Finding]:
+    if isinstance(found, SamoloopError):
+        yield Finding(name, broken, str(found))
+    elif found.found is None:
+        yield Finding(name, broken, "not installed", found.advice)
+    else:
+        login = {True: ", logged in", False: ", not logged in", None: ", login not known before the first call"}
+        text = f"{found.version or 'version unknown'}, {found.found}{login[found.logged_in]}"
+        level = broken if found.logged_in is False else Level.WARNING if found.advice else Level.OK
+        yield Finding(name, level, text, found.advice)
+        for leak in found.leaks:
+            yield Finding(name, Level.NOTE, leak)
+
+
+def _telegram(settings: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
+    from samoloop.config import telegram_bot as telegram
+
+    found, problems = telegram.parse(settings.telegram, environ)
+    for problem in problems:
+        yield Finding("telegram", Level.PROBLEM, problem)
+    if found:
+        yield Finding("telegram", Level.OK, f"chat {found.chat}", "To try it: samoloop telegram test")
+    elif not problems:
+        yield Finding("telegram", Level.NOTE, "not set up", "To answer from your phone: samoloop telegram setup")
+
+
+def _sandbox(settings: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
+    if settings.permissions is not Permissions.FULL:
+        yield Finding("sandbox", Level.OK, "permissions: edits, so children work in their CLI's restrained mode")
+    elif _in_container(environ):
+        yield Finding("sandbox", Level.OK, "permissions: full, inside a container")
+    else:
+        who = "root" if os.geteuid() == 0 else "you"
+        advice = (
+            "For a task or a repository that you do not trust: a container, a user of its own, or permissions: edits."
+        )
+        level = Level.WARNING if who == "root" else Level.NOTE
+        yield Finding("sandbox", level, f"permissions: full, so a child may run any command as {who}", advice)
+
+
+def _in_container(environ: Mapping[str, str]) -> bool:
+    return "container" in environ or any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
+
+
+def broken(findings: Iterable[Finding]) -> bool:
+    """Whether a session would fail."""
+    return any(finding.level is Level.PROBLEM for finding in findings)

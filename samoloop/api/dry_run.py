@@ -1,0 +1,171 @@
+"""What a session would be, found out without making it: phases, gates, limits, CLIs, sizes of the prompts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from samoloop.api.handoff import Handoff
+from samoloop.base.durations import format_seconds
+from samoloop.config import profiles, skills
+from samoloop.config.loading import Config
+from samoloop.core.ceilings import Ceilings
+from samoloop.core.session import LOGS, slug_of, title_of
+from samoloop.core.state import State, fold
+from samoloop.core.workflow import Phase, Workflow
+from samoloop.worker import prompt
+
+_ONE_ITERATION = 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """One phase as it would run."""
+
+    phase: str
+    child: bool
+    gate: str | None
+    next: tuple[str, ...]
+    max_iterations: int
+    limit_seconds: float  # of one child
+    providers: tuple[str, ...]  # the first that is not limited is taken
+    model: str | None  # None: the CLI's own default
+    effort: str | None
+    profile: str | None
+    permissions: str
+    skills: tuple[str, ...]
+    checks: tuple[str, ...]  # commands that the worker runs itself before the phase is left
+    prompt_bytes: int | None  # of the first prompt; None without a child
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """A session that is not made."""
+
+    session: str
+    title: str
+    workflow: str
+    base: str | None  # a commit; None in place
+    steps: tuple[Step, ...]
+    settings: Config
+
+    def to_json(self) -> dict[str, Any]:
+        steps = [{**vars(step), "next": list(step.next)} for step in self.steps]
+        settings = self.settings
+        return {
+            **{key: getattr(self, key) for key in ("session", "title", "workflow", "base")},
+            "phases": steps,
+            "limits": {name: value for name, value in vars(settings.limits).items()},
+            "ceilings": vars(settings.ceilings),
+            "setup": settings.setup,
+        }
+
+
+def look_ahead(handoff: Handoff, *, base: str | None, name: str | None, now: datetime) -> DryRun:
+    """The session that this hand-off would make. Raises ConfigError for an unknown profile."""
+    settings, workflow = handoff.settings, handoff.workflow
+    session = f"{now:%y-%m-%d}-{name or slug_of(handoff.task)}"
+    place = settings.sessions_dir / session
+    steps = tuple(_step(settings, workflow, phase, place, base, now) for phase in workflow.phases)
+    return DryRun(session, title_of(handoff.task), workflow.name, base, steps, settings)
+
+
+def prompt_bytes(
+    settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None, now: datetime
+) -> int:
+    """The size of the first prompt of a phase, with nothing new in it, for a session in the folder `place`."""
+    own = settings.phase(phase.name)
+    profile = own.profile or settings.profile
+    built = prompt.build(
+        prompt.Place(
+            place,
+            settings.worktrees_dir / place.name,
+            f"{settings.branch_prefix}{place.name[9:]}",
+            skills.offered(settings.root, place / LOGS),
+            settings.limits_for(phase.name, phase.iteration_seconds).total,
+        ),
+        _state_in(workflow, phase, base),
+        iteration=_ONE_ITERATION,
+        now=now,
+        additions_file=place / "_logs" / "notes.md",
+        guidance=(),
+        posture=profiles.load(profile, settings.root).text if profile else "",
+        effort=own.effort or settings.effort,
+    )
+    return len(built.text.encode())
+
+
+def lines(run: DryRun) -> Iterator[str]:
+    """For a terminal."""
+    yield f"{run.session}: {run.title}"
+    where = f"a worktree of its own, from commit {run.base[:12]}" if run.base else "in place, no branch"
+    yield f"workflow {run.workflow}, {where}. Nothing is started or written."
+    yield ""
+    width = max(len(step.phase) for step in run.steps)
+    for step in run.steps:
+        yield f"  {step.phase:<{width}}  {_describe(step)}"
+        if step.gate:
+            yield f"  {'':<{width}}  GATE: {step.gate} by a person before it is left"
+    yield ""
+    limits = {"silence": run.settings.limits.silence, "first byte": run.settings.limits.first_byte}
+    shown = [f"{word} {format_seconds(value)}" for word, value in limits.items() if value is not None]
+    yield f"limits    {', '.join(shown) or 'only those of time'}"
+    yield f"ceilings  {_ceilings(run.settings.ceilings)}"
+    yield f"setup     {run.settings.setup or 'none'}"
+    checks = [f"{step.phase}: {command}" for step in run.steps for command in step.checks]
+    yield f"checks    {', '.join(checks) or 'none'}"
+
+
+def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None, now: datetime) -> Step:
+    own = settings.phase(phase.name)
+    providers = settings.candidates(phase.name) if phase.child else ()
+    return Step(
+        phase=phase.name,
+        child=phase.child,
+        gate=phase.gate,
+        next=workflow.next_phases(phase.name),
+        max_iterations=phase.max_iterations,
+        limit_seconds=settings.limits_for(phase.name, phase.iteration_seconds).total,
+        providers=providers,
+        model=settings.model_for(phase.name, providers[0]) if providers else None,
+        effort=own.effort or settings.effort,
+        profile=own.profile or settings.profile,
+        permissions=own.permissions or settings.permissions,
+        skills=phase.skills,
+        checks=(),
+        prompt_bytes=prompt_bytes(settings, workflow, phase, place, base, now) if phase.child else None,
+    )
+
+
+def _state_in(workflow: Workflow, phase: Phase, base: str | None) -> State:
+    """A session that has just come to the phase."""
+    return fold(
+        [
+            {"event": "created", "workflow": workflow.to_json(), "base": base},
+            {"event": "prepared", "phase": phase.name},
+        ]
+    )
+
+
+def _describe(step: Step) -> str:
+    if not step.child:
+        return "done by the worker, no child"
+    who = " or ".join(step.providers) + (f" {step.model}" if step.model else "")
+    extras = [f"effort {step.effort}" if step.effort else "", f"as {step.profile}" if step.profile else ""]
+    parts = [
+        " ".join(filter(None, [who, *extras])),
+        f"permissions {step.permissions}",
+        f"at most {step.max_iterations} × {format_seconds(step.limit_seconds)}",
+        f"prompt {step.prompt_bytes:,} bytes",
+    ]
+    return ", ".join(parts)
+
+
+def _ceilings(ceilings: Ceilings) -> str:
+    parts = [
+        f"{ceilings.iterations} iterations" if ceilings.iterations else "",
+        f"{format_seconds(ceilings.wall_seconds)} of work" if ceilings.wall_seconds else "",
+        f"{ceilings.cost_usd:.2f} USD" if ceilings.cost_usd else "",
+    ]
+    return ", ".join(filter(None, parts)) or "none"

@@ -1,0 +1,210 @@
+"""The logs of a session's children, from the first byte on, and followed while a child writes: at a bounded cost."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from samoloop.base.errors import SessionError
+from samoloop.core.journal import Event
+from samoloop.core.session import Session
+from samoloop.core.state import AT_REST, State, fold
+
+LONGEST_LINE_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
+_PAUSE_SECONDS = 0.2  # between two looks at a log that grows
+_SETTLED_SECONDS = 1.0  # how long a session must rest before nobody waits for more: --yes closes gates at once
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One child that was started."""
+
+    started: Event
+    ended: Event | None  # None: it runs, or was interrupted
+    interrupted: str  # why, else empty
+    stem: Path
+
+    @property
+    def over(self) -> bool:
+        return self.ended is not None or bool(self.interrupted)
+
+    @property
+    def log(self) -> Path:
+        return self.stem.with_name(self.stem.name + ".jsonl")
+
+    @property
+    def errors(self) -> Path:
+        return self.stem.with_name(self.stem.name + ".err")
+
+
+AtWork = Callable[[], bool]  # whether a worker or a child of the session is alive
+
+
+class Sink(Protocol):
+    """Takes what children wrote, one child after the other."""
+
+    def begin(self, attempt: Attempt) -> None: ...
+
+    def data(self, chunk: bytes) -> None: ...
+
+    def end(self, attempt: Attempt) -> None: ...
+
+
+def attempts(events: Sequence[Event], logs: Path) -> list[Attempt]:
+    """Every child that was started, in order."""
+    ended: dict[tuple[int, int], Event] = {}
+    interrupted: dict[tuple[int, int], str] = {}
+    for event in events:
+        if event["event"] == "ended":
+            ended[_key(event)] = event
+        elif event["event"] == "interrupted":
+            interrupted[_key(event)] = event.get("why") or "nobody knows why"
+    return [
+        Attempt(event, ended.get(_key(event)), interrupted.get(_key(event), ""), logs / Path(event["stem"]).name)
+        for event in events
+        if event["event"] == "started"
+    ]
+
+
+def show(session: Session, iteration: int | None, sink: Sink) -> None:
+    """All attempts of one iteration (None: the last one), as far as they are written. Raises SessionError."""
+    known = attempts(list(session.journal.read()), session.logs)
+    for attempt in known[_first(session, known, iteration) :]:
+        if iteration in (None, attempt.started["iteration"]):
+            _pour(attempt, sink)
+
+
+def follow(session: Session, iteration: int | None, sink: Sink, at_work: AtWork) -> State:
+    """From one iteration on (None: the last one) until the session rests or nobody works on it; returns its state.
+
+    Raises SessionError where there is no such iteration, KeyboardInterrupt where a person has seen enough.
+    """
+    news = _News(session)
+    known = attempts(news.events, session.logs)
+    shown = _first(session, known, iteration) if known or iteration is not None else 0
+    rested_since: float | None = None
+    while True:
+        while shown < len(known):
+            _pour_while_running(session, known[shown], sink, news, at_work)
+            known = attempts(news.events, session.logs)
+            shown += 1
+        state = fold(news.events)
+        resting = state.condition in AT_REST or not at_work()
+        rested_since = (rested_since or time.monotonic()) if resting else None
+        if rested_since and time.monotonic() - rested_since >= _SETTLED_SECONDS:
+            return state
+        time.sleep(_PAUSE_SECONDS)
+        if news.look():
+            known = attempts(news.events, session.logs)
+
+
+class Lines:
+    """Cuts chunks into lines; a line that is too long is left out and counted."""
+
+    def __init__(self) -> None:
+        self._line = bytearray()
+        self._dropped = 0  # bytes of the present line, once it is too long
+
+    def feed(self, chunk: bytes) -> Iterator[bytes | int]:
+        """Whole lines without their newlines, and for a line that was left out its length in bytes."""
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            yield self._dropped + len(part) if self._dropped else bytes(self._line) + part
+            self._line.clear()
+            self._dropped = 0
+        if self._dropped:
+            self._dropped += len(rest)
+            return
+        self._line += rest
+        if len(self._line) > LONGEST_LINE_BYTES:
+            self._dropped = len(self._line)
+            self._line.clear()
+
+    def rest(self) -> Iterator[bytes | int]:
+        """The last line, when it has no newline and nobody writes any more."""
+        if self._dropped or self._line:
+            yield self._dropped or bytes(self._line)
+
+
+class _News:
+    """The journal's records, read again only when the file has changed."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._stamp: tuple[int, int] | None = None
+        self.events: list[Event] = []
+        self.look()
+
+    def look(self) -> bool:
+        """Whether there are new records."""
+        found = self._session.journal.path.stat()
+        stamp = (found.st_size, found.st_mtime_ns)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        self.events = list(self._session.journal.read())
+        return True
+
+
+class _Growing:
+    """A file that may not be there yet and may still grow."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """What is new since the last call."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            while chunk := os.pread(descriptor, _CHUNK_BYTES, self._offset):
+                self._offset += len(chunk)
+                yield chunk
+        finally:
+            os.close(descriptor)
+
+
+def _pour(attempt: Attempt, sink: Sink) -> None:
+    sink.begin(attempt)
+    for chunk in _Growing(attempt.log).chunks():
+        sink.data(chunk)
+    sink.end(attempt)
+
+
+def _pour_while_running(session: Session, attempt: Attempt, sink: Sink, news: _News, at_work: AtWork) -> None:
+    sink.begin(attempt)
+    file = _Growing(attempt.log)
+    while not attempt.over:
+        for chunk in file.chunks():
+            sink.data(chunk)
+        if not news.look() and not at_work():
+            break
+        found = attempts(news.events, session.logs)
+        attempt = next(one for one in found if _key(one.started) == _key(attempt.started))
+        if not attempt.over:
+            time.sleep(_PAUSE_SECONDS)
+    for chunk in file.chunks():
+        sink.data(chunk)
+    sink.end(attempt)
+
+
+def _first(session: Session, known: Sequence[Attempt], iteration: int | None) -> int:
+    """The place of the first attempt of an iteration. Raises SessionError."""
+    if not known:
+        raise SessionError(f"{session.name} has started no child yet; watch it: samoloop log {session.name} -f")
+    wanted = known[-1].started["iteration"] if iteration is None else iteration
+    for place, attempt in enumerate(known):
+        if attempt.started["iteration"] == wanted:
+            return place
+    last = known[-1].started["iteration"]
+    raise SessionError(f"{session.name} has no iteration {wanted}; there are 1 to {last}")
+
+
+def _key(event: Mapping[str, Any]) -> tuple[int, int]:
+    return event["iteration"], event["attempt"]

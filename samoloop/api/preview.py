@@ -1,0 +1,67 @@
+"""What the next child would be told, found out without touching anything: no file is written, no lock taken."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from samoloop.base.errors import SessionError
+from samoloop.core import gates
+from samoloop.core.state import Condition, State, apply
+from samoloop.worker.iteration import build_prompt
+from samoloop.worker.worker import Worker
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The next child's prompt."""
+
+    phase: str
+    iteration: int
+    text: str
+    additions: str | None  # of a file that the prompt names, where there is much that is new
+    note: str  # what may still change it, a sentence; else empty
+
+
+def preview(worker: Worker) -> Preview:
+    """The prompt as the next child would get it now; while one is at work, what that one was told.
+
+    Raises SessionError where no child would follow.
+    """
+    session, state = worker.session, worker.state
+    if state.open:
+        path = session.logs / f"{Path(state.open['stem']).name}.prompt.md"
+        text = gates.read_text(path)
+        if text is None:
+            raise SessionError(f"a child is at work on {session.name}, but what it was told is not in {path}")
+        return Preview(state.phase, state.iteration, text, None, "A child is at work: this is what it was told.")
+    note = _suppose(state)
+    iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
+    stem = session.stem(iteration, state.phase, attempt)
+    built = build_prompt(worker, stem, iteration, _inbox(session.dir, stem))
+    return Preview(state.phase, iteration, built.text, built.additions, note)
+
+
+def _suppose(state: State) -> str:
+    """Bring the state, in memory alone, to where the next child starts; returns what is supposed by that."""
+    match state.condition:
+        case Condition.DONE:
+            raise SessionError("the session is done: no child follows")
+        case Condition.NEW:
+            apply(state, {"event": "prepared", "phase": state.live_workflow.first_with_child})
+            return "The session is not prepared yet: this supposes that it was."
+        case Condition.BLOCKED | Condition.FAILED | Condition.STOPPED:
+            before = state.condition
+            apply(state, {"event": "resumed"})
+            return f"The session is {before}: this supposes a resume."
+        case Condition.WAITING if state.gate or state.wanted:
+            return "The session waits for a person: what they decide is added, and may change the phase."
+    return ""
+
+
+def _inbox(session_dir: Path, stem: Path) -> list[str]:
+    """The guidance that would be delivered, as names relative to the logs."""
+    taken = stem.with_name(stem.name + ".inbox.md")
+    inbox = session_dir / gates.INBOX
+    if taken.exists():
+        return [taken.name]
+    return [os.path.relpath(inbox, stem.parent)] if (gates.read_text(inbox) or "").strip() else []

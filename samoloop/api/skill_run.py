@@ -1,0 +1,211 @@
+"""One skill, headless, with any provider: one child, no session, in whatever folder the person is in."""
+
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from samoloop.base.durations import format_seconds
+from samoloop.base.errors import UsageError
+from samoloop.base.files import remove
+from samoloop.children.child import Child, Ended, Spec
+from samoloop.children.processes import become_subreaper
+from samoloop.children.stop import StopRequest
+from samoloop.config.loading import Config
+from samoloop.config.project import find_root
+from samoloop.config.skills import Skill
+from samoloop.core.events import Event, Trouble
+from samoloop.core.limits import EndedBy
+from samoloop.core.outcome import Collector, Outcome
+from samoloop.providers.base import Provider, Request
+from samoloop.worker import launching
+
+# What the skills write: `<MM-DD-HHMM>-<kind>-<slug>.md`.
+_DOCUMENT = re.compile(r"\d\d-\d\d-\d{4}-[a-z]+-.+\.md")
+_NO_PHASE = ""  # so the settings of no phase apply
+_NEEDS_PERSON = (Trouble.LOGIN, Trouble.BILLING)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be run, where and how."""
+
+    skill: Skill
+    topic: str  # the person's words; empty: the folder as it is
+    where: Path  # the child's working folder
+    provider: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of it."""
+
+    outcome: Outcome
+    documents: tuple[Path, ...]  # new or changed ones
+    logs: Path | None  # kept where it failed
+    left: tuple[int, ...]  # processes that could not be ended
+
+    @property
+    def exit_code(self) -> int:
+        """As for a session: 0 done, 3 a limit, 4 a person is needed, 5 the CLI does not work, 130 interrupted."""
+        outcome = self.outcome
+        if outcome.ended_by is EndedBy.STOP:
+            return 130
+        if outcome.failure and outcome.failure.trouble is Trouble.USAGE_LIMIT:
+            return 3
+        if outcome.failure and outcome.failure.trouble in _NEEDS_PERSON:
+            return 4
+        if outcome.cli_failed:
+            return 5
+        return 0 if outcome.ended_by in (EndedBy.EXIT, EndedBy.GRACE) else 4
+
+    @property
+    def sentence(self) -> str:
+        """Why it did not come to its end; empty where it did."""
+        outcome = self.outcome
+        if self.exit_code == 0:
+            return ""
+        if outcome.ended_by is EndedBy.STOP:
+            return "stopped by a person"
+        if outcome.failure:
+            return f"{outcome.failure.trouble.replace('_', ' ')}: {outcome.failure.message}"
+        if outcome.ended_by not in (EndedBy.EXIT, EndedBy.GRACE):
+            limit = outcome.ended_by.replace("_", " ")
+            return f"ended at its {limit} limit after {format_seconds(outcome.seconds)}; see `limits` in .samoloop.yaml"
+        if outcome.result and not outcome.result.ok:
+            return outcome.result.text or "the CLI reported an error"
+        return f"the CLI ended with exit code {outcome.exit_code}"
+
+
+def run(order: Order, config: Config, environ: Mapping[str, str], on_events: Callable[[list[Event]], None]) -> Report:
+    """Start the child, hand on what it does, sweep up behind it. Raises ProviderError where it cannot be started."""
+    if order.provider == "demo":
+        raise UsageError("the provider demo plays sessions from a script and cannot run a skill: name a real CLI")
+    provider = launching.provider_of(config, order.provider, environ)
+    places = _document_places(order.where)
+    before = _documents(places)
+    collector = Collector()
+    with _folder(order) as folder, _stopping() as stop:
+
+        def take(events: list[Event]) -> None:
+            collector.take(events)
+            try:
+                on_events(events)
+            except BrokenPipeError:  # nobody reads any more; an exception here would leave the child alone
+                stop.ask_now()
+
+        request = _request(order, config, environ, folder.path)
+        ended = _wait(request, provider, config, take, stop)
+        outcome = collector.outcome(ended.by, ended.exit_code, ended.seconds, time.time())
+        documents = tuple(sorted(path for path, at in _documents(places).items() if before.get(path) != at))
+        report = Report(outcome, documents, folder.path, tuple(ended.left))
+        folder.keep = report.exit_code not in (0, 130)
+        return report if folder.keep else replace(report, logs=None)
+
+
+def _wait(
+    request: Request, provider: Provider, config: Config, take: Callable[[list[Event]], None], stop: StopRequest
+) -> Ended:
+    launch = provider.launch(request)
+    spec = Spec(
+        argv=launch.argv,
+        env={name: value for name, value in request.environ.items() if name not in launch.unset} | dict(launch.env),
+        cwd=request.worktree,
+        stdin=request.prompt if launch.prompt_on_stdin else None,
+        stem=request.stem,
+        lock=request.session_dir / "_child.lock",
+        marker=request.session_dir.name,
+    )
+    become_subreaper()
+    return Child.spawn(spec).wait(
+        config.limits,
+        habits=provider,
+        reader=provider.reader(request),
+        signal_ready=lambda: True,  # there is no signal to wait for: the CLI's result is the end
+        on_events=take,
+        stop=stop,
+    )
+
+
+def _request(order: Order, config: Config, environ: Mapping[str, str], folder: Path) -> Request:
+    stem = folder / "_logs" / f"001-{order.skill.name}"
+    stem.parent.mkdir()
+    request = launching.request_for(
+        config,
+        _NO_PHASE,
+        order.provider,
+        stem=stem,
+        session_dir=folder,
+        worktree=order.where,
+        title=f"skill {order.skill.name}",
+        environ=environ,
+    )
+    request.prompt.write_text(prompt(order), encoding="utf-8")
+    return request
+
+
+def prompt(order: Order) -> str:
+    """What the child is told: the skill's text itself, so that a CLI without skills of its own will do."""
+    topic = order.topic.strip() or "the project in this folder, as it is"
+    quoted = "\n".join(f"> {line}".rstrip() for line in topic.splitlines())
+    named = sorted(name for name in order.skill.files if name != "SKILL.md")
+    more = f"\n\nThe files that it names ({', '.join(named)}) are in `{order.skill.folder}`." if named else ""
+    return (
+        f"Carry out the skill below in the folder `{order.where}`. The topic, in the words of the person who asks:\n\n"
+        f"{quoted}\n\n"
+        "Nobody is at the keyboard: use non-interactive commands and ask nothing. Where the skill would ask, take the "
+        "likelier reading and say so in the document. End every process that you start. Your last message is what the "
+        "person reads: the answer in a few lines, and the path of the document."
+        f"{more}\n\n---\n\n{order.skill.body.strip()}\n"
+    )
+
+
+def _document_places(where: Path) -> list[Path]:
+    """Where the skills put their documents: here or in `docs/`, of this folder or of the project around it."""
+    roots = dict.fromkeys([where, find_root(where) or where])
+    return [place for root in roots for place in (root, root / "docs")]
+
+
+def _documents(places: Iterable[Path]) -> dict[Path, int]:
+    """The documents there, and when each was last written."""
+    found = {}
+    for place in places:
+        for path in place.glob("*.md"):
+            if _DOCUMENT.fullmatch(path.name) and path.is_file():
+                found[path] = path.stat().st_mtime_ns
+    return found
+
+
+@dataclass
+class _Folder:
+    """The child's folder for logs and settings, which goes with the run unless it shall be kept."""
+
+    path: Path
+    keep: bool = False
+
+
+@contextmanager
+def _folder(order: Order) -> Iterator[_Folder]:
+    folder = _Folder(Path(tempfile.mkdtemp(prefix=f"samoloop-{order.skill.name}-")).resolve())
+    try:
+        yield folder
+    finally:
+        if not folder.keep:
+            remove(folder.path)
+
+
+@contextmanager
+def _stopping() -> Iterator[StopRequest]:
+    """Ctrl-C, a closed terminal and SIGTERM end the child; afterwards they mean again what they meant before."""
+    stop = StopRequest()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stop.ask_now()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

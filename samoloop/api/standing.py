@@ -1,0 +1,175 @@
+"""Where a session stands, as data: what `status` and `list` show, and what they give as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from samoloop.base.errors import SessionError
+from samoloop.base.locks import is_held
+from samoloop.core.journal import Event, timestamp
+from samoloop.core.next_steps import next_steps, waits_for
+from samoloop.core.session import CHILD_LOCK, LOCK, REPORT, Session
+from samoloop.core.state import State
+
+_RECENT_BYTES = 1 << 16
+_RECENT = 3
+
+
+def at_work(session: Session) -> bool:
+    """Whether a worker or a child of the session is alive."""
+    return is_held(session.dir / LOCK) or is_held(session.dir / CHILD_LOCK)
+
+
+def standing(session: Session) -> dict[str, Any]:
+    """All that is known of a session. The keys stay; more may come.
+
+    session, title, folder, workflow, branch, base, worktree (paths as text)
+    condition     new, ready, running, waiting, limited, blocked, failed, stopped, done
+    phase, iteration, attempt, phase_iteration, phase_limit
+    reason, needs, summary
+    waits_for     what the open gate waits for, in words; empty where none is open
+    gate          null, or id, kind, phase, iteration, file, sha256, questions (ids), answer_in (a path), reason
+    not_before    null, or the time (ISO 8601) at which it goes on by itself
+    next          what a person can do: a list of command, what
+    worker        alive, pid (null when none)
+    child         alive, pid, provider, model, since
+    created, updated   ISO 8601
+    totals        iterations, seconds, input_tokens, output_tokens, cost_usd (the known part), unpriced (children whose
+                  cost is unknown)
+    last          the last iterations, newest last: their `ended` records
+    report        null, or its path
+    """
+    state, created = session.state(), session.state().created
+    worker = _worker(session)
+    child = _child(session, state)
+    steps = next_steps(session.name, state, at_work=worker["alive"])
+    return {
+        "session": session.name,
+        "title": session.task,
+        "folder": str(session.dir),
+        "workflow": state.live_workflow.name,
+        "branch": session.branch,
+        "base": created.get("base"),
+        "worktree": str(session.worktree),
+        "condition": str(state.condition),
+        "phase": state.phase,
+        "iteration": state.iteration,
+        "attempt": state.attempt,
+        "phase_iteration": state.phase_iterations,
+        "phase_limit": state.live_workflow.phase(state.phase).max_iterations,
+        "reason": state.reason,
+        "needs": state.needs,
+        "summary": state.summary,
+        "waits_for": waits_for(state.gate),
+        "gate": _gate(session, state),
+        "not_before": _iso(state.not_before),
+        "next": [asdict(step) for step in steps],
+        "worker": worker,
+        "child": child,
+        "created": created.get("at"),
+        "updated": state.updated,
+        "totals": asdict(state.totals),
+        "last": recent(session),
+        "report": str(session.dir / REPORT) if (session.dir / REPORT).is_file() else None,
+    }
+
+
+def row(session: Session) -> dict[str, Any]:
+    """The short form for `list`; a damaged session has `condition` "damaged" and the `reason`.
+
+    Keys: session, title, folder, condition, phase, iteration, created, updated, cost_usd, unpriced, waits_for,
+    not_before, worker_alive, reason.
+    """
+    try:
+        state = session.state()
+    except (SessionError, KeyError, TypeError, ValueError) as error:
+        known = {"session": session.name, "folder": str(session.dir), "condition": "damaged", "reason": str(error)}
+        return known | {"title": "", "phase": "", "iteration": 0, "created": None, "updated": None} | _NOTHING
+    return {
+        "session": session.name,
+        "title": session.task,
+        "folder": str(session.dir),
+        "condition": str(state.condition),
+        "phase": state.phase,
+        "iteration": state.iteration,
+        "created": state.created.get("at"),
+        "updated": state.updated,
+        "cost_usd": state.totals.cost_usd,
+        "unpriced": state.totals.unpriced,
+        "waits_for": waits_for(state.gate),
+        "not_before": _iso(state.not_before),
+        "worker_alive": is_held(session.dir / LOCK),
+        "reason": state.reason,
+    }
+
+
+_NOTHING: dict[str, Any] = {
+    "cost_usd": 0.0,
+    "unpriced": 0,
+    "waits_for": "",
+    "not_before": None,
+    "worker_alive": False,
+}
+
+
+def recent(session: Session) -> list[Event]:
+    """The last few `ended` records, read from the journal's end alone."""
+    with session.journal.path.open("rb") as file:
+        file.seek(max(file.seek(0, 2) - _RECENT_BYTES, 0))
+        lines = file.read().split(b"\n")
+    found: list[Event] = []
+    for line in reversed(lines):
+        if b'"ended"' not in line[:40]:
+            continue
+        try:
+            found.append(json.loads(line))
+        except ValueError:  # the first line read may be the end of one
+            continue
+        if len(found) == _RECENT:
+            break
+    return found[::-1]
+
+
+def _worker(session: Session) -> dict[str, Any]:
+    alive = is_held(session.dir / LOCK)
+    return {"alive": alive, "pid": _number(session.dir / LOCK) if alive else None}
+
+
+def _child(session: Session, state: State) -> dict[str, Any]:
+    """The child at work. Its lock counts, not the journal: it may outlive its worker, or have died with it."""
+    alive = is_held(session.dir / CHILD_LOCK)
+    started: Mapping[str, Any] = state.open if alive and state.open else {}
+    stem = started.get("stem")
+    return {
+        "alive": alive,
+        "pid": _number(session.logs / f"{Path(stem).name}.pid") if stem else None,
+        "provider": started.get("provider"),
+        "model": started.get("model"),
+        "since": started.get("at"),
+    }
+
+
+def _gate(session: Session, state: State) -> dict[str, Any] | None:
+    gate = state.gate
+    if gate is None:
+        return None
+    known = ("id", "kind", "phase", "iteration", "file", "sha256", "reason")
+    fields = {key: getattr(gate, key) for key in known}
+    path = session.dir / gate.gate_file
+    if not path.exists():  # a file that is waited for may be in the worktree
+        path = session.worktree / gate.gate_file
+    return {**fields, "questions": list(gate.questions), "answer_in": str(path)}
+
+
+def _iso(epoch: float | None) -> str | None:
+    return timestamp(datetime.fromtimestamp(epoch).astimezone()) if epoch is not None else None
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text().strip())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,113 @@
+"""Locks on files that leave nothing stale behind: flock, freed by the kernel when its last holder is gone."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from samoloop.base.errors import LockHeld
+from samoloop.base.proc import PROC, started_ticks
+
+# Node and some native CLIs close or reuse low descriptors that they did not open; from 200 up they keep them.
+_LOWEST_DESCRIPTOR = 200
+_RETRY_SECONDS = 0.02
+
+
+class Lock:
+    """An flock on a file, held until `release` and by every process that inherited its descriptor.
+
+    It is never unlocked, only closed: an flock belongs to the open file, so unlocking it here would take it from the
+    child that inherited it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Use `take`."""
+        self.descriptor = descriptor  # close-on-exec: hand it to a child by `pass_fds`
+
+    @classmethod
+    def take(cls, path: Path, timeout_seconds: float, content: str) -> Self:
+        """Lock `path` (made if missing) and replace what it holds by `content`.
+
+        Raises LockHeld, naming the process, when another still holds it after `timeout_seconds`.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while (descriptor := _try(path)) is None:
+            if time.monotonic() >= deadline:
+                raise LockHeld(f"{path} is locked by {_describe_holder(path)}: end it, or wait for it")
+            time.sleep(_RETRY_SECONDS)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, content.encode(), 0)
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Close the descriptor. The lock is free once the processes that inherited it have ended too."""
+        os.close(self.descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds a lock on `path`. Testing does not disturb another test, and a taker retries."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def holders(path: Path) -> list[int]:
+    """The processes whose open file holds the lock on `path`, oldest first; empty where /proc cannot tell.
+
+    /proc/locks names who took the lock, which may have died since; the open files name who holds it now.
+    """
+    try:
+        file = path.stat()
+    except FileNotFoundError:
+        return []
+    pids = {int(link.parts[-3]) for link in _open_files() if _is_locked_by(link, file)}
+    return sorted(pids, key=lambda pid: (started_ticks(pid), pid))  # a tick is long enough for two of them
+
+
+def _open_files() -> Iterator[Path]:
+    """The open files of every process; one that ends meanwhile, or that is not ours to look at, has none."""
+    for process in PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            yield from (process / "fd").iterdir()
+
+
+def _try(path: Path) -> int | None:
+    """A locked descriptor; None when another holds the lock."""
+    low = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(low, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _LOWEST_DESCRIPTOR)
+    except BlockingIOError:
+        return None
+    finally:
+        os.close(low)
+
+
+def _is_locked_by(link: Path, file: os.stat_result) -> bool:
+    """Whether the open file behind /proc/<pid>/fd/<n> is `file` and holds an flock (not merely reads it)."""
+    with contextlib.suppress(OSError):
+        if os.path.samestat(link.stat(), file):
+            return "FLOCK" in (link.parents[1] / "fdinfo" / link.name).read_text()
+    return False
+
+
+def _describe_holder(path: Path) -> str:
+    pids = holders(path)
+    return f"process {pids[0]}" if pids else "another process"

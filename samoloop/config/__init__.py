@@ -1,0 +1,1 @@
+"""What a person or a project settles before a child starts: settings, workflows, profiles, skills, prices."""

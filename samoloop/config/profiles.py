@@ -1,0 +1,28 @@
+"""Profiles: a posture that is added to a prompt, one Markdown file each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from samoloop.base.errors import ConfigError
+from samoloop.config.workflow_files import search_path, split_front_matter
+
+
+@dataclass(frozen=True)
+class Profile:
+    name: str
+    text: str
+
+
+def names(project: Path | None) -> list[str]:
+    """The profiles that can be named, sorted."""
+    return sorted({path.stem for place in search_path(project) for path in (place / "profiles").glob("*.md")})
+
+
+def load(name: str, project: Path | None) -> Profile:
+    """The profile of that name, the project's own before the shipped one. Raises ConfigError."""
+    if name in names(project):
+        for place in search_path(project):
+            path = place / "profiles" / f"{name}.md"
+            if path.is_file():
+                return Profile(name, split_front_matter(path.read_text(encoding="utf-8"))[1])
+    raise ConfigError(f"there is no profile {name!r}; there are: {', '.join(names(project)) or 'none'}")

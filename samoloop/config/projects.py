@@ -1,0 +1,44 @@
+"""The projects that have sessions: each registers itself with its first one, so that `up` and the phone find them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from samoloop.base.errors import UsageError
+from samoloop.base.files import write_atomic
+from samoloop.config.loading import state_folder
+
+
+def _file(environ: Mapping[str, str]) -> Path:
+    return state_folder(environ) / "projects.json"
+
+
+def registered(environ: Mapping[str, str]) -> list[Path]:
+    """The roots of the registered projects, in the order of their registration; those that are gone too."""
+    try:
+        value = json.loads(_file(environ).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [Path(item) for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def register(root: Path, environ: Mapping[str, str]) -> None:
+    """Remember a project. Raises OSError."""
+    known = registered(environ)
+    if root not in known:
+        _write([*known, root], environ)
+
+
+def forget(root: Path, environ: Mapping[str, str]) -> None:
+    """Forget a project; its sessions stay as they are. Raises UsageError where it was not registered."""
+    known = registered(environ)
+    if root not in known:
+        there = ", ".join(map(str, known)) or "none"
+        raise UsageError(f"{root} is not a registered project; there are: {there}")
+    _write([path for path in known if path != root], environ)
+
+
+def _write(roots: list[Path], environ: Mapping[str, str]) -> None:
+    file = _file(environ)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, json.dumps([str(root) for root in roots], indent=2) + "\n")

@@ -1,0 +1,168 @@
+"""Skills by the open Agent Skills standard: a folder with a SKILL.md, whose front matter says when to use it.
+
+The shipped ones are in `skills/`; a project's own are in `.samoloop/skills/` and come before a shipped one of the same
+name.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from samoloop.base.errors import ConfigError, UsageError
+from samoloop.base.files import read_plain, remove, write_atomic
+from samoloop.config.resources import folder
+from samoloop.config.workflow_files import split_front_matter
+
+FILE_NAME = "SKILL.md"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME_LENGTH, DESCRIPTION_LENGTH = 64, 1024  # characters, by the standard
+DESCRIPTIONS_LENGTH = 8000  # of all shipped ones together: what some CLIs preload at most
+_KEYS = {"name", "description", "license", "compatibility", "metadata", "allowed-tools"}
+_FILE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One skill, read whole."""
+
+    name: str
+    description: str
+    body: str  # of SKILL.md, without its front matter
+    folder: Path
+    files: Mapping[str, bytes]  # by path relative to the folder, with `/`
+
+
+def places(project: Path | None) -> list[Path]:
+    """Folders that hold skills, the project's own first."""
+    own = [project / ".samoloop" / "skills"] if project else []
+    return [*(place for place in own if place.is_dir()), folder("skills")]
+
+
+def available(project: Path | None) -> list[Skill]:
+    """Every skill that can be named, by name. Raises ConfigError with a sentence for each that cannot be used."""
+    found, problems = look(project)
+    if problems:
+        raise ConfigError("\n".join(problems) if len(problems) == 1 else _listed(problems))
+    return found
+
+
+def look(project: Path | None) -> tuple[list[Skill], list[str]]:
+    """The usable skills by name, and what is wrong with the others, a sentence each."""
+    skills: dict[str, Skill] = {}
+    problems: list[str] = []
+    for place in reversed(places(project)):
+        for path in sorted(place.iterdir()):
+            if not path.is_dir() or path.name.startswith("."):
+                continue
+            try:
+                skills[path.name] = read(path)
+            except ValueError as error:
+                problems.append(f"{path / FILE_NAME}: {error}")
+    return sorted(skills.values(), key=lambda skill: skill.name), problems
+
+
+def offered(project: Path | None, logs: Path) -> Path:
+    """The folder of skills that the children of a session see: the shipped one unless the project has its own."""
+    return logs / "skills" if len(places(project)) > 1 else folder("skills")
+
+
+def offer(project: Path | None, logs: Path) -> Path:
+    """Make that folder as it is now, and return it. Broken skills are left out: they were refused at the start.
+
+    Copies, not links: a restrained child may read the session's folder, but not what a link there leads to.
+    """
+    path = offered(project, logs)
+    if path.parent == logs:
+        found, _ = look(project)
+        for skill in found:
+            write(skill, path / skill.name)
+        for gone in {entry.name for entry in path.iterdir()} - {skill.name for skill in found}:
+            remove(path / gone)
+    return path
+
+
+def write(skill: Skill, path: Path) -> None:
+    """Put the files of a skill into a folder. What is the same already is not written. Raises OSError."""
+    for name, data in skill.files.items():
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or file.read_bytes() != data:
+            write_atomic(file, data)
+
+
+def choose(skills: Sequence[Skill], names: Iterable[str]) -> list[Skill]:
+    """The skills of these names; all where none is named. Raises UsageError that lists what there is."""
+    known = {skill.name: skill for skill in skills}
+    wanted = list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"there is no skill {name!r}; there are: {', '.join(known)}")
+    return [known[name] for name in wanted] if wanted else list(skills)
+
+
+def read(path: Path) -> Skill:
+    """The skill in a folder. Raises ValueError with a sentence that says what breaks the standard."""
+    files = {file.relative_to(path).as_posix(): _content(file) for file in _files(path)}
+    if FILE_NAME not in files:
+        raise ValueError(f"it is missing: a skill is a folder with a {FILE_NAME}")
+    try:
+        text = files[FILE_NAME].decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+    front, body = split_front_matter(text)
+    name, description = _front_matter(front)
+    if name != path.name:
+        raise ValueError(f"its name is {name!r}, it must be the folder's, {path.name!r}")
+    if not body.strip():
+        raise ValueError("it has no instructions below the front matter")
+    return Skill(name, description, body, path, files)
+
+
+def _files(path: Path) -> list[Path]:
+    # a link is kept in the list, so that reading it says so
+    return sorted(file for file in path.rglob("*") if file.is_symlink() or not file.is_dir())
+
+
+def _content(file: Path) -> bytes:
+    data = read_plain(file, _FILE_BYTES)
+    if data is None or len(data) > _FILE_BYTES:
+        raise ValueError(f"{file.name} is larger than {_FILE_BYTES // 1_000_000} MB")
+    return data
+
+
+def _front_matter(front: str) -> tuple[str, str]:
+    import yaml
+
+    try:
+        value = yaml.safe_load(front) if front else None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2026-99-99 is no date
+        raise ValueError(f"its front matter is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(value, dict):
+        raise ValueError("it must start with front matter: name and description between two lines of ---")
+    unknown = sorted(str(key) for key in value if key not in _KEYS)
+    if unknown:
+        raise ValueError(f"unknown key {', '.join(unknown)} in its front matter; known: {', '.join(sorted(_KEYS))}")
+    return check_name(value.get("name")), _description(value.get("description"))
+
+
+def check_name(name: object) -> str:
+    """A skill's name. Raises ValueError where it breaks the standard's rule."""
+    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > NAME_LENGTH:
+        raise ValueError(
+            f"its name is {str(name)[:80]!r}: use lower-case letters, digits and single hyphens between them, "
+            f"at most {NAME_LENGTH} characters"
+        )
+    return name
+
+
+def _description(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("its description is missing: say in a sentence or two when to use it")
+    if len(value) > DESCRIPTION_LENGTH:
+        raise ValueError(f"its description has {len(value)} characters, at most {DESCRIPTION_LENGTH} are allowed")
+    return value.strip()
+
+
+def _listed(problems: Sequence[str]) -> str:
+    return "these skills cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems)

@@ -1,0 +1,83 @@
+"""What a child's output means, whatever CLI wrote it: the seven events, and why a CLI could not do its work."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Trouble(StrEnum):
+    """Why a CLI could not do its work, by the CLI's own structured word."""
+
+    LOGIN = "login"
+    BILLING = "billing"
+    USAGE_LIMIT = "usage_limit"  # a quota that comes back at a time
+    RATE = "rate"  # 429 without a quota behind it
+    OVERLOAD = "overload"  # 5xx, "at capacity"
+    NETWORK = "network"
+    MODEL = "model"  # unknown, or not allowed
+    CONTEXT = "context"  # prompt or conversation too long
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Started:
+    """The CLI is up: a first event that comes before any model reply."""
+
+    session_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words of the model."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool call: `running` while it is under way, else finished (`ok` tells how)."""
+
+    id: str
+    name: str
+    detail: str = ""  # one line for a person: the command, the path
+    running: bool = False
+    ok: bool = True
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens and cost of this child so far: totals that replace what an earlier Usage said; None is unknown."""
+
+    input_tokens: int | None = None  # cached ones included
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A permission was refused inside the CLI."""
+
+    tool: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something went wrong; `fatal` means that the CLI gave up on it."""
+
+    trouble: Trouble
+    message: str
+    fatal: bool = True
+    resets_at: float | None = None  # epoch seconds, for USAGE_LIMIT (or a Retry-After)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The CLI's own word that the run is over. A later one replaces an earlier one."""
+
+    ok: bool
+    text: str = ""
+
+
+Event = Started | Text | Tool | Usage | Denied | Failure | Result

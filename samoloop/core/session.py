@@ -1,0 +1,199 @@
+"""One session is one folder; this is how folders are named, found, created and locked."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from samoloop.base.errors import SessionError, UsageError
+from samoloop.base.files import remove, sync_folder
+from samoloop.base.locks import Lock
+from samoloop.core import journal
+from samoloop.core.journal import Event, Journal
+from samoloop.core.state import REWOUND, Condition, State, apply, fold
+
+LOCK, CHILD_LOCK, LOGS, REPORT = "_lock", "_child.lock", "_logs", "_report.md"
+_DATED = re.compile(r"\d\d-\d\d-\d\d-(.+)")
+_SLUG_LENGTH = 40
+_NEW = ".new"  # a session that is being made
+_NEW_SECONDS = 10.0  # for another one to be made
+_NAME_BYTES = 100
+
+
+class Session:
+    """A session folder, with its journal and the state folded from it."""
+
+    def __init__(self, folder: Path, now: Callable[[], datetime] = journal.utc_now):
+        self.dir = folder
+        self.journal = Journal(folder / journal.FILE_NAME, now)
+        self._state: State | None = None
+
+    @property
+    def name(self) -> str:
+        return self.dir.name
+
+    @property
+    def logs(self) -> Path:
+        return self.dir / LOGS
+
+    def state(self) -> State:
+        """Folded from the journal when first asked, then kept up by `record`: only the lock's holder may rely on it."""
+        if self._state is None:
+            self._state = fold(self.journal.read())
+            if not self._state.created:
+                raise SessionError(f"{self.dir} holds no session: {journal.FILE_NAME} is missing or empty")
+        return self._state
+
+    def record(self, event: str, **fields: Any) -> Event:
+        """Journal one record durably, then let it act on the state."""
+        return self.record_line(self.journal.compose(event, **fields))
+
+    def record_line(self, line: bytes) -> Event:
+        """Journal a composed line. Refuses, with nothing written, where the journal cannot be understood."""
+        state = self._state if self._state is not None else self.state() if self.journal.path.exists() else State()
+        record = self.journal.append_line(line)
+        # Going back looks at the records before it, so all of them are folded again.
+        self._state = fold(self.journal.read()) if record["event"] == REWOUND else apply(state, record)
+        return record
+
+    @property
+    def task(self) -> str:
+        return str(self.state().created.get("title", self.name))
+
+    @property
+    def branch(self) -> str:
+        return str(self.state().created.get("branch", ""))
+
+    @property
+    def worktree(self) -> Path:
+        return Path(self.state().created.get("worktree", ""))
+
+    def stem(self, iteration: int, phase: str, attempt: int) -> Path:
+        """Where the files of one attempt start: `_logs/007-planning`, `_logs/007-planning.2`."""
+        return self.logs / (f"{iteration:03d}-{phase}" + (f".{attempt}" if attempt > 1 else ""))
+
+
+def title_of(task: str) -> str:
+    """The first line of a task, short enough for a heading."""
+    line = next((line.strip(" #\t") for line in task.splitlines() if line.strip(" #\t")), "task")
+    return line if len(line) <= 80 else line[:79].rstrip() + "…"
+
+
+def slug_of(task: str) -> str:
+    """A folder and branch name from the words of a task."""
+    plain = unicodedata.normalize("NFKD", title_of(task)).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z0-9]+", plain)
+    slug = ""
+    for word in words:
+        if len(slug) + len(word) + 1 > _SLUG_LENGTH:
+            break
+        slug = f"{slug}-{word}" if slug else word
+    return slug or (words[0][:_SLUG_LENGTH] if words else "task")
+
+
+def check_name(name: str) -> str:
+    """A session name that a person gave. Raises UsageError where it could not be a folder of its own."""
+    if (
+        not re.fullmatch(r"[^\W_][\w.-]*", name)
+        or ".." in name
+        or name.endswith((".", ".lock"))
+        or len(name.encode()) > _NAME_BYTES
+    ):
+        raise UsageError(
+            f"{name[:80]!r} cannot be a session's name: use letters, digits, dots, - and _, no slash, "
+            f"starting with a letter or digit, at most {_NAME_BYTES} bytes"
+        )
+    return name
+
+
+@contextmanager
+def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Path, str]]:
+    """A folder to be filled, and the name that it gets in the end: `-2` and so on where the name is taken.
+
+    Nobody sees it before it is whole: what a killed command began is cleared away by the next one. Raises
+    SessionError where it cannot be made.
+    """
+    folder = sessions / _NEW
+    try:
+        sessions.mkdir(parents=True, exist_ok=True)
+        lock = Lock.take(sessions / f"{_NEW}.lock", _NEW_SECONDS, f"{os.getpid()}\n")
+    except OSError as error:
+        raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
+    with lock:
+        try:
+            remove(folder)
+            (folder / LOGS).mkdir(parents=True)
+            name = _free_name(sessions, f"{today:%y-%m-%d}-{slug}")
+        except OSError as error:
+            raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
+        yield folder, name
+        folder.rename(sessions / name)
+        sync_folder(sessions)
+
+
+def _free_name(sessions: Path, base: str) -> str:
+    names = (base if number == 1 else f"{base}-{number}" for number in range(1, 1000))
+    for name in names:
+        if not os.path.lexists(sessions / name):
+            return name
+    raise SessionError(f"there are too many sessions called {base} in {sessions}")
+
+
+def all_sessions(sessions: Path) -> list[Session]:
+    """Every session, newest first."""
+    if not sessions.is_dir():
+        return []
+    visible = [path for path in sessions.iterdir() if not path.name.startswith(".")]
+    folders = [path for path in visible if (path / journal.FILE_NAME).is_file()]
+    return [Session(path) for path in sorted(folders, key=lambda path: path.name, reverse=True)]
+
+
+def find(sessions: Path, name: str) -> Session | None:
+    """The exact folder, else the newest one that is a date and exactly that name: `auth` is never `…-fix-auth`."""
+    check_name(name)
+    if (sessions / name / journal.FILE_NAME).is_file():
+        return Session(sessions / name)
+    for session in all_sessions(sessions):
+        match = _DATED.fullmatch(session.name)
+        if match and match[1] == name:
+            return session
+    return None
+
+
+def resolve(sessions: Path, name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> Session:
+    """The session that a command means. Without a name there must be one candidate for which `wanted` holds.
+
+    Raises SessionError that lists what there is.
+    """
+    if name is not None:
+        session = find(sessions, name)
+        if session is None:
+            known = ", ".join(session.name for session in all_sessions(sessions)[:10]) or "none yet"
+            raise SessionError(f"there is no session {name!r} in {sessions}; there are: {known}")
+        return session
+    candidates = [session for session in all_sessions(sessions) if _is_sound(session) and wanted(session.state())]
+    if len(candidates) > 1:
+        unfinished = [session for session in candidates if session.state().condition is not Condition.DONE]
+        candidates = unfinished if len(unfinished) == 1 else candidates
+    if len(candidates) != 1:
+        names = ", ".join(session.name for session in candidates[:10])
+        what = (
+            f"name one of: {names}"
+            if candidates
+            else f'there is none that fits in {sessions}; start one: samoloop run "TASK"'
+        )
+        raise SessionError(f"which session? {what}")
+    return candidates[0]
+
+
+def _is_sound(session: Session) -> bool:
+    """Whether its journal can be read: a damaged session is reached by its name, and in nobody's way."""
+    try:
+        session.state()
+    except SessionError:
+        return False
+    return True

@@ -1,0 +1,113 @@
+"""Phases and workflows are data: Markdown files with front matter, and a YAML file that orders them.
+
+Values only; reading and checking the files is in `workflow_files`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from samoloop.core.signals import GateKind, Status
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One step of the work and its rules."""
+
+    name: str
+    summary: str = ""
+    child: bool = True  # False: the worker does it itself
+    signals: frozenset[Status] = frozenset({Status.CONTINUE, Status.BLOCKED})
+    gate: GateKind | None = None  # must be passed since the phase was entered before it can be left
+    waits: frozenset[GateKind] = frozenset({GateKind.HUMAN_ACTION, GateKind.FILE_UPDATE})
+    max_iterations: int = 20
+    iteration_seconds: int | None = None  # None: the configured limit
+    skills: tuple[str, ...] = ()
+    body: str = field(default="", repr=False)  # the instructions
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """Phases in their main order, with extra edges."""
+
+    name: str
+    phases: tuple[Phase, ...]
+    edges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rounds: Mapping[str, int] = field(default_factory=dict)  # how often a phase's backward edges may be taken
+    summary: str = ""
+    protocol: str = field(default="", repr=False)  # the shared part of every prompt
+
+    def phase(self, name: str) -> Phase:
+        """The phase of that name. Raises KeyError."""
+        for phase in self.phases:
+            if phase.name == name:
+                return phase
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(phase.name for phase in self.phases)
+
+    @property
+    def first_with_child(self) -> str:
+        return next(phase.name for phase in self.phases if phase.child)
+
+    @property
+    def last(self) -> str:
+        return self.phases[-1].name
+
+    def after(self, name: str) -> str | None:
+        """The next phase in the main order; None after the last."""
+        names = self.names
+        position = names.index(name) + 1
+        return names[position] if position < len(names) else None
+
+    def next_phases(self, name: str) -> tuple[str, ...]:
+        """Phases that may follow `name`, itself not among them."""
+        following = self.after(name)
+        main = (following,) if following else ()
+        return main + tuple(edge for edge in self.edges.get(name, ()) if edge not in main)
+
+    def is_backward(self, source: str, target: str) -> bool:
+        """Whether the edge goes back in the main order, so that a loop through it must be bounded."""
+        return self.names.index(target) < self.names.index(source)
+
+    def until(self, name: str) -> "Workflow":
+        """The same, with the phase of that name as its last one, which then may signal done. Raises KeyError."""
+        last = self.phase(name)
+        if last.name == self.last:
+            return self
+        kept = self.names[: self.names.index(name) + 1]
+        edges = {source: tuple(target for target in self.edges.get(source, ()) if target in kept) for source in kept}
+        return replace(
+            self,
+            phases=(*self.phases[: len(kept) - 1], replace(last, signals=last.signals | {Status.DONE})),
+            edges={source: targets for source, targets in edges.items() if targets},
+            rounds={source: count for source, count in self.rounds.items() if source in kept},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As the journal keeps it."""
+        value = asdict(self)
+        for phase in value["phases"]:
+            phase["signals"] = sorted(phase["signals"])
+            phase["waits"] = sorted(phase["waits"])
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Workflow":
+        """As the journal kept it; what an older version did not know has its default."""
+        phases = tuple(_phase_from_json(phase) for phase in value["phases"])
+        edges = {name: tuple(targets) for name, targets in (value.get("edges") or {}).items()}
+        return cls(**{**value, "phases": phases, "edges": edges})
+
+
+def _phase_from_json(value: Mapping[str, Any]) -> Phase:
+    known: dict[str, Any] = dict(value)
+    if "signals" in known:
+        known["signals"] = frozenset(Status(status) for status in known["signals"])
+    if "waits" in known:
+        known["waits"] = frozenset(GateKind(kind) for kind in known["waits"])
+    known["gate"] = GateKind(known["gate"]) if known.get("gate") else None
+    known["skills"] = tuple(known.get("skills") or ())
+    return Phase(**known)

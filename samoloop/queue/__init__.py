@@ -1,0 +1,1 @@
+"""Many sessions: where due ones come from, and who runs them."""

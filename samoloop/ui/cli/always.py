@@ -1,0 +1,106 @@
+"""Commands for when nobody is there: `up`, `service`, `projects`."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from samoloop.ui.cli.common import json_option
+
+
+@click.command("up")
+@click.option("--jobs", type=click.IntRange(1, 100), default=2, show_default=True, help="Children at once, at most.")
+@click.option("--once", is_flag=True, help="Exit when every session waits for a person, a time, or is over.")
+@click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep.")
+def up(jobs: int, once: bool, allow_sleep: bool) -> int:
+    """Go on with every unfinished session of your projects; never past a gate.
+
+    \b
+    samoloop up --jobs 4
+    """
+    from samoloop.base.locks import Lock
+    from samoloop.children.awake import Awake
+    from samoloop.children.stop import StopRequest, install_handlers
+    from samoloop.config.loading import state_folder
+    from samoloop.queue.pool import Pool
+
+    folder = state_folder(os.environ)
+    folder.mkdir(parents=True, exist_ok=True)
+    stop = StopRequest()
+    with Lock.take(folder / "up.lock", 1.0, f"{os.getpid()}\n"):
+        install_handlers(stop)
+        awake = Awake(not allow_sleep)
+        pool = Pool(dict(os.environ), jobs, click.echo, stop=stop)
+        awake.on()
+        try:
+            pool.run(once)
+        finally:
+            awake.off()
+        if stop.interrupted:
+            click.echo("Finishing the running iterations; Ctrl-C again ends the children.")
+            pool.finish()
+            return 130
+    return 0
+
+
+@click.group("service")
+def service() -> None:
+    """Run `samoloop up` after login or reboot."""
+
+
+@service.command("install")
+@click.option("--jobs", type=click.IntRange(1, 100), default=2, show_default=True, help="Children at once, at most.")
+@click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep.")
+def install(jobs: int, allow_sleep: bool) -> None:
+    """Install it for you: a systemd user unit, or a launchd agent on macOS."""
+    from samoloop.queue import service as units
+
+    click.echo("\n".join(units.install(os.environ, jobs, not allow_sleep)))
+
+
+@service.command("status")
+def status() -> None:
+    """Say whether it is installed and runs."""
+    from samoloop.queue import service as units
+
+    click.echo("\n".join(units.status(os.environ)))
+
+
+@service.command("uninstall")
+def uninstall() -> None:
+    """Remove it; sessions stay as they are."""
+    from samoloop.queue import service as units
+
+    click.echo("\n".join(units.uninstall(os.environ)))
+
+
+@click.group("projects")
+def projects() -> None:
+    """The projects that have sessions."""
+
+
+@projects.command("list")
+@json_option
+def list_projects(as_json: bool) -> None:
+    """List them."""
+    from samoloop.config.projects import registered
+
+    roots = registered(os.environ)
+    if as_json:
+        click.echo(json.dumps([{"root": str(root), "exists": root.is_dir()} for root in roots], indent=2))
+        return
+    for root in roots:
+        click.echo(f"{root}" + ("" if root.is_dir() else "  (gone)"))
+    if not roots:
+        click.echo("None yet: a project registers itself with its first session.")
+
+
+@projects.command("forget")
+@click.argument("root", type=click.Path(path_type=Path))
+def forget(root: Path) -> None:
+    """Forget one; its sessions stay as they are."""
+    from samoloop.config.projects import forget as drop
+
+    drop(root.expanduser().absolute(), os.environ)
+    click.echo(f"Forgot {root}.")

@@ -1,0 +1,64 @@
+"""What the commands share: the project they are in, the session that is meant, and who is speaking."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from samoloop.base.errors import UsageError
+from samoloop.config.project import find_root
+from samoloop.core import session
+from samoloop.core.session import Session
+from samoloop.core.state import State
+
+if TYPE_CHECKING:
+    from samoloop.config.loading import Config
+
+session_argument = click.argument("session_name", metavar="[SESSION]", required=False)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The main checkout, or the folder of sessions in place, that the command is in. Raises UsageError."""
+    here = (start or Path.cwd()).resolve()
+    root = find_root(here)
+    if root is None:
+        raise UsageError(
+            f"{here} is in no git repository and holds no sessions: go to your project, or start with "
+            "`samoloop run --in-place`"
+        )
+    return root
+
+
+def load_config(root: Path, flags: Mapping[str, Any] | None = None) -> "Config":
+    from samoloop.config import loading  # 15 ms that `status` and `list` need not pay
+
+    return loading.load(root, os.environ, flags)
+
+
+def find_session(name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> tuple["Config", Session]:
+    """The session that is meant, and its project's settings."""
+    settings = load_config(project_root())
+    return settings, session.resolve(settings.sessions_dir, name, wanted)
+
+
+def speaker() -> str:
+    """Who uses the command line, for the journal."""
+    import getpass
+
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = f"uid {os.getuid()}"
+    return f"{name} (command)"
+
+
+def warn(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty() and sys.stdin.isatty()

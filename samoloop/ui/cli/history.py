@@ -1,0 +1,81 @@
+"""Commands about a session's past: `diff`, `rewind`, `fork`, `archive`."""
+
+import os
+
+import click
+
+from samoloop.base.errors import UsageError
+from samoloop.core import gates
+from samoloop.ui.cli.common import find_session, session_argument, speaker
+from samoloop.worker.worker import Worker, locked
+
+
+@click.command("diff")
+@session_argument
+@click.option("-n", "--iteration", type=int, help="The iteration; the last one if not given.")
+def diff(session_name: str | None, iteration: int | None) -> None:
+    """Show what an iteration changed, in the code and in the session folder.
+
+    \b
+    samoloop diff auth -n 7
+    """
+    from samoloop.git.rewind import diff as diff_text
+
+    settings, session = find_session(session_name)
+    worker = Worker(session, settings)
+    number = session.state().iteration if iteration is None else iteration
+    click.echo_via_pager(diff_text(worker.worktree, worker.ref, number, color=True))
+
+
+@click.command("rewind")
+@click.argument("session_name", metavar="SESSION")
+@click.argument("iteration", type=int)
+def rewind(session_name: str, iteration: int) -> None:
+    """Put code and session folder back to the end of an earlier iteration; the present stays reachable.
+
+    \b
+    samoloop rewind auth 4
+    """
+    from samoloop.api.rewind import rewind as go_back
+
+    gates.refuse_inside_child(os.environ)
+    settings, session = find_session(session_name)
+    with locked(session):
+        for line in go_back(Worker(session, settings), iteration, speaker()):
+            click.echo(line)
+    click.echo(f"Go on with: samoloop resume {session.name}")
+
+
+@click.command("fork")
+@click.argument("session_name", metavar="SESSION")
+@click.argument("iteration", type=int)
+@click.option("--session", "name", required=True, metavar="NEW", help="The new session's name.")
+def fork(session_name: str, iteration: int, name: str) -> None:
+    """Start a new session, with its own branch and worktree, from the end of an earlier iteration.
+
+    \b
+    samoloop fork auth 4 --session auth-sqlite
+    """
+    from samoloop.api.rewind import fork as branch_off
+
+    gates.refuse_inside_child(os.environ)
+    settings, session = find_session(session_name)
+    new = branch_off(Worker(session, settings), iteration, name)
+    click.echo(f"{new.name} starts after iteration {iteration} of {session.name}, on branch {new.branch}.")
+    click.echo(f"Go on with: samoloop resume {new.name}")
+
+
+@click.command("archive")
+@session_argument
+def archive(session_name: str | None) -> None:
+    """Remove the worktree of a session, if it is clean; the branch, the folder and the checkpoints stay.
+
+    \b
+    samoloop archive auth
+    """
+    settings, session = find_session(session_name)
+    if session.state().created.get("in_place"):
+        raise UsageError(f"{session.name} works in place: it has no worktree to remove")
+    with locked(session):
+        Worker(session, settings).worktree.remove()
+    click.echo(f"Removed the worktree of {session.name}; branch {session.branch} and {session.dir} stay.")

@@ -1,0 +1,30 @@
+"""`init`: the settings file to start from."""
+
+import os
+from pathlib import Path
+
+import click
+
+from samoloop.config import starter
+from samoloop.config.loading import BUILT_IN
+from samoloop.config.project import find_root
+
+
+@click.command("init")
+@click.option(
+    "--provider", type=click.Choice(BUILT_IN), help="The CLI to use; the first that is installed, if not given."
+)
+def init(provider: str | None) -> None:
+    """Write a .samoloop.yaml that shows every setting with its default; nothing needs to be set.
+
+    \b
+    samoloop init
+    samoloop init --provider codex
+    """
+    here = Path.cwd()
+    chosen = provider or starter.installed_provider(os.environ)
+    path = starter.write(find_root(here) or here, chosen)
+    click.echo(f"Wrote {path}: provider {chosen}, all else as it is by default.")
+    click.echo("Next:")
+    click.echo("  samoloop doctor        # is everything there?")
+    click.echo('  samoloop run "TASK"    # hand off a task')

@@ -1,0 +1,182 @@
+"""Commands that only look: `list`, `status`, `log`, `prompt`. They take no lock and write nothing."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from samoloop.api.standing import at_work, row, standing
+from samoloop.base.clock import Clock
+from samoloop.base.errors import SamoloopError
+from samoloop.config.project import sessions_folder
+from samoloop.core.session import Session, all_sessions, resolve
+from samoloop.core.state import Condition
+from samoloop.ui.cli.common import find_session, json_option, load_config, project_root, session_argument, warn
+from samoloop.ui.cli.paint import paint
+from samoloop.ui.terminal.words import one_line
+
+if TYPE_CHECKING:
+    from samoloop.api.logs import Attempt, Sink
+    from samoloop.config.loading import Config
+    from samoloop.providers.base import Reader
+
+
+@click.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the sessions of this project, newest first.
+
+    \b
+    samoloop list
+    samoloop list --json
+    """
+    import shutil
+
+    from samoloop.ui.terminal.standing_text import table
+
+    folder = sessions_folder(project_root(), os.environ)
+    rows = [row(session) for session in all_sessions(folder)]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo(f'There is no session in {folder}; start one: samoloop run "TASK"')
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for text, tone in table(rows, Clock().now(), width):
+        click.echo(paint(text, tone))
+
+
+@click.command("status")
+@session_argument
+@json_option
+def status(session_name: str | None, as_json: bool) -> None:
+    """Show where a session stands, what it waits for, and the commands that go on from there.
+
+    \b
+    samoloop status
+    samoloop status auth --json
+    """
+    from samoloop.ui.terminal.standing_text import status_lines
+
+    session = resolve(sessions_folder(project_root(), os.environ), session_name)
+    found = standing(session)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for text, tone in status_lines(found, Clock().now()):
+        click.echo(paint(text, tone))
+
+
+@click.command("log")
+@session_argument
+@click.option("-n", "--iteration", type=int, help="The iteration; the last one if not given.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is new, until the session rests.")
+@click.option("--raw", is_flag=True, help="What the CLI printed, byte for byte.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per event.")
+def log(session_name: str | None, iteration: int | None, follow: bool, raw: bool, as_json: bool) -> None:
+    """Read what a child did: its words, its tool calls, what went wrong, and what followed.
+
+    \b
+    samoloop log auth
+    samoloop log auth -n 7
+    samoloop log auth -f
+    """
+    from samoloop.api import logs
+
+    settings, session = find_session(session_name)
+    sink = _sink(settings, session, raw=raw, as_json=as_json)
+    if not follow:
+        logs.show(session, iteration, sink)
+        return
+    try:
+        logs.follow(session, iteration, sink, lambda: at_work(session))
+    except KeyboardInterrupt:
+        return
+    if not raw and not as_json:
+        _say_standing(Session(session.dir))
+
+
+@click.command("prompt")
+@session_argument
+@json_option
+def prompt(session_name: str | None, as_json: bool) -> None:
+    """Print exactly what the next child would be told; its size goes to standard error.
+
+    \b
+    samoloop prompt auth
+    """
+    from samoloop.api.preview import preview
+    from samoloop.worker.worker import Worker
+
+    settings, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
+    found = preview(Worker(session, with_remembered(settings, session)))
+    if as_json:
+        size = len(found.text.encode())
+        click.echo(json.dumps({"session": session.name, **asdict(found), "bytes": size}, indent=2, ensure_ascii=False))
+        return
+    click.echo(found.text, nl=False)
+    warn(f"{len(found.text.encode()):,} bytes, {found.phase}, iteration {found.iteration}. {found.note}".rstrip())
+    if found.additions:
+        warn(f"It names a file of {len(found.additions.encode()):,} bytes with what is new:\n\n{found.additions}")
+
+
+def with_remembered(settings: "Config", session: Session) -> "Config":
+    """The settings of a session: those of the project under the flags that it was started with."""
+    return load_config(settings.root, session.state().created.get("settings") or {})
+
+
+def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> "Sink":
+    """What `log` writes, and how."""
+    from samoloop.ui.terminal import log_output
+
+    if raw:
+        return log_output.Raw(_write_bytes, terminal=sys.stdout.isatty())
+    if as_json:
+        return log_output.ByEvents(_reader_for(settings, session), log_output.AsJson(click.echo))
+    write = log_output.Readable(lambda line: click.echo(paint(line.text, line.tone)), time.time)
+    return log_output.ByEvents(_reader_for(settings, session), write)
+
+
+def _write_bytes(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Reader]":
+    """How to find the reader of each child's log: that of its CLI, if it is still configured."""
+    from samoloop import providers
+    from samoloop.providers.base import Request
+    from samoloop.ui.terminal import log_output
+
+    def reader_for(attempt: "Attempt") -> "Reader":
+        name, stem = attempt.started["provider"], attempt.stem
+        request = Request(
+            prompt=stem.with_name(stem.name + ".prompt.md"),
+            worktree=session.worktree,
+            session_dir=session.dir,
+            stem=stem,
+            title=session.name,
+            model=attempt.started.get("model"),
+        )
+        try:
+            return providers.get(name, settings.provider_settings(name)).reader(request)
+        except SamoloopError as error:
+            warn(f"{error} Its output is shown as it stands.")
+            return log_output.TextReader()
+
+    return reader_for
+
+
+def _say_standing(session: Session) -> None:
+    """Why nothing more comes, and what to do."""
+    found = standing(session)
+    words = f", waits for {found['waits_for']}" if found["waits_for"] else f": {found['reason']}"
+    click.echo(paint(one_line(f"{session.name} is {found['condition']}{words if words != ': ' else ''}"), "strong"))
+    for step in found["next"]:
+        click.echo(f"  {step['command']}  # {step['what']}")

@@ -1,0 +1,54 @@
+"""`samoloop telegram setup` and `samoloop telegram test`."""
+
+import os
+
+import click
+
+from samoloop.config.loading import load
+from samoloop.config.project import user_file
+
+
+@click.group("telegram")
+def telegram() -> None:
+    """Answer questions and approve plans from a phone."""
+
+
+@telegram.command("setup")
+@click.option("--base-url", hidden=True, default=None, help="Another Bot API server; ends in /bot.")
+def setup(base_url: str | None) -> None:
+    """Connect a bot: its token, your chat, a test question; remembered in your own configuration (mode 600).
+
+    \b
+    samoloop telegram setup        get a token from @BotFather in Telegram first
+    """
+    from samoloop.config import telegram_bot
+    from samoloop.ui.telegram import setup as steps
+
+    token = os.environ.get("TELEGRAM_BOT_TOKEN") or click.prompt("Bot token from @BotFather", hide_input=True)
+    found = steps.blank(token.strip(), base_url or telegram_bot.PUBLIC_API)
+    click.echo(f"The bot is @{steps.bot_name(found)}.")
+    said = steps.find_person(found, os.environ, click.echo)
+    where = "a private chat" if said.chat > 0 else f"the group {said.chat}"
+    click.echo(f"Found {said.name} (user {said.user}) in {where}. Only this user may answer and approve.")
+    found = steps.with_person(found, said)
+    path = steps.remember(found, os.environ)
+    click.echo(f"{steps.try_out(found, os.environ, click.echo)} tapped: it works. Remembered in {path}.")
+    if said.chat < 0:
+        click.echo(f"To let others of the group act, add their numbers to telegram.users in {path}.")
+
+
+@telegram.command("test")
+def test() -> None:
+    """Send a question with buttons and wait for the tap.
+
+    \b
+    samoloop telegram test
+    """
+    from samoloop.base.errors import ConfigError
+    from samoloop.config import telegram_bot
+    from samoloop.ui.telegram import setup as steps
+
+    found, problems = telegram_bot.parse(load(user_file(os.environ).parent, os.environ).telegram, os.environ)
+    if found is None:
+        raise ConfigError("\n".join(problems) or "Telegram is not configured: samoloop telegram setup")
+    click.echo(f"{steps.try_out(found, os.environ, click.echo)} tapped: it works.")

@@ -1,0 +1,80 @@
+"""What a button carries: 64 bytes that name one gate and the very text that was shown with it.
+
+`kind|session|target|hash|choice`. The hash binds the tap to what the person saw, so a button under an old message can
+never act on a newer gate, plan or question.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from samoloop.base.files import sha256
+from samoloop.core.questions import Question
+
+DIGEST = 8  # hexadecimal digits; enough to tell apart what one chat ever shows, not a secret
+LONGEST_TARGET_BYTES = 30
+
+
+class Kind(StrEnum):
+    """What a tap is about."""
+
+    ANSWER = "a"  # choice: the option's letter
+    WORDS = "w"  # open the reply box for an answer in words
+    PLAN = "p"  # choice: Plan
+    ACTION = "d"  # what was asked for is done
+    HELD = "h"  # decide about a text that waits for a word; choice: Held
+
+
+class Plan(StrEnum):
+    APPROVE = "A"
+    CHANGES = "C"
+    REJECT = "R"
+
+
+class Held(StrEnum):
+    """What to do with a text that was held back."""
+
+    TELL = "tell"  # guidance for the session's next iteration
+    CHANGES = "changes"  # a request for changes to the plan
+    ANSWER = "answer"  # the answer to the one question that waits
+    START = "start"  # begin a session with it
+    DROP = "drop"
+
+
+@dataclass(frozen=True)
+class Press:
+    """The content of one button."""
+
+    kind: Kind
+    session: str
+    target: str
+    hash: str
+    choice: str = ""
+
+    def pack(self) -> str:
+        return "|".join((self.kind, self.session, self.target, self.hash, self.choice))
+
+
+def unpack(data: str) -> Press | None:
+    """The inverse of `Press.pack`; None for anything that is not ours."""
+    parts = data.split("|")
+    if len(parts) != 5 or parts[0] not in set(Kind):
+        return None
+    return Press(Kind(parts[0]), *parts[1:])
+
+
+def session_tag(session_dir: Path) -> str:
+    """Names a session folder."""
+    return sha256(str(session_dir))[:DIGEST]
+
+
+def target_tag(gate: str, question: str = "") -> str:
+    """Names a gate, or one question of it; an overlong name is replaced by its digest."""
+    target = f"{gate}/{question}" if question else gate
+    return target if len(target.encode()) <= LONGEST_TARGET_BYTES and "|" not in target else sha256(target)[:DIGEST]
+
+
+def question_hash(question: Question) -> str:
+    """Of everything a person reads before answering."""
+    shown = [question.id, question.title, question.why, question.suggestion, *map(str, question.options)]
+    return sha256("\n".join(shown))[:DIGEST]

@@ -1,0 +1,264 @@
+"""What a session has to say, brought to the chat: its outbox, what became of its gates, its status, reminders."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from samoloop.core import gates
+from samoloop.core.gates import Void
+from samoloop.core.journal import Event
+from samoloop.core.questions import Question
+from samoloop.core.state import AT_REST, ENDED
+from samoloop.ui.telegram import effects, render
+from samoloop.ui.telegram.api import Api, Refused
+from samoloop.ui.telegram.commands import open_plan, open_questions
+from samoloop.ui.telegram.home import HeldText
+from samoloop.ui.telegram.ledger import READER, Sent
+from samoloop.ui.telegram.render import Gated, Outgoing, Role
+from samoloop.ui.telegram.sessions import Known
+from samoloop.ui.telegram.text import escape, shorten
+from samoloop.worker import outbox
+from samoloop.worker.outbox import Announcement, Item, Kind
+
+LONGEST_REMINDER_SECONDS = 24 * 3600.0
+STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
+NOT_ASKED = "▫️ No longer asked."
+CHANGED = "⚠️ The text has changed since: a new message follows."
+RESTS = AT_REST - ENDED
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Shown:
+    """The status message as it stands."""
+
+    html: str = ""
+    condition: str = ""
+    at: float = 0.0  # monotonic
+
+
+class Delivery:
+    """Sends for all sessions of one chat; every call returns when what it sends is in the chat."""
+
+    def __init__(self, api: Api, *, status_seconds: float = STATUS_SECONDS) -> None:
+        self._api = api
+        self._status_seconds = status_seconds
+        self._shown: dict[str, _Shown] = {}
+        self._looked: dict[str, tuple[int, frozenset[int]]] = {}  # what the open gates were last compared with
+        self._topics: bool | None = None  # whether the chat has them; None: not asked yet
+
+    async def serve(self, known: Known) -> None:
+        """Everything that is due for one session now."""
+        for item in list(outbox.pending(known.session_dir, READER)):
+            known.look()
+            await self._deliver(known, item)
+        await self.close_gates(known)
+        await self._update_status(known)
+        await self._remind(known)
+
+    # The outbox
+
+    async def _deliver(self, known: Known, item: Item) -> None:
+        started = self._api.settings.announce_started
+        counted: Counter[str] = Counter()
+        for message in messages(known, item.announcement, started=started):
+            name = f"{message.role} {message.target}"  # not its place: an answered question is left out the next time
+            counted[name] += 1
+            part = f"{name} {counted[name]}"
+            if (item.number, part) not in known.ledger.parts:
+                await self.post(known, message, item=item.number, part=part)
+        outbox.acknowledge(known.session_dir, READER, item.number)
+
+    async def post(self, known: Known, message: Outgoing, *, item: int = 0, part: str = "") -> int:
+        """Send one message of a session, into its topic where there are topics, and remember what it was."""
+        try:
+            number = await self._send(known, message)
+        except Refused as refused:
+            log.warning("a message of %s was refused: %s", known.name, refused)
+            text = f"⚠️ {escape(known.short)}: a message could not be shown here ({escape(str(refused))})."
+            number = await self._send(known, Outgoing(text))
+        what = message.gate, message.target, message.hash, message.brief
+        known.ledger.sent(Sent(number, message.role, time.time(), item, part, *what, waits=bool(message.rows)))
+        return number
+
+    async def _send(self, known: Known, message: Outgoing) -> int:
+        thread = await self._thread(known)
+        try:
+            return await self._api.send(message, thread)
+        except Refused as refused:
+            if thread is None or "thread not found" not in str(refused):
+                raise
+            log.warning("the topic of %s is gone: it goes to the plain chat", known.name)
+            known.ledger.has_topic(0)
+            return await self._api.send(message)
+
+    async def _thread(self, known: Known) -> int | None:
+        """The session's topic, opened when it first has something to say; None in a plain chat."""
+        if self._topics is None:
+            self._topics = self._api.settings.topics and await self._is_forum()
+        if not self._topics or known.ledger.topic == 0:
+            return None
+        if known.ledger.topic is None:
+            try:
+                known.ledger.has_topic(await self._api.new_topic(known.short))
+            except Refused as refused:
+                log.warning("no topics in this chat, all sessions share it: %s", refused)
+                self._topics = False
+                return None
+        return known.ledger.topic
+
+    async def _is_forum(self) -> bool:
+        try:
+            return await self._api.is_forum()
+        except Refused:
+            return False
+
+    async def ask(self, message: Outgoing, held: HeldText) -> int:
+        """Ask what a text is for, where it was said."""
+        return await self._api.send(message, held.thread)
+
+    # Gates that are closed by now
+
+    async def close_gates(self, known: Known) -> None:
+        """Edit the messages whose gate a person has closed, wherever: the buttons go, what was decided stays."""
+        seen = known.changes, frozenset(known.ledger.live)
+        if self._looked.get(known.name) == seen:
+            return
+        asked = {question.id: question for question in gates.read_questions(known.session_dir)}
+        for message in list(known.ledger.live.values()):
+            how = became(known, message, asked)
+            if how:
+                try:
+                    await self._api.edit(message.id, f"{message.brief}\n{how}")
+                except Refused as refused:  # the person deleted it
+                    log.info("message %d of %s could not be edited: %s", message.id, known.name, refused)
+                known.ledger.closed(message.id)
+        self._looked[known.name] = seen
+
+    # The status message
+
+    async def _update_status(self, known: Known) -> None:
+        now, shown = time.monotonic(), self._shown.setdefault(known.name, _Shown())
+        if known.ledger.status is None and known.ended:
+            return
+        message = render.status(known.progress(time.time()))
+        if message.html == shown.html:
+            return
+        news = known.state.condition != shown.condition
+        if not news and now - shown.at < self._status_seconds:
+            return
+        if known.ledger.status is None:
+            await self.post(known, message)
+        else:
+            try:
+                await self._api.edit(known.ledger.status, message.html)
+            except Refused:
+                await self.post(known, message)
+        self._shown[known.name] = _Shown(message.html, known.state.condition, now)
+
+    # Reminders
+
+    async def _remind(self, known: Known) -> None:
+        """Say that a gate is still open: after the chosen time, then after twice that, never in quiet hours."""
+        first = self._api.settings.remind_seconds
+        key = known.gate.id if known.gate else f"iteration {known.state.iteration}"
+        waits = [m for m in known.ledger.messages.values() if _still_asks(known, m)]
+        if not first or not waits or self._is_quiet(datetime.now().astimezone()):
+            return
+        count, last = known.ledger.reminders.get(key, (0, waits[-1].at))
+        if time.time() - last < min(first * 2**count, LONGEST_REMINDER_SECONDS):
+            return
+        since = render.clock(waits[0].at)
+        what = "still blocked" if known.gate is None else "still waits for you"
+        text = render.head("🔔", known.name, f"{what}, since {since}")
+        await self.post(known, Outgoing(text, reply_to=waits[0].id))
+        known.ledger.reminded(key, count + 1, time.time())
+
+    def _is_quiet(self, now: datetime) -> bool:
+        hours = self._api.settings.quiet
+        if hours is None:
+            return False
+        start, end = hours
+        return start <= now.time() < end if start <= end else now.time() >= start or now.time() < end
+
+
+def messages(known: Known, given: Announcement, *, started: bool) -> list[Outgoing]:
+    """What an announcement looks like now: a gate that was closed meanwhile gets no buttons."""
+    if given.kind is Kind.STARTED and not started:
+        return []
+    if given.kind not in (Kind.QUESTIONS, Kind.PLAN, Kind.ACTION):
+        return render.news(given)
+    if known.gate is None or known.gate.id != given.gate:
+        return [Outgoing(render.head("☑️", given.session, f"a gate was opened and closed meanwhile ({given.kind})"))]
+    if given.kind is Kind.ACTION:
+        return render.action(given, Gated(known.session_dir, given.gate))
+    found = open_questions(known) if given.kind is Kind.QUESTIONS else open_plan(known)
+    if found:
+        return found
+    words = f"a gate waits for you ({given.kind}), but its text has changed since: look on the machine"
+    return [Outgoing(render.head("✋", given.session, words))]
+
+
+def became(known: Known, message: Sent, asked: Mapping[str, Question]) -> str:
+    """How the gate of a message was closed, as a line of HTML; empty while it is open. `asked` is `_qa.md` now."""
+    if message.role == Role.QUESTION:
+        return _answered(known, message, asked.get(message.target))
+    if _is_open(known, message):
+        decision = known.decision()
+        if isinstance(decision, Void):
+            return CHANGED
+        return _decided(decision.verdict, decision.by, time.time(), message.hash) if decision else ""
+    event = known.closings.get(message.gate)
+    if event is None:
+        return NOT_ASKED
+    if event.get("event") == "gate_void":
+        return CHANGED
+    return _decided(event.get("verdict", ""), event.get("by", ""), _when(event), message.hash)
+
+
+def _decided(verdict: str, by: str, at: float, digest: str) -> str:
+    done = {"approve": "✅ Approved", "changes": "✏️ Changes requested", "reject": "🛑 Rejected", "done": "✅ Done"}
+    plan = f", plan <code>{digest[:8]}…</code>" if digest and verdict == "approve" else ""
+    return f"<b>{done.get(verdict, '☑️ Closed')} by {_person(by)}</b>, {render.clock(at)}{plan}"
+
+
+def _answered(known: Known, message: Sent, question: Question | None) -> str:
+    options = question.options if question else ()
+    if question is not None and _is_open(known, message):
+        return _given(question.answer, options, question.by, time.time()) if question.answer else ""
+    event = known.closings.get(message.gate, {})
+    answer = event.get("answers", {}).get(message.target)
+    return _given(answer["answer"], options, event.get("by", ""), _when(event)) if answer else NOT_ASKED
+
+
+def _is_open(known: Known, message: Sent) -> bool:
+    return known.gate is not None and known.gate.id == message.gate
+
+
+def _given(answer: str, options: Sequence[tuple[str, str]], by: str, at: float) -> str:
+    words = next((f"{letter} · {words}" for letter, words in options if letter == answer.strip().upper()), answer)
+    return f"✅ <b>{escape(shorten(words, 300))}</b>\n{_person(by)}, {render.clock(at)}"
+
+
+def _person(by: str) -> str:
+    names = dict.fromkeys(effects.unsigned(name) for name in by.split(", "))
+    return escape("an editor" if by in ("", "editor") else ", ".join(names))
+
+
+def _when(event: Event) -> float:
+    return datetime.fromisoformat(event["at"]).timestamp() if event.get("at") else time.time()
+
+
+def _still_asks(known: Known, message: Sent) -> bool:
+    """Whether a message is what the session still waits for."""
+    if known.gate is not None:
+        return message.waits and message.gate == known.gate.id and message.id in known.ledger.live
+    return message.role == Role.BLOCKED and known.state.condition in RESTS and message is _last_blocked(known)
+
+
+def _last_blocked(known: Known) -> Sent | None:
+    return next((m for m in reversed(known.ledger.messages.values()) if m.role == Role.BLOCKED), None)

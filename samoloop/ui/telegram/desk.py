@@ -1,0 +1,216 @@
+"""What a person sends becomes an effect on files, and something to say back.
+
+Nothing here waits for the network: effects are on disk when `handle` returns, the reactions are sent later.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+from samoloop.base.errors import SamoloopError, SessionError
+from samoloop.config.telegram_bot import Settings
+from samoloop.ui.telegram import buttons, commands, effects, held, render
+from samoloop.ui.telegram.buttons import Held, Press, target_tag
+from samoloop.ui.telegram.home import HeldText, Home, Purpose
+from samoloop.ui.telegram.ledger import Sent
+from samoloop.ui.telegram.machine import Machine
+from samoloop.ui.telegram.reactions import Edit, Post, Reaction, Toast
+from samoloop.ui.telegram.render import Gated, Outgoing, Role
+from samoloop.ui.telegram.sessions import Known, Sessions
+from samoloop.ui.telegram.text import escape, shorten
+from samoloop.ui.telegram.updates import Other, Said, Tap, Update
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Takes updates, one at a time, in order."""
+
+    def __init__(self, settings: Settings, home: Home, sessions: Sessions, machine: Machine) -> None:
+        self.home, self.sessions, self.machine = home, sessions, machine
+        self._settings = settings
+        self._strangers: set[int] = set()
+
+    def handle(self, update: Update) -> list[Reaction]:
+        """Do what the update asks for. Raises OSError where the disk refuses: then it was not handled."""
+        if isinstance(update, Other) or not self._allowed(update):
+            return []
+        return self._tap(update) if isinstance(update, Tap) else self._said(update)
+
+    def _allowed(self, update: Said | Tap) -> bool:
+        if update.chat == self._settings.chat and update.user in self._settings.users:
+            return True
+        if update.user not in self._strangers:
+            self._strangers.add(update.user)
+            log.warning("Telegram: user %d in chat %d is not on the allow list: ignored", update.user, update.chat)
+        return False
+
+    # Taps
+
+    def _tap(self, tap: Tap) -> list[Reaction]:
+        press = buttons.unpack(tap.data)
+        if press is None:
+            return [Toast(tap.query, "This button is not known here.")]
+        if press.kind is buttons.Kind.HELD:
+            return self._tap_held(tap, press)
+        known = self.sessions.by_tag(press.session)
+        if known is None:
+            return [Toast(tap.query, "That session is gone.")]
+        _adopt(known, press, tap)
+        wants_changes = press.kind is buttons.Kind.PLAN and press.choice == buttons.Plan.CHANGES
+        if press.kind is buttons.Kind.WORDS or wants_changes:
+            return self._open_box(known, press, tap)
+        outcome = self.once(known, tap.update_id, partial(_act, known, press, tap))
+        return [Toast(tap.query, outcome), *self.go_on(known)]
+
+    def _open_box(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
+        """Open the reply box on the phone; nothing is changed yet."""
+        try:
+            if press.kind is buttons.Kind.WORDS:
+                gate, question = effects.asked(known, press.target)
+                box = render.answer_box(known.name, question, Gated(known.session_dir, gate.id), tap.message_id)
+            else:
+                gate = effects.waiting_plan(known, press.target, press.hash)
+                gated = Gated(known.session_dir, gate.id)
+                box = render.comment_box(known.name, gated, gate.sha256 or "", tap.message_id)
+        except SamoloopError as error:
+            return [Toast(tap.query, str(error))]
+        return [Toast(tap.query, ""), Post(lambda: [box], known)]
+
+    def once(self, known: Known, update_id: int, act: Callable[[], str]) -> str:
+        """The outcome of an update that acts on a session: never twice, also when a crash repeats the update."""
+        done = known.ledger.effects.get(update_id)
+        if done is not None:
+            return done
+        try:
+            outcome = act()
+        except SamoloopError as error:
+            outcome = str(error)
+        known.ledger.effect(update_id, outcome)
+        known.look()
+        return outcome
+
+    def go_on(self, known: Known) -> list[Reaction]:
+        """A session that could move on and has no worker gets one, or the person is told how."""
+        if known.has_worker or not known.moved_on():
+            return []
+        return [Post(partial(self._resume, known), known)]
+
+    def _resume(self, known: Known) -> list[Outgoing]:
+        if not self.machine.starts:
+            command = f"<code>samoloop resume {escape(known.name)}</code>"
+            return [Outgoing(f"💤 Kept. No worker runs for {escape(known.short)} now; on the machine: {command}")]
+        why = self.machine.resume(known.root, known.name)
+        return [Outgoing(f"⚠️ {escape(known.short)} could not go on: {escape(why)}")] if why else []
+
+    # Messages
+
+    def _said(self, said: Said) -> list[Reaction]:
+        if not said.text.strip():
+            return [self.say(said, "I can only read words.")]
+        if said.text.startswith("/"):
+            return commands.run(self, said)
+        known = self.sessions.by_message(said.reply_to) if said.reply_to else None
+        if known is not None and said.reply_to is not None:
+            return self._reply(known, known.ledger.messages[said.reply_to], said)
+        return self.hold(said, Purpose.REMARK, self.sessions.by_thread(said.thread) if said.thread else None)
+
+    def _reply(self, known: Known, to: Sent, said: Said) -> list[Reaction]:
+        """A reply acts where the message asked for one; elsewhere it only says which session is meant."""
+        if to.role == Role.PLAN:
+            return self.hold(said, Purpose.CHANGES, known, to)
+        act = _asked_for(known, to, said)
+        if act is None:
+            return self.hold(said, Purpose.REMARK, known)
+        outcome = self.once(known, said.update_id, act)
+        return [self.say(said, outcome, known), *self.go_on(known)]
+
+    def say(self, said: Said, words: str, known: Known | None = None) -> Post:
+        """A short answer to a message."""
+        message = Outgoing(escape(words), silent=True, reply_to=said.message_id)
+        return Post(lambda: [message], known, said.thread)
+
+    # Texts that wait for a word
+
+    def hold(self, said: Said, purpose: Purpose, known: Known | None, to: Sent | None = None) -> list[Reaction]:
+        """Keep the text; what it is for is asked by whoever sees it in `Home.not_asked`, also after a crash."""
+        kept = HeldText(
+            said.update_id, purpose, said.text, said.name, said.message_id, said.thread,
+            session_dir=str(known.session_dir) if known else "",
+            gate=to.gate if to else "", hash=to.hash if to else "",
+        )  # fmt: skip
+        self.home.hold(kept)
+        return []
+
+    def _tap_held(self, tap: Tap, press: Press) -> list[Reaction]:
+        text = self.home.held(int(press.target)) if press.target.isdecimal() else None
+        if text is None:
+            return [Toast(tap.query, "That text was used or forgotten already.")]
+        if press.choice == Held.DROP:
+            self.home.release(text.id)
+            return [Toast(tap.query, "Forgotten."), Edit(tap.message_id, "🗑 Forgotten.")]
+        if press.choice == Held.START:
+            return self._start(tap, press, text)
+        known = self.sessions.by_tag(press.session)
+        if known is None:
+            return [Toast(tap.query, "That session is gone.")]
+        outcome = self.once(known, text.id, partial(held.use, known, press, text))
+        self.home.release(text.id)
+        return [Toast(tap.query, outcome), Edit(tap.message_id, escape(outcome)), *self.go_on(known)]
+
+    def _start(self, tap: Tap, press: Press, text: HeldText) -> list[Reaction]:
+        root = held.chosen_root(self.home, press)
+        if not root:
+            return [Toast(tap.query, "That project is gone.")]
+        if not self.machine.starts:
+            return [Toast(tap.query, "Only `samoloop relay` starts sessions: run it on the machine and tap again.")]
+
+        def start() -> list[Outgoing]:
+            code, output = self.machine.run(root, ["run", "--detach", "--session", text.name, "--file", "-"], text.text)
+            if code == 0:
+                self.home.release(text.id)
+            return [Outgoing(f"⚠️ Not started: {escape(shorten(output, 500))}")] if code else []
+
+        shown = f"🚀 Starting <b>{escape(text.name)}</b> in {escape(root.rpartition('/')[2])}."
+        return [Toast(tap.query, "Starting."), Edit(tap.message_id, shown), Post(start)]
+
+
+def _adopt(known: Known, press: Press, tap: Tap) -> None:
+    """Take up a message of ours that a crash kept out of the ledger, so that it is given its last form too."""
+    gate = known.gate
+    if gate is None or tap.message_id in known.ledger.messages:
+        return
+    target = next((id for id in ("", *gate.questions) if target_tag(gate.id, id) == press.target), None)
+    if target is not None:
+        role = Role.QUESTION if target else Role.PLAN if press.kind is buttons.Kind.PLAN else Role.ACTION
+        lines = [line for line in tap.text.splitlines() if line.strip()][: 2 if target else 1]
+        brief = "\n".join(f"<b>{escape(line)}</b>" for line in lines)
+        known.ledger.sent(
+            Sent(tap.message_id, role, time.time(), 0, "", gate.id, target, press.hash, brief, waits=True)
+        )
+
+
+def _act(known: Known, press: Press, tap: Tap) -> str:
+    by = effects.signed(tap.name, tap.update_id)
+    if press.kind is buttons.Kind.ANSWER:
+        return effects.answer(known, "", press.target, press.hash, press.choice, by)
+    if press.kind is buttons.Kind.ACTION:
+        return effects.confirm_action(known, press, by)
+    if press.choice == buttons.Plan.APPROVE:
+        return effects.approve(known, press, by)
+    if press.choice == buttons.Plan.REJECT:
+        return effects.reject(known, press, by)
+    raise SessionError("This button is not known here.")
+
+
+def _asked_for(known: Known, to: Sent, said: Said) -> Callable[[], str] | None:
+    """What a reply to that message does; None where it asked for nothing."""
+    by = effects.signed(said.name, said.update_id)
+    if to.role == Role.QUESTION:
+        return partial(effects.answer, known, to.gate, to.target, to.hash, said.text, by)
+    if to.role == Role.COMMENT:
+        return partial(effects.request_changes, known, to.gate, to.hash, said.text, by)
+    if to.role == Role.BLOCKED:
+        return partial(effects.tell, known, said.text, said.name, said.update_id)
+    return None

@@ -1,0 +1,35 @@
+"""What is to be said after an update had its effect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from samoloop.ui.telegram.render import Outgoing
+from samoloop.ui.telegram.sessions import Known
+
+
+@dataclass(frozen=True)
+class Toast:
+    """Answers a tap."""
+
+    query: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Post:
+    """Messages to send. `make` may take a moment (it runs commands) and is called outside the event loop."""
+
+    make: Callable[[], list[Outgoing]]
+    known: Known | None = None  # whose topic and ledger they belong to
+    thread: int | None = None  # where no session is known
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Gives a message of ours its last form, without buttons."""
+
+    message_id: int
+    html: str
+
+
+Reaction = Toast | Post | Edit

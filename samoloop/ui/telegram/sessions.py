@@ -1,0 +1,161 @@
+"""The sessions that the relay serves, as it sees them: read from their files, never written."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from samoloop.base.errors import SamoloopError
+from samoloop.base.locks import is_held
+from samoloop.core.gates import ACTION, APPROVAL, INBOX, Closing, Gate, StillOpen, Void, examine
+from samoloop.core.journal import FILE_NAME, Event, Journal
+from samoloop.core.questions import FILE_NAME as QUESTIONS
+from samoloop.core.session import LOCK
+from samoloop.core.state import AT_REST, ENDED, Condition, State, fold
+from samoloop.ui.telegram.buttons import session_tag
+from samoloop.ui.telegram.home import Home, Registered
+from samoloop.ui.telegram.ledger import Ledger
+from samoloop.ui.telegram.render import Progress, short_name
+
+WATCHED = (FILE_NAME, QUESTIONS, APPROVAL, ACTION)
+
+
+@dataclass
+class Known:
+    """One session: its folder, its ledger, its state as last read."""
+
+    session_dir: Path
+    root: Path
+    ledger: Ledger
+    closings: dict[str, Event] = field(default_factory=dict)  # gate id -> how it was closed or became void
+    state: State = field(default_factory=State)
+    changes: int = 0  # how often it was found different
+    _seen: Any = None
+
+    @property
+    def name(self) -> str:
+        return self.session_dir.name
+
+    @property
+    def short(self) -> str:
+        return short_name(self.name)
+
+    @property
+    def gate(self) -> Gate | None:
+        return self.state.gate
+
+    @property
+    def has_worker(self) -> bool:
+        return is_held(self.session_dir / LOCK)
+
+    @property
+    def ended(self) -> bool:
+        return self.state.condition in ENDED
+
+    def look(self) -> bool:
+        """Read the session again where a file of it has changed; returns whether one had.
+
+        Raises SamoloopError where the journal is damaged.
+        """
+        plan = self.state.gate.file if self.state.gate else None
+        seen = tuple(_stamp(self.session_dir / name) for name in (*WATCHED, *([plan] if plan else [])))
+        if seen == self._seen:
+            return False
+        self.changes += 1
+        if self._seen is None or seen[0] != self._seen[0]:
+            self._read_journal()
+        self._seen = seen
+        return True
+
+    def _read_journal(self) -> None:
+        events = list(Journal(self.session_dir / FILE_NAME).read())
+        self.state = fold(events)
+        self.closings = {e["gate"]: e for e in events if e.get("event") in ("gate_closed", "gate_void")}
+
+    def decision(self) -> Closing | Void | None:
+        """What a person has decided at the open gate, whether or not a worker has seen it yet."""
+        if self.state.gate is None:
+            return None
+        found = examine(self.state.gate, self.session_dir, Path(self.state.created.get("worktree", "")))
+        return None if isinstance(found, StillOpen) else found
+
+    def moved_on(self) -> bool:
+        """Whether a worker that started now would have something to act on."""
+        if self.state.gate is not None:
+            return self.decision() is not None
+        rests = self.state.condition in AT_REST and not self.ended
+        return rests and (self.session_dir / INBOX).exists()
+
+    def progress(self, now: float) -> Progress:
+        state = self.state
+        created = state.created.get("at")
+        began = datetime.fromisoformat(created).timestamp() if created else now
+        works = state.condition in (Condition.READY, Condition.RUNNING) and self.has_worker
+        until = now if works or not state.updated else datetime.fromisoformat(state.updated).timestamp()
+        cost = None if state.totals.unpriced and not state.totals.cost_usd else state.totals.cost_usd
+        title = str(state.created.get("title", ""))
+        return Progress(
+            self.name, title, state.condition, state.phase, state.iteration, max(until - began, 0), cost, self._note()
+        )
+
+    def _note(self) -> str:
+        gate = self.state.gate
+        if gate is None:
+            return self.state.reason
+        return {"qa_answers": "waits for answers", "plan_approval": "waits for a decision on the plan"}.get(
+            gate.kind, self.state.reason or gate.reason or f"waits for {gate.file}"
+        )
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class Sessions:
+    """All of them, kept in step with the register."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._known: dict[Path, Known] = {}
+
+    def refresh(self) -> list[Known]:
+        """Those that can be read now."""
+        registered = {known.session_dir: known for known in self._home.sessions()}
+        for gone in self._known.keys() - registered.keys():
+            del self._known[gone]
+        return [known for entry in registered.values() if (known := self._look(entry))]
+
+    def _look(self, entry: Registered) -> Known | None:
+        known = self._known.get(entry.session_dir)
+        if known is None:
+            known = Known(entry.session_dir, entry.root, Ledger.load(entry.session_dir))
+            self._known[entry.session_dir] = known
+        try:
+            known.look()
+        except (SamoloopError, OSError):
+            return None
+        return known if known.state.created else None
+
+    def by_tag(self, tag: str) -> Known | None:
+        """The session that a button names."""
+        return next((known for known in self.refresh() if session_tag(known.session_dir) == tag), None)
+
+    def by_message(self, message_id: int) -> Known | None:
+        """The session that a message belongs to."""
+        return next((known for known in self.refresh() if message_id in known.ledger.messages), None)
+
+    def newest_message(self) -> int:
+        """The last message that any session sent; 0 before the first."""
+        return max((known.ledger.newest for known in self.refresh()), default=0)
+
+    def by_thread(self, thread: int) -> Known | None:
+        return next((known for known in self.refresh() if known.ledger.topic == thread), None)
+
+    def by_name(self, name: str) -> Known | None:
+        """By the folder's name, or the newest by its name without the date."""
+        found = [known for known in self.refresh() if name in (known.name, known.short)]
+        return max(found, key=lambda known: known.name, default=None)

@@ -1,0 +1,207 @@
+"""`samoloop telegram setup` and `test`: from a token to an answered question, and the file that remembers it."""
+
+import asyncio
+import re
+import secrets
+import stat
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from samoloop.base.errors import ConfigError, SamoloopError, UsageError
+from samoloop.base.files import write_atomic
+from samoloop.base.locks import Lock, is_held
+from samoloop.config import telegram_bot as config
+from samoloop.config.project import user_file
+from samoloop.config.telegram_bot import Settings
+from samoloop.ui.telegram.api import Api, Refused
+from samoloop.ui.telegram.home import Home
+from samoloop.ui.telegram.render import Button, Outgoing
+from samoloop.ui.telegram.updates import Said, Tap
+
+REACH_SECONDS = 30
+PERSON_SECONDS = 600
+POLL_SECONDS = 10
+T = TypeVar("T")
+Say = Callable[[str], None]
+
+
+class NoAnswer(SamoloopError):
+    """Nothing came back from Telegram or from the person in time."""
+
+
+def blank(token: str, base_url: str) -> Settings:
+    """A bot whose chat is not known yet. Raises UsageError for what is no token."""
+    if not config.TOKEN_SHAPE.fullmatch(token):
+        raise UsageError("that is no bot token: it looks like 123456789:AAF…, get one from @BotFather in Telegram")
+    return Settings(token, 0, frozenset(), base_url=base_url)
+
+
+def bot_name(found: Settings) -> str:
+    """The bot's user name. Raises TokenRefused, NoAnswer."""
+
+    async def ask() -> str:
+        return await _with_api(found, lambda api: api.bot_name())
+
+    return asyncio.run(_in_time(ask(), REACH_SECONDS, "Telegram cannot be reached: check the network and try again"))
+
+
+def find_person(found: Settings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> Said:
+    """The first message that holds the code shown: it tells chat and user, and no stranger can know it."""
+    code = f"{secrets.randbelow(9000) + 1000}"
+
+    async def listen() -> Said:
+        return await _with_api(found, lambda api: _first(api, Home(found, environ), lambda said: _holds(said, code)))
+
+    with only_poller(found, environ):
+        say(f"Now send it this message, in the chat or group that shall be used:  /start {code}")
+        return asyncio.run(_in_time(listen(), seconds, f"no message with {code} came: run the setup again"))
+
+
+def _holds(update: Said | Tap, code: str) -> Said | None:
+    return update if isinstance(update, Said) and code in update.text.split() else None
+
+
+def try_out(found: Settings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> str:
+    """Send a question with buttons and wait for the tap; returns who tapped. Raises NoAnswer."""
+    mark = f"test|{secrets.token_hex(4)}"
+
+    async def ask(api: Api) -> str:
+        rows = ((Button("👍 Yes, I see it", f"{mark}|yes"), Button("🙂 And I can tap", f"{mark}|tap")),)
+        message = await api.send(Outgoing("👋 samoloop here. Does this reach you? Tap a button.", rows=rows))
+        say("A question is on your phone: tap one of its buttons.")
+
+        def tapped(update: Said | Tap) -> Tap | None:
+            fits = isinstance(update, Tap) and update.data.startswith(mark) and update.user in found.users
+            return update if fits and isinstance(update, Tap) else None
+
+        tap = await _first(api, Home(found, environ), tapped)
+        await api.toast(tap.query, "That works.")
+        await api.edit(message, f"👋 samoloop here. It works, {tap.name}: questions and plans will come to this chat.")
+        return tap.name
+
+    with only_poller(found, environ):
+        return asyncio.run(
+            _in_time(_with_api(found, ask), seconds, "nobody tapped: run `samoloop telegram test` again")
+        )
+
+
+def only_poller(found: Settings, environ: Mapping[str, str]) -> Lock:
+    """The right to poll, as a context manager. Raises UsageError when a worker or a relay has it."""
+    home = Home(found, environ)
+    if is_held(home.poller_lock) or is_held(home.dedicated_lock):
+        raise UsageError("a worker or `samoloop relay` uses this bot right now: stop it, then try again")
+    return Lock.take(home.poller_lock, 1.0, "setup")
+
+
+async def _first(api: Api, home: Home, wanted: Callable[[Said | Tap], T | None]) -> T:
+    """The first update that fits; what came before it is acknowledged and dropped."""
+    while True:
+        for update in await api.updates(home.offset(), POLL_SECONDS):
+            home.save_offset(update.update_id + 1)
+            if isinstance(update, Said | Tap) and (found := wanted(update)) is not None:
+                return found
+
+
+async def _with_api(found: Settings, use: Callable[[Api], Awaitable[T]]) -> T:
+    api = Api(found)
+    try:
+        return await use(api)
+    except Refused as refused:
+        raise NoAnswer(f"Telegram refuses: {refused}") from None
+    finally:
+        await api.close()
+
+
+async def _in_time(work: Awaitable[T], seconds: float, otherwise: str) -> T:
+    try:
+        return await asyncio.wait_for(work, seconds)
+    except TimeoutError:
+        raise NoAnswer(otherwise) from None
+
+
+# --- what is remembered -----------------------------------------------------------------------------------------------
+
+
+def with_person(found: Settings, said: Said) -> Settings:
+    """The settings for the chat and the person of that message."""
+    return replace(found, chat=said.chat, users=frozenset({said.user}))
+
+
+def remember(found: Settings, environ: Mapping[str, str]) -> Path:
+    """Write the section into the person's own file, readable by nobody else; everything else there stays.
+
+    Raises ConfigError where the file is not what it should be.
+    """
+    path = user_file(environ)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = with_section(before, section(found))
+    _check_kept(before, text, path)
+    write_atomic(path, text, mode=stat.S_IRUSR | stat.S_IWUSR)
+    return path
+
+
+def section(found: Settings) -> str:
+    lines = [
+        "telegram:",
+        f'  token: "{found.token}"',
+        f"  chat: {found.chat}",
+        f"  users: [{', '.join(map(str, sorted(found.users)))}]   # who may answer and approve",
+    ]
+    if found.base_url != config.PUBLIC_API:
+        lines.append(f'  base_url: "{found.base_url}"')
+    return "\n".join(lines) + "\n"
+
+
+def with_section(text: str, section: str) -> str:
+    """`text` with its `telegram:` block replaced, or the block added at the end; comments elsewhere are kept."""
+    without = re.sub(r"^telegram:.*\n?(?:(?:[ \t].*)?\n|[ \t].*\Z)*", "", text, flags=re.MULTILINE)
+    without = without.rstrip("\n")
+    return f"{without}\n\n{section}" if without else section
+
+
+def _check_kept(before: str, after: str, path: Path) -> None:
+    """Nothing but the section may have changed."""
+    import yaml
+
+    try:
+        old: dict[str, Any] = yaml.safe_load(before) or {}
+        new: dict[str, Any] = yaml.safe_load(after) or {}
+        same = {**old, "telegram": None} == {**new, "telegram": None}
+    except (yaml.YAMLError, TypeError):
+        same = False
+    if not same:
+        raise ConfigError(f"{path} cannot be changed safely: add this to it by hand, then run `samoloop telegram test`")
+
+
+# --- for doctor -------------------------------------------------------------------------------------------------------
+
+
+def checkup(telegram: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with Telegram, a sentence each; empty where it works or is not configured. Takes a few seconds."""
+    found, problems = config.parse(telegram, environ)
+    if found is None:
+        return problems
+    path = user_file(environ)
+    if path.exists() and telegram.get("token") and path.stat().st_mode & 0o077:
+        problems.append(f"{path} holds the bot token and others can read it: chmod 600 {path}")
+    try:
+        problems += asyncio.run(_in_time(_with_api(found, lambda api: _look(api, found, environ)), 20, "no answer"))
+    except SamoloopError as error:
+        problems.append(f"Telegram does not answer for the bot: {error}")
+    return problems
+
+
+async def _look(api: Api, found: Settings, environ: Mapping[str, str]) -> list[str]:
+    await api.bot_name()
+    if address := await api.webhook():
+        host = address.split("/")[2] if "//" in address else address
+        return [
+            f"the bot has a webhook at {host}, which takes every answer away: delete it, or use a bot of its own here"
+        ]
+    home = Home(found, environ)
+    if not is_held(home.poller_lock) and await api.is_polled_elsewhere(home.offset()):
+        return ["another program polls this bot, so answers get lost: end it, or make a bot of its own for samoloop"]
+    return []

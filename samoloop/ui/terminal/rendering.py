@@ -1,0 +1,111 @@
+"""What a child does, as lines that a person reads: the events of any provider."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.providers.base import Reader
+from samoloop.ui.terminal.endings import iteration_label
+from samoloop.ui.terminal.words import one_line, printable
+
+_LONGEST_TEXT = 20_000  # characters of one message of a child
+_LONGEST_LINE = 500
+
+
+class Tone(StrEnum):
+    """What a line is, so that a terminal can colour it."""
+
+    HEAD = "head"
+    TEXT = "text"
+    TOOL = "tool"
+    TROUBLE = "trouble"
+    RESULT = "result"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One or more lines of text, without a last newline, that only show: no control characters."""
+
+    tone: Tone
+    text: str
+
+
+class Renderer:
+    """Turns the events of one child into lines; remembers what it has shown already."""
+
+    def __init__(self) -> None:
+        self._running: set[str] = set()  # tool calls that were shown when they began
+        self._last_text = ""
+        self._last_failure = ""
+
+    def lines(self, events: Iterable[Event]) -> list[Line]:
+        return [line for event in events if (line := self._line(event))]
+
+    def _line(self, event: Event) -> Line | None:
+        match event:
+            case Text(text):
+                self._last_text = text.strip()
+                return Line(Tone.TEXT, _message(text)) if text.strip() else None
+            case Tool():
+                return self._tool(event)
+            case Denied(tool, detail):
+                return Line(Tone.TROUBLE, one_line(f"⊘ permission denied: {tool} {detail}", _LONGEST_LINE))
+            case Failure(trouble, message, fatal):
+                self._last_failure = message.strip()
+                kind = "" if trouble is Trouble.OTHER else f"{trouble.replace('_', ' ')}: "
+                return Line(Tone.TROUBLE, one_line(f"{'✗' if fatal else '!'} {kind}{message}", _LONGEST_LINE))
+            case Result(ok, text):
+                return self._result(ok, text)
+            case Started() | Usage():
+                return None
+
+    def _tool(self, tool: Tool) -> Line | None:
+        called = f"▸ {tool.name or 'tool'} {tool.detail}"
+        if tool.running:
+            self._running.add(tool.id)
+            return Line(Tone.TOOL, one_line(called, _LONGEST_LINE))
+        known = tool.id in self._running
+        self._running.discard(tool.id)
+        if tool.ok:
+            return None if known else Line(Tone.TOOL, one_line(called, _LONGEST_LINE))
+        failed = f"✗ {tool.name or 'tool'} failed" + (f": {tool.detail}" if tool.detail else "")
+        return Line(Tone.TROUBLE, one_line(failed, _LONGEST_LINE))
+
+    def _result(self, ok: bool, text: str) -> Line | None:
+        """The CLI's last word; most repeat the last message or failure, which is shown already."""
+        text = text.strip()
+        if not ok:
+            said = text and text == self._last_failure
+            return None if said else Line(Tone.TROUBLE, _message(f"✗ the run failed: {text}".rstrip(": ")))
+        return None if text in ("", self._last_text) else Line(Tone.RESULT, _message(f"= {text}"))
+
+
+def read_line(reader: Reader, line: bytes) -> list[Event]:
+    """The events of one line of a log. A line that a reader chokes on has none: a log must be readable to its end."""
+    try:
+        return reader.feed(line)
+    except Exception:
+        return []
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event for programs: its kind under `event`, its fields as `providers/base.py` names them, unknown left out."""
+    fields = {key: value for key, value in asdict(event).items() if value is not None}
+    return {"event": type(event).__name__.lower(), **fields}
+
+
+def head_line(started: Mapping[str, Any]) -> Line:
+    """Which child speaks: `── 003 planning · claude opus · 21 Nov 10:05`."""
+    who = " ".join(word for word in (started.get("provider"), started.get("model")) if word)
+    at = f"{datetime.fromisoformat(started['at']).astimezone():%d %b %H:%M}"
+    return Line(Tone.HEAD, one_line(f"── {iteration_label(started)} · {who} · {at}", _LONGEST_LINE))
+
+
+def _message(text: str) -> str:
+    text = text.strip()
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}\n… and {len(text) - _LONGEST_TEXT} characters more"
+    return printable(text)

@@ -1,0 +1,219 @@
+"""The terminal: one live block while a child works, one lasting line for each iteration that ended.
+
+Where the output is not a terminal, the same without the live block and without control codes.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from samoloop.base.durations import format_seconds
+from samoloop.children.stop import StopRequest
+from samoloop.core import next_steps
+from samoloop.core.events import Usage
+from samoloop.core.gates import Gate, read_questions
+from samoloop.core.journal import Event
+from samoloop.core.next_steps import waits_for
+from samoloop.core.outcome import Collector
+from samoloop.core.rules import Decision, Kind
+from samoloop.core.session import Session
+from samoloop.core.signals import GateKind
+from samoloop.ui.terminal.endings import ended_line, oddities, tokens_so_far
+from samoloop.ui.terminal.live_block import LiveBlock, Paper, abandon
+from samoloop.ui.terminal.words import dollars, one_line, printable, resumes
+from samoloop.worker.view import Running, View
+
+TICK_SECONDS = 0.5
+_LONGEST_DOING = 300
+_DULL_TERMINALS = ("dumb", "unknown", "")
+_STYLES = {
+    Kind.WAIT: "yellow",
+    Kind.LIMITED: "yellow",
+    Kind.RETRY: "yellow",
+    Kind.REPAIR: "yellow",
+    Kind.BLOCKED: "red",
+    Kind.FAILED: "red",
+    Kind.STOPPED: "yellow",
+    Kind.DONE: "green",
+}
+
+
+@contextmanager
+def open_view(session: Session, stop: StopRequest, stream: TextIO | None = None) -> Iterator[View]:
+    """The view for this output: a `Screen` on a terminal that can move its cursor, else `Plain`."""
+    stream = stream or sys.stdout
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")  # an old terminal's encoding may lack the arrows
+    if not stream.isatty() or os.environ.get("TERM", "") in _DULL_TERMINALS:
+        yield Plain(session, stream)
+        return
+    screen = Screen(session, stop, stream)
+    try:
+        yield screen
+    finally:
+        screen.close()
+
+
+class Plain:
+    """Lines for a file, a pipe or a log: no control codes, nothing that is written over."""
+
+    def __init__(self, session: Session, stream: TextIO) -> None:
+        self._stream = stream
+        self._gates = _Gates(session)
+        self._label_width = _label_width(session)
+
+    def say(self, sentence: str) -> None:
+        try:
+            self._stream.write(printable(sentence) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            abandon(self._stream)  # the reader is gone; the work goes on
+
+    def started(self, running: Running) -> None:
+        self.say(f"{running.iteration:03d} {running.phase}: started, {_who(running)}")
+
+    def progress(self, collector: Collector) -> None:
+        """Only the end is worth a line."""
+
+    def ended(self, event: Event, decision: Decision) -> None:
+        self.say(ended_line(event, time.time(), self._label_width))
+        for sentence in oddities(event):
+            self.say(f"    {sentence}")
+
+    def waiting(self, decision: Decision) -> None:
+        for line in self._gates.lines(decision, time.time()):
+            self.say(line)
+
+
+class Screen:
+    """A live block at the bottom, redrawn twice a second; all else scrolls away above it."""
+
+    def __init__(self, session: Session, stop: StopRequest, stream: TextIO) -> None:
+        self._session = session
+        self._stop = stop
+        self._paper = Paper(stream)
+        self._gates = _Gates(session)
+        self._label_width = _label_width(session)
+        self._block: LiveBlock | None = None
+        self._collector = Collector()
+
+    def say(self, sentence: str) -> None:
+        self._print(printable(sentence))
+
+    def started(self, running: Running) -> None:
+        self.close()
+        self._collector = Collector()
+        state = self._session.state()
+        limit = state.live_workflow.phase(running.phase).max_iterations
+        place = f"{_who(running)}, {state.phase_iterations} of at most {limit} in this phase"
+        began = float((state.open or {}).get("time") or time.time())  # an adopted child began earlier
+        spent = state.totals.cost_usd
+
+        def content() -> list[Any]:
+            return self._block_lines(running, place, began, spent)
+
+        self._block = LiveBlock(self._paper, content, TICK_SECONDS)
+
+    def progress(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def ended(self, event: Event, decision: Decision) -> None:
+        self.close()
+        before, arrow, after = ended_line(event, time.time(), self._label_width).partition("→")
+        self._print(before, (arrow + after, _STYLES.get(decision.kind, "cyan")))
+        for sentence in oddities(event):
+            self._print((f"    {sentence}", "yellow"))
+
+    def waiting(self, decision: Decision) -> None:
+        self.close()
+        first, *rest = self._gates.lines(decision, time.time())
+        self._print((first, "bold yellow"))
+        for line in rest:
+            self._print(line)
+
+    def close(self) -> None:
+        """Take the live block away."""
+        if self._block:
+            self._block.close()
+            self._block = None
+
+    def _print(self, *parts: str | tuple[str, str]) -> None:
+        from rich.text import Text
+
+        line = self._paper.styled(Text.assemble(*parts)) + "\n"
+        if self._block:
+            self._block.draw(line)
+        else:
+            self._paper.write(line)
+
+    def _block_lines(self, running: Running, place: str, began: float, spent: float) -> list[Any]:
+        from rich.text import Text
+
+        seconds = time.time() - began
+        elapsed = format_seconds(seconds) if seconds >= 10 else f"{int(seconds)}s"
+        head = [("● ", "green"), (f"{running.iteration:03d} {running.phase}", "bold"), (f"  {elapsed}", "cyan")]
+        lines = [Text.assemble(*head, (f"  {place}", "dim"))]
+        doing = self._collector.last_tool or self._collector.last_text
+        if doing:
+            lines.append(Text(f"  ▸ {one_line(doing, _LONGEST_DOING)}"))
+        lines.append(Text(f"  {_costs(self._collector.usage, spent)}", "dim"))
+        if self._stop.finish:
+            words = "ending the child" if self._stop.now else "stopping after this iteration; Ctrl-C again ends it now"
+            lines.append(Text(f"  {words}", "yellow"))
+        return lines
+
+
+class _Gates:
+    """Says once what a gate wants, and after that only what has changed."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._said: str | None = None
+
+    def lines(self, decision: Decision, now: float) -> list[str]:
+        """At least one line; the first is the sentence."""
+        gate = self._session.state().gate
+        if decision.not_before is not None:
+            return [one_line(f"{resumes(decision.not_before, now)}: {decision.reason}")]
+        if gate is None or gate.id == self._said:
+            return [one_line(decision.reason)]
+        self._said = gate.id
+        steps = next_steps.gate_steps(self._session.name, gate)
+        width = max(len(step.command) for step in steps)
+        return [
+            one_line(f"{gate.phase} waits for {waits_for(gate)}"),
+            *self._matter(gate),
+            *(f"  {one_line(step.command):<{width}}  # {one_line(step.what)}" for step in steps),
+        ]
+
+    def _matter(self, gate: Gate) -> list[str]:
+        """What a person has to look at: the questions, or where the plan is."""
+        if gate.kind is GateKind.PLAN_APPROVAL:
+            return [f"  {one_line(str(self._session.dir / (gate.file or '')))}"]
+        lines = []
+        for question in read_questions(self._session.dir) if gate.kind is GateKind.QA_ANSWERS else ():
+            if question.id in gate.questions and not question.answer:
+                letters = "/".join(letter for letter, _ in question.options)
+                lines.append(f"  {one_line(f'{question.id}: {question.title}' + (f' ({letters})' if letters else ''))}")
+        return lines
+
+
+def _label_width(session: Session) -> int:
+    """Of the longest `003 implementation`, so that the lines of all iterations stand under each other."""
+    return max(len(f"000 {name}") for name in session.state().live_workflow.names)
+
+
+def _who(running: Running) -> str:
+    return f"{running.provider} {running.model}" if running.model else running.provider
+
+
+def _costs(usage: Usage, spent: float) -> str:
+    """Tokens and cost of the running child as far as its CLI tells, and of the session before it."""
+    tokens = tokens_so_far({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens})
+    cost = dollars(usage.cost_usd) if usage.cost_usd is not None else ""
+    now = ", ".join(word for word in (tokens, cost) if word)
+    before = f"{dollars(spent)} in earlier iterations" if spent else ""
+    return "; ".join(words for words in (now, before) if words) or "no tokens counted yet"

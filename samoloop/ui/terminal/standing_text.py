@@ -1,0 +1,131 @@
+"""What `status` and `list` print for people, made from the same data that they give as JSON."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from samoloop.base.durations import format_seconds
+from samoloop.core.journal import moment
+from samoloop.core.signals import GateKind
+from samoloop.ui.terminal.endings import ended_line, iteration_label, tokens_so_far
+from samoloop.ui.terminal.words import age, dollars, one_line, resumes
+
+Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain
+
+_TONES = {
+    "done": "good",
+    "running": "good",
+    "ready": "good",
+    "waiting": "warn",
+    "limited": "warn",
+    "stopped": "warn",
+    "blocked": "bad",
+    "failed": "bad",
+    "damaged": "bad",
+}
+
+
+def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
+    """The whole of `status`."""
+    epoch = now.timestamp()
+    lines: list[Tinted] = [
+        (f"{standing['session']}: {one_line(standing['title'])}", "strong"),
+        (f"  {_where(standing)}", _TONES.get(standing["condition"], "plain")),
+    ]
+    if standing["waits_for"]:
+        lines.append((f"  waits for {one_line(standing['waits_for'])}", "warn"))
+    elif standing["reason"]:
+        lines.append((f"  {one_line(standing['reason'])}", "plain"))
+    if standing["not_before"]:
+        lines.append((f"  {resumes(moment(standing['not_before']).timestamp(), epoch)}", "warn"))
+    if standing["summary"]:
+        lines.append((f"  {one_line(standing['summary'])}", "plain"))
+    for name, value in _facts(standing, now):
+        lines.append((f"  {name:<9} {one_line(value)}", "plain"))
+    if standing["last"]:
+        lines += [("", "plain"), ("  last iterations", "dim")]
+        width = max(len(iteration_label(event)) for event in standing["last"])
+        lines += [(f"    {ended_line(event, epoch, width)}", "plain") for event in standing["last"]]
+    if standing["next"]:
+        width = max(len(one_line(step["command"])) for step in standing["next"])
+        lines += [("", "plain"), ("  what you can do", "dim")]
+        lines += [
+            (f"    {one_line(step['command']):<{width}}  # {one_line(step['what'])}", "plain")
+            for step in standing["next"]
+        ]
+    return lines
+
+
+def table(rows: Sequence[Mapping[str, Any]], now: datetime, width: int | None) -> list[Tinted]:
+    """The whole of `list`: a head line and one line a session, cut to `width` columns."""
+    head = ("SESSION", "STANDS", "ITERATION", "LAST", "COST", "")
+    cells = [head, *(_cells(row, now) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
+    tones = ["dim", *(_TONES.get(row["condition"], "plain") for row in rows)]
+    lines = []
+    for line, tone in zip(cells, tones, strict=True):
+        text = "  ".join(f"{cell:<{columns}}" for cell, columns in zip(line, widths, strict=True)).rstrip()
+        lines.append((text if width is None or len(text) <= width else text[: width - 1] + "…", tone))
+    return lines
+
+
+def _cells(row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
+    stands = row["condition"] if row["condition"] in ("done", "damaged") else f"{row['condition']} {row['phase']}"
+    last = age(moment(row["updated"]), now) if row["updated"] else ""
+    waits = f"waits for {row['waits_for']}" if row["waits_for"] else row["reason"]
+    if row["not_before"]:
+        waits = f"{resumes(moment(row['not_before']).timestamp(), now.timestamp())}: {waits}"
+    elif row["condition"] in ("running", "ready") and not row["worker_alive"]:
+        waits = "no worker is running"
+    cost = _money(row["cost_usd"], row["unpriced"]) if row["iteration"] else ""
+    return row["session"], stands, str(row["iteration"] or ""), last, cost, one_line(waits)
+
+
+def _where(standing: Mapping[str, Any]) -> str:
+    phase, number = standing["phase"], standing["iteration"]
+    if standing["condition"] == "done":
+        return f"done, after {_iterations(number)}"
+    if not number:
+        return f"{standing['condition']}, before {phase}"
+    attempt = f", attempt {standing['attempt']}" if standing["attempt"] > 1 else ""
+    count = f"{standing['phase_iteration']} of at most {standing['phase_limit']} in this phase"
+    needs = f", needs {standing['needs']}" if standing["needs"] else ""
+    return f"{standing['condition']} in {phase}{needs}; iteration {number}{attempt} ({count})"
+
+
+def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
+    worker, child, totals = standing["worker"], standing["child"], standing["totals"]
+    facts = [("worker", f"process {worker['pid']}" if worker["alive"] else "none is running")]
+    if child["alive"]:
+        who = " ".join(word for word in (child["provider"], child["model"]) if word) or "of an earlier iteration"
+        since = f", for {format_seconds((now - moment(child['since'])).total_seconds())}" if child["since"] else ""
+        process = f", process {child['pid']}" if child["pid"] else ""
+        facts.append(("child", f"{who}{process}{since}"))
+    spent = f"{_iterations(totals['iterations'])}, {format_seconds(totals['seconds'])} of work"
+    tokens = tokens_so_far(totals) if totals["input_tokens"] or totals["output_tokens"] else ""
+    money = _money(totals["cost_usd"], totals["unpriced"]) if totals["iterations"] else ""
+    facts += [
+        ("spent", ", ".join(word for word in (spent, money, tokens) if word)),
+        ("changed", f"{age(moment(standing['updated']), now)} ago"),
+        ("branch", standing["branch"]),
+        ("worktree", standing["worktree"]),
+        ("folder", standing["folder"]),
+    ]
+    if standing["gate"] and standing["gate"]["kind"] == GateKind.PLAN_APPROVAL:
+        facts.append(("plan", f"{standing['folder']}/{standing['gate']['file']}"))
+    if standing["gate"]:
+        facts.append(("answer in", standing["gate"]["answer_in"]))
+    if standing["report"]:
+        facts.append(("report", standing["report"]))
+    return facts
+
+
+def _money(cost_usd: float, unpriced: int) -> str:
+    """The known part, and that there is an unknown one."""
+    if not unpriced:
+        return dollars(cost_usd)
+    return f"{dollars(cost_usd)} + unknown" if cost_usd else dollars(None)
+
+
+def _iterations(number: int) -> str:
+    return f"{number} iteration" + ("" if number == 1 else "s")

@@ -1,0 +1,432 @@
+"""One iteration is a function: start a child, wait for it, read its signal, decide, and record what follows."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from samoloop.base.files import remove, sha256
+from samoloop.children import wrapper
+from samoloop.children.child import Child, Ended, Spec
+from samoloop.children.processes import boot_id
+from samoloop.config import prices, profiles, skills
+from samoloop.core import gates, rules, signals
+from samoloop.core.events import Trouble
+from samoloop.core.limits import EndedBy
+from samoloop.core.outcome import Collector
+from samoloop.core.rules import Decision, Kind
+from samoloop.core.session import CHILD_LOCK
+from samoloop.core.signals import BadSignal, Signal
+from samoloop.core.state import Condition
+from samoloop.git import checkpoint
+from samoloop.git.commit import Committed, commit
+from samoloop.providers.base import Launch, Provider, Reader, Request
+from samoloop.worker import prompt, shared_limits
+from samoloop.worker.launching import request_for
+from samoloop.worker.view import Running
+from samoloop.worker.worker import Worker
+
+
+def step(worker: Worker) -> Decision:
+    """Run exactly one iteration, or finish the one that a dead worker left, and return what follows."""
+    state = worker.state
+    begun = adopt(worker) if state.open else begin(worker)
+    collector = Collector()
+    ended = wait(worker, begun, collector)
+    worker.at("child ended")
+    return finish(worker, begun, ended, collector)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A child at work, and what is needed to understand it."""
+
+    child: Child
+    provider: Provider
+    reader: Reader
+    started: Mapping[str, Any]  # its journal record
+    adopted: bool = False  # an earlier worker started it
+
+
+def begin(worker: Worker) -> Begun:
+    """Start the next child. Everything that can be refused is refused before anything is recorded."""
+    session, state, config = worker.session, worker.state, worker.config
+    iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
+    while wrapper.logs(session.stem(iteration, state.phase, attempt))[0].exists():
+        attempt += 1  # a disk lost the record of one: nothing that a child wrote is overwritten
+    stem = session.stem(iteration, state.phase, attempt)
+    name = pick_provider(worker)
+    provider = worker.provider(name)
+    request = request_to(worker, name, state.phase, stem)
+    launch = provider.launch(request)
+    for note in worker.mend_worktree():
+        worker.view.say(note)
+    worktree = worker.worktree if config.commit else None
+    worker.at("iteration due")
+    worker.restore_overview()
+    worker.at("overview restored")
+    inbox = take_inbox(session.dir, stem)
+    worker.at("inbox taken")
+    write_prompt(worker, request, iteration, attempt, inbox)
+    worker.at("prompt written")
+    remove(session.dir / signals.FILE_NAME)
+    worker.at("signal removed")
+    marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
+    started = session.record(
+        "started",
+        iteration=iteration,
+        attempt=attempt,
+        phase=state.phase,
+        provider=name,
+        model=request.model,
+        marker=marker,
+        boot=boot_id(),
+        time=worker.clock.epoch(),
+        stem=stem.name,
+        inbox=inbox,
+        head=worktree.head() if worktree else None,
+        stashes=worktree.stashes() if worktree else [],
+    )
+    worker.at("started journaled")
+    child = Child.spawn(spec(worker, request, launch, marker, iteration))
+    worker.at("child spawned")
+    return Begun(child, provider, provider.reader(request), started)
+
+
+def request_to(worker: Worker, provider: str, phase: str, stem: Path) -> Request:
+    """What the provider is asked to start."""
+    session = worker.session
+    return request_for(
+        worker.config,
+        phase,
+        provider,
+        stem=stem,
+        session_dir=session.dir,
+        worktree=session.worktree,
+        title=f"{session.name} {phase}",
+        environ=worker.environ,
+    )
+
+
+def spec(worker: Worker, request: Request, launch: Launch, marker: str, iteration: int) -> Spec:
+    """The process to start."""
+    session = worker.session
+    env = {name: value for name, value in request.environ.items() if name not in launch.unset}
+    env |= launch.env
+    env |= {
+        "SAMOLOOP_SESSION_DIR": str(session.dir),
+        "SAMOLOOP_SIGNAL": str(session.dir / signals.FILE_NAME),
+        "SAMOLOOP_PHASE": worker.state.phase,
+        "SAMOLOOP_ITERATION": str(iteration),
+        "SAMOLOOP_WORKTREE": str(session.worktree),
+    }
+    return Spec(
+        argv=launch.argv,
+        env=env,
+        cwd=session.worktree,
+        stdin=request.prompt if launch.prompt_on_stdin else None,
+        stem=request.stem,
+        lock=session.dir / CHILD_LOCK,
+        marker=marker,
+    )
+
+
+def limited_until(worker: Worker, provider: str) -> float:
+    """When the provider is free again (epoch seconds), by what this session or another one met; 0 is now."""
+    return max(worker.state.limits.get(provider, 0.0), shared_limits.read(provider, worker.environ)[0])
+
+
+def pick_provider(worker: Worker) -> str:
+    """The first of the phase's providers that is not limited now; the configured one where all are."""
+    candidates = worker.config.candidates(worker.state.phase)
+    free = [name for name in candidates if limited_until(worker, name) <= worker.clock.epoch()]
+    return (free or candidates)[0]
+
+
+def take_inbox(session_dir: Path, stem: Path) -> list[str]:
+    """Guidance is delivered once: the inbox becomes a file of this iteration. Returns the names of all its files."""
+    target = stem.with_name(stem.name + ".inbox.md")
+    inbox = session_dir / gates.INBOX
+    if not target.exists() and (gates.read_text(inbox) or "").strip():
+        with gates.changing(session_dir):
+            inbox.rename(target)
+    return [target.name] if target.exists() else []
+
+
+def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int, inbox: list[str]) -> None:
+    """Build the prompt and keep exactly what the child is told."""
+    built = build_prompt(worker, request.stem, iteration, inbox)
+    if built.additions is not None:
+        additions_file(request.stem).write_text(built.additions, encoding="utf-8")
+    request.prompt.write_text(built.text, encoding="utf-8")
+
+
+def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -> prompt.Prompt:
+    """The prompt of the next child; `inbox` are guidance files that the journal does not name yet."""
+    session, state, config = worker.session, worker.state, worker.config
+    phase = state.live_workflow.phase(state.phase)
+    limit = config.limits_for(phase.name, phase.iteration_seconds).total
+    known = skills.offered(config.root, session.logs)
+    place = prompt.Place(session.dir, session.worktree, session.branch, known, limit)
+    names = dict.fromkeys([*state.inbox, *inbox])
+    guidance = [gates.read_text(session.logs / name) or "" for name in names]
+    profile = config.phase(state.phase).profile or config.profile
+    return prompt.build(
+        place,
+        state,
+        iteration=iteration,
+        now=worker.clock.local(),
+        additions_file=additions_file(stem),
+        guidance=guidance,
+        posture=profiles.load(profile, config.root).text if profile else "",
+        effort=config.phase(state.phase).effort or config.effort,
+    )
+
+
+def additions_file(stem: Path) -> Path:
+    return stem.with_name(stem.name + ".notes.md")
+
+
+def adopt(worker: Worker) -> Begun:
+    """Find the child that an earlier worker started, whatever became of it."""
+    session = worker.session
+    started = worker.state.open
+    assert started is not None
+    stem = session.logs / started["stem"]
+    provider = worker.provider(started["provider"])
+    request = request_to(worker, started["provider"], started["phase"], stem)
+    child = Child.adopt(
+        stem=stem,
+        lock=session.dir / CHILD_LOCK,
+        marker=started["marker"],
+        started_at=started["time"],
+        boot=started["boot"],
+    )
+    if child.alive:
+        worker.at("child found")
+        session.record("adopted", iteration=started["iteration"], attempt=started["attempt"], pid=child.pid)
+        worker.at("adoption journaled")
+        worker.view.say(
+            f"iteration {started['iteration']}: its child is still at work (process {child.pid}), waiting for it"
+        )
+    return Begun(child, provider, provider.reader(request), started, adopted=True)
+
+
+def wait(worker: Worker, begun: Begun, collector: Collector) -> Ended:
+    """Until the child has ended and everything that it started is gone."""
+    session, started = worker.session, begun.started
+    phase = worker.state.live_workflow.phase(started["phase"])
+    limits = worker.config.limits_for(phase.name, phase.iteration_seconds)
+    running = Running(
+        session.name,
+        phase.name,
+        started["iteration"],
+        started["attempt"],
+        started["provider"],
+        started.get("model"),
+        limits.total,
+    )
+    worker.view.started(running)
+
+    def on_events(events: list[Any]) -> None:
+        collector.take(events)
+        worker.view.progress(collector)
+
+    return begun.child.wait(
+        limits,
+        habits=begun.provider,
+        reader=begun.reader,
+        signal_ready=lambda: isinstance(signals.read(session.dir / signals.FILE_NAME), Signal),
+        on_events=on_events,
+        stop=worker.stop,
+    )
+
+
+def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> Decision:
+    """Read the signal, keep the work, decide, and record it all in one line."""
+    session, state, started = worker.session, worker.state, begun.started
+    signal = signals.read(session.dir / signals.FILE_NAME)
+    worker.at("signal read")
+    same_boot = started["boot"] == boot_id()
+    if isinstance(signal, BadSignal) or (ended.by is EndedBy.LOST and not same_boot):
+        if ended.by is EndedBy.LOST:
+            return interrupted(worker, started, "the machine was restarted" if not same_boot else "its process is gone")
+        if ended.by is EndedBy.STOP:
+            return stopped(worker, started)
+    by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
+    outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
+    mended = worker.mend_worktree()
+    worker.restore_overview()
+    worker.at("commit due")
+    committed = keep_work(worker, started) if worker.config.commit else None
+    worker.at("work committed")
+    tree = content(worker, committed)
+    usage = prices.priced(outcome.usage, started.get("model"), worker.config.prices)
+    outcome = replace(outcome, usage=usage, progress=tree is None or tree != state.tree)
+    checked = understand(worker, signal)
+    decision = rules.decide(state.live_workflow, state, outcome, checked)
+    decision = with_login_help(worker, begun.provider, timed(worker, decision))
+    decision = with_git_notes(told_again(decision, started), committed, mended)
+    line = session.journal.compose(
+        "ended",
+        iteration=started["iteration"],
+        attempt=started["attempt"],
+        phase=started["phase"],
+        provider=started["provider"],
+        model=started.get("model"),
+        time=outcome.at,
+        outcome=outcome.to_json(),
+        signal=dict(signal.raw) if isinstance(signal, Signal) else None,
+        bad_signal=checked.reason if isinstance(checked, BadSignal) else None,
+        decision=decision.to_json(),
+        usage={key: value for key, value in asdict(outcome.usage).items() if value is not None},
+        usage_complete=ended.usage_complete,
+        swept=ended.swept,
+        left=list(ended.left),
+        progress=outcome.progress,
+        tree=tree,
+        head=committed.snapshot.head if committed else None,
+        commits=new_commits(worker, started, committed),
+        notes=[*mended, *git_notes(committed)],
+        said=collector.last_text[-500:],
+    )
+    worker.at("checkpoint due")
+    keep_checkpoint(worker, begun, committed, line, decision)
+    worker.at("checkpoint made")
+    event = session.record_line(line)
+    worker.at("ended journaled")
+    if decision.kind is Kind.LIMITED and decision.not_before:
+        shared_limits.write(started["provider"], decision.not_before, decision.reason, worker.environ)
+    worker.view.ended(event, decision)
+    return decision
+
+
+def understand(worker: Worker, signal: Signal | BadSignal) -> Signal | BadSignal:
+    """The signal, if it is allowed here and now and the files it names are what they should be."""
+    if isinstance(signal, BadSignal):
+        return signal
+    session, state = worker.session, worker.state
+    verdict = rules.judge(state.live_workflow, state, signal)
+    if isinstance(verdict, BadSignal):
+        return verdict
+    return gates.check_request(signal, session.dir, session.worktree, state.given)
+
+
+def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decision:
+    """Nobody knows how far the child came: the iteration runs again, told so."""
+    worker.at("interruption found")
+    worker.session.record(
+        "interrupted",
+        iteration=started["iteration"],
+        attempt=started["attempt"],
+        phase=started["phase"],
+        note=half_done(started, why),
+        why=why,
+    )
+    worker.at("interruption journaled")
+    worker.view.say(f"iteration {started['iteration']} was interrupted: {why}; it runs again")
+    return Decision(Kind.RETRY, worker.state.phase, why)
+
+
+def stopped(worker: Worker, started: Mapping[str, Any]) -> Decision:
+    """The child was ended on request. What a person stopped rests until a person resumes it."""
+    by_person = worker.stop.by_person
+    interrupted(worker, started, "a person stopped the session" if by_person else "the machine went down")
+    reason = "stopped by a person while a child was at work; its iteration runs again on resume"
+    if by_person:
+        worker.session.record("halted", condition=Condition.STOPPED, reason=reason)
+    return Decision(Kind.STOPPED, worker.state.phase, reason if by_person else "ended by a signal")
+
+
+def keep_work(worker: Worker, started: Mapping[str, Any]) -> Committed:
+    """Commit what the child left, whatever state it left it in."""
+    message = f"samoloop: work of iteration {started['iteration']} ({started['phase']})"
+    worktree = worker.worktree
+    return commit(
+        worktree,
+        message,
+        since=started.get("head") or worktree.snapshot().head,
+        quiet_since=worker.clock.epoch(),
+        stashes=started.get("stashes"),
+    )
+
+
+def content(worker: Worker, committed: Committed | None) -> str | None:
+    """What the session consists of now, as one hash; None where that is not known because commits are off."""
+    if committed is None:
+        return None
+    return sha256(f"{committed.snapshot.tree} {checkpoint.fingerprint(worker.session.dir)}")
+
+
+def told_again(decision: Decision, started: Mapping[str, Any]) -> Decision:
+    """Whoever does the same action again is told that an attempt came before, because it may be half done."""
+    if not decision.sleeps:
+        return decision
+    note = {"kind": "interrupted", "text": half_done(started, decision.reason)}
+    return replace(decision, notes=(*decision.notes, note))
+
+
+def half_done(started: Mapping[str, Any], why: str) -> str:
+    return f"Attempt {started['attempt']} of iteration {started['iteration']} did not end properly ({why})."
+
+
+def new_commits(worker: Worker, started: Mapping[str, Any], committed: Committed | None) -> list[list[str]]:
+    if committed is None or not started.get("head") or committed.snapshot.head == started["head"]:
+        return []
+    return [list(pair) for pair in worker.worktree.commits_between(started["head"], committed.snapshot.head)]
+
+
+def timed(worker: Worker, decision: Decision) -> Decision:
+    """Put a clock and some jitter to a delay, so that many sessions do not wake together."""
+    if not decision.delay_seconds and decision.not_before is None:
+        return decision
+    spread = int(sha256(worker.session.name + str(worker.state.iteration))[:4], 16) / 0xFFFF
+    if decision.not_before is not None:
+        return replace(decision, not_before=decision.not_before + 30 * spread)
+    return replace(decision, not_before=worker.clock.epoch() + decision.delay_seconds * (1 + 0.25 * spread))
+
+
+def with_login_help(worker: Worker, provider: Provider, decision: Decision) -> Decision:
+    """A login that is missing names the exact command that mends it."""
+    if decision.kind is not Kind.BLOCKED or decision.needs != Trouble.LOGIN or not provider.login_command:
+        return decision
+    mend = f"log in with `{provider.login_command}`, then `samoloop resume {worker.session.name}`"
+    return replace(decision, reason=f"{decision.reason.rstrip('. ')}; {mend}")
+
+
+def git_notes(committed: Committed | None) -> list[str]:
+    """What is worth a look in the report."""
+    if committed is None:
+        return []
+    return [*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
+
+
+def with_git_notes(decision: Decision, committed: Committed | None, mended: list[str]) -> Decision:
+    """What git has to say to the next child; a branch that only a human can sort out blocks."""
+    if committed and committed.blocked and decision.kind is not Kind.BLOCKED:
+        return Decision(Kind.BLOCKED, decision.phase, committed.blocked, needs="human_decision")
+    said = [*mended, *(committed.notes if committed else [])]
+    return replace(decision, notes=(*decision.notes, *({"kind": "git", "text": note} for note in said)))
+
+
+def keep_checkpoint(worker: Worker, begun: Begun, committed: Committed | None, line: bytes, decision: Decision) -> None:
+    """One checkpoint an iteration; after a crash it may have been made already."""
+    if committed is None:
+        return
+    worktree, iteration, attempt = worker.worktree, begun.started["iteration"], begun.started["attempt"]
+    if begun.adopted:
+        last = checkpoint.tip(worktree, worker.ref)
+        if last and (last.iteration, last.attempt) == (iteration, attempt):
+            return
+    made = checkpoint.make(
+        worktree,
+        worker.session.dir,
+        worker.ref,
+        committed.snapshot,
+        summary=f"{iteration:03d} {begun.started['phase']}: {decision.kind}",
+        journal=line,
+        iteration=iteration,
+        attempt=attempt,
+    )
+    if made.first:
+        worker.view.say(f"{worker.ref} was deleted; the checkpoints start anew at iteration {iteration}")

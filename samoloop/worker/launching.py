@@ -1,0 +1,84 @@
+"""From settings to a child that can be started, and a rehearsal of it before anything is made."""
+
+import fnmatch
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from samoloop import providers
+from samoloop.config import profiles, skills
+from samoloop.config.loading import Config
+from samoloop.core.workflow import Workflow
+from samoloop.providers.base import Provider, Request
+
+_WORKER_ONLY = ("SAMOLOOP_*",)  # environment names that mean the worker, not the child
+
+
+def provider_of(config: Config, name: str, environ: Mapping[str, str]) -> Provider:
+    """The provider with its settings. Raises ProviderError."""
+    return providers.get(name, config.provider_settings(name), environ)
+
+
+def child_environment(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child: without the worker's secrets."""
+    hidden = (*config.scrub, *_WORKER_ONLY)
+    return {
+        name: value
+        for name, value in environ.items()
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in hidden)
+    }
+
+
+def request_for(
+    config: Config,
+    phase: str,
+    provider: str,
+    *,
+    stem: Path,
+    session_dir: Path,
+    worktree: Path,
+    title: str,
+    environ: Mapping[str, str],
+) -> Request:
+    """What a provider is to start for a phase; `environ` is the worker's."""
+    settings = config.phase(phase)
+    return Request(
+        prompt=stem.with_name(stem.name + ".prompt.md"),
+        worktree=worktree,
+        session_dir=session_dir,
+        stem=stem,
+        title=title,
+        model=config.model_for(phase, provider),
+        permissions=settings.permissions or config.permissions,
+        effort=settings.effort or config.effort,
+        skills=skills.offer(config.root, stem.parent),
+        environ=child_environment(config, environ),
+    )
+
+
+def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str]) -> None:
+    """Raise now what starting a child of any phase would raise later: a missing CLI, a mode it has not, a profile.
+
+    A broken skill of the project too: later it would only be left out.
+    """
+    skills.available(config.root)
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for phase in workflow.phases:
+            profile = config.phase(phase.name).profile or config.profile
+            if profile:
+                profiles.load(profile, config.root)
+            for provider in config.candidates(phase.name) if phase.child else ():
+                stem = place / phase.name / provider
+                stem.parent.mkdir(exist_ok=True)
+                request = request_for(
+                    config,
+                    phase.name,
+                    provider,
+                    stem=stem,
+                    session_dir=place,
+                    worktree=config.root,
+                    title="rehearsal",
+                    environ=environ,
+                )
+                provider_of(config, provider, environ).launch(request)

@@ -1,0 +1,213 @@
+"""The life of a worker: one iteration after the other until the session is done, or needs a human.
+
+while True:
+    decision = due(worker) or step(worker)
+    if not await_turn(worker, decision):
+        return rest(worker, decision)
+"""
+
+from contextlib import suppress
+
+from samoloop.base.errors import SessionError
+from samoloop.core import gates, overview, rules
+from samoloop.core.gates import INBOX, file_hash, read_text
+from samoloop.core.rules import Decision, Kind
+from samoloop.core.state import AT_REST, Condition
+from samoloop.git.worktree import WorktreeGone
+from samoloop.worker import gatekeeper, outbox, shared_limits
+from samoloop.worker.iteration import limited_until, step
+from samoloop.worker.news import tell_decision
+from samoloop.worker.prepare import prepare
+from samoloop.worker.report import write_report
+from samoloop.worker.waiting import watching
+from samoloop.worker.worker import Worker
+
+PATIENT_SECONDS = 10.0  # a delay that is waited for even under --no-wait
+
+
+def run(worker: Worker) -> Decision:
+    """Work on the session until nothing more can be done without a human; the caller holds its lock."""
+    wake_up(worker)
+    while True:
+        decision = due(worker) or iterate(worker)
+        if not await_turn(worker, decision):
+            return rest(worker, decision)
+
+
+def iterate(worker: Worker) -> Decision:
+    """One iteration, and a word about it to the person."""
+    worker.awake.on()
+    decision = step(worker)
+    tell_decision(worker, decision)
+    worker.at("decision told")
+    return decision
+
+
+def wake_up(worker: Worker) -> None:
+    """Take up what is on disk: a session that was never prepared, a move by a human, a gate that was half opened."""
+    gates.remove_leftovers(worker.session.dir)
+    outbox.remove_leftovers(worker.session.dir)
+    if worker.state.prepared is None:
+        prepare(worker)
+    elif not worker.state.open and not worker.state.rests:
+        clear_locks(worker)
+    take_move(worker)
+    if worker.state.gate:
+        gatekeeper.finish_opening(worker, worker.state.gate)
+
+
+def clear_locks(worker: Worker) -> None:
+    """Remove the index.lock of a git that was killed with its worker: no child and no person could commit there."""
+    if worker.config.commit:
+        with suppress(WorktreeGone):  # that is mended before the next child
+            worker.worktree.remove_stale_locks(worker.clock.epoch())
+
+
+def due(worker: Worker) -> Decision | None:
+    """What stands between here and the next child; None when it can start."""
+    state = worker.state
+    if worker.stop.finish and not worker.stop.by_person:
+        return Decision(Kind.STOPPED, state.phase, "ended by a signal")  # the machine goes down: `up` goes on later
+    if worker.stop.finish:
+        return halt(worker, Condition.STOPPED, "stopped by a person")
+    if state.open:
+        return None
+    if state.wanted:
+        gatekeeper.open_gate(worker)
+    if state.gate:
+        decision = gatekeeper.look(worker)
+        if decision:
+            return decision
+    if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.DONE):
+        return Decision(Kind(state.condition), state.phase, state.reason, needs=state.needs, summary=state.summary)
+    if state.condition is Condition.WAITING:
+        return Decision(Kind.WAIT, state.phase, state.reason)
+    limited = limit(worker)
+    if limited:
+        return limited
+    decision = rules.ceiling(state, worker.config.ceilings, worker.config.phase_ceilings())
+    return halt(worker, Condition.WAITING, decision.reason) if decision else None
+
+
+def limit(worker: Worker) -> Decision | None:
+    """A time that must pass first: a backoff, or the limit of every provider that could do the work."""
+    state, now = worker.state, worker.clock.epoch()
+    until = state.not_before or 0.0
+    if until > now and until not in state.limits.values():
+        return Decision(Kind.LIMITED, state.phase, state.reason, not_before=until)
+    times = {name: limited_until(worker, name) for name in worker.config.candidates(state.phase)}
+    provider = min(times, key=lambda name: times[name])
+    if times[provider] <= now:
+        return None
+    if state.limits.get(provider) != times[provider]:  # another session met it
+        reason = shared_limits.read(provider, worker.environ)[1]
+        worker.session.record("limit_shared", provider=provider, not_before=times[provider], reason=reason)
+    return Decision(Kind.LIMITED, state.phase, state.reason, not_before=times[provider])
+
+
+def await_turn(worker: Worker, decision: Decision) -> bool:
+    """Wait for whatever the decision waits for. False: this worker's run is over."""
+    if decision.goes_on or (decision.sleeps and limit(worker) is None):
+        return True
+    waits_for_gate = decision.kind is Kind.WAIT and (worker.state.gate or worker.state.wanted)
+    if not (waits_for_gate or decision.sleeps):
+        return await_guidance(worker, decision)
+    if worker.state.wanted:
+        return True  # the gate is opened by the next look
+    patient = decision.not_before is not None and decision.not_before - worker.clock.epoch() <= PATIENT_SECONDS
+    if worker.no_wait and not patient:
+        return False
+    worker.view.waiting(decision)
+    worker.awake.off()
+    wait_for_news(worker, decision)
+    return True
+
+
+def wait_for_news(worker: Worker, decision: Decision) -> None:
+    """Sleep until a human acted, the time has come, or the worker shall stop."""
+    session, gate = worker.session, worker.state.gate
+    files = [session.dir / gate.gate_file, session.worktree / gate.gate_file] if gate else []
+    with watching(session.dir, files) as watch:
+        while gate is not None:
+            found = gatekeeper.look(worker)
+            if found is None or worker.state.gate is not gate:
+                return
+            if found.reason != decision.reason:
+                worker.view.waiting(found)
+                decision = found
+            if not watch.wait(worker.clock, worker.stop):
+                return
+        watch.wait(worker.clock, worker.stop, decision.not_before)
+
+
+def await_guidance(worker: Worker, decision: Decision) -> bool:
+    """Where a phone can answer, a worker that needs a human stays: what the person says resumes the session."""
+    needs_human = decision.kind in (Kind.BLOCKED, Kind.FAILED, Kind.WAIT)
+    if not (worker.stays and needs_human) or worker.no_wait or worker.stop.finish:
+        return False
+    rest(worker, decision)
+    worker.view.waiting(decision)
+    worker.awake.off()
+    inbox = worker.session.dir / INBOX
+    with watching(worker.session.dir, [inbox]) as watch:
+        while not (words := (read_text(inbox) or "").strip()):
+            if not watch.wait(worker.clock, worker.stop):
+                return False
+    by = words.partition("\n")[0].removeprefix("From ").removesuffix(":")
+    worker.session.record("resumed", by=by, now=False)
+    worker.view.say(f"resumed by {by}")
+    return True
+
+
+def halt(worker: Worker, condition: Condition, reason: str) -> Decision:
+    """Come to rest between two iterations; at a gate or in a limit the session stays where it is."""
+    state = worker.state
+    decision = Decision(Kind.WAIT if condition is Condition.WAITING else Kind.STOPPED, state.phase, reason)
+    if state.condition is Condition.READY:
+        worker.session.record("halted", condition=condition, reason=reason)
+        tell_decision(worker, decision)
+    return decision
+
+
+def rest(worker: Worker, decision: Decision) -> Decision:
+    """Leave the folder so that people can read it, and remember the overview, whose phase they may change."""
+    state = worker.state
+    if state.condition in AT_REST:
+        if not state.rests and decision.kind in (state.condition, Kind.WAIT):
+            tell_decision(worker, decision)  # a worker may have died before it did; said twice, it is written once
+        worker.at("rest due")
+        worker.restore_overview()
+        write_report(worker)
+        worker.at("report written")
+        worker.checkpoint(f"{worker.state.iteration:03d} {worker.state.phase}: at rest, {worker.state.condition}")
+        worker.at("rest checkpoint made")
+        worker.session.record("rested", overview=file_hash(worker.session.dir / overview.FILE_NAME))
+        worker.at("rest journaled")
+    return decision
+
+
+def take_move(worker: Worker) -> None:
+    """A human's edit of `Phase:` in a session at rest is a move; never past a gate that was not passed.
+
+    Raises SessionError for a phase that does not exist or cannot be reached so.
+    """
+    state = worker.state
+    path = worker.session.dir / overview.FILE_NAME
+    if not state.overview_hash or file_hash(path) in (None, state.overview_hash):
+        return
+    target = overview.phase_line(read_text(path) or "")
+    if target is None or target == state.phase:
+        return
+    workflow = state.live_workflow
+    if target not in workflow.names or not workflow.phase(target).child:
+        raise SessionError(
+            f"{path.name} says Phase: {target}; there is no such phase to go to: {', '.join(workflow.names[1:])}"
+        )
+    here, there = workflow.names.index(state.phase), workflow.names.index(target)
+    for phase in workflow.phases[here:there]:
+        if phase.gate and not (phase.name == state.phase and phase.gate in state.passed):
+            raise SessionError(
+                f"{path.name} says Phase: {target}, but the gate of {phase.name} was not passed: pass it first"
+            )
+    worker.session.record("moved", **{"from": state.phase, "to": target, "by": "editor"})
+    worker.view.say(f"moved to {target} by a person's edit of {path.name}")

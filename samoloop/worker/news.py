@@ -1,0 +1,73 @@
+"""From decisions to announcements: what a person should hear of."""
+
+from samoloop.core import ceilings
+from samoloop.core.rules import Decision, Kind
+from samoloop.worker.outbox import Announcement
+from samoloop.worker.outbox import Kind as Said
+from samoloop.worker.worker import Worker
+
+_KINDS = {
+    Kind.BLOCKED: Said.BLOCKED,
+    Kind.FAILED: Said.FAILED,
+    Kind.STOPPED: Said.STOPPED,
+    Kind.DONE: Said.DONE,
+    Kind.LIMITED: Said.LIMITED,
+}
+WARN_SHARE = 0.8
+SHORT_SECONDS = 120  # shorter waits are nobody's business
+
+
+def tell_decision(worker: Worker, decision: Decision) -> None:
+    """Announce what is news: an end, a limit, a ceiling that comes near. Gates announce themselves when they open."""
+    kind = _KINDS.get(decision.kind)
+    soon = decision.not_before is not None and decision.not_before - worker.clock.epoch() < SHORT_SECONDS
+    if kind is not None and not (kind is Said.LIMITED and soon):
+        worker.announce(about(worker, kind, decision.reason or decision.summary, decision))
+    elif decision.kind is Kind.WAIT and decision.gate is None and worker.state.gate is None:
+        worker.announce(about(worker, Said.BLOCKED, decision.reason, decision))
+    warn_of_ceilings(worker)
+
+
+def warn_of_ceilings(worker: Worker) -> None:
+    """Once per ceiling and allowance, at 80 %."""
+    state, config = worker.state, worker.config
+    for name, share in ceilings.shares(state, config.ceilings, config.phase_ceilings()).items():
+        if share >= WARN_SHARE and name not in state.warned:
+            worker.session.record("warned", ceiling=name, share=round(share, 3))
+            text = f"{share:.0%} of the ceiling of {name} is used"
+            worker.view.say(text)
+            worker.announce(about(worker, Said.BUDGET, text))
+
+
+def about(worker: Worker, kind: Said, text: str, decision: Decision | None = None) -> Announcement:
+    """An announcement of this session as it stands."""
+    state, session = worker.state, worker.session
+    commits, diff_stat = result(worker) if kind is Said.DONE else ((), "")
+    return Announcement(
+        kind=kind,
+        session=session.name,
+        title=session.task,
+        phase=state.phase,
+        iteration=state.iteration,
+        text=text,
+        needs=decision.needs if decision else "",
+        resumes_at=decision.not_before if decision else None,
+        cost_usd=state.totals.cost_usd if not state.totals.unpriced else None,
+        ceiling_usd=worker.config.ceilings.cost_usd,
+        seconds=state.totals.seconds,
+        branch=session.branch,
+        commits=commits,
+        diff_stat=diff_stat,
+        command=f"samoloop resume {session.name}" if kind is not Said.DONE else "",
+    )
+
+
+def result(worker: Worker) -> tuple[tuple[str, ...], str]:
+    """The commits of a session, one line each, and how much they change."""
+    if not worker.config.commit:
+        return (), ""
+    ended = (event for event in worker.session.journal.read() if event["event"] == "ended")
+    commits = tuple(f"{oid[:10]} {subject}" for event in ended for oid, subject in event.get("commits") or [])
+    worktree, base = worker.worktree, worker.state.created.get("base")
+    head = worktree.head()
+    return commits, worktree.diff_stat(base, head) if base and head else ""

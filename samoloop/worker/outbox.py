@@ -1,0 +1,208 @@
+"""What a person should hear of a session: an outbox folder on disk, written by the worker, read by whoever delivers.
+
+The worker only writes files, so a dead network never delays an iteration and nothing said while it was down is lost.
+Each item is `_outbox/NNNNNN.json`, numbered in the order of happening; each reader (Telegram, a command, a webhook)
+keeps how far it came in `_outbox/<reader>.cursor`. Items are state changes only, a few per phase.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from samoloop.base import files
+from samoloop.base.files import read_plain, write_atomic
+from samoloop.config.outlets import Outlets
+
+FOLDER = "_outbox"
+_NOTHING: tuple[Any, ...] = ("", (), [], None, 0)
+ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us
+
+log = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    STARTED = "started"
+    QUESTIONS = "questions"
+    PLAN = "plan"
+    ACTION = "action"  # something to be done by hand, or a file to be changed
+    BLOCKED = "blocked"
+    LIMITED = "limited"
+    RESUMED = "resumed"
+    BUDGET = "budget"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question as it stood when its gate opened."""
+
+    id: str
+    text: str
+    why: str = ""
+    options: Sequence[tuple[str, str]] = ()  # (letter, words)
+    suggestion: str = ""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """One thing to say. Texts are plain words; whoever shows them escapes them. Empty fields are left out on disk."""
+
+    kind: Kind
+    session: str  # name of the session folder
+    title: str = ""  # the task in one line
+    phase: str = ""
+    iteration: int = 0
+    text: str = ""  # the reason, the summary, or what is asked of the person
+    needs: str = ""  # blocked: human_decision, clarification or error_resolution
+    gate: str = ""  # id of the gate that opened
+    file: str = ""  # the plan, or the file that is waited for
+    sha: str = ""  # SHA-256 of what was shown when the gate opened
+    questions: Sequence[Asked] = ()
+    resumes_at: float | None = None  # epoch seconds
+    cost_usd: float | None = None  # None: unknown
+    ceiling_usd: float | None = None
+    seconds: float | None = None  # time since the session began
+    branch: str = ""
+    commits: Sequence[str] = ()  # one line each
+    diff_stat: str = ""
+    checks: str = ""  # what the worker itself ran and saw
+    command: str = ""  # what to type next, on the machine
+    at: float = 0.0  # epoch seconds; `put` fills it in
+
+    def as_json(self) -> dict[str, Any]:
+        """What hooks receive and the outbox holds: the fields that say something."""
+        given = asdict(self).items()
+        return {name: value for name, value in given if value not in _NOTHING or (name, value) == ("cost_usd", 0)}
+
+
+@dataclass(frozen=True)
+class Item:
+    """An announcement with its place in the order."""
+
+    number: int
+    announcement: Announcement
+
+
+def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int | None:
+    """Write one item for every reader in `outlets`; returns its number, None when nobody reads or the disk refused.
+
+    Everything is said once: a worker that restarts may put it again and gets the number it has.
+    Never raises: a broken announcement is logged and the work goes on.
+    """
+    if not outlets.readers:
+        return None
+    stamped = announcement if announcement.at else replace(announcement, at=time.time())
+    try:
+        if (number := _said(session_dir / FOLDER, stamped)) is not None:
+            return number
+        return _store(session_dir / FOLDER, {**stamped.as_json(), "for": list(outlets.readers)})
+    except (OSError, TypeError, ValueError) as error:
+        log.warning("could not announce %s of %s: %s", announcement.kind, announcement.session, error)
+        return None
+
+
+def remove_leftovers(session_dir: Path, cursor: str = "") -> None:
+    """Remove what a killed worker left half written: its items, or a reader's cursor. For their one writer only."""
+
+    def is_ours(name: str) -> bool:
+        return name == cursor if cursor else name.removesuffix(".json").isdecimal()
+
+    files.remove_leftovers(session_dir / FOLDER, is_ours)
+
+
+def pending(session_dir: Path, reader: str) -> Iterator[Item]:
+    """The items for `reader` that it has not acknowledged, in order. Unreadable ones are skipped with a log line."""
+    folder = session_dir / FOLDER
+    seen = _cursor(folder, reader)
+    for number in _numbers(folder):
+        if number > seen:
+            item = _load(folder / f"{number:06d}.json", number, reader)
+            if item is not None:
+                yield item
+
+
+def is_left(session_dir: Path) -> bool:
+    """Whether somebody has not heard everything yet."""
+    folder = session_dir / FOLDER
+    for number in reversed(_numbers(folder)):
+        try:
+            content = json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null")
+            return any(_cursor(folder, str(reader)) < number for reader in content["for"])
+        except (ValueError, TypeError, KeyError):
+            continue
+    return False
+
+
+def acknowledge(session_dir: Path, reader: str, number: int) -> None:
+    """`reader` has delivered everything up to `number`. Raises OSError."""
+    write_atomic(session_dir / FOLDER / f"{reader}.cursor", f"{number}\n")
+
+
+def _store(folder: Path, content: Mapping[str, Any]) -> int:
+    """Write under the next number. Only the worker that holds the session's lock does this."""
+    folder.mkdir(exist_ok=True)
+    number = max(_numbers(folder), default=0) + 1
+    write_atomic(folder / f"{number:06d}.json", json.dumps(content, ensure_ascii=False))
+    return number
+
+
+def _said(folder: Path, announcement: Announcement) -> int | None:
+    """The number under which this gate, or the same words about the same iteration, were announced before."""
+    same = ("kind", "gate") if announcement.gate else ("kind", "phase", "iteration", "text", "resumes_at")
+    wanted = announcement.as_json()
+    for number in _numbers(folder):
+        try:
+            content = json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null")
+        except ValueError:
+            continue
+        if isinstance(content, dict) and all(content.get(name) == wanted.get(name) for name in same):
+            return number
+    return None
+
+
+def _numbers(folder: Path) -> list[int]:
+    """The items there, in order."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal())
+
+
+def _cursor(folder: Path, reader: str) -> int:
+    try:
+        return int(read_plain(folder / f"{reader}.cursor", 40) or b"0")
+    except ValueError:
+        return 0
+
+
+def _load(path: Path, number: int, reader: str) -> Item | None:
+    try:
+        raw = read_plain(path, ITEM_LIMIT_BYTES)
+        if raw is None or len(raw) > ITEM_LIMIT_BYTES:
+            raise ValueError("missing or too large")
+        content = json.loads(raw)
+        return Item(number, from_json(content)) if reader in content["for"] else None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        log.warning("skipped the announcement %s: %s", path, error)
+        return None
+
+
+def from_json(content: Mapping[str, Any]) -> Announcement:
+    """The announcement that `as_json` wrote; fields of a later version are ignored. Raises ValueError or TypeError."""
+    known = {field.name for field in fields(Announcement)}
+    values = {name: value for name, value in content.items() if name in known}
+    values["kind"] = Kind(values["kind"])
+    values["questions"] = tuple(
+        Asked(**{**asked, "options": tuple((str(letter), str(words)) for letter, words in asked.get("options", ()))})
+        for asked in values.get("questions", ())
+    )
+    values["commits"] = tuple(values.get("commits", ()))
+    return Announcement(**values)

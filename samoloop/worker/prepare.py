@@ -1,0 +1,143 @@
+"""Phase `init`: branch, worktree, what a fresh worktree lacks, and the first files. No child, no tokens."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from samoloop.base.errors import SessionError
+from samoloop.base.files import sha256, write_atomic
+from samoloop.config.loading import Config
+from samoloop.core import overview
+from samoloop.core.session import Session, new_folder, slug_of, title_of
+from samoloop.core.state import FORMAT
+from samoloop.core.workflow import Workflow
+from samoloop.git import checkpoint
+from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree
+from samoloop.worker.report import tail
+from samoloop.worker.worker import Worker
+
+SETUP_SECONDS = 1800
+_TAIL_BYTES = 2000
+
+
+def create(
+    config: Config,
+    workflow: Workflow,
+    task: str,
+    *,
+    repo: Repo | None,
+    base: str = "HEAD",
+    name: str | None = None,
+    settings: dict[str, Any] | None = None,
+    now: Any,
+) -> Session:
+    """A new session folder with its first record. `repo` None is --in-place; `settings` are flags to be remembered."""
+    slug = name or slug_of(task)
+    commit = repo.resolve(base) if repo else None
+    branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
+    with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
+        write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
+        Session(folder).record(
+            "created",
+            format=FORMAT,
+            session=session_name,
+            title=title_of(task),
+            task_sha256=sha256(task),
+            workflow=workflow.to_json(),
+            settings=settings or {},
+            repo=str(repo.git_dir) if repo else None,
+            root=str(config.root),
+            base=commit,
+            branch=branch,
+            worktree=str(config.worktrees_dir / session_name if repo else config.root),
+            in_place=repo is None,
+        )
+    return Session(config.sessions_dir / session_name)
+
+
+def prepare(worker: Worker) -> None:
+    """Do `init`; may be run again after a crash. Raises SessionError where the setup command fails."""
+    session, state = worker.session, worker.state
+    worker.at("init due")
+    worktree, lines = _make_worktree(worker)
+    worker.at("worktree made")
+    setup = _run_setup(worker, worktree)
+    worker.at("setup run")
+    phase = state.live_workflow.first_with_child
+    path = session.dir / overview.FILE_NAME
+    if not path.exists():
+        task = (session.dir / overview.TASK_FILE).read_text(encoding="utf-8", errors="replace")
+        write_atomic(path, overview.skeleton(session.task, task, phase))
+    worker.at("overview made")
+    if worker.config.commit:
+        snapshot = worktree.snapshot()
+        last = checkpoint.tip(worktree, worker.ref)
+        if last is None:
+            checkpoint.make(
+                worktree, session.dir, worker.ref, snapshot, summary="000 init: session created", iteration=0
+            )
+        tree = sha256(f"{snapshot.tree} {checkpoint.fingerprint(session.dir)}")
+    else:
+        tree = None
+    worker.at("first checkpoint made")
+    session.record("prepared", phase=phase, notes=lines, setup=setup, tree=tree)
+    worker.at("init journaled")
+    for line in lines:
+        worker.view.say(line)
+
+
+def _make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
+    created = worker.state.created
+    if created["in_place"]:
+        return worker.worktree, [
+            f"working in place in {created['worktree']}; its history is kept in {worker.private_repository}"
+        ]
+    repo = Repo.find(Path(created["root"]))
+    repo.exclude(_excluded(worker.config))
+    root = Path(created["worktree"])
+    root.parent.mkdir(parents=True, exist_ok=True)
+    line = repo.head_line(created["base"])
+    worktree = repo.add_worktree(root, created["branch"], created["base"])
+    included = repo.copy_included(worktree)
+    lines = [f"branch {created['branch']} {line}"]
+    if included.copied:
+        lines.append(f"copied by .worktreeinclude: {', '.join(included.copied[:10])}")
+    if included.left:
+        lines.append(f"not copied, because git does not ignore it: {', '.join(included.left[:10])}")
+    return worktree, lines
+
+
+def _excluded(config: Config) -> list[str]:
+    """Folders of ours inside the repository, which git must never show or commit."""
+    places = [config.sessions_dir, config.worktrees_dir]
+    return [f"/{place.relative_to(config.root).as_posix()}/" for place in places if place.is_relative_to(config.root)]
+
+
+def _run_setup(worker: Worker, worktree: Worktree) -> dict[str, Any] | None:
+    """The project's own command for a fresh worktree, once, its output logged."""
+    command = worker.config.setup
+    if not command or worker.state.created["in_place"]:
+        return None
+    worker.view.say(f"setup: {command}")
+    log = worker.session.logs / "000-init.log"
+    with log.open("wb") as output:
+        try:
+            done = subprocess.run(
+                ["sh", "-c", command],
+                cwd=worktree.root,
+                env=worker.child_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=SETUP_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise SessionError(f"the setup command {command!r} took over {SETUP_SECONDS} s; see {log}") from None
+    if done.returncode != 0:
+        raise SessionError(
+            f"the setup command {command!r} ended with {done.returncode}; its output is in {log}, it ends:\n"
+            f"{tail(log, _TAIL_BYTES)}\nmend it, then: samoloop resume {worker.session.name}"
+        )
+    return {"command": command, "exit_code": 0}

@@ -1,0 +1,38 @@
+"""Usage limits belong to a provider's account, not to a session: what one session meets, all of them respect.
+
+One small file a provider in the person's state folder, replaced as a whole; the later time wins.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from samoloop.base.files import write_atomic
+from samoloop.config.loading import state_folder
+
+
+def path(provider: str, environ: Mapping[str, str]) -> Path:
+    return state_folder(environ) / "limits" / f"{provider}.json"
+
+
+def read(provider: str, environ: Mapping[str, str]) -> tuple[float, str]:
+    """Until when (epoch seconds) the provider is limited, and why; (0, "") where nothing is known."""
+    try:
+        value = json.loads(path(provider, environ).read_text(encoding="utf-8"))
+        return float(value["not_before"]), str(value.get("reason", ""))
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0.0, ""
+
+
+def write(provider: str, not_before: float, reason: str, environ: Mapping[str, str]) -> None:
+    """Let every session know. Raises OSError."""
+    if read(provider, environ)[0] >= not_before:
+        return
+    file = path(provider, environ)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, json.dumps({"not_before": not_before, "reason": reason[:500]}))
+
+
+def forget(provider: str, environ: Mapping[str, str]) -> None:
+    """A person wants to try now."""
+    path(provider, environ).unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""What the worker shows while it works. The worker speaks to this; the terminal is one way of listening."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from samoloop.core.journal import Event
+from samoloop.core.outcome import Collector
+from samoloop.core.rules import Decision
+
+
+@dataclass(frozen=True)
+class Running:
+    """The child that is at work."""
+
+    session: str
+    phase: str
+    iteration: int
+    attempt: int
+    provider: str
+    model: str | None
+    limit_seconds: float
+
+
+class View(Protocol):
+    """One who looks on."""
+
+    def say(self, sentence: str) -> None:
+        """A lasting line."""
+        ...
+
+    def started(self, running: Running) -> None:
+        """A child began."""
+        ...
+
+    def progress(self, collector: Collector) -> None:
+        """It did something; called a few times a second at most."""
+        ...
+
+    def ended(self, event: Event, decision: Decision) -> None:
+        """It ended, and this follows."""
+        ...
+
+    def waiting(self, decision: Decision) -> None:
+        """The session waits."""
+        ...
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def say(self, sentence: str) -> None: ...
+
+    def started(self, running: Running) -> None: ...
+
+    def progress(self, collector: Collector) -> None: ...
+
+    def ended(self, event: Event, decision: Decision) -> None: ...
+
+    def waiting(self, decision: Decision) -> None: ...

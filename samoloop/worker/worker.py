@@ -1,0 +1,158 @@
+"""What a worker holds while it runs one session. It keeps nothing that is not on disk first."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from samoloop.base.clock import Clock
+from samoloop.base.errors import LockHeld
+from samoloop.base.files import write_atomic
+from samoloop.base.locks import Lock
+from samoloop.children.awake import Awake
+from samoloop.children.stop import StopRequest
+from samoloop.config.loading import Config
+from samoloop.core import overview
+from samoloop.core.gates import read_text
+from samoloop.core.session import LOCK, Session
+from samoloop.core.state import State
+from samoloop.git import checkpoint
+from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree, WorktreeGone
+from samoloop.providers.base import Provider
+from samoloop.worker import launching, outbox
+from samoloop.worker.outbox import Announcement
+from samoloop.worker.view import Quiet, View
+
+LOCK_WAIT_SECONDS = 1.0
+
+
+def no_crash(point: str) -> None:
+    """Where a fault harness may end the worker; otherwise nothing."""
+
+
+@dataclass
+class Worker:
+    """One session's worker."""
+
+    session: Session
+    config: Config
+    clock: Clock = field(default_factory=Clock)
+    stop: StopRequest = field(default_factory=StopRequest)
+    view: View = field(default_factory=Quiet)
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    awake: Awake = field(default_factory=lambda: Awake(False))
+    yes: bool = False  # take suggestions, approve plans; given each time, never remembered
+    no_wait: bool = False  # come back instead of waiting for a human or a limit
+    stays: bool = False  # blocked, wait for guidance: somebody can give it from a phone
+    at: Callable[[str], None] = no_crash  # called with the name of each point between two effects
+
+    @property
+    def state(self) -> State:
+        return self.session.state()
+
+    @property
+    def worktree(self) -> Worktree:
+        """Where the children work. Raises WorktreeGone."""
+        created = self.state.created
+        root = Path(created["worktree"])
+        if created.get("in_place"):
+            return Worktree.in_place(root, self.private_repository, created["branch"], self.in_place_excludes)
+        return Worktree.open(Path(created["repo"]), root, created["branch"])
+
+    def mend_worktree(self) -> list[str]:
+        """Make a worktree again that a child or a person removed; sentences that say so, none where all was well."""
+        if not self.config.commit:
+            return []
+        try:
+            _ = self.worktree
+        except WorktreeGone:
+            created = self.state.created
+            if created.get("in_place"):
+                raise
+            repo = Repo.find(Path(created["root"]))
+            gone = Worktree(Path(created["worktree"]), repo.git_dir, repo.git_dir, created["branch"])
+            last = checkpoint.tip(gone, self.ref)
+            if last is None:
+                raise
+            _, note = repo.recreate_worktree(gone.root, gone.branch, last.code, last.head)
+            return [note]
+        return []
+
+    @property
+    def private_repository(self) -> Path:
+        """Where the history of a session in place is kept."""
+        return self.session.dir / "_git"
+
+    @property
+    def in_place_excludes(self) -> list[str]:
+        """What a session in place never records."""
+        root = Path(self.state.created["worktree"])
+        sessions = self.session.dir.parent
+        return [f"/{sessions.relative_to(root).as_posix()}/"] if sessions.is_relative_to(root) else []
+
+    @property
+    def ref(self) -> str:
+        """The ref that holds the session's checkpoints, by the name that it was created with."""
+        return checkpoint.ref_name(self.state.created["session"])
+
+    def provider(self, name: str) -> Provider:
+        return launching.provider_of(self.config, name, self.environ)
+
+    def child_environment(self) -> dict[str, str]:
+        """The environment of a child, or of a command that runs for one."""
+        return launching.child_environment(self.config, self.environ)
+
+    def announce(self, announcement: Announcement) -> None:
+        outbox.put(self.session.dir, announcement, self.config.outlets)
+
+    def checkpoint(
+        self, summary: str, journal: bytes = b"", iteration: int | None = None, attempt: int | None = None
+    ) -> None:
+        """Keep session and code as they are now, unless commits are off."""
+        if not self.config.commit:
+            return
+        worktree = self.worktree
+        checkpoint.make(
+            worktree,
+            self.session.dir,
+            self.ref,
+            worktree.snapshot(),
+            summary=summary,
+            journal=journal,
+            iteration=iteration,
+            attempt=attempt,
+        )
+
+    def restore_overview(self) -> None:
+        """Put the worker's lines right, and the whole file back if the child emptied or removed it."""
+        state, path = self.state, self.session.dir / overview.FILE_NAME
+        text = read_text(path)
+        if text is None or not text.strip():
+            text = self._earlier_overview()
+        blocked = state.reason if state.condition == "blocked" else "no"
+        wanted = overview.with_worker_lines(text, phase=state.phase, iteration=state.iteration, blocked=blocked)
+        if wanted != text or path.is_symlink() or not path.exists():
+            write_atomic(path, wanted)
+
+    def _earlier_overview(self) -> str:
+        kept = checkpoint.read(self.worktree, self.ref, overview.FILE_NAME) if self.config.commit else None
+        if kept and kept.strip():
+            return kept.decode("utf-8", "replace")
+        task = read_text(self.session.dir / overview.TASK_FILE) or self.session.task
+        return overview.skeleton(self.session.task, task, self.state.phase)
+
+
+@contextmanager
+def locked(session: Session) -> Iterator[None]:
+    """One worker a session. Raises LockHeld that names the one that is at work."""
+    try:
+        lock = Lock.take(session.dir / LOCK, LOCK_WAIT_SECONDS, f"{os.getpid()}\n")
+    except LockHeld as error:
+        raise LockHeld(
+            f"a worker is at work on {session.name} already ({error}); watch it: samoloop log {session.name} -f"
+        ) from None
+    os.set_inheritable(lock.descriptor, True)  # a git that outlives a killed worker keeps the lock until it ends
+    with lock:
+        yield
