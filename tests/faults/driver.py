@@ -19,16 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import samoloop.worker.iteration
-import samoloop.worker.worker.worker
-from samoloop.worker.worker.courier import Courier
-from samoloop.worker.worker.worker import Worker
-
 import samoloop.children.wrapper
 import samoloop.git.calls
+import samoloop.worker.iteration
+import samoloop.worker.worker
 from samoloop.core.session import all_sessions
 from samoloop.core.state import State
 from samoloop.ui import cli
+from samoloop.worker.courier import Courier
+from samoloop.worker.worker import Worker
 
 TASK = "Add a feature"
 ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO}
