@@ -18,10 +18,9 @@ from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import CHILD_LOCK
 from samoloop.core.signals import BadSignal, Signal
 from samoloop.core.state import Condition
-from samoloop.git import checkpoint
-from samoloop.git.commit import Committed, commit
 from samoloop.providers.base import Launch, Provider, Reader, Request
 from samoloop.worker import prompt, shared_limits
+from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work, new_commits, with_git_notes
 from samoloop.worker.launching import request_for
 from samoloop.worker.view import Running
 from samoloop.worker.worker import Worker
@@ -291,7 +290,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
         said=collector.last_text[-500:],
     )
     worker.at("checkpoint due")
-    keep_checkpoint(worker, begun, committed, line, decision)
+    keep_checkpoint(worker, started, committed, line, decision, adopted=begun.adopted)
     worker.at("checkpoint made")
     event = session.record_line(line)
     worker.at("ended journaled")
@@ -338,26 +337,6 @@ def stopped(worker: Worker, started: Mapping[str, Any]) -> Decision:
     return Decision(Kind.STOPPED, worker.state.phase, reason if by_person else "ended by a signal")
 
 
-def keep_work(worker: Worker, started: Mapping[str, Any]) -> Committed:
-    """Commit what the child left, whatever state it left it in."""
-    message = f"samoloop: work of iteration {started['iteration']} ({started['phase']})"
-    worktree = worker.worktree
-    return commit(
-        worktree,
-        message,
-        since=started.get("head") or worktree.snapshot().head,
-        quiet_since=worker.clock.epoch(),
-        stashes=started.get("stashes"),
-    )
-
-
-def content(worker: Worker, committed: Committed | None) -> str | None:
-    """What the session consists of now, as one hash; None where that is not known because commits are off."""
-    if committed is None:
-        return None
-    return sha256(f"{committed.snapshot.tree} {checkpoint.fingerprint(worker.session.dir)}")
-
-
 def told_again(decision: Decision, started: Mapping[str, Any]) -> Decision:
     """Whoever does the same action again is told that an attempt came before, because it may be half done."""
     if not decision.sleeps:
@@ -368,12 +347,6 @@ def told_again(decision: Decision, started: Mapping[str, Any]) -> Decision:
 
 def half_done(started: Mapping[str, Any], why: str) -> str:
     return f"Attempt {started['attempt']} of iteration {started['iteration']} did not end properly ({why})."
-
-
-def new_commits(worker: Worker, started: Mapping[str, Any], committed: Committed | None) -> list[list[str]]:
-    if committed is None or not started.get("head") or committed.snapshot.head == started["head"]:
-        return []
-    return [list(pair) for pair in worker.worktree.commits_between(started["head"], committed.snapshot.head)]
 
 
 def timed(worker: Worker, decision: Decision) -> Decision:
@@ -392,41 +365,3 @@ def with_login_help(worker: Worker, provider: Provider, decision: Decision) -> D
         return decision
     mend = f"log in with `{provider.login_command}`, then `samoloop resume {worker.session.name}`"
     return replace(decision, reason=f"{decision.reason.rstrip('. ')}; {mend}")
-
-
-def git_notes(committed: Committed | None) -> list[str]:
-    """What is worth a look in the report."""
-    if committed is None:
-        return []
-    return [*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
-
-
-def with_git_notes(decision: Decision, committed: Committed | None, mended: list[str]) -> Decision:
-    """What git has to say to the next child; a branch that only a human can sort out blocks."""
-    if committed and committed.blocked and decision.kind is not Kind.BLOCKED:
-        return Decision(Kind.BLOCKED, decision.phase, committed.blocked, needs="human_decision")
-    said = [*mended, *(committed.notes if committed else [])]
-    return replace(decision, notes=(*decision.notes, *({"kind": "git", "text": note} for note in said)))
-
-
-def keep_checkpoint(worker: Worker, begun: Begun, committed: Committed | None, line: bytes, decision: Decision) -> None:
-    """One checkpoint an iteration; after a crash it may have been made already."""
-    if committed is None:
-        return
-    worktree, iteration, attempt = worker.worktree, begun.started["iteration"], begun.started["attempt"]
-    if begun.adopted:
-        last = checkpoint.tip(worktree, worker.ref)
-        if last and (last.iteration, last.attempt) == (iteration, attempt):
-            return
-    made = checkpoint.make(
-        worktree,
-        worker.session.dir,
-        worker.ref,
-        committed.snapshot,
-        summary=f"{iteration:03d} {begun.started['phase']}: {decision.kind}",
-        journal=line,
-        iteration=iteration,
-        attempt=attempt,
-    )
-    if made.first:
-        worker.view.say(f"{worker.ref} was deleted; the checkpoints start anew at iteration {iteration}")

@@ -1,0 +1,83 @@
+"""What git keeps of an iteration: the child's leftovers as a commit, session and code as a checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from samoloop.base.files import sha256
+from samoloop.core.rules import Decision, Kind
+from samoloop.git import checkpoint
+from samoloop.git.commit import Committed, commit
+from samoloop.worker.worker import Worker
+
+
+def keep_work(worker: Worker, started: Mapping[str, Any]) -> Committed:
+    """Commit what the child left, whatever state it left it in."""
+    message = f"samoloop: work of iteration {started['iteration']} ({started['phase']})"
+    worktree = worker.worktree
+    return commit(
+        worktree,
+        message,
+        since=started.get("head") or worktree.snapshot().head,
+        quiet_since=worker.clock.epoch(),
+        stashes=started.get("stashes"),
+    )
+
+
+def new_commits(worker: Worker, started: Mapping[str, Any], committed: Committed | None) -> list[list[str]]:
+    if committed is None or not started.get("head") or committed.snapshot.head == started["head"]:
+        return []
+    return [list(pair) for pair in worker.worktree.commits_between(started["head"], committed.snapshot.head)]
+
+
+def content(worker: Worker, committed: Committed | None) -> str | None:
+    """What the session consists of now, as one hash; None where that is not known because commits are off."""
+    if committed is None:
+        return None
+    return sha256(f"{committed.snapshot.tree} {checkpoint.fingerprint(worker.session.dir)}")
+
+
+def git_notes(committed: Committed | None) -> list[str]:
+    """What is worth a look in the report."""
+    if committed is None:
+        return []
+    return [*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
+
+
+def with_git_notes(decision: Decision, committed: Committed | None, mended: list[str]) -> Decision:
+    """What git has to say to the next child; a branch that only a human can sort out blocks."""
+    if committed and committed.blocked and decision.kind is not Kind.BLOCKED:
+        return Decision(Kind.BLOCKED, decision.phase, committed.blocked, needs="human_decision")
+    said = [*mended, *(committed.notes if committed else [])]
+    return replace(decision, notes=(*decision.notes, *({"kind": "git", "text": note} for note in said)))
+
+
+def keep_checkpoint(
+    worker: Worker,
+    started: Mapping[str, Any],
+    committed: Committed | None,
+    line: bytes,
+    decision: Decision,
+    *,
+    adopted: bool,
+) -> None:
+    """One checkpoint an iteration; after a crash it may have been made already."""
+    if committed is None:
+        return
+    worktree, iteration, attempt = worker.worktree, started["iteration"], started["attempt"]
+    if adopted:
+        last = checkpoint.tip(worktree, worker.ref)
+        if last and (last.iteration, last.attempt) == (iteration, attempt):
+            return
+    made = checkpoint.make(
+        worktree,
+        worker.session.dir,
+        worker.ref,
+        committed.snapshot,
+        summary=f"{iteration:03d} {started['phase']}: {decision.kind}",
+        journal=line,
+        iteration=iteration,
+        attempt=attempt,
+    )
+    if made.first:
+        worker.view.say(f"{worker.ref} was deleted; the checkpoints start anew at iteration {iteration}")
