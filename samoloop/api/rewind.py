@@ -16,6 +16,7 @@ from samoloop.git import rewind as git_rewind
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
 from samoloop.worker.worker import Worker
+from samoloop.worker.worktrees import mend_worktree
 
 
 def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
@@ -25,7 +26,7 @@ def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     there.
     """
     session = worker.session
-    mended = worker.mend_worktree()
+    mended = mend_worktree(worker)
     target, record = _locate(worker, iteration)
     restored = git_rewind.restore(worker.worktree, session.dir, worker.ref, target)
     session.record(
@@ -51,7 +52,7 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     sessions.check_name(name)
     if sessions.find(config.sessions_dir, name) is not None:
         raise UsageError(f"there is a session {name} already; choose another name")
-    worker.mend_worktree()
+    mend_worktree(worker)
     source, record = _locate(worker, iteration)
     created = worker.state.created
     repo = Repo.find(Path(created["root"]))

@@ -24,6 +24,7 @@ from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_wo
 from samoloop.worker.launching import request_for
 from samoloop.worker.view import Running
 from samoloop.worker.worker import Worker
+from samoloop.worker.worktrees import mend_worktree
 
 
 def step(worker: Worker) -> Decision:
@@ -58,7 +59,7 @@ def begin(worker: Worker) -> Begun:
     provider = worker.provider(name)
     request = request_to(worker, name, state.phase, stem)
     launch = provider.launch(request)
-    for note in worker.mend_worktree():
+    for note in mend_worktree(worker):
         worker.view.say(note)
     worktree = worker.worktree if config.commit else None
     worker.at("iteration due")
@@ -254,7 +255,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
             return stopped(worker, started)
     by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
-    mended = worker.mend_worktree()
+    mended = mend_worktree(worker)
     worker.restore_overview()
     worker.at("commit due")
     committed = keep_work(worker, started) if worker.config.commit else None

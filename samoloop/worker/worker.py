@@ -18,8 +18,7 @@ from samoloop.core.gates import read_text
 from samoloop.core.session import LOCK, Session
 from samoloop.core.state import State
 from samoloop.git import checkpoint
-from samoloop.git.repo import Repo
-from samoloop.git.worktree import Worktree, WorktreeGone
+from samoloop.git.worktree import Worktree
 from samoloop.providers.base import Provider
 from samoloop.worker import launching, outbox
 from samoloop.worker.outbox import Announcement
@@ -60,25 +59,6 @@ class Worker:
         if created.get("in_place"):
             return Worktree.in_place(root, self.private_repository, created["branch"], self.in_place_excludes)
         return Worktree.open(Path(created["repo"]), root, created["branch"])
-
-    def mend_worktree(self) -> list[str]:
-        """Make a worktree again that a child or a person removed; sentences that say so, none where all was well."""
-        if not self.config.commit:
-            return []
-        try:
-            _ = self.worktree
-        except WorktreeGone:
-            created = self.state.created
-            if created.get("in_place"):
-                raise
-            repo = Repo.find(Path(created["root"]))
-            gone = Worktree(Path(created["worktree"]), repo.git_dir, repo.git_dir, created["branch"])
-            last = checkpoint.tip(gone, self.ref)
-            if last is None:
-                raise
-            _, note = repo.recreate_worktree(gone.root, gone.branch, last.code, last.head)
-            return [note]
-        return []
 
     @property
     def private_repository(self) -> Path:
