@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from kit import git, make_repo, samoloop
 
+from samoloop import providers
 from samoloop.base.errors import ProviderError
 from samoloop.core import questions, signals
 from samoloop.core.events import Result, Started, Text, Tool, Usage
@@ -29,7 +30,6 @@ from samoloop.demo.commands import Ran
 from samoloop.demo.scenario import Option, Question, load
 from samoloop.demo.visit import CannotGoOn
 from samoloop.providers.base import Request
-from samoloop.providers.demo import DemoProvider, DemoReader
 from samoloop.ui.terminal.screen import open_view
 
 # --- one visit ---
@@ -83,7 +83,7 @@ class Stage:
 
 
 def test_the_child_speaks_in_events_that_its_provider_reads(tmp_path):
-    reader = DemoReader()
+    reader = providers.get("demo").reader(request(tmp_path))
     lines = Stage(tmp_path, "hello-agent").play("exec", "exec")
     events = [event for line in lines for event in reader.feed(json.dumps(line).encode())]
     assert isinstance(events[0], Started) and isinstance(events[-1], Result) and events[-1].ok
@@ -200,14 +200,14 @@ def test_each_step_pauses_only_where_a_pace_is_asked_for(tmp_path):
     stage.play("requirements", "requirements")
     began = time.monotonic()
     steps = [
-        line for line in stage.play("requirements", "requirements", pace="0.1") if line["event"] in ("text", "tool")
+        line for line in stage.play("requirements", "requirements", pace="0.1") if line["type"] in ("text", "tool")
     ]
-    pauses = [line for line in steps if line.get("running", line["event"] == "text")]
+    pauses = [line for line in steps if line.get("running", line["type"] == "text")]
     assert time.monotonic() - began >= 0.1 * len(pauses) > 0
 
 
 def test_it_needs_exactly_one_scenario():
-    assert main([]) == main(["a", "b"]) == 2
+    assert main([]) == main(["a", "full", "b"]) == 2
 
 
 # --- answers and notes ---
@@ -283,28 +283,22 @@ def request(folder: Path) -> Request:
 
 
 def test_the_child_is_started_by_this_interpreter_apart_from_the_worktree(tmp_path):
-    launch = DemoProvider({"scenario": "hello-agent"}, {"SAMOLOOP_DEMO_PACE": "0.5"}).launch(request(tmp_path))
-    assert launch.argv == [sys.executable, "-P", "-m", "samoloop.demo.child", "hello-agent"]
+    launch = providers.get("demo", {"scenario": "hello-agent"}, {"SAMOLOOP_DEMO_PACE": "0.5"}).launch(request(tmp_path))
+    assert launch.argv == [sys.executable, "-P", "-m", "samoloop.demo.child", "hello-agent", "full"]
     assert launch.env == {"SAMOLOOP_DEMO_PACE": "0.5"} and launch.prompt_on_stdin
-    assert DemoProvider({}, {}).launch(request(tmp_path)).argv[-1] == "anywhere"
+    assert providers.get("demo", {}, {}).launch(request(tmp_path)).argv[-2] == "anywhere"
 
 
-@pytest.mark.parametrize("settings", [{"scenario": 3}, {"scenario": ""}, {"model": "x"}])
+@pytest.mark.parametrize("settings", [{"scenario": 3}, {"model": "x"}])
 def test_settings_that_mean_nothing_are_refused(settings):
     with pytest.raises(ProviderError, match=r"providers\.demo cannot be used"):
-        DemoProvider(settings, {})
+        providers.get("demo", settings, {})
 
 
 def test_a_child_without_a_result_has_failed(tmp_path):
-    reader = DemoProvider({}, {}).reader(request(tmp_path))
-    assert reader.feed(b"no event") == [] and reader.feed(b'{"event": "unheard of"}') == []
+    reader = providers.get("demo").reader(request(tmp_path))
     (failure,) = reader.finish(1, "Traceback\nKeyError: 'SAMOLOOP_PHASE'\n")
     assert "KeyError" in failure.message
-
-
-def test_doctor_finds_it_always():
-    checkup = DemoProvider({}, {}).checkup({})
-    assert checkup.found == sys.executable and checkup.logged_in
 
 
 # --- whole sessions ---

@@ -65,6 +65,12 @@ def test_json_holds_every_finding(repo: Path) -> None:
     assert all(set(one) == {"area", "level", "text", "advice"} for one in found)
 
 
+def test_the_scripted_child_needs_no_program_and_no_login(repo: Path) -> None:
+    level, words = finding(repo, "demo", {**os.environ, "PATH": "/nowhere"})
+    assert level is Level.OK
+    assert "comes with samoloop" in words and "login" not in words
+
+
 def test_a_cli_that_is_needed_and_missing_is_a_problem_with_the_way_to_get_it(repo: Path) -> None:
     settings(
         repo, "provider: demo\nproviders: {mine: {command: [no-such-program]}}\nphases: {testing: {provider: mine}}\n"

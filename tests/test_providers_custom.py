@@ -120,6 +120,19 @@ def test_text_output_is_never_read_as_events(tmp_path: Path):
     assert only(reader.finish(0, ""), Result) == []
 
 
+@pytest.mark.parametrize("output", ["text", "jsonl"])
+def test_the_last_line_on_standard_error_says_why_it_failed(tmp_path: Path, output):
+    reader = provider(tmp_path, ["mycli"], output=output).reader(request(tmp_path))
+    (failure,) = reader.finish(7, "Loading\nno such model\n\n")
+    assert failure == Failure(Trouble.OTHER, "mine ended with exit code 7 and no result: no such model")
+
+
+def test_a_result_says_more_than_the_exit_code(tmp_path: Path):
+    reader = provider(tmp_path, ["mycli"], output="jsonl").reader(request(tmp_path))
+    reader.feed(b'{"type": "result", "ok": false, "text": "gave up"}')
+    assert reader.finish(7, "Bye") == []
+
+
 def test_only_a_cli_with_events_can_say_that_it_is_done(tmp_path: Path):
     assert provider(tmp_path, ["mycli"], output="jsonl").has_result
     assert not provider(tmp_path, ["mycli"]).has_result

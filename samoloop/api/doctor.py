@@ -230,6 +230,8 @@ def _cli(name: str, found: Checkup | SamoloopError, broken: Level) -> Iterator[F
         yield Finding(name, broken, str(found))
     elif found.found is None:
         yield Finding(name, broken, "not installed", found.advice)
+    elif name == "demo":
+        yield Finding(name, Level.OK, "comes with samoloop; a script, so no model is asked")
     else:
         login = {True: ", logged in", False: ", not logged in", None: ", login not known before the first call"}
         text = f"{found.version or 'version unknown'}, {found.found}{login[found.logged_in]}"

@@ -72,7 +72,8 @@ class Report:
         if outcome.ended_by is EndedBy.STOP:
             return "stopped by a person"
         if outcome.failure:
-            return f"{outcome.failure.trouble.replace('_', ' ')}: {outcome.failure.message}"
+            trouble, message = outcome.failure.trouble, outcome.failure.message
+            return message if trouble is Trouble.OTHER else f"{trouble.replace('_', ' ')}: {message}"
         if outcome.ended_by not in (EndedBy.EXIT, EndedBy.GRACE):
             limit = outcome.ended_by.replace("_", " ")
             return f"ended at its {limit} limit after {format_seconds(outcome.seconds)}; see `limits` in .samoloop.yaml"

@@ -1,7 +1,5 @@
-"""What the scripted child says on its standard output: one JSON object a line, as the demo provider reads it.
-
-started · text (text) · tool (id, name, detail, running, ok) · usage (input_tokens, output_tokens, cost_usd, model) ·
-result (ok, text)
+"""What the scripted child says on its standard output: one JSON object a line, in the form that
+`samoloop.providers.custom` reads.
 """
 
 import json
@@ -10,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-PACE = "SAMOLOOP_DEMO_PACE"  # environment: seconds that each step pauses, 0 where it is not set
 MODEL = "script"
 BYTES_PER_TOKEN = 4  # a rule of thumb: what a model would have had to read and write
 
@@ -64,5 +61,5 @@ class Events:
     def result(self, ok: bool, words: str) -> None:
         self._emit("result", ok=ok, text=words)
 
-    def _emit(self, event: str, **fields: object) -> None:
-        print(json.dumps({"event": event, **fields}), file=self._out, flush=True)
+    def _emit(self, kind: str, **fields: object) -> None:
+        print(json.dumps({"type": kind, **fields}), file=self._out, flush=True)

@@ -20,9 +20,9 @@ from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
 from samoloop.demo import examples
 from samoloop.demo.commands import run as run_command
-from samoloop.demo.events import PACE
 from samoloop.demo.play import SCRIPT, OpenView, begin, go_on, scripted, telling
 from samoloop.git.calls import environment, execute
+from samoloop.providers import PACE
 
 EXAMPLE = "bulk-discount"
 _PACE_SECONDS = 0.12  # a step on a terminal, where nothing else is asked for

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 from collections.abc import Mapping
 from typing import cast
 
@@ -14,9 +15,9 @@ _CLASSES = {
     "gemini": "GeminiProvider",
     "opencode": "OpencodeProvider",
     "mini": "MiniProvider",
-    "demo": "DemoProvider",
 }
-NAMES = tuple(_CLASSES)
+NAMES = (*_CLASSES, "demo")
+PACE = "SAMOLOOP_DEMO_PACE"  # environment: seconds that each step of the scripted child pauses, 0 where it is not set
 
 
 def get(name: str, settings: Mapping[str, object] | None = None, environ: Mapping[str, str] = os.environ) -> Provider:
@@ -28,6 +29,8 @@ def get(name: str, settings: Mapping[str, object] | None = None, environ: Mappin
     if name in _CLASSES:
         module = importlib.import_module(f"samoloop.providers.{name}")
         return cast("Provider", getattr(module, _CLASSES[name])(settings or {}, environ))
+    if name == "demo":
+        settings = _scripted(settings or {}, environ)
     if settings is not None and "command" in settings:
         from samoloop.providers.custom import CustomProvider
 
@@ -36,3 +39,16 @@ def get(name: str, settings: Mapping[str, object] | None = None, environ: Mappin
         f"The provider {name!r} is unknown; use one of {', '.join(NAMES)}, or describe it in the configuration as "
         f"`providers: {{{name}: {{command: [...]}}}}`."
     )
+
+
+def _scripted(settings: Mapping[str, object], environ: Mapping[str, str]) -> Mapping[str, object]:
+    """The scripted child that ships with the package, as settings of a custom CLI.
+
+    `scenario` in the configuration is the name of an example or a Python file.
+    """
+    given = dict(settings)
+    scenario = given.pop("scenario", "anywhere")
+    # -P: the worktree is the working folder, and its modules must not be taken for ours
+    command = [sys.executable, "-P", "-m", "samoloop.demo.child", scenario, "{permissions}"]
+    pace = {PACE: environ[PACE]} if environ.get(PACE) else {}
+    return {**given, "command": command, "output": "jsonl", "env": pace}

@@ -28,7 +28,7 @@ from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, 
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.program import Program, texts, version_of
-from samoloop.providers.reading import amount, count, message, one_line, parse_object, text
+from samoloop.providers.reading import amount, count, message, one_line, parse_object, text, unfinished
 
 _KEYS = ("command", "prompt", "output", "env")
 _PROMPTS = ("stdin", "arg", "file")
@@ -66,7 +66,7 @@ class CustomProvider:
         return Launch(argv, self._env, prompt_on_stdin=self._prompt == "stdin")
 
     def reader(self, request: Request) -> "CustomReader":
-        return CustomReader(jsonl=self.has_result)
+        return CustomReader(self.name, jsonl=self.has_result)
 
     def checkup(self, environ: Mapping[str, str]) -> Checkup:
         program = self._program.find(environ)
@@ -132,19 +132,22 @@ def _argument(request: Request) -> str:
 class CustomReader:
     """Reads text, or the small JSON lines form."""
 
-    def __init__(self, jsonl: bool) -> None:
+    def __init__(self, name: str, jsonl: bool) -> None:
+        self._name = name
         self._jsonl = jsonl
+        self._ended = False
 
     def feed(self, line: bytes) -> list[Event]:
         event = parse_object(line) if self._jsonl else None
         known = _event(event) if event else None
         if known:
+            self._ended = self._ended or isinstance(known, Result)
             return [known]
         words = line.decode("utf-8", "replace").strip()
         return [Text(words)] if words else []
 
     def finish(self, exit_code: int | None, stderr_tail: str) -> list[Event]:
-        return []
+        return [] if self._ended else [*unfinished(self._name, exit_code, stderr_tail)]
 
 
 def _event(event: dict[str, object]) -> Event | None:
