@@ -1,5 +1,7 @@
 """Settings come from five places in a known order; what cannot be used is named, all of it at once."""
 
+import copy
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ import yaml
 
 from samoloop.base.errors import ConfigError
 from samoloop.config import loading
-from samoloop.config.loading import Config, load, state_folder
+from samoloop.config.loading import Config, from_environment, load, merged, settings_of, state_folder
 from samoloop.config.project import user_file
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.permissions import Permissions
@@ -146,6 +148,93 @@ def test_sections_of_several_files_are_joined_key_by_key(root: Path, home: Path)
     assert (found.limits.silence, found.limits.grace) == (120, 9)
     assert (found.phase("testing").model, found.phase("testing").provider) == ("small", "codex")
     assert found.sources == (home / ".config" / "samoloop" / "config.yaml", root / ".samoloop.yaml")
+
+
+# --- what a session remembers -----------------------------------------------------------------------------------------
+
+
+def test_a_ceiling_that_is_said_leaves_the_other_remembered_ones_alone(root: Path) -> None:
+    found = settings_of(
+        root,
+        {"HOME": "/nowhere"},
+        remembered={"permissions": "edits", "ceilings": {"cost": 5.0, "wall": "2h"}},
+        said={"ceilings": {"iterations": 10, "cost": None}, "permissions": None},
+    )
+    assert found.ceilings == Ceilings(10, 7200.0, 5.0)
+    assert found.permissions is Permissions.EDITS
+
+
+@pytest.mark.parametrize(
+    ("weaker", "stronger"),
+    [
+        ("file", "environment"),
+        ("environment", "environ"),
+        ("environ", "remembered"),
+        ("remembered", "said"),
+    ],
+)
+def test_each_place_comes_before_the_one_below_it(root: Path, weaker: str, stronger: str) -> None:
+    write(root / ".samoloop.yaml", {"provider": "gemini"} if weaker == "file" else {})
+    told = {weaker: "claude", stronger: "codex"}
+    found = settings_of(
+        root,
+        {"HOME": "/nowhere", "SAMOLOOP_PROVIDER": told.get("environ", "")},
+        **{place: {"provider": told.get(place)} for place in ("environment", "remembered", "said")},
+    )
+    assert found.provider == "codex"
+
+
+def test_what_the_environment_said_at_the_hand_off_holds_where_it_says_nothing_any_more(root: Path) -> None:
+    given = {
+        "HOME": "/nowhere",
+        "SAMOLOOP_PROVIDER": "codex",
+        "CODEX_MODEL": "gpt-5",
+        "CODEX_PATH": "/opt/codex",
+        "CODEX_TIMEOUT": "45m",
+        "CLAUDE_MODEL": "opus",
+        "TELEGRAM_BOT_TOKEN": "secret",
+    }
+    told = json.loads(json.dumps(from_environment(given)))
+    assert "secret" not in str(told)
+    found = settings_of(root, {"HOME": "/nowhere", "CLAUDE_MODEL": "sonnet"}, environment=told)
+    assert found == load(root, given | {"CLAUDE_MODEL": "sonnet", "TELEGRAM_BOT_TOKEN": ""})
+    assert (found.provider, found.model, found.limits.total) == ("codex", "gpt-5", 2700)
+    assert found.model_for("testing", "claude") == "sonnet"
+    assert found.provider_settings("codex") == {"path": "/opt/codex"}
+
+
+def test_an_empty_environment_has_nothing_to_remember() -> None:
+    assert from_environment({"HOME": "/nowhere", "CLAUDE_TIMEOUT": "soon", "CODEX_PATH": ""}) == {}
+
+
+@pytest.mark.parametrize("below", ["file", "remembered"])
+def test_a_model_is_not_given_to_another_provider_that_is_said_later(root: Path, below: str) -> None:
+    model = {"model": "opus"}
+    write(root / ".samoloop.yaml", model if below == "file" else {})
+    remembered = model if below == "remembered" else {}
+    environ = {"HOME": "/nowhere"}
+    assert settings_of(root, environ, remembered=remembered, said={"provider": "claude"}).model == "opus"
+    assert settings_of(root, environ, remembered=remembered, said={"provider": "codex"}).model is None
+    said = {"provider": "codex", "model": "gpt-5"}
+    assert settings_of(root, environ, remembered=remembered, said=said).model == "gpt-5"
+
+
+@pytest.mark.parametrize(
+    "damaged", [{"ceilings": 5}, {"provider": ["codex"]}, {"permissions": "none"}, {"providers": {"claude": 3}}]
+)
+def test_a_damaged_memory_is_a_fault_and_no_crash(root: Path, damaged: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(damaged))):
+        settings_of(root, {"HOME": "/nowhere"}, remembered=damaged)
+
+
+def test_layers_are_merged_to_any_depth_and_nothing_is_changed() -> None:
+    layers = ({"a": {"b": {"c": 1, "d": 2}}, "e": [1]}, {"a": {"b": {"c": 3, "d": None}}, "e": None}, {"a": None})
+    before = copy.deepcopy(layers)
+    assert merged(*layers) == {"a": {"b": {"c": 3, "d": 2}}, "e": [1]}
+    assert layers == before
+    assert merged({"a": 1}, {"a": {"b": None}}) == {"a": {}}
+    assert merged({"a": {"b": 1}}, {"a": 2}) == {"a": 2}
+    assert merged() == {}
 
 
 def test_an_empty_variable_is_no_setting(root: Path) -> None:

@@ -4,9 +4,10 @@ Everything has a default, so `samoloop run "..."` works in any git repository wi
 refused and all problems are shown at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samoloop.base.errors import ConfigError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 FILE_NAME = ".samoloop.yaml"
 LEGACY_NAME = ".samocode"
 _PERSONAL = ("telegram", "prices")  # only in the person's own file
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -105,30 +107,81 @@ def state_folder(environ: Mapping[str, str]) -> Path:
     return Path(base) / "samoloop"
 
 
-def load(root: Path, environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Config:
-    """The settings for the project at `root`. Raises ConfigError that lists every problem with its file.
+def load(root: Path, environ: Mapping[str, str], said: Mapping[str, Any] | None = None) -> Config:
+    """The settings for the project at `root`, without a session; `said` are keys as the command line gave them.
 
-    `flags` are top-level keys as the command line gave them; None values are not given.
+    Raises ConfigError that lists every problem with its place.
+    """
+    return settings_of(root, environ, said=said or {})
+
+
+def settings_of(
+    root: Path,
+    environ: Mapping[str, str],
+    *,
+    said: Mapping[str, Any] = NOTHING,
+    remembered: Mapping[str, Any] = NOTHING,
+    environment: Mapping[str, Any] = NOTHING,
+) -> Config:
+    """The settings for a session of the project at `root`, joined key by key. From weak to strong:
+
+    defaults, the person's file, the project's file, `environment` (what `from_environment` told at the hand-off), the
+    environment now, `remembered` (what was said at the hand-off and since), `said` by this call. None says nothing.
+    Raises ConfigError that lists every problem with its place.
     """
     problems: list[str] = []
-    merged: dict[str, Any] = {}
     sources: list[Path] = []
+    now = merged(environment, _environment(environ, problems))
+    models = _texts(now.pop("models", {}))
+    settings: dict[str, Any] = {}
+    for layer in (*_files(root, environ, sources, problems), now):
+        settings = _on_top(settings, layer)
+    settings |= {"model": models.get(str(settings.get("provider", Config.provider)), settings.get("model"))}
+    settings = _on_top(_on_top(settings, remembered), said)
+    config = replace(_build(root, settings, environ, problems), models=models)
+    if problems:
+        raise ConfigError("the configuration cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+    return replace(config, sources=tuple(sources))
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """All layers in one, key by key to any depth. A later one wins; what it does not say, or says as None, stays."""
+    found: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if isinstance(value, Mapping):
+                before = found.get(key)
+                found[key] = merged(before if isinstance(before, Mapping) else NOTHING, value)
+            elif value is not None:
+                found[key] = value
+    return found
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the environment says of the settings, as JSON, for the hand-off to remember. It holds no secrets."""
+    return _environment(environ, [])
+
+
+def _on_top(below: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+    """`layer` over `below`. Where it names another provider, the model goes: one CLI's is unknown to another."""
+    found = merged(below, layer)
+    if layer.get("provider") not in (None, below.get("provider", Config.provider)) and layer.get("model") is None:
+        found.pop("model", None)
+    return found
+
+
+def _files(
+    root: Path, environ: Mapping[str, str], sources: list[Path], problems: list[str]
+) -> Iterator[dict[str, Any]]:
+    """What the files say, the weaker first."""
     for path, personal in ((user_file(environ), True), (root / FILE_NAME, False)):
         value = _read(path, problems)
         if value is not None:
             sources.append(path)
-            merged = _merge(merged, _checked(value, path, personal, problems))
             problems += [] if personal else _unknown_phases(value.get("phases"), root, path)
+            yield _checked(value, path, personal, problems)
     if not (root / FILE_NAME).is_file():
-        merged = _merge(merged, _legacy(root / LEGACY_NAME, sources))
-    merged = _merge(merged, _environment(environ, problems))
-    given = {key: value for key, value in (flags or {}).items() if value is not None}
-    merged = _merge(merged, _model_of(given | {"provider": given.get("provider", merged.get("provider"))}, environ))
-    merged = _merge(merged, given)
-    config = _build(root, merged, environ, problems)
-    if problems:
-        raise ConfigError("the configuration cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
-    return replace(config, sources=tuple(sources))
+        yield _legacy(root / LEGACY_NAME, sources)
 
 
 def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
@@ -192,15 +245,6 @@ def _unknown_phases(value: object, root: Path, path: Path) -> list[str]:
     ]
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` on top; sections are merged key by key, to any depth."""
-    merged = dict(base)
-    for key, value in over.items():
-        before = merged.get(key)
-        merged[key] = _merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
-    return merged
-
-
 def _legacy(path: Path, sources: list[Path]) -> dict[str, Any]:
     """An old `.samocode` file: KEY=VALUE lines for the two folders."""
     if not path.is_file():
@@ -216,35 +260,26 @@ def _legacy(path: Path, sources: list[Path]) -> dict[str, Any]:
 
 
 def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if environ.get("SAMOLOOP_PROVIDER"):
-        found["provider"] = environ["SAMOLOOP_PROVIDER"]
+    """The settings among the variables; `models` holds the model of each provider."""
+    found: dict[str, Any] = {"provider": environ.get("SAMOLOOP_PROVIDER") or None}
     for name in ("claude", "codex"):
-        settings: dict[str, Any] = {}
-        if environ.get(f"{name.upper()}_PATH"):
-            settings["path"] = environ[f"{name.upper()}_PATH"]
-        timeout = f"{name.upper()}_TIMEOUT"
-        if environ.get(timeout):
-            try:
-                settings["iteration"] = positive_seconds(environ[timeout])
-            except ValueError as error:
-                problems.append(f"{timeout}: {error}")
-        if settings:
-            found.setdefault("providers", {})[name] = settings
-    return found
+        variables = {key: environ.get(f"{name.upper()}_{key}") or None for key in ("PATH", "MODEL", "TIMEOUT")}
+        timeout = variables["TIMEOUT"]
+        try:
+            seconds = timeout and positive_seconds(timeout)
+        except ValueError as error:
+            problems.append(f"{name.upper()}_TIMEOUT: {error}")
+            seconds = None
+        settings = {name: {"path": variables["PATH"], "iteration": seconds}}
+        found = merged(found, {"providers": settings if any(settings[name].values()) else None})
+        found = merged(found, {"models": {name: variables["MODEL"]} if variables["MODEL"] else None})
+    return merged(found)
 
 
-def _models(environ: Mapping[str, str]) -> dict[str, str]:
-    """CLAUDE_MODEL and its like, by provider."""
-    return {
-        name: environ[f"{name.upper()}_MODEL"] for name in ("claude", "codex") if environ.get(f"{name.upper()}_MODEL")
-    }
-
-
-def _model_of(chosen: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
-    """The session's model by the environment, which comes before a file's."""
-    model = _models(environ).get(str(chosen["provider"] or Config.provider))
-    return {"model": model} if model else {}
+def _texts(value: object) -> dict[str, str]:
+    """What is text in a mapping that was remembered."""
+    found = value if isinstance(value, Mapping) else NOTHING
+    return {key: item for key, item in found.items() if isinstance(key, str) and isinstance(item, str)}
 
 
 def _build(root: Path, merged: Mapping[str, Any], environ: Mapping[str, str], problems: list[str]) -> Config:
@@ -261,7 +296,7 @@ def _build(root: Path, merged: Mapping[str, Any], environ: Mapping[str, str], pr
         problems += more
         values["outlets"], more = parse_outlets(values.pop("announce", {}), telegram=bot is not None)
         problems += more
-    config = Config(root=root, models=_models(environ), **values)
+    config = Config(root=root, **values)
     problems += _check_providers(config)
     return _with_provider_timeout(config)
 
