@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -485,14 +484,3 @@ def test_yes_waits_where_the_plan_is_gone(bench):
     bench.run(session)
     (session.dir / "11-21-0900-plan-x.md").unlink()
     assert bench.run(session, yes=True).kind is Kind.WAIT
-
-
-def test_with_a_phone_at_hand_a_blocked_worker_stays_and_guidance_resumes_it(bench):
-    session = behave(bench, "if grep -qs sqlite _logs/*.inbox.md; then next requirements; fi").session()
-    with ThreadPoolExecutor() as pool:
-        run = pool.submit(bench.run, session, stays=True, no_wait=False, yes=True)
-        until(lambda: (session.dir / "_report.md").exists() and Session(session.dir).state().rests, 30.0)
-        gates.tell(session.dir, "use sqlite", "Ann (Telegram 7)")
-        assert run.result(30).kind is Kind.DONE
-    resumed = [event["by"] for event in session.journal.read() if event["event"] == "resumed"]
-    assert resumed == ["Ann (Telegram 7)"]

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from samoloop.base.errors import SessionError
 from samoloop.core import gates, overview, rules
-from samoloop.core.gates import INBOX, file_hash, read_text
+from samoloop.core.gates import file_hash, read_text
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.state import AT_REST, Condition
 from samoloop.git.worktree import WorktreeGone
@@ -111,7 +111,7 @@ def await_turn(worker: Worker, decision: Decision) -> bool:
         return True
     waits_for_gate = decision.kind is Kind.WAIT and (worker.state.gate or worker.state.wanted)
     if not (waits_for_gate or decision.sleeps):
-        return await_guidance(worker, decision)
+        return False
     if worker.state.wanted:
         return True  # the gate is opened by the next look
     patient = decision.not_before is not None and decision.not_before - worker.clock.epoch() <= PATIENT_SECONDS
@@ -138,25 +138,6 @@ def wait_for_news(worker: Worker, decision: Decision) -> None:
             if not watch.wait(worker.clock, worker.stop):
                 return
         watch.wait(worker.clock, worker.stop, decision.not_before)
-
-
-def await_guidance(worker: Worker, decision: Decision) -> bool:
-    """Where a phone can answer, a worker that needs a human stays: what the person says resumes the session."""
-    needs_human = decision.kind in (Kind.BLOCKED, Kind.FAILED, Kind.WAIT)
-    if not (worker.stays and needs_human) or worker.no_wait or worker.stop.finish:
-        return False
-    rest(worker, decision)
-    worker.view.waiting(decision)
-    worker.awake.off()
-    inbox = worker.session.dir / INBOX
-    with watching(worker.session.dir, [inbox]) as watch:
-        while not (words := (read_text(inbox) or "").strip()):
-            if not watch.wait(worker.clock, worker.stop):
-                return False
-    by = words.partition("\n")[0].removeprefix("From ").removesuffix(":")
-    worker.session.record("resumed", by=by, now=False)
-    worker.view.say(f"resumed by {by}")
-    return True
 
 
 def halt(worker: Worker, condition: Condition, reason: str) -> Decision:

@@ -44,7 +44,6 @@ class Worker:
     awake: Awake = field(default_factory=lambda: Awake(False))
     yes: bool = False  # take suggestions, approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit
-    stays: bool = False  # blocked, wait for guidance: somebody can give it from a phone
     at: Callable[[str], None] = no_crash  # called with the name of each point between two effects
 
     @property

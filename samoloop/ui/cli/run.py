@@ -331,7 +331,6 @@ def start(session: Session, settings: Config, how: How) -> int:
             awake=Awake(settings.keep_awake and not how.allow_sleep),
             yes=how.yes,
             no_wait=how.no_wait,
-            stays=settings.outlets.telegram,
         )
         greet(worker)
         if how.by is not None:
