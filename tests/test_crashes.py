@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
+from samoloop.base import effects
 from samoloop.base.errors import GitError
 from samoloop.config.outlets import Outlets
 from samoloop.core import gates
@@ -45,12 +46,20 @@ def said(session: Session) -> list[tuple[str, str]]:
 
 
 def dies(bench: Bench, session: Session, point: str, **options: object) -> None:
-    with pytest.raises(Died):
-        bench.run(session, at=die_at(point), **options)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
+        patch.setattr(effects, "observer", die_at(point))
+        bench.run(session, **options)
 
 
 @pytest.mark.parametrize(
-    "point", ["gate journaled", "gate file in place", "gate checkpoint made", "gate announced", "rest journaled"]
+    "point",
+    [
+        "after record gate_opened",
+        "after write _qa.md",
+        "before write N.json",
+        "after write N.json",
+        "after record rested",
+    ],
 )
 def test_a_gate_is_announced_once_though_the_worker_died_while_it_opened(bench, point):
     session = bench.session()
@@ -59,7 +68,9 @@ def test_a_gate_is_announced_once_though_the_worker_died_while_it_opened(bench, 
     assert said(session) == [("questions", "g1")]
 
 
-@pytest.mark.parametrize("point", ["decision told", "rest due", "report written", "rest checkpoint made"])
+@pytest.mark.parametrize(
+    "point", ["after write N.json", "before write _report.md", "after write _report.md", "before record rested"]
+)
 def test_a_session_whose_worker_died_at_its_very_end_is_finished_by_resume(bench, point):
     settings = f"provider: mine\nproviders: {{mine: {{command: [{bench.child}]}}}}\nannounce: {{command: ['true']}}\n"
     (bench.root / ".samoloop.yaml").write_text(settings)
@@ -187,8 +198,8 @@ def test_a_finished_session_is_not_over_until_everybody_has_heard_of_it(tmp_path
 
 def test_a_lock_of_a_git_that_died_with_its_worker_goes_away(bench):
     session = bench.session()
-    dies(bench, session, "decision told")
+    dies(bench, session, "after record ended")
     lock = bench.worker(session).worktree.git_dir / "index.lock"
     lock.touch()
-    dies(bench, session, "iteration due")
+    dies(bench, session, "before write prompt")
     assert not lock.exists()

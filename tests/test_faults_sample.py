@@ -18,9 +18,9 @@ def run(tmp_path: Path, *words: str) -> tuple[int, str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 def test_faults_are_counted_and_survived(tmp_path: Path) -> None:
-    code, said = run(tmp_path, "--only", "point/gate journaled")
+    code, said = run(tmp_path, "--only", "point/after record gate_opened")
     assert (code, said.strip().splitlines()[-1]) == (0, "violations: 0 of 2 faults"), said
-    assert "| gate journaled |  |  |  | 1 |  | 1 |  |  |  |  | 2 ok |" in said
+    assert "| after record gate_opened |  |  |  | 1 |  | 1 |  |  |  |  | 2 ok |" in said
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")

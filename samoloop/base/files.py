@@ -6,6 +6,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from samoloop.base.effects import effect, on_file
+
 
 def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by `text`: temporary file beside it, fsync, rename, fsync of the folder.
@@ -23,13 +25,15 @@ def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        if path.is_dir() and not path.is_symlink():
-            path.rename(next(aside for n in range(1, 10_000) if not (aside := Path(f"{path}.replaced-{n}")).exists()))
-        Path(name).replace(path)
+        with effect(on_file("write", path.name)):
+            if path.is_dir() and not path.is_symlink():
+                numbers = range(1, 10_000)
+                path.rename(next(aside for n in numbers if not (aside := Path(f"{path}.replaced-{n}")).exists()))
+            Path(name).replace(path)
+            sync_folder(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
 def remove_leftovers(folder: Path, is_ours: Callable[[str], bool]) -> None:
@@ -42,12 +46,13 @@ def remove_leftovers(folder: Path, is_ours: Callable[[str], bool]) -> None:
 
 def remove(path: Path) -> None:
     """Make `path` not exist, whatever a child put there."""
-    if path.is_dir() and not path.is_symlink():
-        import shutil
+    with effect(on_file("remove", path.name)):
+        if path.is_dir() and not path.is_symlink():
+            import shutil
 
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

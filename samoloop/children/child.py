@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
+from samoloop.base.effects import effect
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.children import wrapper
 from samoloop.children.output import Output
@@ -115,14 +116,15 @@ class Child:
         with Lock.take(spec.lock, _LOCK_SECONDS, spec.marker) as lock:
             before = children()
             started = clock()
-            process = wrapper.start(
-                [program, *spec.argv[1:]],
-                env={**spec.env, MARKER: f"{spec.env.get(MARKER, '')} {spec.marker}".strip()},
-                cwd=spec.cwd,
-                stdin=spec.stdin,
-                stem=spec.stem,
-                inherited=lock.descriptor,
-            )
+            with effect("spawn"):
+                process = wrapper.start(
+                    [program, *spec.argv[1:]],
+                    env={**spec.env, MARKER: f"{spec.env.get(MARKER, '')} {spec.marker}".strip()},
+                    cwd=spec.cwd,
+                    stdin=spec.stdin,
+                    stem=spec.stem,
+                    inherited=lock.descriptor,
+                )
         return cls(
             stem=spec.stem,
             lock=spec.lock,
@@ -260,7 +262,8 @@ class Child:
 
         The wrapper is reaped last: until then its pid, the number of its session, cannot belong to anybody else.
         """
-        swept = sweep(self._left_behind, patience_seconds)
+        with effect("sweep"):
+            swept = sweep(self._left_behind, patience_seconds)
         if sys.platform == "darwin" and self._session:  # where nothing can be found, the group is all that is known
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._session, signal.SIGKILL)

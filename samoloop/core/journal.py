@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
 
 FILE_NAME = "_history.jsonl"
@@ -71,17 +72,18 @@ class Journal:
 
     def append_line(self, line: bytes) -> Event:
         """Write a composed line durably. Raises OSError with nothing but a torn line left behind."""
+        record: Event = json.loads(line)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             if not self._mended:
                 _close_torn_line(descriptor, self.compose("torn"))
             self._mended = False  # a failing write below may tear a line: look again next time
-            _write(descriptor, line)
-            os.fsync(descriptor)
+            with effect(f"record {record['event']}"):
+                _write(descriptor, line)
+                os.fsync(descriptor)
             self._mended = True
         finally:
             os.close(descriptor)
-        record: Event = json.loads(line)
         return record
 
 

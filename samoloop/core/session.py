@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import remove, sync_folder
 from samoloop.base.locks import Lock
@@ -131,8 +132,9 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
         except OSError as error:
             raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
         yield folder, name
-        folder.rename(sessions / name)
-        sync_folder(sessions)
+        with effect("show session"):
+            folder.rename(sessions / name)
+            sync_folder(sessions)
 
 
 def _free_name(sessions: Path, base: str) -> str:

@@ -8,9 +8,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
 
 # Nothing of the person's set-up may run, prompt or ask in the background. Objects and refs are on disk before the
@@ -42,6 +44,10 @@ KEPT = frozenset(
         "GIT_EXEC_PATH",
     }
 )
+# What moves a ref, a worktree or an index; all else reads, or writes objects and copies that nothing names yet.
+_CHANGES = frozenset({"init", "read-tree", "reset", "symbolic-ref", "update-ref", "worktree"}) | {
+    *("am", "bisect", "cherry-pick", "merge", "rebase", "revert")  # given up before going back
+}
 _OID_LENGTHS = (40, 64)  # SHA-1, SHA-256
 _HEX = frozenset("0123456789abcdef")
 
@@ -69,7 +75,9 @@ class Git:
         if self.index:
             environ["GIT_INDEX_FILE"] = str(self.index)
         options = () if self.lfs else _without_lfs()
-        return execute((*options, *args), cwd=self.work_tree or self.git_dir, environ=environ, stdin=stdin)
+        where = self.work_tree or self.git_dir
+        with effect(_name(args)) if args[0] in _CHANGES else nullcontext():
+            return execute((*options, *args), cwd=where, environ=environ, stdin=stdin)
 
     def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
         """Run git and return its output. Raises GitError with git's own words when it fails."""
@@ -117,6 +125,12 @@ def execute(
         raise GitError("git was not found on PATH: install git and try again.") from error
     except NotADirectoryError as error:
         raise GitError(f"{cwd} is not a folder.") from error
+
+
+def _name(args: tuple[str, ...]) -> str:
+    """What a changing call is, as an effect: `git update-ref refs/heads`."""
+    refs = ["/".join(arg.split("/", 2)[:2]) for arg in args if arg.startswith("refs/")]
+    return " ".join(["git", args[0], *refs])
 
 
 def is_oid(text: str) -> bool:

@@ -32,16 +32,11 @@ def reopen_gate(worker: Worker, old: Gate, why: str) -> None:
 
 
 def _put(worker: Worker, gate: Gate, text: str | None, replaces: bool = False) -> None:
-    worker.at("gate prepared")
     worker.session.record("gate_opened", gate=gate.to_json(), reason=describe(gate))
-    worker.at("gate journaled")
     gates.put(gate, text, worker.session.dir)
-    worker.at("gate file in place")
     worker.restore_overview()
     worker.checkpoint(f"{gate.iteration:03d} {gate.phase}: gate {gate.id} opened")
-    worker.at("gate checkpoint made")
     worker.announce(announcement(worker, gate))
-    worker.at("gate announced")
 
 
 def finish_opening(worker: Worker, gate: Gate) -> None:
@@ -77,7 +72,6 @@ def look(worker: Worker) -> Decision | None:
 
 def close_gate(worker: Worker, gate: Gate, closing: Closing) -> None:
     """Record what a human decided; the state moves on by that record alone."""
-    worker.at("gate decided")
     worker.session.record(
         "gate_closed",
         gate=gate.id,
@@ -89,7 +83,6 @@ def close_gate(worker: Worker, gate: Gate, closing: Closing) -> None:
         answers=dict(closing.answers),
         file=gate.file,
     )
-    worker.at("gate closed")
     worker.view.say(sentence(gate, closing))
 
 

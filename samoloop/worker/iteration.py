@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.effects import effect
 from samoloop.base.files import remove, sha256
 from samoloop.children import wrapper
 from samoloop.children.child import Child, Ended, Spec
@@ -33,7 +34,6 @@ def step(worker: Worker) -> Decision:
     begun = adopt(worker) if state.open else begin(worker)
     collector = Collector()
     ended = wait(worker, begun, collector)
-    worker.at("child ended")
     return finish(worker, begun, ended, collector)
 
 
@@ -62,15 +62,10 @@ def begin(worker: Worker) -> Begun:
     for note in mend_worktree(worker):
         worker.view.say(note)
     worktree = worker.worktree if config.commit else None
-    worker.at("iteration due")
     worker.restore_overview()
-    worker.at("overview restored")
     inbox = take_inbox(session.dir, stem)
-    worker.at("inbox taken")
     write_prompt(worker, request, iteration, attempt, inbox)
-    worker.at("prompt written")
     remove(session.dir / signals.FILE_NAME)
-    worker.at("signal removed")
     marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
     started = session.record(
         "started",
@@ -87,9 +82,7 @@ def begin(worker: Worker) -> Begun:
         head=worktree.head() if worktree else None,
         stashes=worktree.stashes() if worktree else [],
     )
-    worker.at("started journaled")
     child = Child.spawn(spec(worker, request, launch, marker, iteration))
-    worker.at("child spawned")
     return Begun(child, provider, provider.reader(request), started)
 
 
@@ -148,7 +141,7 @@ def take_inbox(session_dir: Path, stem: Path) -> list[str]:
     target = stem.with_name(stem.name + ".inbox.md")
     inbox = session_dir / gates.INBOX
     if not target.exists() and (gates.read_text(inbox) or "").strip():
-        with gates.changing(session_dir):
+        with gates.changing(session_dir), effect("take inbox"):
             inbox.rename(target)
     return [target.name] if target.exists() else []
 
@@ -158,7 +151,8 @@ def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int,
     built = build_prompt(worker, request.stem, iteration, inbox)
     if built.additions is not None:
         additions_file(request.stem).write_text(built.additions, encoding="utf-8")
-    request.prompt.write_text(built.text, encoding="utf-8")
+    with effect("write prompt"):
+        request.prompt.write_text(built.text, encoding="utf-8")
 
 
 def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -> prompt.Prompt:
@@ -203,9 +197,7 @@ def adopt(worker: Worker) -> Begun:
         boot=started["boot"],
     )
     if child.alive:
-        worker.at("child found")
         session.record("adopted", iteration=started["iteration"], attempt=started["attempt"], pid=child.pid)
-        worker.at("adoption journaled")
         worker.view.say(
             f"iteration {started['iteration']}: its child is still at work (process {child.pid}), waiting for it"
         )
@@ -246,7 +238,6 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     """Read the signal, keep the work, decide, and record it all in one line."""
     session, state, started = worker.session, worker.state, begun.started
     signal = signals.read(session.dir / signals.FILE_NAME)
-    worker.at("signal read")
     same_boot = started["boot"] == boot_id()
     if isinstance(signal, BadSignal) or (ended.by is EndedBy.LOST and not same_boot):
         if ended.by is EndedBy.LOST:
@@ -257,9 +248,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
     mended = mend_worktree(worker)
     worker.restore_overview()
-    worker.at("commit due")
     committed = keep_work(worker, started) if worker.config.commit else None
-    worker.at("work committed")
     tree = content(worker, committed)
     usage = prices.priced(outcome.usage, started.get("model"), worker.config.prices)
     outcome = replace(outcome, usage=usage, progress=tree is None or tree != state.tree)
@@ -290,11 +279,8 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
         notes=[*mended, *git_notes(committed)],
         said=collector.last_text[-500:],
     )
-    worker.at("checkpoint due")
     keep_checkpoint(worker, started, committed, line, decision, adopted=begun.adopted)
-    worker.at("checkpoint made")
     event = session.record_line(line)
-    worker.at("ended journaled")
     if decision.kind is Kind.LIMITED and decision.not_before:
         shared_limits.write(started["provider"], decision.not_before, decision.reason, worker.environ)
     worker.view.ended(event, decision)
@@ -314,7 +300,6 @@ def understand(worker: Worker, signal: Signal | BadSignal) -> Signal | BadSignal
 
 def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decision:
     """Nobody knows how far the child came: the iteration runs again, told so."""
-    worker.at("interruption found")
     worker.session.record(
         "interrupted",
         iteration=started["iteration"],
@@ -323,7 +308,6 @@ def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decisio
         note=half_done(started, why),
         why=why,
     )
-    worker.at("interruption journaled")
     worker.view.say(f"iteration {started['iteration']} was interrupted: {why}; it runs again")
     return Decision(Kind.RETRY, worker.state.phase, why)
 

@@ -39,7 +39,6 @@ def iterate(worker: Worker) -> Decision:
     worker.awake.on()
     decision = step(worker)
     tell_decision(worker, decision)
-    worker.at("decision told")
     return decision
 
 
@@ -156,14 +155,10 @@ def rest(worker: Worker, decision: Decision) -> Decision:
     if state.condition in AT_REST:
         if not state.rests and decision.kind in (state.condition, Kind.WAIT):
             tell_decision(worker, decision)  # a worker may have died before it did; said twice, it is written once
-        worker.at("rest due")
         worker.restore_overview()
         write_report(worker)
-        worker.at("report written")
         worker.checkpoint(f"{worker.state.iteration:03d} {worker.state.phase}: at rest, {worker.state.condition}")
-        worker.at("rest checkpoint made")
         worker.session.record("rested", overview=file_hash(worker.session.dir / overview.FILE_NAME))
-        worker.at("rest journaled")
     return decision
 
 

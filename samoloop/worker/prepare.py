@@ -52,17 +52,13 @@ def create(
 def prepare(worker: Worker) -> None:
     """Do `init`; may be run again after a crash. Raises SessionError where the setup command fails."""
     session, state = worker.session, worker.state
-    worker.at("init due")
     worktree, lines = make_worktree(worker)
-    worker.at("worktree made")
     setup = run_setup(worker, worktree)
-    worker.at("setup run")
     phase = state.live_workflow.first_with_child
     path = session.dir / overview.FILE_NAME
     if not path.exists():
         task = (session.dir / overview.TASK_FILE).read_text(encoding="utf-8", errors="replace")
         write_atomic(path, overview.skeleton(session.task, task, phase))
-    worker.at("overview made")
     if worker.config.commit:
         snapshot = worktree.snapshot()
         last = checkpoint.tip(worktree, worker.ref)
@@ -73,8 +69,6 @@ def prepare(worker: Worker) -> None:
         tree = sha256(f"{snapshot.tree} {checkpoint.fingerprint(session.dir)}")
     else:
         tree = None
-    worker.at("first checkpoint made")
     session.record("prepared", phase=phase, notes=lines, setup=setup, tree=tree)
-    worker.at("init journaled")
     for line in lines:
         worker.view.say(line)

@@ -1,7 +1,7 @@
 """What a worker holds while it runs one session. It keeps nothing that is not on disk first."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +27,6 @@ from samoloop.worker.view import Quiet, View
 LOCK_WAIT_SECONDS = 1.0
 
 
-def no_crash(point: str) -> None:
-    """Where a fault harness may end the worker; otherwise nothing."""
-
-
 @dataclass
 class Worker:
     """One session's worker."""
@@ -44,7 +40,6 @@ class Worker:
     awake: Awake = field(default_factory=lambda: Awake(False))
     yes: bool = False  # take suggestions, approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit
-    at: Callable[[str], None] = no_crash  # called with the name of each point between two effects
 
     @property
     def state(self) -> State:

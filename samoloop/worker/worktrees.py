@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
 from samoloop.config.loading import Config
 from samoloop.git import checkpoint
@@ -50,7 +51,7 @@ def run_setup(worker: Worker, worktree: Worktree) -> dict[str, Any] | None:
         return None
     worker.view.say(f"setup: {command}")
     log = worker.session.logs / "000-init.log"
-    with log.open("wb") as output:
+    with effect("run setup"), log.open("wb") as output:
         try:
             done = subprocess.run(
                 ["sh", "-c", command],

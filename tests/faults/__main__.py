@@ -32,8 +32,7 @@ def main() -> int:
     wanted, scene = undisturbed(folder)
     if options.prove:
         return prove(scene, wanted)
-    names = [name for name in cases.all_cases(options.seed) if not options.only or name.startswith(options.only)]
-    names = names[: options.most]
+    names = chosen(scene, folder, wanted, options)
     results = [] if options.only else [at_every_byte(scene)]
     results += run_all(names, folder, wanted, options, deadline)
     problems = [result for result in results if result["problems"]]
@@ -74,11 +73,20 @@ def undisturbed(folder: Path) -> tuple[Reference, Scene]:
     preload()
     scene = Scene.make(folder / "template", folder / "undisturbed")
     started = time.monotonic()
-    code = scene.wait(scene.start())
+    code = scene.wait(scene.start("point"))
     if code != 0:
         raise Violation(f"without any fault the session ends with {code}; see {scene.folder}")
     wanted = reference(scene, time.monotonic() - started)
     return wanted, scene
+
+
+def chosen(scene: Scene, folder: Path, wanted: Reference, options: argparse.Namespace) -> list[str]:
+    """The names of the cases to be played."""
+    points = cases.points(scene)
+    if not any(f"point/{point}" == options.only for point in points):
+        points = list(cases.all_points(scene, folder / "template", wanted))
+    names = list(cases.all_cases(options.seed, points))
+    return [name for name in names if not options.only or name.startswith(options.only)][: options.most]
 
 
 def prove(scene: Scene, wanted: Reference) -> int:

@@ -1,35 +1,20 @@
 """The faults: each case is one session that meets many of one kind, and must go on after each."""
 
 import random
-import re
 import signal
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import driver
 from invariants import How, Reference, violations
 from scene import Run, Scene, Violation
 
-POINTS = tuple(
-    dict.fromkeys(
-        point
-        for module in ("prepare", "iteration", "gatekeeper", "loop")
-        for point in re.findall(
-            r'worker\.at\("([^"]+)"\)',
-            (Path(__file__).parents[2] / "samoloop" / "worker" / f"{module}.py").read_text(encoding="utf-8"),
-        )
-    )
-)
-# Points that only a worker comes to whose predecessor was killed at another one.
-COMES_AFTER = {
-    "child found": "child spawned",
-    "adoption journaled": "child spawned",
-    "interruption found": "started journaled",
-    "interruption journaled": "started journaled",
-}
+# Where a worker is killed so that the next one finds a living child, or none at all.
+PRELUDES = ("after spawn", "after record started")
 SHARES = 24  # sessions over which the effects on the disk are spread
 KILLS = 8  # at random instants, in one session
 HUMAN_CODES = (3, 4, 5, 6)  # a person's resume goes on from these
@@ -78,9 +63,9 @@ class Play:
 
 
 def at_points(play: Play, point: str) -> None:
-    """Killed at the named point, in each phase and at each gate in turn."""
-    met = play.scene.folder / "met.txt"
-    share = ",".join(filter(None, (COMES_AFTER.get(point), point)))
+    """Killed at the point, in each phase and at each gate in turn; `first > point` comes to it after another kill."""
+    met = play.scene.folder / driver.MET
+    share = ",".join(point.split(" > "))
     for _ in range(60):
         before = len(met.read_text().splitlines()) if met.exists() else 0
         code = play.scene.wait(play.scene.start("point", share))
@@ -101,7 +86,7 @@ def ended_well(play: Play, code: int | None) -> bool:
 
 def at_effects(play: Play, mode: str, share: str) -> None:
     """Killed before or after, or refused, each effect on the disk of this share."""
-    met = play.scene.folder / "met.txt"
+    met = play.scene.folder / driver.MET
     play.announced = mode in ("before", "after")  # what cannot be written cannot be announced
     for _ in range(120):
         before = len(met.read_text().splitlines()) if met.exists() else 0
@@ -230,10 +215,28 @@ def rebooted(play: Play, word: str) -> None:
     raise Violation("killed 40 times without coming to an end")
 
 
-def all_cases(seed: int) -> Iterator[str]:
+def points(scene: Scene) -> list[str]:
+    """Every point that the scene's runs came to, in the order of happening."""
+    return list(dict.fromkeys((scene.folder / driver.POINTS).read_text().splitlines()))
+
+
+def all_points(scene: Scene, template: Path, wanted: Reference) -> Iterator[str]:
+    """Just before and after each effect of an undisturbed session, then those that only a worker comes to whose
+    predecessor was killed: so no effect can be missed."""
+    known = points(scene)
+    yield from known
+    for first in PRELUDES:
+        other = Scene.make(template, scene.folder.with_name(first.replace(" ", "-")))
+        at_points(Play(other, wanted, random.Random(0), Result(first)), first)
+        yield from (f"{first} > {point}" for point in points(other) if point not in known)
+        known += points(other)
+        other.clean_up()
+
+
+def all_cases(seed: int, points: Iterable[str]) -> Iterator[str]:
     """Every case's name, the important ones of each class first and evenly mixed."""
     classes = [
-        [f"point/{point}" for point in POINTS],
+        [f"point/{point}" for point in points],
         [f"{mode}/{number}/{SHARES}" for number in range(SHARES) for mode in ("before", "after", "enospc", "eio")],
         [f"random/{kind}/{number}" for number in range(24) for kind in KILLERS],
         [f"alive/{kind}/{word}" for kind in KILLERS for word in ("begun", "done")] + ["reboot/begun", "reboot/done"],

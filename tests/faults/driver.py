@@ -1,7 +1,7 @@
 """One run of the real command line that is to meet a fault: `python tests/faults/driver.py SCENE [MODE PARTITION]`.
 
-The product knows nothing of this: it calls `Worker.at` between its effects, and here that may end the process. Faults
-of the disk are put between Python and the operating system.
+The product knows nothing of this: its effects name themselves, and here that may end the process. Faults of the disk
+are put between Python and the operating system.
 """
 
 import errno
@@ -22,7 +22,7 @@ from typing import Any
 import samoloop.children.wrapper
 import samoloop.git.calls
 import samoloop.worker.iteration
-import samoloop.worker.worker
+from samoloop.base import effects
 from samoloop.core.session import all_sessions
 from samoloop.core.state import State
 from samoloop.ui import cli
@@ -30,6 +30,8 @@ from samoloop.worker.courier import Courier
 from samoloop.worker.worker import Worker
 
 TASK = "Add a feature"
+POINTS = "points.txt"  # every point that the scene's runs came to, one a line
+MET = "met.txt"  # the places where there was a fault
 ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO}
 # What fails on a full disk; the rest of git only reads.
 GIT_WRITES = {
@@ -57,7 +59,8 @@ def column(state: State | None) -> str:
 class Fault:
     """When this process shall meet its fault: at the first place of its share where no fault was before.
 
-    `mode`: point (end at a named point), before or after (end there, at an effect), enospc, eio, or none.
+    `mode`: point (end just before or after an effect that names itself), before or after (end there, at an effect on
+    the disk), enospc, eio, or none.
     `share`: for points the name of the point; else "k/n": every n-th place, beginning with the k-th.
     """
 
@@ -71,9 +74,8 @@ class Fault:
     open: Callable[..., int] = os.open
 
     def at(self, point: str) -> None:
-        """A named point of the worker's life."""
-        if self.mode == "trace":
-            self._remember(f"{point}|{self._column()}")
+        """Just before or just after an effect that names itself."""
+        self._remember(point, POINTS)
         if self.mode == "point" and point in self.share.split(",") and self._is_first(point):
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -107,14 +109,14 @@ class Fault:
         key = f"{name}|{self._column()}|{self._state().iteration if self._state() else 0}"
         if self.mode != "point":
             key = self._key(name)
-        path = self.scene / "met.txt"
+        path = self.scene / MET
         if path.exists() and key in path.read_text().splitlines():
             return False
         self._remember(key)
         return True
 
-    def _remember(self, key: str) -> None:
-        descriptor = self.open(self.scene / "met.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    def _remember(self, key: str, file: str = MET) -> None:
+        descriptor = self.open(self.scene / file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self.write(descriptor, f"{key}\n".encode())
         os.close(descriptor)
 
@@ -163,14 +165,17 @@ def label(path: Any) -> str:
 
 
 def watch(fault: Fault) -> None:
-    """Put the fault between this process and the disk, and let the worker tell where it is."""
+    """Put the fault between this process and the disk, or at one of the points that effects name."""
 
-    class Watched(Worker):
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named, at=fault.at)
-            fault.worker = self
+    make = Worker.__init__
 
-    samoloop.worker.worker.Worker = Watched  # type: ignore[misc]
+    def made(worker: Worker, *given: Any, **named: Any) -> None:
+        make(worker, *given, **named)
+        fault.worker = worker
+
+    Worker.__init__ = made  # type: ignore[method-assign]
+    if fault.mode == "point":
+        effects.observer = fault.at
     Courier.close.__defaults__ = (0.1,)  # a disk that is full stays so, however long one waits
     if fault.mode in ("none", "point"):
         return

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 # Right after a record was written; cutting it off then is what a kill in the middle of the write leaves.
 AFTER_RECORDS = (
-    "init journaled",
-    "started journaled",
-    "ended journaled",
-    "gate journaled",
-    "gate closed",
-    "interruption journaled",
-    "rest journaled",
+    "after record prepared",
+    "after record started",
+    "after record ended",
+    "after record gate_opened",
+    "after record gate_closed",
+    "after record interrupted",
+    "after record rested",
 )
 DEEPER = 3  # records that a disk may lose
 
@@ -45,7 +45,7 @@ def resumed(play: "Play", what: str) -> None:
 def cut_journal(play: "Play") -> None:
     """The last record torn, in each phase: what a kill in the middle of its write leaves."""
     point = play.chance.choice(AFTER_RECORDS)
-    share = {"interruption journaled": "started journaled,interruption journaled"}.get(point, point)
+    share = {"after record interrupted": "after record started,after record interrupted"}.get(point, point)
     while killed(play, share):
         path = play.scene.session.journal.path
         data = path.read_bytes()
@@ -76,7 +76,7 @@ def lose_records(play: "Play") -> None:
 def cut_signal(play: "Play") -> None:
     """Half a signal is a bad signal: the child is asked once more."""
     play.strict = False
-    while killed(play, "child ended"):
+    while killed(play, "after sweep"):
         path = play.scene.session.dir / signals.FILE_NAME
         data = path.read_bytes()
         if not play.repaired:
@@ -87,7 +87,7 @@ def cut_signal(play: "Play") -> None:
 
 def cut_document(play: "Play", name: str) -> None:
     """A gate's file or the overview, cut off while the worker is dead."""
-    point = "iteration due,gate announced" if name == "_overview.md" else "gate decided"
+    point = "before write prompt,after write N.json" if name == "_overview.md" else "before record gate_closed"
     while killed(play, point):
         path, column = play.scene.session.dir / name, play.scene.column()
         gate = play.scene.session.state().gate
