@@ -74,3 +74,50 @@ def test_objects_that_cannot_be_written_are_an_error_without_leftovers(repositor
     folder.write_text("a file")
     with pytest.raises(GitError, match="Nothing can be kept"):
         Objects(folder, "sha1").blob(b"content")
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        "",
+        "false",
+        "umask",
+        "0",
+        "true",
+        "group",
+        "1",
+        "all",
+        "world",
+        "everybody",
+        "2",
+        "0640",
+        "0666",
+        "0600",
+        "660",
+        "0777",
+        "on",
+    ],
+)
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])
+def test_modes_are_the_ones_that_git_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: str, umask: int
+) -> None:
+    isolate(monkeypatch, tmp_path / "home")
+    git(tmp_path, "init", "--quiet", "project")
+    repository = tmp_path / "project"
+    if shared:
+        git(repository, "config", "core.sharedRepository", shared)
+    write(repository, "gits", "git's own\n")
+    before = os.umask(umask)
+    try:
+        theirs = git(repository, "hash-object", "-w", "gits")
+        ours = Objects.of(repository / ".git", theirs).blob(b"ours\n")
+    finally:
+        os.umask(before)
+    assert ours[:2] != theirs[:2], "both in one folder prove nothing about folders"
+    assert _modes(repository, ours) == _modes(repository, theirs)
+
+
+def _modes(repository: Path, oid: str) -> tuple[str, str]:
+    path = repository / ".git/objects" / oid[:2] / oid[2:]
+    return oct(path.parent.stat().st_mode), oct(path.stat().st_mode)
