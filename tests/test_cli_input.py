@@ -83,6 +83,14 @@ def test_a_branch_that_is_taken_gets_a_number(bench):
     assert git(bench.root, "branch", "--list", "samoloop/*").split() == ["samoloop/do-it", "+", "samoloop/do-it-2"]
 
 
+def test_two_sessions_of_one_task_that_begin_at_once_have_a_branch_each(bench):
+    first, second = bench.session("Add JWT auth"), bench.session("Add JWT auth")
+    assert (first.branch, second.branch) == ("samoloop/add-jwt-auth", "samoloop/add-jwt-auth-2")
+    for session in (second, first):
+        assert samoloop(bench.root, "resume", session.name, "--no-wait").returncode == 3
+        assert git(session.worktree, "branch", "--show-current") == session.branch
+
+
 def test_a_detached_head_and_any_default_branch_are_fine(bench):
     git(bench.root, "branch", "-m", "what/ever")
     git(bench.root, "checkout", "-q", "--detach")

@@ -56,8 +56,8 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     source, record = _locate(worker, iteration)
     created = worker.state.created
     repo = Repo.find(Path(created["root"]))
-    branch = repo.new_branch_name(config.branch_prefix, name)
     with sessions.new_folder(config.sessions_dir, name, worker.clock.local()) as (folder, session_name):
+        branch = repo.new_branch_name(config.branch_prefix, name)
         path = config.worktrees_dir / session_name
         path.parent.mkdir(parents=True, exist_ok=True)
         worktree = git_rewind.fork(repo, worker.worktree, source, folder, path, branch)

@@ -121,8 +121,12 @@ class Repo:
         names = (wanted if n == 1 else f"{wanted}-{n}" for n in range(1, len(taken) + len(folders) + 2))
         return next(name for name in names if name.lower() not in taken | folders)
 
+    def make_branch(self, branch: str, base: str) -> None:
+        """The new `branch` at commit `base`, so that nobody else takes the name. Raises GitError where it is taken."""
+        self.store.run("update-ref", "-m", "samoloop: a session begins", f"refs/heads/{branch}", base, "")
+
     def add_worktree(self, path: Path, branch: str, base: str) -> Worktree:
-        """A worktree at `path` on the new `branch` at commit `base`.
+        """A worktree at `path` on `branch`, which is new or at commit `base`.
 
         May be called again after a crash: what was half made is made anew, what is whole is returned. Raises GitError.
         """

@@ -28,8 +28,8 @@ def create(
     """A new session folder with its first record. `repo` None is --in-place; `settings` are flags to be remembered."""
     slug = name or slug_of(task)
     commit = repo.resolve(base) if repo else None
-    branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
     with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
+        branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
         write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
         Session(folder).record(
             "created",
@@ -46,6 +46,8 @@ def create(
             worktree=str(config.worktrees_dir / session_name if repo else config.root),
             in_place=repo is None,
         )
+        if repo and commit:  # before the next one looks for a free name
+            repo.make_branch(branch, commit)
     return Session(config.sessions_dir / session_name)
 
 
