@@ -51,6 +51,7 @@ def violations(scene: Scene, wanted: Reference, how: How) -> Iterator[str]:
     if how.torn == "lost":  # a disk that lost what it had confirmed: the session goes on, more cannot be promised
         return
     yield from _actions(scene, wanted, how.killed, how.strict)
+    yield from _guidance(scene)
     yield from _history(scene, how.strict)
     yield from _gates(scene, how)
     yield from _git(scene, wanted, how.strict)
@@ -92,6 +93,23 @@ def _actions(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool
             if "interrupted" not in text and "did not end properly" not in text:
                 yield f"{prompt} does not say that an earlier attempt was interrupted"
         begun_by_iteration[event["iteration"]] = earlier + begun[event["marker"]]
+
+
+def _guidance(scene: Scene) -> Iterator[str]:
+    """What a person said is in the prompts until a child has answered one with a signal, and not after that."""
+    for words in scene.person.told:
+        said = answered = False
+        for event in scene.events():
+            if event["event"] == "started":
+                files = [scene.session.logs / f"{event['stem']}{ending}" for ending in (".prompt.md", ".notes.md")]
+                found = any(words in path.read_text() for path in files if path.exists())
+                if found == answered and (found or said):
+                    yield f"{words!r} is {'told again' if found else 'missing'} in the prompt {event['stem']}"
+                said |= found
+            elif event["event"] == "ended" and event["signal"] and not event["bad_signal"]:
+                answered |= said
+        if not answered:
+            yield f"nobody was told {words!r}"
 
 
 def _history(scene: Scene, strict: bool) -> Iterator[str]:

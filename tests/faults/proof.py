@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from invariants import How, Reference, violations
-from scene import Scene, git
+from scene import GUIDANCE, Scene, git
 
 
 def _twice(scene: Scene) -> None:
@@ -54,6 +54,12 @@ def _checkpoint(scene: Scene) -> None:
     git(scene.repo, "update-ref", ref, f"{ref}~3")
 
 
+def _guidance(scene: Scene) -> None:
+    for path in scene.session.logs.iterdir():
+        if GUIDANCE in path.read_text():
+            path.write_text("")
+
+
 SPOILERS: dict[str, Callable[[Scene], None]] = {
     "an action done twice": _twice,
     "a gate closed by nobody": _unasked,
@@ -65,6 +71,7 @@ SPOILERS: dict[str, Callable[[Scene], None]] = {
     "the person's file overwritten": _checkout,
     "no report": _report,
     "a checkpoint missing": _checkpoint,
+    "a person's words untold": _guidance,
 }
 
 

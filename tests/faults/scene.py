@@ -26,6 +26,7 @@ from samoloop.worker import outbox
 
 RUN_SECONDS = 60.0  # a run that takes longer hangs
 LOOK_SECONDS = 0.004
+GUIDANCE = "Keep the old name."
 CHILD = Path(__file__).with_name("child.sh")
 GIT = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
 SETTINGS = f"""\
@@ -33,6 +34,7 @@ provider: scripted
 providers: {{scripted: {{command: ["{CHILD}"]}}}}
 announce: {{command: ["true"]}}
 keep_awake: false
+setup: "true"
 limits: {{terminate: 2s}}
 """
 
@@ -68,6 +70,7 @@ class Person:
 
     folder: Path  # the repository
     acted: dict[str, str] = field(default_factory=dict)  # gate -> what was done
+    told: list[str] = field(default_factory=list)  # guidance, each once
     wanted: dict[str, bytes] = field(default_factory=dict)  # gate -> its file as it was saved, before it was cut
     _seen: tuple[int, int] = (0, 0)
 
@@ -95,6 +98,9 @@ class Person:
             return True
         if gates.file_hash(session.dir / gate.gate_file) != gate.open_text:
             return False
+        if not self.told:
+            gates.tell(session.dir, GUIDANCE, "Ann")
+            self.told.append(GUIDANCE)
         if gate.kind is GateKind.QA_ANSWERS:
             gates.answer(session.dir, gate, {id: f"as you suggest in {gate.id}" for id in gate.questions}, "Ann")
             self.acted[gate.id] = "answered"
