@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import write_atomic
+from samoloop.base.files import remove, write_atomic
 from samoloop.git import checkpoint as checkpoints
 from samoloop.git.calls import Git
 from samoloop.git.checkpoint import Checkpoint
@@ -133,7 +133,7 @@ def put_back_session(worktree: Worktree, session_dir: Path, source: Checkpoint) 
     changed = []
     for path, _ in list(session_files(session_dir)):
         if path not in wanted and path != _INBOX:
-            (session_dir / path).unlink()
+            remove(session_dir / path)
             changed.append(path)
     for path, (mode, content) in wanted.items():
         full = session_dir / path

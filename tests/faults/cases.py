@@ -11,10 +11,13 @@ from pathlib import Path
 
 import driver
 from invariants import How, Reference, violations
-from scene import Run, Scene, Violation
+from scene import Run, Scene, Violation, git
+
+from samoloop.core.state import Condition
 
 # Where a worker is killed so that the next one finds a living child, or none at all.
 PRELUDES = ("after spawn", "after record started")
+REWIND = ("rewind", "--", "5")  # to the first iteration that changed code
 SHARES = 24  # sessions over which the effects on the disk are spread
 KILLS = 8  # at random instants, in one session
 HUMAN_CODES = (3, 4, 5, 6)  # a person's resume goes on from these
@@ -215,28 +218,53 @@ def rebooted(play: Play, word: str) -> None:
     raise Violation("killed 40 times without coming to an end")
 
 
-def points(scene: Scene) -> list[str]:
-    """Every point that the scene's runs came to, in the order of happening."""
-    return list(dict.fromkeys((scene.folder / driver.POINTS).read_text().splitlines()))
+def points(scene: Scene, kind: str = "point/") -> list[str]:
+    """Every point that the scene's runs came to, as cases in the order of happening."""
+    return [kind + point for point in dict.fromkeys((scene.folder / driver.POINTS).read_text().splitlines())]
+
+
+def at_rewind(play: Play, point: str) -> None:
+    """Gone back from the end, and killed there: the command once more does all that it would have done."""
+    scene = play.scene
+    scene.finish()
+    code = scene.wait(scene.start("point", point, *REWIND))
+    if code == -signal.SIGKILL:
+        play.count(f"rewind: {point}", scene.column())
+        code = scene.wait(scene.start("none", "", *REWIND))
+    state = scene.session.state()
+    if (code, state.phase, state.condition) != (0, "implementation", Condition.READY):
+        raise Violation(f"rewind ended with {code}, the session is {state.condition} in {state.phase}")
+    if scene.branch() != play.wanted.branch[:2]:
+        raise Violation(f"the branch holds {scene.branch()}")
+    left = [event["left"] for event in scene.events() if event["event"] == "rewound"]
+    kept = git(scene.repo, "log", "--format=%H", f"refs/samoloop/sessions/{scene.session.name}").split()
+    if not set(left) <= set(kept):
+        raise Violation(f"what was left, {left}, is not kept")
+    play.strict = play.announced = False
+    scene.finish()
 
 
 def all_points(scene: Scene, template: Path, wanted: Reference) -> Iterator[str]:
     """Just before and after each effect of an undisturbed session, then those that only a worker comes to whose
-    predecessor was killed: so no effect can be missed."""
+    predecessor was killed, then those of going back: so no effect can be missed."""
     known = points(scene)
     yield from known
     for first in PRELUDES:
         other = Scene.make(template, scene.folder.with_name(first.replace(" ", "-")))
         at_points(Play(other, wanted, random.Random(0), Result(first)), first)
-        yield from (f"{first} > {point}" for point in points(other) if point not in known)
+        yield from (name for name in points(other, f"point/{first} > ") if name.replace(f"{first} > ", "") not in known)
         known += points(other)
         other.clean_up()
+    other = Scene.make(template, scene.folder.with_name("rewind"))
+    at_rewind(Play(other, wanted, random.Random(0), Result("rewind")), "")
+    yield from points(other, "rewind/")
+    other.clean_up()
 
 
 def all_cases(seed: int, points: Iterable[str]) -> Iterator[str]:
     """Every case's name, the important ones of each class first and evenly mixed."""
     classes = [
-        [f"point/{point}" for point in points],
+        list(points),
         [f"{mode}/{number}/{SHARES}" for number in range(SHARES) for mode in ("before", "after", "enospc", "eio")],
         [f"random/{kind}/{number}" for number in range(24) for kind in KILLERS],
         [f"alive/{kind}/{word}" for kind in KILLERS for word in ("begun", "done")] + ["reboot/begun", "reboot/done"],
@@ -264,6 +292,8 @@ def play(name: str, template: Path, folder: Path, wanted: Reference, seed: int) 
     try:
         if kind == "point":
             at_points(game, rest)
+        elif kind == "rewind":
+            at_rewind(game, rest)
         elif kind == "random":
             at_random(game, rest.split("/")[0])
         elif kind == "alive":

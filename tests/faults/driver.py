@@ -230,7 +230,8 @@ def watch(fault: Fault) -> None:
 
 
 def main(scene: Path, mode: str = "none", share: str = "", *flags: str) -> None:
-    """`samoloop run` where there is no session yet, else `samoloop resume`. Never returns."""
+    """`samoloop run` where there is no session yet, else `samoloop resume`, or the command that `flags` begin with
+    (`--` in it stands for the session). Never returns."""
     os.chdir(scene / "repo")
     if mode == "reboot":  # as if the machine had been started anew
         mode = "none"
@@ -238,6 +239,8 @@ def main(scene: Path, mode: str = "none", share: str = "", *flags: str) -> None:
             module.boot_id = lambda: "another boot"  # type: ignore[attr-defined]
     watch(Fault(scene, mode, share))
     found = all_sessions(scene / "repo" / "_sessions")
+    if "--" in flags:
+        cli.main([found[0].name if flag == "--" else flag for flag in flags])
     cli.main(["resume", found[0].name, *flags] if found else ["run", TASK, *flags])
 
 

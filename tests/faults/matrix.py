@@ -21,6 +21,7 @@ GROUPS = {
     "after": "killed after an effect on the disk",
     "enospc": "no space left, at each write, rename and git command",
     "eio": "input/output error, at each of them",
+    "rewind": "killed while going back",
     "child begun": "killed as the child begins",
     "child done": "killed when the child has acted and not signalled",
     "reboot": "everything killed, another boot",
