@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,20 @@ def test_a_full_disk_ends_with_a_sentence_and_loses_nothing(bench, tmp_path):
         assert done.returncode == 0, done.stderr + done.stdout
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_a_file_for_the_worktree_that_did_not_fit_is_copied_whole_by_resume(bench):
+    """The limit on the size of a file fails in the middle of the copy, as a full disk does."""
+    (bench.root / ".git/info/exclude").write_text("/data\n")
+    (bench.root / ".worktreeinclude").write_text("/data\n")
+    (bench.root / "data").write_bytes(b"x" * 5_000_000)
+    run = f"ulimit -f 2000; exec {sys.executable} -m samoloop run 'Do it' --no-wait"
+    done = subprocess.run(["sh", "-c", run], cwd=bench.root, capture_output=True, text=True, check=False)
+    assert done.returncode not in (0, 3) and "data, which .worktreeinclude names, cannot be copied" in done.stderr
+    session = all_sessions(bench.root / "_sessions")[0]
+    assert list(session.worktree.glob("*data*")) == []
+    assert samoloop(bench.root, "resume", session.name, "--no-wait").returncode == 3
+    assert (session.worktree / "data").stat().st_size == 5_000_000
 
 
 def test_detach_lets_the_terminal_go_and_status_and_stop_find_the_worker(bench, tmp_path):

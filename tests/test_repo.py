@@ -11,6 +11,7 @@ from git_scene import Scene, begin, git, isolate, new_repository, picture, write
 
 from samoloop.base.errors import GitError
 from samoloop.git.checkout import main_checkout
+from samoloop.git.included import copy_included
 from samoloop.git.repo import Repo
 
 
@@ -272,13 +273,31 @@ def test_ignored_files_that_are_asked_for_are_copied(tmp_path: Path) -> None:
     repo = Repo.find(root)
     repo.exclude(["/.samoloop/worktrees/"])
     worktree = repo.add_worktree(root / ".samoloop/worktrees/x", "samoloop/x", repo.resolve("HEAD"))
-    included = repo.copy_included(worktree)
+    included = copy_included(repo, worktree)
     assert sorted(included.copied) == [".env", "deep/er.key", "node_modules/a b/index.js", "node_modules/link"]
     assert included.left == ["loose.txt"]
     assert (worktree.root / ".env").stat().st_mode & 0o777 == 0o600
     assert (worktree.root / "node_modules/link").is_symlink()
     assert worktree.state().clean
-    assert repo.copy_included(worktree).copied == []
+    assert copy_included(repo, worktree) == included
+
+
+def test_what_a_crash_cut_short_is_copied_again_and_other_sessions_are_not(tmp_path: Path) -> None:
+    root = new_repository(tmp_path / "project")
+    repo = Repo.find(root)
+    repo.exclude(["/.samoloop/worktrees/", "/kept/"])
+    write(root, ".worktreeinclude", "*\n")
+    write(root, "build/data", "long enough to be cut\n")
+    write(root, "kept/26-11-21-other/_history.jsonl", "another session\n")
+    write(root, ".samoloop/worktrees/y/build/data", "another worktree\n")
+    worktree = repo.add_worktree(root / ".samoloop/worktrees/x", "samoloop/x", repo.resolve("HEAD"))
+    write(worktree.root, "build/data", "long")
+    write(worktree.root, "build/.data.samoloop", "lo")
+    included = copy_included(repo, worktree, [root / "kept"])
+    assert included.copied == ["build/data"]
+    assert [path.name for path in (worktree.root / "build").iterdir()] == ["data"]
+    assert (worktree.root / "build/data").read_text() == "long enough to be cut\n"
+    assert not (worktree.root / "kept").exists() and not (worktree.root / ".samoloop").exists()
 
 
 def test_a_secret_that_only_an_uncommitted_ignore_file_covers_is_not_copied(tmp_path: Path) -> None:
@@ -289,7 +308,7 @@ def test_a_secret_that_only_an_uncommitted_ignore_file_covers_is_not_copied(tmp_
     write(root, ".env", "SECRET=1\n")
     repo = Repo.find(root)
     worktree = repo.add_worktree(tmp_path / "w", "samoloop/x", repo.resolve("HEAD"))
-    included = repo.copy_included(worktree)
+    included = copy_included(repo, worktree)
     assert (included.copied, included.left) == ([], [".env"])
     assert not (worktree.root / ".env").exists()
 
@@ -297,7 +316,7 @@ def test_a_secret_that_only_an_uncommitted_ignore_file_covers_is_not_copied(tmp_
 def test_no_list_of_files_copies_nothing(project: Path, tmp_path: Path) -> None:
     repo = Repo.find(project)
     worktree = repo.add_worktree(tmp_path / "w", "samoloop/x", repo.resolve("HEAD"))
-    assert repo.copy_included(worktree).copied == []
+    assert copy_included(repo, worktree).copied == []
 
 
 def test_importing_git_needs_no_heavy_module() -> None:

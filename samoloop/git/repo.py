@@ -19,14 +19,6 @@ _INITIALIZING = "initializing"  # git's own reason for the lock of a worktree th
 
 
 @dataclass(frozen=True)
-class Included:
-    """What `.worktreeinclude` brought into a fresh worktree."""
-
-    copied: list[str]
-    left: list[str]  # not ignored in the worktree, so a copy would end in a commit
-
-
-@dataclass(frozen=True)
 class Repo:
     """The main checkout of a repository."""
 
@@ -183,21 +175,6 @@ class Repo:
         worktree.git.run("reset", "--quiet", "--mixed")
         return worktree
 
-    def copy_included(self, worktree: Worktree) -> Included:
-        """Copy the ignored files that `.worktreeinclude` names (gitignore patterns) into a fresh worktree.
-
-        A file that git does not ignore there is left: the worker would commit it. Links are copied as links.
-        """
-        patterns = self.root / ".worktreeinclude"
-        if not patterns.is_file():
-            return Included([], [])
-        listed = self.git.run("ls-files", "-z", "--others", "--ignored", f"--exclude-from={patterns}")
-        others = os.path.relpath(worktree.root.parent, self.root) + "/"
-        names = [name for name in os.fsdecode(listed).split("\0") if name and not name.startswith(others)]
-        ignored = _ignored(worktree, names)
-        copied = [name for name in names if name in ignored and _copy(self.root / name, worktree.root, name)]
-        return Included(copied, [name for name in names if name not in ignored])
-
 
 def _settings(common_dir: Path) -> dict[str, str]:
     """core.bare and core.worktree of the repository itself."""
@@ -210,21 +187,3 @@ def _half_made(admin: Path) -> bool:
     """A crash came before git had finished making the worktree."""
     lock = admin / "locked"
     return (lock.exists() and lock.read_text().strip() == _INITIALIZING) or not (admin / "index").exists()
-
-
-def _ignored(worktree: Worktree, names: list[str]) -> set[str]:
-    stdin = b"".join(os.fsencode(name) + b"\0" for name in names)
-    done = worktree.git.call("check-ignore", "-z", "--stdin", stdin=stdin)  # exit code 1: none of them
-    return set(os.fsdecode(done.stdout).split("\0"))
-
-
-def _copy(source: Path, root: Path, name: str) -> bool:
-    """Copy one file unless it is there, or a link on the way leads out of the worktree."""
-    target = root / name
-    if target.exists() or target.is_symlink() or (source.is_dir() and not source.is_symlink()):
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.parent.resolve().is_relative_to(root.resolve()):
-        return False
-    shutil.copy2(source, target, follow_symlinks=False)
-    return True

@@ -8,6 +8,7 @@ from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
 from samoloop.config.loading import Config
 from samoloop.git import checkpoint
+from samoloop.git.included import copy_included
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree, WorktreeGone
 from samoloop.worker.report import tail
@@ -15,6 +16,7 @@ from samoloop.worker.worker import Worker
 
 SETUP_SECONDS = 1800
 _TAIL_BYTES = 2000
+_NAMES_SHOWN = 10
 
 
 def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
@@ -29,13 +31,19 @@ def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
     root.parent.mkdir(parents=True, exist_ok=True)
     line = repo.head_line(created["base"])
     worktree = repo.add_worktree(root, created["branch"], created["base"])
-    included = repo.copy_included(worktree)
-    lines = [f"branch {created['branch']} {line}"]
-    if included.copied:
-        lines.append(f"copied by .worktreeinclude: {', '.join(included.copied[:10])}")
-    if included.left:
-        lines.append(f"not copied, because git does not ignore it: {', '.join(included.left[:10])}")
-    return worktree, lines
+    return worktree, [f"branch {created['branch']} {line}", *_include(worker, repo, worktree)]
+
+
+def _include(worker: Worker, repo: Repo, worktree: Worktree) -> list[str]:
+    """Copy what `.worktreeinclude` names, and say it."""
+    included = copy_included(repo, worktree, [worker.config.sessions_dir, worker.config.worktrees_dir])
+    said = {"copied by .worktreeinclude": included.copied, "not copied, because git does not ignore it": included.left}
+    return [f"{what}: {_some(names)}" for what, names in said.items() if names]
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def _excluded(config: Config) -> list[str]:
