@@ -35,4 +35,4 @@ def test_one_provider_imports_one():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {module.removeprefix("samoloop.providers.") for module in done.stdout.split()}
     assert loaded & set(NAMES) == {"claude"}
-    assert not loaded & {"yaml", "rich", "telegram", "watchdog", "asyncio", "click"}
+    assert not loaded & {"yaml", "telegram", "watchdog", "asyncio", "click"}

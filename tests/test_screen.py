@@ -25,6 +25,7 @@ from samoloop.core.outcome import Collector
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
+from samoloop.ui.terminal.live_block import cells, cut
 from samoloop.ui.terminal.screen import Plain, Screen, open_view
 from samoloop.worker.view import Running, View
 
@@ -325,10 +326,87 @@ def test_an_adopted_child_is_shown_with_the_time_since_its_start(
         screen.wait_for(lambda text: "  10m 00s" in text)
 
 
-def test_a_worker_that_looks_at_nothing_loads_no_rich() -> None:
-    code = (
-        "import sys, samoloop.ui.terminal.screen, samoloop.ui.cli.look; "
-        "print([m for m in sys.modules if m.split('.')[0] == 'rich'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+def test_a_lasting_line_is_broken_between_words(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch, columns=30) as (screen, stream), open_view(session, StopRequest(), stream) as view:
+        recorded.start(session)
+        end(session, view, kind="blocked", reason="the disk is full and nothing can be written any more")
+        screen.wait_for(lambda text: "any more\n" in text)
+    lines = screen.plain().splitlines()
+    assert all(len(line) <= 30 for line in lines)
+    assert " ".join(" ".join(lines).split()).endswith("the disk is full and nothing can be written any more")
+    assert all(line.startswith("  ") for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("\U0001f600", 2), ("⚙\ufe0f", 1), ("", 0)]
+)
+def test_how_many_columns_a_text_takes(text: str, columns: int) -> None:
+    assert cells(text) == columns
+
+
+def test_a_line_is_cut_where_the_terminal_ends() -> None:
+    line = [("日本", "strong"), ("語 and more", "dim")]
+    assert cut(line, 16) == line
+    assert cut(line, 9) == [("日本", "strong"), ("語 a…", "dim")]
+    assert cut(line, 4) == [("日…", "strong")]
+
+
+SHELL = r"""
+import os, signal, sys, termios, time
+from pathlib import Path
+from samoloop.ui.terminal.live_block import LiveBlock, Paper
+os.setsid()
+fd = os.open(sys.argv[1], os.O_RDWR)  # the terminal that controls this session: a shell, and a job of it
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = os.fork()
+if job == 0:
+    os.setpgid(0, 0)
+    while os.tcgetpgrp(fd) != os.getpgrp():
+        time.sleep(0.005)
+    drawn = 0
+    def content():
+        global drawn
+        drawn += 1
+        return [[(f"drawing {drawn}", "plain")]]
+    block = LiveBlock(Paper(os.fdopen(fd, "w")), content, 0.01)
+    signal.signal(signal.SIGCONT, lambda *_: block.continued())
+    signal.pause()
+    while True:
+        time.sleep(1)
+os.tcsetpgrp(fd, job)
+for command in sys.stdin:
+    match command.strip():
+        case "stop":
+            os.kill(-job, signal.SIGSTOP)
+            os.waitpid(job, os.WUNTRACED)
+            os.tcsetpgrp(fd, os.getpgrp())
+            os.write(fd, b"\n$ ")
+        case "bg":
+            os.kill(-job, signal.SIGCONT)
+            time.sleep(0.1)  # ten ticks in which it must not paint
+            os.write(fd, b"typed")
+        case "fg":
+            os.write(fd, b" fg\n")
+            os.tcsetpgrp(fd, job)
+            os.kill(-job, signal.SIGCONT)
+    print("ready", flush=True)
+os.kill(job, signal.SIGKILL)
+"""
+
+
+def test_nothing_is_painted_over_what_one_types_after_ctrl_z() -> None:
+    screen = Terminal(80)
+    name = os.ttyname(screen.descriptor)
+    with subprocess.Popen(
+        [sys.executable, "-c", SHELL, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as shell:
+        assert shell.stdin is not None and shell.stdout is not None
+        screen.wait_for(lambda text: "drawing 3" in text)
+        for command in ("stop", "bg", "fg"):
+            shell.stdin.write(f"{command}\n")
+            assert shell.stdout.readline() == "ready\n"
+        screen.wait_for(lambda text: "drawing" in text.partition("fg\n")[2])
+        shell.stdin.close()
+    typed = screen.written.rpartition("$ ")[2]
+    assert typed.startswith("typed fg\ndrawing"), typed
+    screen.close()

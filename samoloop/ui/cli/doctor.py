@@ -9,7 +9,7 @@ import click
 
 from samoloop.config.project import find_root
 from samoloop.ui.cli.common import json_option
-from samoloop.ui.cli.paint import paint
+from samoloop.ui.terminal.paint import paint
 
 _MARKS = {"ok": ("✓", "good"), "note": ("·", "dim"), "warning": ("!", "warn"), "problem": ("✗", "bad")}
 

@@ -17,7 +17,7 @@ from samoloop.config.project import sessions_folder
 from samoloop.core.session import Session, all_sessions, resolve
 from samoloop.core.state import Condition
 from samoloop.ui.cli.common import find_session, json_option, load_config, project_root, session_argument, warn
-from samoloop.ui.cli.paint import paint
+from samoloop.ui.terminal.paint import paint
 from samoloop.ui.terminal.words import one_line
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import click
 from samoloop.base.errors import UsageError
 from samoloop.config.keys import EFFORTS
 from samoloop.ui.cli.common import json_option, load_config, warn
-from samoloop.ui.cli.paint import paint
+from samoloop.ui.terminal.paint import paint
 from samoloop.ui.terminal.words import one_line
 
 if TYPE_CHECKING:

@@ -4,11 +4,13 @@ Where the output is not a terminal, the same without the live block and without 
 """
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TextIO
 
 from samoloop.base.durations import format_seconds
 from samoloop.children.stop import StopRequest
@@ -22,22 +24,23 @@ from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
 from samoloop.ui.terminal.endings import ended_line, oddities, tokens_so_far
-from samoloop.ui.terminal.live_block import LiveBlock, Paper, abandon
-from samoloop.ui.terminal.words import dollars, one_line, printable, resumes
+from samoloop.ui.terminal.live_block import Line, LiveBlock, Paper, abandon
+from samoloop.ui.terminal.paint import paint
+from samoloop.ui.terminal.words import dollars, one_line, printable, resumes, wrapped
 from samoloop.worker.view import Running, View
 
 TICK_SECONDS = 0.5
 _LONGEST_DOING = 300
 _DULL_TERMINALS = ("dumb", "unknown", "")
-_STYLES = {
-    Kind.WAIT: "yellow",
-    Kind.LIMITED: "yellow",
-    Kind.RETRY: "yellow",
-    Kind.REPAIR: "yellow",
-    Kind.BLOCKED: "red",
-    Kind.FAILED: "red",
-    Kind.STOPPED: "yellow",
-    Kind.DONE: "green",
+_TONES = {
+    Kind.WAIT: "warn",
+    Kind.LIMITED: "warn",
+    Kind.RETRY: "warn",
+    Kind.REPAIR: "warn",
+    Kind.BLOCKED: "bad",
+    Kind.FAILED: "bad",
+    Kind.STOPPED: "warn",
+    Kind.DONE: "good",
 }
 
 
@@ -52,9 +55,23 @@ def open_view(session: Session, stop: StopRequest, stream: TextIO | None = None)
         return
     screen = Screen(session, stop, stream)
     try:
-        yield screen
+        with _told_of_stops(screen):
+            yield screen
     finally:
         screen.close()
+
+
+@contextmanager
+def _told_of_stops(screen: "Screen") -> Iterator[None]:
+    """Tell the screen when the process goes on after a Ctrl-Z; signals reach the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGCONT, lambda *_: screen.continued())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCONT, before)
 
 
 class Plain:
@@ -112,7 +129,7 @@ class Screen:
         began = float((state.open or {}).get("time") or time.time())  # an adopted child began earlier
         spent = state.totals.cost_usd
 
-        def content() -> list[Any]:
+        def content() -> list[Line]:
             return self._block_lines(running, place, began, spent)
 
         self._block = LiveBlock(self._paper, content, TICK_SECONDS)
@@ -122,15 +139,15 @@ class Screen:
 
     def ended(self, event: Event, decision: Decision) -> None:
         self.close()
-        before, arrow, after = ended_line(event, time.time(), self._label_width).partition("→")
-        self._print(before, (arrow + after, _STYLES.get(decision.kind, "cyan")))
+        line = ended_line(event, time.time(), self._label_width)
+        self._print(line, _TONES.get(decision.kind, "tool"), start=line.index("→"))
         for sentence in oddities(event):
-            self._print((f"    {sentence}", "yellow"))
+            self._print(f"    {sentence}", "warn")
 
     def waiting(self, decision: Decision) -> None:
         self.close()
         first, *rest = self._gates.lines(decision, time.time())
-        self._print((first, "bold yellow"))
+        self._print(first, "warn")
         for line in rest:
             self._print(line)
 
@@ -140,29 +157,34 @@ class Screen:
             self._block.close()
             self._block = None
 
-    def _print(self, *parts: str | tuple[str, str]) -> None:
-        from rich.text import Text
-
-        line = self._paper.styled(Text.assemble(*parts)) + "\n"
+    def continued(self) -> None:
+        """The process was stopped and goes on."""
         if self._block:
-            self._block.draw(line)
+            self._block.continued()
+
+    def _print(self, text: str, tone: str = "plain", start: int = 0) -> None:
+        """Lasting lines; the tone begins at the character `start`."""
+        first, *rest = wrapped(text, self._paper.columns)
+        lines = [first[:start] + paint(first[start:], tone), *(paint(line, tone) for line in rest)]
+        below = "" if self._paper.is_ours else "\n"  # what somebody types at a shell's prompt
+        written = below + "".join(f"{line}\n" for line in lines)
+        if self._block:
+            self._block.draw(written)
         else:
-            self._paper.write(line)
+            self._paper.write(written)
 
-    def _block_lines(self, running: Running, place: str, began: float, spent: float) -> list[Any]:
-        from rich.text import Text
-
+    def _block_lines(self, running: Running, place: str, began: float, spent: float) -> list[Line]:
         seconds = time.time() - began
         elapsed = format_seconds(seconds) if seconds >= 10 else f"{int(seconds)}s"
-        head = [("● ", "green"), (f"{running.iteration:03d} {running.phase}", "bold"), (f"  {elapsed}", "cyan")]
-        lines = [Text.assemble(*head, (f"  {place}", "dim"))]
+        head = [("● ", "good"), (f"{running.iteration:03d} {running.phase}", "strong"), (f"  {elapsed}", "tool")]
+        lines: list[Line] = [[*head, (f"  {place}", "dim")]]
         doing = self._collector.last_tool or self._collector.last_text
         if doing:
-            lines.append(Text(f"  ▸ {one_line(doing, _LONGEST_DOING)}"))
-        lines.append(Text(f"  {_costs(self._collector.usage, spent)}", "dim"))
+            lines.append([(f"  ▸ {one_line(doing, _LONGEST_DOING)}", "plain")])
+        lines.append([(f"  {_costs(self._collector.usage, spent)}", "dim")])
         if self._stop.finish:
             words = "ending the child" if self._stop.now else "stopping after this iteration; Ctrl-C again ends it now"
-            lines.append(Text(f"  {words}", "yellow"))
+            lines.append([(f"  {words}", "warn")])
         return lines
 
 

@@ -9,6 +9,7 @@ from samoloop.base.durations import format_seconds
 _SHOWN = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
 _SHOWN |= dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029], "\ufffd")
 _SHOWN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # lone surrogates: no stream takes them
+_COMMAND = "  # "  # between a command and what it does
 _SHOWN_IN_LINES = _SHOWN | {ord("\n"): "\n", ord("\t"): "    "}
 
 
@@ -21,6 +22,26 @@ def one_line(text: str, limit: int | None = None) -> str:
     """`text` as a single line that only shows, cut to `limit` characters."""
     line = " ".join(text[: 50 * limit if limit else None].split()).translate(_SHOWN)
     return line if limit is None or len(line) <= limit else line[: max(limit - 1, 0)] + "…"
+
+
+def wrapped(text: str, columns: int | None) -> list[str]:
+    """The lines of `text`, broken between words so that they fit; what goes on stands a little further in.
+
+    A command with its comment stays whole, so that it can be copied; so does a word that is too long, such as a path.
+    """
+    lines = text.split("\n")
+    if columns is None or not any(len(line) > columns for line in lines):
+        return lines
+    return [part for line in lines for part in _wrapped_line(line, columns)]
+
+
+def _wrapped_line(line: str, columns: int) -> list[str]:
+    from textwrap import wrap
+
+    if len(line) <= columns or _COMMAND in line:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def count(number: int) -> str:
