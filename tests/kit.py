@@ -5,21 +5,24 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samoloop.api.asked import How, Order
+from samoloop.api.go_on import go_on
+from samoloop.api.hand_off import hand_off
 from samoloop.base.clock import Clock
-from samoloop.config import loading, workflow_files
+from samoloop.children.stop import StopRequest
+from samoloop.config import loading
 from samoloop.config.loading import Config
 from samoloop.core.journal import Event
 from samoloop.core.outcome import Collector
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
-from samoloop.git.repo import Repo
-from samoloop.worker import loop, prepare
 from samoloop.worker.view import Running
-from samoloop.worker.worker import Worker, locked
+from samoloop.worker.worker import Worker
 
 CHILDREN = Path(__file__).parent / "children"
 IDENTITY = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
@@ -100,41 +103,55 @@ class Recorder:
 
 @dataclass
 class Bench:
-    """A project with a scripted child, and the sessions made in it."""
+    """A project with a scripted child, and the sessions made in it, through the same entrance as the commands."""
 
     root: Path
     child: Path
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # keys of the configuration
     view: Recorder = field(default_factory=Recorder)
 
     @property
+    def said(self) -> dict[str, Any]:
+        """What a person would have to say to get this child and these settings."""
+        return {"provider": "scripted", "providers": {"scripted": {"command": [str(self.child)]}}, **self.settings}
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"HOME": os.environ["HOME"], "PATH": os.environ["PATH"]}
+
+    @property
     def config(self) -> Config:
-        base = loading.load(self.root, {"HOME": os.environ["HOME"], "PATH": os.environ["PATH"]})
-        return _with(base, self.child, self.settings)
+        return loading.load(self.root, self.environ, self.said)
 
     def session(self, task: str = "Add a feature", in_place: bool = False, name: str | None = None) -> Session:
-        settings = self.config
-        workflow = workflow_files.load(settings.workflow, self.root)
-        repo = None if in_place else Repo.find(self.root)
-        return prepare.create(settings, workflow, task, repo=repo, name=name, now=Clock().local)
+        order = Order(self.root, task, base=None if in_place else "HEAD", name=name, said=self.said)
+        return hand_off(order, self.environ)
 
     def worker(self, session: Session, **options: Any) -> Worker:
+        """A worker that is looked at or does one step; whole runs go through `run`."""
         options.setdefault("view", self.view)
         options.setdefault("no_wait", True)
         return Worker(Session(session.dir), self.config, **options)
 
-    def run(self, session: Session, **options: Any) -> Decision:
-        """A worker's whole run, as `samoloop resume` would do it."""
-        worker = self.worker(session, **options)
-        with locked(worker.session):
-            return loop.run(worker)
-
-
-def _with(base: Config, child: Path, settings: Mapping[str, Any]) -> Config:
-    from dataclasses import replace
-
-    providers = {"scripted": {"command": [str(child)]}}
-    return replace(base, **{"provider": "scripted", "providers": providers, **settings})
+    def run(
+        self,
+        session: Session,
+        *,
+        clock: Clock | None = None,
+        environ: Mapping[str, str] | None = None,
+        stop: StopRequest | None = None,
+        **how: Any,
+    ) -> Decision:
+        """A worker's whole run."""
+        how.setdefault("no_wait", True)
+        return go_on(
+            Session(session.dir),
+            How(said=self.said, **how),
+            environ=self.environ if environ is None else environ,
+            open_view=lambda session, stop: nullcontext(self.view),
+            stop=stop or StopRequest(),
+            clock=clock,
+        )
 
 
 def samoloop(

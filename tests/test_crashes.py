@@ -36,8 +36,8 @@ def die_at(point: str):
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    outlets = Outlets(command=("true",))
-    return Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD), settings={"outlets": outlets})
+    settings = {"announce": {"command": ["true"]}}
+    return Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD), settings)
 
 
 def said(session: Session) -> list[tuple[str, str]]:

@@ -30,7 +30,8 @@ from samoloop.core.session import CHILD_LOCK, LOCK, Session
 from samoloop.ui.cli import cli
 from samoloop.ui.terminal.log_output import Raw
 from samoloop.worker.iteration import begin
-from samoloop.worker.worker import Worker, locked
+from samoloop.worker.lease import locked
+from samoloop.worker.worker import Worker
 
 PATIENCE_SECONDS = 20
 

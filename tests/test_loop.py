@@ -16,7 +16,7 @@ from samoloop.core.gates import Verdict
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
-from samoloop.worker.worker import locked
+from samoloop.worker.lease import locked
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from kit import GOOD_CHILD, Bench, make_repo, script
 
 from samoloop.base.clock import Clock
-from samoloop.core.ceilings import Ceilings
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
@@ -99,7 +98,7 @@ def test_a_limit_holds_for_every_session_of_the_provider(bench):
 
 def test_a_fallback_takes_over_while_the_first_is_limited_and_gives_back(bench):
     bench = failing_once(bench, error("usage_limit", "come back later", resets_at=START + 600))
-    bench.settings = {"providers": jsonl(bench, "spare"), "fallback": ("spare",)}
+    bench.settings = {"providers": jsonl(bench, "spare"), "fallback": ["spare"]}
     session = bench.session()
     assert bench.run(session, clock=JumpingClock()).kind is Kind.WAIT
     assert [event["provider"] for event in ended(session)] == ["scripted", "spare", "spare"]
@@ -137,7 +136,7 @@ def test_login_and_billing_block_at_once(bench, trouble):
 
 
 def test_a_ceiling_asks_a_human_and_resume_grants_as_much_again(bench):
-    bench.settings = {"ceilings": Ceilings(iterations=3)}
+    bench.settings = {"ceilings": {"iterations": 3}}
     session = bench.session()
     decision = bench.run(session, yes=True)
     assert (decision.kind, decision.exit_code) == (Kind.WAIT, 3)
@@ -150,10 +149,10 @@ def test_a_ceiling_asks_a_human_and_resume_grants_as_much_again(bench):
 
 
 def test_cost_is_counted_and_the_unknown_stays_unknown(bench):
-    bench.settings = {"providers": jsonl(bench), "ceilings": Ceilings(cost_usd=1.0)}
+    bench.settings = {"providers": jsonl(bench), "ceilings": {"cost": 1.0}}
     usage = '{"type": "usage", "input_tokens": 10, "output_tokens": 5, "cost_usd": 0.6}'
     bench = replace(bench, child=script(bench.child.parent, f"echo '{usage}'\n" + GOOD_CHILD))
-    bench.settings = {"providers": jsonl(bench), "ceilings": Ceilings(cost_usd=1.0)}
+    bench.settings = {"providers": jsonl(bench), "ceilings": {"cost": 1.0}}
     session = bench.session()
     decision = bench.run(session, yes=True)
     assert "1.00 USD is reached" in decision.reason

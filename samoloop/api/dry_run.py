@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from samoloop.api.handoff import Handoff
+from samoloop.api.hand_off import Handoff
 from samoloop.base.durations import format_seconds
 from samoloop.config import profiles, skills
 from samoloop.config.loading import Config
@@ -62,13 +62,13 @@ class DryRun:
         }
 
 
-def look_ahead(handoff: Handoff, *, base: str | None, name: str | None, now: datetime) -> DryRun:
+def look_ahead(planned: Handoff, *, name: str | None, now: datetime) -> DryRun:
     """The session that this hand-off would make. Raises ConfigError for an unknown profile."""
-    settings, workflow = handoff.settings, handoff.workflow
-    session = f"{now:%y-%m-%d}-{name or slug_of(handoff.task)}"
+    settings, workflow, base = planned.settings, planned.workflow, planned.commit
+    session = f"{now:%y-%m-%d}-{name or slug_of(planned.task)}"
     place = settings.sessions_dir / session
     steps = tuple(_step(settings, workflow, phase, place, base, now) for phase in workflow.phases)
-    return DryRun(session, title_of(handoff.task), workflow.name, base, steps, settings)
+    return DryRun(session, title_of(planned.task), workflow.name, base, steps, settings)
 
 
 def prompt_bytes(

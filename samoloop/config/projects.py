@@ -1,12 +1,16 @@
 """The projects that have sessions: each registers itself with its first one, so that `up` and the phone find them."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from samoloop.base.errors import UsageError
 from samoloop.base.files import write_atomic
+from samoloop.base.locks import Lock
 from samoloop.config.loading import state_folder
+
+_LOCK_SECONDS = 10.0
 
 
 def _file(environ: Mapping[str, str]) -> Path:
@@ -23,10 +27,9 @@ def registered(environ: Mapping[str, str]) -> list[Path]:
 
 
 def register(root: Path, environ: Mapping[str, str]) -> None:
-    """Remember a project. Raises OSError."""
-    known = registered(environ)
-    if root not in known:
-        _write([*known, root], environ)
+    """Remember a project. Raises OSError, and LockHeld where another process keeps the list locked."""
+    if root not in registered(environ):
+        _change(environ, lambda known: known if root in known else [*known, root])
 
 
 def forget(root: Path, environ: Mapping[str, str]) -> None:
@@ -35,10 +38,12 @@ def forget(root: Path, environ: Mapping[str, str]) -> None:
     if root not in known:
         there = ", ".join(map(str, known)) or "none"
         raise UsageError(f"{root} is not a registered project; there are: {there}")
-    _write([path for path in known if path != root], environ)
+    _change(environ, lambda known: [path for path in known if path != root])
 
 
-def _write(roots: list[Path], environ: Mapping[str, str]) -> None:
+def _change(environ: Mapping[str, str], change: Callable[[list[Path]], list[Path]]) -> None:
+    """Read, change and write with nobody between: many hand-offs may come at the same time."""
     file = _file(environ)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(file, json.dumps([str(root) for root in roots], indent=2) + "\n")
+    with Lock.take(file.with_suffix(".lock"), _LOCK_SECONDS, f"{os.getpid()}\n"):
+        write_atomic(file, json.dumps([str(root) for root in change(registered(environ))], indent=2) + "\n")

@@ -49,6 +49,10 @@ class Session:
                 raise SessionError(f"{self.dir} holds no session: {journal.FILE_NAME} is missing or empty")
         return self._state
 
+    def forget(self) -> None:
+        """Fold again when next asked: what was read before the lock was taken may be old."""
+        self._state = None
+
     def record(self, event: str, **fields: Any) -> Event:
         """Journal one record durably, then let it act on the state."""
         return self.record_line(self.journal.compose(event, **fields))

@@ -59,6 +59,7 @@ class State:
     """The fold's result. Only `fold` writes to it; everybody else reads."""
 
     created: Event = field(default_factory=dict)
+    said: list[dict[str, Any]] = field(default_factory=list)  # settings by a person, at the hand-off and at resumes
     prepared: Event | None = None
     workflow: Workflow | None = None
     condition: Condition = Condition.NEW
@@ -83,6 +84,9 @@ class State:
     not_before: float | None = None  # epoch seconds
     limits: dict[str, float] = field(default_factory=dict)  # provider -> epoch seconds of its reset
     reason: str = ""  # why it is waiting, blocked, failed or stopped
+    failure: str = ""  # why the last worker could not go on
+    failures_of_workers: int = 0  # in a row
+    failed_at: float = 0.0  # epoch seconds of the last of them
     needs: str = ""
     summary: str = ""
     notes: list[dict[str, str]] = field(default_factory=list)  # what the next child is to be told: kind, text
@@ -144,6 +148,7 @@ def _created(state: State, event: Event) -> None:
             f"the session has format {event['format']}, this version knows up to {FORMAT}: use a newer one"
         )
     state.created = event
+    state.said = [event.get("settings") or {}]
     state.workflow = Workflow.from_json(event["workflow"])
     state.phase = state.workflow.names[0]
 
@@ -156,6 +161,7 @@ def _prepared(state: State, event: Event) -> None:
 
 
 def _started(state: State, event: Event) -> None:
+    _went_on(state)
     if event["iteration"] != state.iteration:
         state.totals.iterations += 1
         state.since_resume.iterations += 1
@@ -177,6 +183,7 @@ def _ended(state: State, event: Event) -> None:
     usage, seconds = event.get("usage") or {}, event.get("outcome", {}).get("seconds", 0.0)
     for totals in (state.totals, state.since_resume, _phase_totals(state)):
         totals.add(usage, seconds)
+    _went_on(state)
     state.checkpoint = event.get("checkpoint") or state.checkpoint
     state.tree = event.get("tree") or state.tree
     _decided(state, event, event["decision"])
@@ -278,6 +285,7 @@ def _gate_opened(state: State, event: Event) -> None:
     state.overview_hash = None
     state.condition = Condition.WAITING
     state.reason = event.get("reason") or state.reason
+    _went_on(state)
 
 
 def _gate_closed(state: State, event: Event) -> None:
@@ -336,6 +344,8 @@ def _resumed(state: State, event: Event) -> None:
     state.since_resume = Totals()
     state.phase_totals = {}
     state.warned = set()
+    state.said = [*state.said, event.get("settings") or {}]
+    _went_on(state)
     if event.get("now"):
         state.not_before, state.limits = None, {}
     if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED):
@@ -345,8 +355,35 @@ def _resumed(state: State, event: Event) -> None:
     stays = (Condition.NEW, Condition.RUNNING, Condition.DONE)
     held = state.gate is not None or state.wanted is not None or state.condition in stays
     if not held and not (state.condition is Condition.LIMITED and state.not_before):
-        state.condition = Condition.READY
-        state.reason = state.needs = ""
+        _unfreeze(state)
+
+
+def _unfreeze(state: State) -> None:
+    """Where a session stands that goes on after it was held up."""
+    state.condition = Condition.READY
+    if state.prepared is None:
+        state.condition = Condition.NEW
+    elif state.open is not None:
+        state.condition = Condition.RUNNING
+    state.reason = state.needs = ""
+
+
+def _failed(state: State, event: Event) -> None:
+    """A worker could not go on. It holds up what would go on; what rests already stays as it is."""
+    state.failure, state.failed_at = event["reason"], event.get("time") or moment(event["at"]).timestamp()
+    state.failures_of_workers += 1
+    if state.condition in (Condition.NEW, Condition.READY, Condition.RUNNING, Condition.LIMITED):
+        state.condition, state.reason, state.needs = Condition.FAILED, state.failure, ""
+
+
+def _retried(state: State, event: Event) -> None:
+    """A worker tries again what the last one could not do; the count of failures goes on until something was done."""
+    if state.condition is Condition.FAILED:
+        _unfreeze(state)
+
+
+def _went_on(state: State) -> None:
+    state.failure, state.failures_of_workers = "", 0
 
 
 def _halted(state: State, event: Event) -> None:
@@ -415,6 +452,8 @@ _HANDLERS = {
     "moved": _moved,
     "resumed": _resumed,
     "halted": _halted,
+    "failed": _failed,
+    "retried": _retried,
     "rested": _rested,
     "warned": _warned,
     "limit_shared": _limit_shared,

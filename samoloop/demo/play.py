@@ -16,8 +16,9 @@ from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.git.repo import Repo
 from samoloop.worker import loop, prepare
+from samoloop.worker.lease import locked
 from samoloop.worker.view import View
-from samoloop.worker.worker import Worker, locked
+from samoloop.worker.worker import Worker
 
 SCRIPT = "demo"  # the provider that plays a scenario
 

@@ -8,7 +8,7 @@ while True:
 
 from contextlib import suppress
 
-from samoloop.base.errors import SessionError
+from samoloop.base.errors import UsageError
 from samoloop.core import gates, overview, rules
 from samoloop.core.gates import file_hash, read_text
 from samoloop.core.rules import Decision, Kind
@@ -36,7 +36,6 @@ def run(worker: Worker) -> Decision:
 
 def iterate(worker: Worker) -> Decision:
     """One iteration, and a word about it to the person."""
-    worker.awake.on()
     decision = step(worker)
     tell_decision(worker, decision)
     return decision
@@ -117,7 +116,6 @@ def await_turn(worker: Worker, decision: Decision) -> bool:
     if worker.no_wait and not patient:
         return False
     worker.view.waiting(decision)
-    worker.awake.off()
     wait_for_news(worker, decision)
     return True
 
@@ -165,7 +163,7 @@ def rest(worker: Worker, decision: Decision) -> Decision:
 def take_move(worker: Worker) -> None:
     """A human's edit of `Phase:` in a session at rest is a move; never past a gate that was not passed.
 
-    Raises SessionError for a phase that does not exist or cannot be reached so.
+    Raises UsageError for a phase that does not exist or cannot be reached so.
     """
     state = worker.state
     path = worker.session.dir / overview.FILE_NAME
@@ -176,13 +174,13 @@ def take_move(worker: Worker) -> None:
         return
     workflow = state.live_workflow
     if target not in workflow.names or not workflow.phase(target).child:
-        raise SessionError(
+        raise UsageError(
             f"{path.name} says Phase: {target}; there is no such phase to go to: {', '.join(workflow.names[1:])}"
         )
     here, there = workflow.names.index(state.phase), workflow.names.index(target)
     for phase in workflow.phases[here:there]:
         if phase.gate and not (phase.name == state.phase and phase.gate in state.passed):
-            raise SessionError(
+            raise UsageError(
                 f"{path.name} says Phase: {target}, but the gate of {phase.name} was not passed: pass it first"
             )
     worker.session.record("moved", **{"from": state.phase, "to": target, "by": "editor"})

@@ -22,10 +22,14 @@ def create(
     repo: Repo | None,
     base: str = "HEAD",
     name: str | None = None,
-    settings: dict[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | None = None,
     now: Any,
 ) -> Session:
-    """A new session folder with its first record. `repo` None is --in-place; `settings` are flags to be remembered."""
+    """A new session folder with its first record. `repo` None is --in-place.
+
+    `settings` were said by the person and `environment` by theirs: both are remembered.
+    """
     slug = name or slug_of(task)
     commit = repo.resolve(base) if repo else None
     with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
@@ -38,7 +42,8 @@ def create(
             title=title_of(task),
             task_sha256=sha256(task),
             workflow=workflow.to_json(),
-            settings=settings or {},
+            settings=dict(settings or {}),
+            environment=dict(environment or {}),
             repo=str(repo.git_dir) if repo else None,
             root=str(config.root),
             base=commit,

@@ -1,5 +1,6 @@
 """What the worker shows while it works. The worker speaks to this; the terminal is one way of listening."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,3 +58,30 @@ class Quiet:
     def ended(self, event: Event, decision: Decision) -> None: ...
 
     def waiting(self, decision: Decision) -> None: ...
+
+
+class Several:
+    """Several who look on, each told in turn."""
+
+    def __init__(self, views: Sequence[View]) -> None:
+        self._views = views
+
+    def say(self, sentence: str) -> None:
+        for view in self._views:
+            view.say(sentence)
+
+    def started(self, running: Running) -> None:
+        for view in self._views:
+            view.started(running)
+
+    def progress(self, collector: Collector) -> None:
+        for view in self._views:
+            view.progress(collector)
+
+    def ended(self, event: Event, decision: Decision) -> None:
+        for view in self._views:
+            view.ended(event, decision)
+
+    def waiting(self, decision: Decision) -> None:
+        for view in self._views:
+            view.waiting(decision)

@@ -1,21 +1,17 @@
 """What a worker holds while it runs one session. It keeps nothing that is not on disk first."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from samoloop.base.clock import Clock
-from samoloop.base.errors import LockHeld
 from samoloop.base.files import write_atomic
-from samoloop.base.locks import Lock
-from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
 from samoloop.config.loading import Config
 from samoloop.core import overview
 from samoloop.core.gates import read_text
-from samoloop.core.session import LOCK, Session
+from samoloop.core.session import Session
 from samoloop.core.state import State
 from samoloop.git import checkpoint
 from samoloop.git.worktree import Worktree
@@ -23,8 +19,6 @@ from samoloop.providers.base import Provider
 from samoloop.worker import launching, outbox
 from samoloop.worker.outbox import Announcement
 from samoloop.worker.view import Quiet, View
-
-LOCK_WAIT_SECONDS = 1.0
 
 
 @dataclass
@@ -37,7 +31,6 @@ class Worker:
     stop: StopRequest = field(default_factory=StopRequest)
     view: View = field(default_factory=Quiet)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    awake: Awake = field(default_factory=lambda: Awake(False))
     yes: bool = False  # take suggestions, approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit
 
@@ -116,17 +109,3 @@ class Worker:
             return kept.decode("utf-8", "replace")
         task = read_text(self.session.dir / overview.TASK_FILE) or self.session.task
         return overview.skeleton(self.session.task, task, self.state.phase)
-
-
-@contextmanager
-def locked(session: Session) -> Iterator[None]:
-    """One worker a session. Raises LockHeld that names the one that is at work."""
-    try:
-        lock = Lock.take(session.dir / LOCK, LOCK_WAIT_SECONDS, f"{os.getpid()}\n")
-    except LockHeld as error:
-        raise LockHeld(
-            f"a worker is at work on {session.name} already ({error}); watch it: samoloop log {session.name} -f"
-        ) from None
-    os.set_inheritable(lock.descriptor, True)  # a git that outlives a killed worker keeps the lock until it ends
-    with lock:
-        yield

@@ -7,7 +7,8 @@ import click
 from samoloop.base.errors import UsageError
 from samoloop.core import gates
 from samoloop.ui.cli.common import find_session, session_argument, speaker
-from samoloop.worker.worker import Worker, locked
+from samoloop.worker.lease import locked
+from samoloop.worker.worker import Worker
 
 
 @click.command("diff")

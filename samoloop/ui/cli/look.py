@@ -16,7 +16,7 @@ from samoloop.base.errors import SamoloopError
 from samoloop.config.project import sessions_folder
 from samoloop.core.session import Session, all_sessions, resolve
 from samoloop.core.state import Condition
-from samoloop.ui.cli.common import find_session, json_option, load_config, project_root, session_argument, warn
+from samoloop.ui.cli.common import find_session, json_option, project_root, session_argument, warn
 from samoloop.ui.terminal.paint import paint
 from samoloop.ui.terminal.words import one_line
 
@@ -112,10 +112,11 @@ def prompt(session_name: str | None, as_json: bool) -> None:
     samoloop prompt auth
     """
     from samoloop.api.preview import preview
+    from samoloop.api.settings import settings_of
     from samoloop.worker.worker import Worker
 
-    settings, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
-    found = preview(Worker(session, with_remembered(settings, session)))
+    _, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
+    found = preview(Worker(session, settings_of(session, os.environ)))
     if as_json:
         size = len(found.text.encode())
         click.echo(json.dumps({"session": session.name, **asdict(found), "bytes": size}, indent=2, ensure_ascii=False))
@@ -124,11 +125,6 @@ def prompt(session_name: str | None, as_json: bool) -> None:
     warn(f"{len(found.text.encode()):,} bytes, {found.phase}, iteration {found.iteration}. {found.note}".rstrip())
     if found.additions:
         warn(f"It names a file of {len(found.additions.encode()):,} bytes with what is new:\n\n{found.additions}")
-
-
-def with_remembered(settings: "Config", session: Session) -> "Config":
-    """The settings of a session: those of the project under the flags that it was started with."""
-    return load_config(settings.root, session.state().created.get("settings") or {})
 
 
 def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> "Sink":

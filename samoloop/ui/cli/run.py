@@ -2,32 +2,23 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from samoloop.api import handoff
-from samoloop.api.handoff import FOCUSES, Handoff, Wishes
-from samoloop.base.errors import SessionError, UsageError
+from samoloop.api.asked import FOCUSES, How, Order, Wishes
+from samoloop.base.errors import UsageError
 from samoloop.config.keys import EFFORTS
-from samoloop.config.loading import Config
-from samoloop.core.session import LOCK, REPORT, Session, find
+from samoloop.core.rules import EXIT_CODES, Kind
+from samoloop.core.session import REPORT, Session, find
 from samoloop.core.state import Condition, State
 from samoloop.ui.cli.common import find_session, load_config, session_argument, speaker
-from samoloop.worker import shared_limits
-
-if TYPE_CHECKING:
-    from samoloop.git.repo import Repo
 
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
-START_SECONDS = 10.0
 
 _CEILINGS = {"max_iterations": "iterations", "max_time": "wall", "max_cost": "cost"}
 
@@ -106,10 +97,9 @@ def run(
         raise UsageError("--json goes with --dry-run; a session that runs is read with `samoloop status --json`")
     root = _root(repo, in_place)
     words = read_task(task, task_file)
-    settings = load_config(root, {**as_settings(flags), "workflow": workflow})
     wishes = Wishes(workflow, until, source, focus)
-    how = How(yes, no_wait, allow_sleep, detach, flags=flags)
-    found = find(settings.sessions_dir, name) if name else None
+    how = How(said=as_settings(flags), yes=yes, no_wait=no_wait, allow_sleep=allow_sleep)
+    found = find(load_config(root, how.said).sessions_dir, name) if name else None
     if found and found.state().condition is not Condition.DONE:
         if words is not None:
             raise UsageError(
@@ -118,13 +108,13 @@ def run(
             )
         if flag := wishes.given or ("--dry-run" if dry_run else ""):
             raise UsageError(f"{flag} is for a new session, and {found.name} is not finished: choose another --session")
-        return start(found, settings, replace(how, by=speaker()))
-    given = handoff.prepare(settings, wishes, words)
-    place = Place(root, None if in_place else base, name)
+        return start(found, replace(how, by=speaker(), attended=True), detach)
+    order = Order(root, words, wishes, None if in_place else base, name, how.said)
     if dry_run:
-        return show_dry_run(given, place, as_json)
-    session = new_session(given, place, as_settings(flags))
-    return start(session, given.settings, how)
+        return show_dry_run(order, as_json)
+    from samoloop.api.hand_off import hand_off
+
+    return start(hand_off(order, os.environ), how, detach)
 
 
 @click.command("resume")
@@ -132,12 +122,16 @@ def run(
 @click.option("-m", "--message", help="Guidance for the next child.")
 @click.option("--now", is_flag=True, help="Try at once, whatever limit was met.")
 @click.option("--worker", "only_work", is_flag=True, hidden=True, help="Started by samoloop itself, not by a person.")
+@click.option("--by", hidden=True, help="With --worker: the person for whom it was started.")
+@click.option("--said", hidden=True, help="With --worker: the settings that the person gave, as JSON.")
 @worker_options
 def resume(
     session_name: str | None,
     message: str | None,
     now: bool,
     only_work: bool,
+    by: str | None,
+    said: str | None,
     yes: bool,
     no_wait: bool,
     allow_sleep: bool,
@@ -151,18 +145,20 @@ def resume(
     samoloop resume auth -m "Use sqlite."
     """
     refuse_inside_child()
+    how = How(said=as_settings(flags), now=now, yes=yes, no_wait=no_wait, allow_sleep=allow_sleep)
+    if only_work:
+        how = replace(how, by=by, said=json.loads(said or "{}"))
+        return start(Session(Path(session_name or "")), how, False)
+    _, session = find_session(session_name, lambda state: not _is_over(state))
+    from samoloop.api.go_on import refuse_if_over, settle
     from samoloop.core import gates
-    from samoloop.worker import outbox
 
-    settings, session = find_session(session_name, lambda state: not _is_over(state))
-    if _is_over(session.state()) and not outbox.is_left(session.dir):
-        raise SessionError(f"{session.name} is done; its report: {session.dir / '_report.md'}")
-    remembered = session.state().created.get("settings") or {}
-    settings = load_config(settings.root, {**remembered, **as_settings(flags)})
+    how = replace(how, by=speaker(), attended=True)
+    refuse_if_over(session)
+    settle(session, how, os.environ)
     if message:
         gates.tell(session.dir, message, speaker())
-    by = None if only_work else speaker()
-    return start(session, settings, How(yes, no_wait, allow_sleep, detach, by, now, flags))
+    return start(session, how, detach)
 
 
 @click.command("stop")
@@ -174,18 +170,13 @@ def stop(session_name: str | None, now: bool) -> None:
     \b
     samoloop stop auth
     """
-    from samoloop.base.locks import is_held
+    from samoloop.api.stop import stop as ask_to_stop
 
     _, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
-    if not is_held(session.dir / LOCK):
+    pid = ask_to_stop(session, now=now)
+    if pid is None:
         click.echo(f"No worker is at work on {session.name}.")
         return
-    pid = int((session.dir / LOCK).read_text().strip() or 0)
-    if pid <= 1:
-        raise SessionError(f"the worker of {session.name} cannot be found: {session.dir / LOCK} names no process")
-    os.kill(pid, signal.SIGUSR1)  # a person's wish, so `up` will not take the session up again
-    if now:
-        os.kill(pid, signal.SIGTERM)
     click.echo(f"Asked worker {pid} of {session.name} to stop " + ("now." if now else "after this iteration."))
 
 
@@ -237,138 +228,30 @@ def _root(repo: Path | None, in_place: bool) -> Path:
     return start if in_place else Repo.find(start).root
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a new session is to work."""
-
-    root: Path  # the project
-    base: str | None  # the revision to start from; None is --in-place
-    name: str | None  # as the person named it
-
-    def check(self) -> "tuple[Repo | None, str | None]":
-        """The repository and the commit. Raises UsageError or GitError."""
-        from samoloop.core.session import check_name
-        from samoloop.git.repo import Repo
-
-        if self.name:
-            check_name(self.name)
-        if self.base is None:
-            return None, None
-        repo = Repo.find(self.root)
-        return repo, repo.resolve(self.base)
-
-
-def new_session(given: Handoff, place: Place, remembered: dict[str, Any]) -> Session:
-    """A new session folder. Everything that can be refused is refused before it is made."""
-    from samoloop.base.clock import Clock
-    from samoloop.config import projects
-    from samoloop.worker import launching, prepare
-
-    repo, _ = place.check()
-    launching.rehearse(given.settings, given.workflow, os.environ)
-    projects.register(place.root, os.environ)
-    return prepare.create(
-        given.settings,
-        given.workflow,
-        given.task,
-        repo=repo,
-        base=place.base or "HEAD",
-        name=place.name,
-        settings=remembered,
-        now=Clock().local,
-    )
-
-
-def show_dry_run(given: Handoff, place: Place, as_json: bool) -> int:
+def show_dry_run(order: Order, as_json: bool) -> int:
     """Show what `run` would do. What it would refuse is refused here too; nothing is written."""
-    from samoloop.api import dry_run
+    from samoloop.api import dry_run, hand_off
     from samoloop.base.clock import Clock
     from samoloop.worker import launching
 
-    _, commit = place.check()
-    launching.rehearse(given.settings, given.workflow, os.environ)
-    found = dry_run.look_ahead(given, base=commit, name=place.name, now=Clock().local())
+    planned = hand_off.plan(order, os.environ)
+    launching.rehearse(planned.settings, planned.workflow, os.environ)
+    found = dry_run.look_ahead(planned, name=order.name, now=Clock().local())
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else "\n".join(dry_run.lines(found)))
     return 0
 
 
-@dataclass(frozen=True)
-class How:
-    """How a worker is to run, as the command line said it."""
-
-    yes: bool = False
-    no_wait: bool = False
-    allow_sleep: bool = False
-    detach: bool = False
-    by: str | None = None  # the person who resumes; None resumes nothing
-    now: bool = False  # try at once, whatever limit was met
-    flags: Mapping[str, Any] = field(default_factory=dict)  # what a background worker must be told again
-
-
-def start(session: Session, settings: Config, how: How) -> int:
+def start(session: Session, how: How, detached: bool) -> int:
     """Run a worker here, or in the background."""
-    if how.now:
-        for provider in settings.candidates(session.state().phase):
-            shared_limits.forget(provider, os.environ)
-    if how.detach:
-        return start_detached(session, settings, how)
-    from samoloop.children.awake import Awake
-    from samoloop.children.processes import become_subreaper
-    from samoloop.children.stop import StopRequest, install_handlers
+    if detached:
+        return start_detached(session, how)
+    from samoloop.api.go_on import go_on, stoppable
     from samoloop.ui.terminal.screen import open_view
-    from samoloop.worker import loop
-    from samoloop.worker.worker import Worker, locked
 
-    stop_request = StopRequest()
-    with locked(session), open_view(session, stop_request) as view:
-        install_handlers(stop_request)
-        become_subreaper()
-        worker = Worker(
-            session,
-            settings,
-            stop=stop_request,
-            view=view,
-            awake=Awake(settings.keep_awake and not how.allow_sleep),
-            yes=how.yes,
-            no_wait=how.no_wait,
-        )
-        greet(worker)
-        if how.by is not None:
-            session.record("resumed", by=how.by, now=how.now)
-        with delivering(worker):
-            decision = loop.run(worker)
+    with stoppable() as stop:
+        decision = go_on(session, how, open_view=open_view, stop=stop)
     click.echo(farewell(session))
-    return 130 if stop_request.interrupted and decision.exit_code == 6 else decision.exit_code
-
-
-@contextmanager
-def delivering(worker: Any) -> Iterator[None]:
-    """Bring what the worker announces to those who listen; nothing is started where nobody does."""
-    config, session = worker.config, worker.session
-    courier = None
-    if config.outlets.readers:
-        from samoloop.worker.courier import Courier
-
-        courier = Courier(session.dir, config.root, config.outlets, config.telegram, worker.environ)
-        courier.start()
-    try:
-        yield
-    finally:
-        worker.awake.off()
-        for sentence in courier.close() if courier else []:
-            worker.view.say(sentence)
-
-
-def greet(worker: Any) -> None:
-    """What a person should know before children start to work."""
-    config, session = worker.config, worker.session
-    worker.view.say(f"session {session.name}: {session.task}")
-    phase = session.state().phase
-    words = {
-        "full": "permissions: full, so a child may run any command as you (permissions: edits restrains it)",
-        "edits": "permissions: edits, so a child works in its CLI's restrained mode",
-    }
-    worker.view.say(f"{config.provider_for(phase)}, {words[config.permissions]}")
+    return 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
 
 
 def farewell(session: Session) -> str:
@@ -386,36 +269,12 @@ def farewell(session: Session) -> str:
     return "\n".join(lines)
 
 
-def start_detached(session: Session, settings: Config, how: How) -> int:
-    """A worker of its own session, which neither the terminal nor the ssh connection takes along."""
-    from samoloop.base.clock import Clock
-    from samoloop.base.locks import is_held
+def start_detached(session: Session, how: How) -> int:
+    """A worker in the background, and what to type to watch it."""
+    from samoloop.api.detach import detach
 
-    if is_held(session.dir / LOCK):
-        raise SessionError(f"a worker is at work on {session.name} already; watch it: samoloop log {session.name} -f")
-    if how.by is not None:
-        session.record("resumed", by=how.by, now=how.now)
-    argv = [sys.executable, "-m", "samoloop", "resume", session.name, "--worker"]
-    flags = {"--yes": how.yes, "--no-wait": how.no_wait, "--allow-sleep": how.allow_sleep}
-    argv += [flag for flag, given in flags.items() if given]
-    argv += [f"--{name.replace('_', '-')}={value}" for name, value in how.flags.items() if value is not None]
-    log = session.logs / "worker.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            argv,
-            cwd=settings.root,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    clock = Clock()
-    deadline = clock.monotonic() + START_SECONDS
-    while not is_held(session.dir / LOCK) and process.poll() is None and clock.monotonic() < deadline:
-        clock.wait([], 0.02)
-    if process.poll() not in (None, 0, 3, 4, 6):
-        raise SessionError(f"the worker ended at once with {process.returncode}; it said:\n{log.read_text()[-1000:]}")
-    click.echo(f"{session.name} is at work in the background (process {process.pid}).")
+    pid = detach(session, how, os.environ)
+    click.echo(f"{session.name} is at work in the background (process {pid}).")
     for word, command in (("watch", "log -f"), ("where", "status"), ("stop", "stop")):
         click.echo(f"  {word:<6} samoloop {command} {session.name}")
     return 0

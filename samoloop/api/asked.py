@@ -1,0 +1,49 @@
+"""What a person or a program asks for, as values: to hand a task off, and how to go on with a session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOCUSES = ("security", "performance", "quality", "accessibility")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Flags of `run` that say what the session is about."""
+
+    workflow: str | None = None  # as the person named it; None leaves it to the other flags, then to the settings
+    until: str | None = None  # the last phase
+    source: str | None = None  # a session whose findings are to be mended
+    focus: str | None = None  # of an audit
+
+    @property
+    def given(self) -> str:
+        """The first flag that only a new session can have; empty where none is given."""
+        flags = {"--until": self.until, "--from": self.source, "--focus": self.focus}
+        return next((flag for flag, value in flags.items() if value), "")
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that a person says when handing a task off."""
+
+    root: Path  # the project: its main checkout, or with `base` None the folder to work in
+    task: str | None  # None where the wishes tell it
+    wishes: Wishes = field(default_factory=Wishes)
+    base: str | None = "HEAD"  # the revision to start from; None works in place, without git
+    name: str | None = None  # of the session; None makes one from the task
+    said: Mapping[str, Any] = field(default_factory=dict)  # settings, remembered by the session
+
+
+@dataclass(frozen=True)
+class How:
+    """How a worker is to go on."""
+
+    by: str | None = None  # the person who resumes; None: nobody does, a worker simply goes on
+    attended: bool = False  # a person is there to read what is refused; else it is recorded as a failure
+    said: Mapping[str, Any] = field(default_factory=dict)  # settings; remembered where a person resumes
+    now: bool = False  # try at once, whatever limit was met
+    yes: bool = False  # take suggestions and approve plans; given each time, never remembered
+    no_wait: bool = False  # come back instead of waiting for a human or a limit
+    allow_sleep: bool = False

@@ -1,0 +1,72 @@
+"""A worker put together: the one place that knows which rooms act at the worker's stations."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from samoloop.api.asked import How
+from samoloop.base.clock import Clock
+from samoloop.children.awake import Awake
+from samoloop.children.stop import StopRequest
+from samoloop.config.loading import Config
+from samoloop.core.rules import Decision
+from samoloop.core.session import Session
+from samoloop.worker.view import Quiet, Running, Several, View
+from samoloop.worker.worker import Worker
+
+
+@contextmanager
+def assembled(
+    session: Session,
+    settings: Config,
+    how: How,
+    *,
+    environ: Mapping[str, str],
+    stop: StopRequest,
+    view: View,
+    clock: Clock | None = None,
+) -> Iterator[Worker]:
+    """A worker for the session, whose announcements are delivered while the block runs. Its caller holds the lease."""
+    awake = Awake(settings.keep_awake and not how.allow_sleep)
+    worker = Worker(
+        session,
+        settings,
+        clock=clock or Clock(),
+        stop=stop,
+        view=Several((view, _WhileAtWork(awake))),
+        environ=environ,
+        yes=how.yes,
+        no_wait=how.no_wait,
+    )
+    courier = _courier(worker)
+    try:
+        yield worker
+    finally:
+        awake.off()
+        for sentence in courier.close() if courier else []:
+            view.say(sentence)
+
+
+class _WhileAtWork(Quiet):
+    """Keeps the machine awake while children work, not while the session waits."""
+
+    def __init__(self, awake: Awake) -> None:
+        self._awake = awake
+
+    def started(self, running: Running) -> None:
+        self._awake.on()
+
+    def waiting(self, decision: Decision) -> None:
+        self._awake.off()
+
+
+def _courier(worker: Worker) -> Any:
+    """Brings what the worker announces to those who listen; nothing is started where nobody does."""
+    config = worker.config
+    if not config.outlets.readers:
+        return None
+    from samoloop.worker.courier import Courier
+
+    courier = Courier(worker.session.dir, config.root, config.outlets, config.telegram, worker.environ)
+    courier.start()
+    return courier

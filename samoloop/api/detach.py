@@ -1,0 +1,62 @@
+"""A worker in the background: a process of its own, which neither a terminal nor a connection takes along."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from samoloop.api.asked import How
+from samoloop.api.go_on import refuse_if_over, settle
+from samoloop.base.clock import Clock
+from samoloop.base.errors import LockHeld, SessionError
+from samoloop.core.rules import EXIT_CODES
+from samoloop.core.session import Session
+from samoloop.worker.lease import FILES, Lease
+
+START_SECONDS = 10.0
+LOG = "worker.log"
+
+
+def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease = FILES) -> int:
+    """Start a worker that goes on with the session, and return its process once it holds the session.
+
+    Raises LockHeld where another one is at work, and SamoloopError for what a person has said wrong.
+    """
+    if lease.is_held(session.dir):
+        raise LockHeld(f"a worker is at work on {session.name} already; watch it: samoloop log {session.name} -f")
+    refuse_if_over(session)
+    settle(session, how, environ)
+    process = spawn(session, how, environ)
+    clock = Clock()
+    deadline = clock.monotonic() + START_SECONDS
+    while not lease.is_held(session.dir) and process.poll() is None and clock.monotonic() < deadline:
+        clock.wait([], 0.02)
+    if process.poll() not in (None, *EXIT_CODES.values()):
+        said = (session.logs / LOG).read_text(errors="replace")[-1000:]
+        raise SessionError(f"the worker ended at once with {process.returncode}; it said:\n{said}")
+    return process.pid
+
+
+def spawn(session: Session, how: How, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """A worker process for the session; what it says goes to its log. Raises OSError."""
+    session.logs.mkdir(exist_ok=True)
+    with (session.logs / LOG).open("ab") as log:
+        return subprocess.Popen(
+            command(session, how),
+            cwd=Path(session.state().created["root"]),
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def command(session: Session, how: How) -> list[str]:
+    """The command line of such a worker."""
+    given = {"--yes": how.yes, "--no-wait": how.no_wait, "--allow-sleep": how.allow_sleep, "--now": how.now}
+    argv = [sys.executable, "-m", "samoloop", "resume", str(session.dir), "--worker"]
+    argv += [flag for flag, wanted in given.items() if wanted]
+    argv += [f"--by={how.by}"] if how.by is not None else []
+    return [*argv, f"--said={json.dumps(dict(how.said))}"] if how.said else argv

@@ -1,0 +1,172 @@
+"""Go on with a session: the one way in which a worker gets to work, whoever asks for it.
+
+The command line, a worker in the background, the pool, the phone, the demo, the examples and the tests all come
+through here. The order is: the lease, then the fold, then the settings, then the loop; and a worker that fails writes
+down why before it ends.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from samoloop.api.asked import How
+from samoloop.api.assembly import assembled
+from samoloop.api.settings import remembered, settings_of
+from samoloop.base.clock import Clock
+from samoloop.base.errors import ConfigError, SamoloopError, SessionError, UsageError
+from samoloop.children.processes import become_subreaper
+from samoloop.children.stop import StopRequest, install_handlers
+from samoloop.config import loading
+from samoloop.config.loading import Config
+from samoloop.core.rules import Decision, Kind
+from samoloop.core.session import REPORT, Session
+from samoloop.core.state import Condition
+from samoloop.worker import launching, loop, news, outbox, shared_limits
+from samoloop.worker.lease import FILES, Lease, locked
+from samoloop.worker.report import write_report
+from samoloop.worker.view import Quiet, View
+from samoloop.worker.worker import Worker
+
+OpenView = Callable[[Session, StopRequest], AbstractContextManager[View]]
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_SENTENCE_LENGTH = 4000
+
+
+@contextmanager
+def unseen(session: Session, stop: StopRequest) -> Iterator[View]:
+    """A view that shows nothing."""
+    yield Quiet()
+
+
+def go_on(
+    session: Session,
+    how: How | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    open_view: OpenView = unseen,
+    stop: StopRequest | None = None,
+    clock: Clock | None = None,
+    lease: Lease = FILES,
+) -> Decision:
+    """Work on the session in this process as far as it goes, and return what it came to.
+
+    Without `stop`, Ctrl-C and the other signals ask this worker to stop while it runs. A worker that fails (a setup
+    that fails, a CLI that vanished, a damaged configuration) records it: the decision is `failed` with the sentence
+    that status, report and announcement repeat.
+
+    Raises LockHeld where another worker holds the session, SessionError where it is over; and for a person who is
+    there (`how.attended`) what they said wrong, with nothing recorded.
+    """
+    how, environ = how or How(), dict(os.environ if environ is None else environ)
+    with locked(session, lease):
+        refuse_if_over(session)
+        try:
+            settings = settle(session, how, environ)
+        except SamoloopError as error:
+            if how.attended:
+                raise
+            return _failed(Worker(session, _least_settings(session, environ), environ=environ), error)
+        with stoppable(stop) as asked, open_view(session, asked) as view:
+            become_subreaper()
+            with assembled(session, settings, how, environ=environ, stop=asked, view=view, clock=clock) as worker:
+                return _work(worker, how)
+
+
+def refuse_if_over(session: Session) -> None:
+    """Raise SessionError for a session that is done, whose report is written and whose announcements are delivered."""
+    state = session.state()
+    if state.condition is Condition.DONE and state.rests and not outbox.is_left(session.dir):
+        raise SessionError(f"{session.name} is done; its report: {session.dir / REPORT}")
+
+
+def settle(session: Session, how: How, environ: Mapping[str, str]) -> Config:
+    """The session's settings for this run. Raises ConfigError; where a person is there, ProviderError too."""
+    settings = settings_of(session, environ, how.said)
+    if how.attended:
+        launching.rehearse(settings, session.state().live_workflow, environ)
+    return settings
+
+
+@contextmanager
+def stoppable(stop: StopRequest | None = None) -> Iterator[StopRequest]:
+    """A wish to stop, made by Ctrl-C and the other signals; afterwards they mean again what they meant before."""
+    if stop is not None:
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in _HANDLED}
+    stop = StopRequest()
+    install_handlers(stop)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _work(worker: Worker, how: How) -> Decision:
+    session, state = worker.session, worker.state
+    try:
+        _greet(worker)
+        if how.by is not None:
+            session.record("resumed", by=how.by, now=how.now, settings=remembered(worker.config, how.said))
+        elif state.failure:
+            session.record("retried")
+        if how.now:
+            for provider in worker.config.candidates(state.phase):
+                shared_limits.forget(provider, worker.environ)
+        return loop.run(worker)
+    except Exception as error:
+        if how.attended and isinstance(error, UsageError):
+            raise
+        decision = _failed(worker, error)
+        if not isinstance(error, SamoloopError | OSError):
+            raise  # a fault of ours: recorded for the person, and shown whole
+        return decision
+
+
+def _failed(worker: Worker, error: Exception) -> Decision:
+    """Write down why the worker ends, and say it where it is news. Raises the error itself where nothing can be."""
+    session, state, sentence = worker.session, worker.state, _sentence(error)
+    is_news = sentence != state.failure
+    try:
+        session.record("failed", reason=sentence, time=worker.clock.epoch())
+    except (SamoloopError, OSError):
+        raise error from None
+    with suppress(SamoloopError, OSError):
+        write_report(worker)
+    if is_news:
+        worker.announce(news.about(worker, outbox.Kind.FAILED, sentence))
+    return Decision(Kind.FAILED, state.phase, sentence)
+
+
+def _sentence(error: Exception) -> str:
+    """What a person reads of it."""
+    if isinstance(error, SamoloopError):
+        return str(error)[:_SENTENCE_LENGTH]
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror or error}{where}"[:_SENTENCE_LENGTH]
+    return f"a fault in samoloop itself, {type(error).__name__}: {error}"[:_SENTENCE_LENGTH]
+
+
+def _least_settings(session: Session, environ: Mapping[str, str]) -> Config:
+    """Who is to hear of a damaged configuration: the person's own file alone names a phone, and may be whole."""
+    root = Path(session.state().created["root"])
+    try:
+        return replace(loading.load(session.dir / ".nowhere", environ), root=root)
+    except ConfigError:
+        return Config(root=root)
+
+
+def _greet(worker: Worker) -> None:
+    """What a person should know before children start to work."""
+    config, session = worker.config, worker.session
+    worker.view.say(f"session {session.name}: {session.task}")
+    words = {
+        "full": "permissions: full, so a child may run any command as you (permissions: edits restrains it)",
+        "edits": "permissions: edits, so a child works in its CLI's restrained mode",
+    }
+    worker.view.say(f"{config.provider_for(worker.state.phase)}, {words[config.permissions]}")

@@ -1,0 +1,96 @@
+"""Hand off: what a person asks for becomes a session. All that can be refused is refused before anything is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from samoloop.api import findings
+from samoloop.api.asked import Order, Wishes
+from samoloop.api.settings import remembered
+from samoloop.base.clock import Clock
+from samoloop.base.errors import UsageError
+from samoloop.config import loading, projects, workflow_files
+from samoloop.config.loading import Config
+from samoloop.core.session import Session, check_name, resolve
+from samoloop.core.workflow import Workflow
+from samoloop.git.repo import Repo
+from samoloop.worker import launching, prepare
+
+_AUDIT, _FIX, _FEATURE, _IMPROVE = "audit", "fix", "feature", "improve"
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """An order that was looked at: what the new session starts with."""
+
+    settings: Config
+    workflow: Workflow
+    task: str
+    repo: Repo | None
+    commit: str | None  # that the revision means
+
+
+def hand_off(order: Order, environ: Mapping[str, str]) -> Session:
+    """A new session folder for the order; its project is registered. No child starts: that is `go_on`.
+
+    The session remembers what was said and what the environment says now. Raises SamoloopError, with nothing made,
+    for what cannot be met: a setting, a workflow, a provider that is missing, a revision, a name.
+    """
+    planned = plan(order, environ)
+    launching.rehearse(planned.settings, planned.workflow, environ)
+    projects.register(order.root, environ)
+    return prepare.create(
+        planned.settings,
+        planned.workflow,
+        planned.task,
+        repo=planned.repo,
+        base=planned.commit or "HEAD",
+        name=order.name,
+        settings=remembered(planned.settings, order.said),
+        environment=loading.from_environment(environ),
+        now=Clock().local,
+    )
+
+
+def plan(order: Order, environ: Mapping[str, str]) -> Handoff:
+    """What the order means, found out without making anything.
+
+    Findings are mended by `fix`, an improvement is made by `feature`, a focus belongs to `audit`, unless the person
+    names another workflow. Raises SamoloopError for what cannot be met.
+    """
+    wishes = order.wishes
+    said = dict(order.said) | ({"workflow": wishes.workflow} if wishes.workflow else {})
+    settings = loading.load(order.root, environ, said)
+    source = resolve(settings.sessions_dir, wishes.source) if wishes.source else None
+    name = wishes.workflow or _implied(wishes, source) or settings.workflow
+    workflow = workflow_files.load(name, settings.root)
+    task = findings.as_task(source, order.task) if source else order.task
+    if wishes.focus:
+        task = _focused(wishes.focus, workflow, task)
+    if task is None:
+        raise UsageError('there is no task: samoloop run "Add JWT auth", or --file FILE')
+    if order.name:
+        check_name(order.name)
+    repo = None if order.base is None else Repo.find(order.root)
+    commit = repo.resolve(order.base or "HEAD") if repo else None
+    return Handoff(replace(settings, workflow=name), _until(workflow, wishes.until), task, repo, commit)
+
+
+def _implied(wishes: Wishes, source: Session | None) -> str | None:
+    if source:
+        return _FEATURE if source.state().live_workflow.name == _IMPROVE else _FIX
+    return _AUDIT if wishes.focus else None
+
+
+def _until(workflow: Workflow, name: str | None) -> Workflow:
+    if name is None:
+        return workflow
+    known = [phase.name for phase in workflow.phases if phase.child]
+    if name not in known:
+        raise UsageError(f"--until {name}: the workflow {workflow.name} has no such phase; it has: {', '.join(known)}")
+    return workflow.until(name)
+
+
+def _focused(focus: str, workflow: Workflow, task: str | None) -> str:
+    if _AUDIT not in workflow.names:
+        raise UsageError(f"--focus {focus} is for an audit, and the workflow {workflow.name} has no phase {_AUDIT}")
+    return f"{(task or f'Audit this project: {focus}').strip()}\n\nFocus: {focus}, and nothing else.\n"
