@@ -11,14 +11,14 @@ import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop.base import effects
-from samoloop.base.errors import GitError
+from samoloop.base.errors import GitError, SessionError
 from samoloop.config.outlets import Outlets
 from samoloop.core import gates
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.git import checkpoint
-from samoloop.queue import pool
+from samoloop.queue.source import when_due
 from samoloop.worker import outbox
 
 
@@ -82,7 +82,7 @@ def test_a_session_whose_worker_died_at_its_very_end_is_finished_by_resume(bench
     while Session(session.dir).state().condition is not Condition.DONE:
         dies(bench, session, point)
     state = Session(session.dir).state()
-    assert not state.rests and pool.can_go_on(session, state, 0.0, os.environ) == 0.0
+    assert not state.rests and when_due(session, state, os.environ) == 0.0
     assert samoloop(bench.root, "resume", session.name).returncode == 0
     assert "**Done.**" in (session.dir / "_report.md").read_text()
     assert Session(session.dir).state().condition is Condition.DONE
@@ -95,7 +95,8 @@ def test_the_end_is_announced_once(bench):
     assert bench.run(session, yes=True).kind is Kind.DONE
     before = said(session)
     session.record("noted", text="a record more")
-    assert bench.run(session, yes=True).kind is Kind.DONE
+    with pytest.raises(SessionError, match="is done"):
+        bench.run(session, yes=True)
     assert said(session) == before and [kind for kind, _ in before].count("done") == 1
 
 

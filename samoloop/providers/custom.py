@@ -141,7 +141,8 @@ class CustomReader:
         event = parse_object(line) if self._jsonl else None
         known = _event(event) if event else None
         if known:
-            self._ended = self._ended or isinstance(known, Result)
+            says_all = isinstance(known, Result) or (isinstance(known, Failure) and known.fatal)
+            self._ended = self._ended or says_all
             return [known]
         words = line.decode("utf-8", "replace").strip()
         return [Text(words)] if words else []

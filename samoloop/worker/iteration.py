@@ -54,6 +54,7 @@ def begin(worker: Worker) -> Begun:
     iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
     while wrapper.logs(session.stem(iteration, state.phase, attempt))[0].exists():
         attempt += 1  # a disk lost the record of one: nothing that a child wrote is overwritten
+    session.logs.mkdir(exist_ok=True)  # a child may have removed it
     stem = session.stem(iteration, state.phase, attempt)
     name = pick_provider(worker)
     provider = worker.provider(name)

@@ -1,5 +1,6 @@
 """Phase `init`: branch, worktree, what a fresh worktree lacks, and the first files. No child, no tokens."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from samoloop.base.files import sha256, write_atomic

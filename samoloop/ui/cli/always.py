@@ -24,6 +24,8 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     from samoloop.children.stop import StopRequest, install_handlers
     from samoloop.config.loading import state_folder
     from samoloop.queue.pool import Pool
+    from samoloop.queue.runner import Processes
+    from samoloop.queue.source import Projects
 
     folder = state_folder(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +33,8 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     with Lock.take(folder / "up.lock", 1.0, f"{os.getpid()}\n"):
         install_handlers(stop)
         awake = Awake(not allow_sleep)
-        pool = Pool(dict(os.environ), jobs, click.echo, stop=stop)
+        environ = dict(os.environ)
+        pool = Pool(Projects(environ, click.echo), Processes(environ), jobs, click.echo, stop=stop)
         awake.on()
         try:
             pool.run(once)

@@ -1,0 +1,67 @@
+"""What it means to run a session from a queue: here a worker process of its own on this machine."""
+
+import signal
+import subprocess
+from collections.abc import Mapping
+from typing import Protocol
+
+from samoloop.api.asked import How
+from samoloop.api.detach import spawn
+from samoloop.core.session import Session
+
+
+class Run(Protocol):
+    """One worker that was started."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from others, such as its process."""
+        ...
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it works."""
+        ...
+
+    def ask_to_finish(self) -> None:
+        """Let it end after its iteration."""
+        ...
+
+    def ask_now(self) -> None:
+        """Let it end its child, and itself."""
+        ...
+
+
+class Runner(Protocol):
+    """Starts workers."""
+
+    def start(self, session: Session) -> Run:
+        """A worker that goes on with the session as far as it can without waiting. Raises SamoloopError or OSError."""
+        ...
+
+
+class Processes:
+    """Workers as processes here. They outlive whoever started them, and hold their sessions' leases."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def start(self, session: Session) -> "_Process":
+        return _Process(spawn(session, How(no_wait=True), self._environ))
+
+
+class _Process:
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+
+    @property
+    def name(self) -> str:
+        return f"worker {self._process.pid}"
+
+    def ended(self) -> int | None:
+        return self._process.poll()
+
+    def ask_to_finish(self) -> None:
+        self._process.send_signal(signal.SIGUSR1)
+
+    def ask_now(self) -> None:
+        self._process.terminate()
