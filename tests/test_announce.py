@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from samoloop.config.outlets import Outlets, parse_outlets
+from samoloop.config.outlets import Outlets
 from samoloop.worker import outbox
 from samoloop.worker.outbox import Announcement, Asked, Kind, acknowledge, pending, put
 
@@ -72,12 +72,6 @@ def test_hooks_get_only_the_fields_that_say_something(tmp_path: Path) -> None:
     on_disk = json.loads((tmp_path / "_outbox" / "000001.json").read_text())
     expected = {"kind": "blocked", "session": "s", "text": "no database", "at": 7.0, "for": ["telegram", "webhook"]}
     assert on_disk == expected
-
-
-def test_the_sections_problems_are_all_named() -> None:
-    outlets, problems = parse_outlets({"command": "notify", "webhook": "ftp://x", "mail": 1}, telegram=False)
-    assert outlets == Outlets()
-    assert [problem.split(" ")[0] for problem in problems] == ["announce.mail", "announce.command", "announce.webhook"]
 
 
 def test_a_later_versions_field_does_not_hide_an_item() -> None:

@@ -114,7 +114,7 @@ def test_all_keys_of_the_contract(root: Path) -> None:
     assert vars(found.limits) == {"total": 3600, "silence": None, "first_byte": 90, "grace": 5, "terminate": 0}
     assert found.ceilings == Ceilings(None, 7200.0, 12.5)
     assert found.phase_ceilings() == {"planning": Ceilings(None, None, 5.0)}
-    assert found.provider_settings("mine") == {"command": ["mycli", "--auto"], "prompt": "stdin", "output": "text"}
+    assert found.provider_settings("mine") == {"command": ("mycli", "--auto"), "prompt": "stdin", "output": "text"}
     assert found.provider_settings("codex") is None
     assert found.scrub == ("TELEGRAM_*", "AWS_*")
     assert found.sources == (root / ".samoloop.yaml",)
@@ -204,7 +204,7 @@ def test_what_the_environment_said_at_the_hand_off_holds_where_it_says_nothing_a
 
 
 def test_an_empty_environment_has_nothing_to_remember() -> None:
-    assert from_environment({"HOME": "/nowhere", "CLAUDE_TIMEOUT": "soon", "CODEX_PATH": ""}) == {}
+    assert from_environment({"HOME": "/nowhere", "CODEX_PATH": ""}) == {}
 
 
 @pytest.mark.parametrize("below", ["file", "remembered"])
@@ -320,7 +320,7 @@ def test_a_phase_may_have_its_own_provider_model_and_time(root: Path) -> None:
 def test_a_provider_may_have_a_model_of_its_own(root: Path) -> None:
     found = project(root, {"providers": {"codex": {"model": "gpt-5", "args": ["-x"]}}})
     assert found.model_for("done", "codex") == "gpt-5"
-    assert found.provider_settings("codex") == {"args": ["-x"]}
+    assert found.provider_settings("codex") == {"args": ("-x",)}
 
 
 def test_whom_to_tell_is_read(root: Path) -> None:
@@ -336,11 +336,14 @@ def test_whom_to_tell_is_read(root: Path) -> None:
 # --- what cannot be used ----------------------------------------------------------------------------------------------
 
 FAULTS: list[tuple[str, str]] = [
-    ("colour: red", "unknown key 'colour'; known: announce, branch_prefix, ceilings,"),
-    ("Provider: claude", "unknown key 'Provider'"),
+    ("colour: red", "colour: unknown key; known: announce, branch_prefix, ceilings,"),
+    ("Provider: claude", "Provider: unknown key"),
     ("provider: 7", "provider: it must be text, got 7"),
     ("provider: ''", "provider: it must be text, got ''"),
-    ("provider: claud", "there is no provider 'claud'; there are: claude, codex, gemini, opencode, mini, demo"),
+    (
+        "provider: claud",
+        "provider: there is no provider 'claud' (did you mean claude?); there are: claude,",
+    ),
     ("model: 4.1", "model: it must be text, got 4.1"),
     ("setup: yes", "setup: it must be text, got True"),
     ("branch_prefix: no", "branch_prefix: it must be text, got False"),
@@ -354,35 +357,73 @@ FAULTS: list[tuple[str, str]] = [
     ("fallback: [codx]", "there is no provider 'codx'"),
     ("scrub: AWS_*", "scrub: it must be a list"),
     ("limits: 30m", "limits: it must hold keys and values, got '30m'"),
-    ("limits: {iterations: 5}", "limits: unknown key 'iterations'; known: first_byte, grace, iteration,"),
-    ("limits: {iteration: soon}", "limits: iteration: a duration is 30m, 90s, 2h or whole seconds, got 'soon'"),
-    ("limits: {iteration: off}", "limits: iteration: a duration is"),
-    ("limits: {iteration: 0}", "limits: iteration: it must be longer than 0 seconds"),
-    ("limits: {silence: 0}", "limits: silence: it must be longer than 0 seconds, got 0, or off"),
-    ("limits: {silence: true}", "limits: silence: a duration is"),
-    ("limits: {terminate: off}", "limits: terminate: a duration is"),
-    ("limits: {grace: -1}", "limits: grace: a duration is"),
-    ("limits: {grace: 1.5}", "limits: grace: a duration is"),
-    ("ceilings: {cost: 0}", "ceilings: cost: it must be an amount in USD above 0, got 0, or off"),
-    ("ceilings: {cost: .nan}", "ceilings: cost: it must be an amount in USD above 0, got nan"),
-    ("ceilings: {cost: .inf}", "ceilings: cost: it must be an amount"),
-    ("ceilings: {cost: '5'}", "ceilings: cost: it must be an amount"),
-    ("ceilings: {iterations: 0}", "ceilings: iterations: it must be a whole number from 1, got 0, or off"),
-    ("ceilings: {iterations: 1.5}", "ceilings: iterations: it must be a whole number"),
-    ("ceilings: {wall: 0}", "ceilings: wall: it must be longer than 0 seconds"),
-    ("ceilings: {walls: 1h}", "ceilings: unknown key 'walls'; known: cost, iterations, wall"),
+    (
+        "limits: {iterations: 5}",
+        "limits.iterations: unknown key (did you mean iteration?); known: first_byte, grace, iteration,",
+    ),
+    ("limits: {iteration: soon}", "limits.iteration: a duration is 30m, 90s, 2h or whole seconds, got 'soon'"),
+    ("limits: {iteration: off}", "limits.iteration: a duration is"),
+    ("limits: {iteration: 0}", "limits.iteration: it must be longer than 0 seconds"),
+    ("limits: {silence: 0}", "limits.silence: it must be longer than 0 seconds, got 0, or off"),
+    ("limits: {silence: true}", "limits.silence: a duration is"),
+    ("limits: {terminate: off}", "limits.terminate: a duration is"),
+    ("limits: {grace: -1}", "limits.grace: a duration is"),
+    ("limits: {grace: 1.5}", "limits.grace: a duration is"),
+    ("ceilings: {cost: 0}", "ceilings.cost: it must be an amount in USD above 0, got 0, or off"),
+    ("ceilings: {cost: .nan}", "ceilings.cost: it must be an amount in USD above 0, got nan"),
+    ("ceilings: {cost: .inf}", "ceilings.cost: it must be an amount"),
+    ("ceilings: {cost: '5'}", "ceilings.cost: it must be an amount"),
+    ("ceilings: {iterations: 0}", "ceilings.iterations: it must be a whole number from 1, got 0, or off"),
+    ("ceilings: {iterations: 1.5}", "ceilings.iterations: it must be a whole number"),
+    ("ceilings: {wall: 0}", "ceilings.wall: it must be longer than 0 seconds"),
+    ("ceilings: {walls: 1h}", "ceilings.walls: unknown key (did you mean wall?); known: cost, iterations, wall"),
     ("phases: [planning]", "phases: it must hold keys and values"),
-    ("phases: {planning: opus}", "phases: planning: it must hold keys and values, got 'opus'"),
-    ("phases: {planning: {modell: opus}}", "phases: planning: unknown key 'modell'"),
-    ("phases: {planning: {iteration: 0}}", "phases: planning: iteration: it must be longer than 0 seconds"),
-    ("phases: {planning: {ceilings: {cost: free}}}", "phases: planning: ceilings: cost: it must be an amount"),
+    ("phases: {planning: opus}", "phases.planning: it must hold keys and values, got 'opus'"),
+    (
+        "phases: {planning: {modell: opus}}",
+        "phases.planning.modell: unknown key (did you mean model?); known: ceilings,",
+    ),
+    ("phases: {planning: {iteration: 0}}", "phases.planning.iteration: it must be longer than 0 seconds"),
+    ("phases: {planning: {ceilings: {cost: free}}}", "phases.planning.ceilings.cost: it must be an amount"),
     ("phases: {planning: {provider: claud}}", "there is no provider 'claud'"),
-    ("phases: {plannign: {model: opus}}", "phases: there is no phase 'plannign'; there are: audit, done,"),
-    ("providers: {mine: {prompt: arg}}", "providers: mine: it needs command: [program, argument, ...]"),
-    ("providers: {mine: cli}", "providers: mine: it must hold keys and values, got 'cli'"),
-    ("providers: {claude: {iteration: soon}}", "providers: claude: iteration: a duration is"),
-    ("providers: {claude: {model: 4}}", "providers: claude: model: it must be text, got 4"),
-    ("announce: {mail: x}", "announce.mail is unknown; there are command and webhook"),
+    (
+        "phases: {plannign: {model: opus}}",
+        "phases.plannign: there is no phase 'plannign' (did you mean planning?); there are: audit,",
+    ),
+    ("providers: {mine: {prompt: arg}}", "providers.mine: it needs command: [program, argument, ...]"),
+    ("providers: {mine: cli}", "providers.mine: it must hold keys and values, got 'cli'"),
+    ("providers: {claude: {iteration: soon}}", "providers.claude.iteration: a duration is"),
+    ("providers: {claude: {model: 4}}", "providers.claude.model: it must be text, got 4"),
+    ("providers: {claude: {path: 3}}", "providers.claude.path: it must be text, got 3"),
+    ("providers: {codex: {args: --x}}", "providers.codex.args: it must be a list, got '--x'"),
+    ("providers: {gemini: {env: {A: 1}}}", "providers.gemini.env: it must map names to texts (put numbers in quotes)"),
+    ("providers: {mini: {modle: x}}", "providers.mini.modle: unknown key (did you mean model?); known: args, env,"),
+    ("providers: {demo: {scenario: 3}}", "providers.demo.scenario: it must be text, got 3"),
+    ("providers: {demo: {path: x}}", "providers.demo.path: unknown key; known: iteration, scenario"),
+    ("providers: {mine: {command: mycli --auto}}", "providers.mine.command: it must be a list, got 'mycli --auto'"),
+    ("providers: {mine: {command: []}}", "providers.mine.command: it must be a list of texts, the program first"),
+    ("providers: {mine: {command: [a], prompt: fax}}", "providers.mine.prompt: it must be one of stdin, arg, file"),
+    ("providers: {mine: {command: [a], output: xml}}", "providers.mine.output: it must be one of text, jsonl"),
+    ("providers: {mine: {command: [a], env: [A]}}", "providers.mine.env: it must hold keys and values"),
+    ("providers: {mine: {command: [a], pty: true}}", "providers.mine.pty: unknown key"),
+    ("providers: {mine: {command: [a], prompt: file}}", "providers.mine: prompt: file needs {prompt_file}"),
+    ("announce: {command: notify}", "announce.command: it must be a list, got 'notify'"),
+    ("announce: {webhook: ftp://x}", "announce.webhook: it must be an address that begins with http:// or https://"),
+    ("models: {claude: opus}", "models: unknown key (did you mean model?)"),
+    ('setup: "a\\0b"', "setup: it must not hold a zero byte"),
+    ("sessions: .", "sessions: it must be a folder of its own, and"),
+    ("sessions: ..", "sessions: it must be a folder of its own, and"),
+    ("sessions: /", "sessions: it must be a folder of its own, and / is the project or holds it"),
+    ("sessions: a/../.git/b", "sessions: it must be a folder of its own, and"),
+    ("sessions: /etc", "sessions: it must be a folder of its own, and /etc is the system's"),
+    ("worktrees: /usr/share/x", "worktrees: it must be a folder of its own, and /usr/share/x is the system's"),
+    ("worktrees: _sessions", "worktrees: it must be apart from sessions, got"),
+    ("worktrees: _sessions/trees", "worktrees: it must be apart from sessions, got"),
+    ("sessions: .samoloop/worktrees/s", "worktrees: it must be apart from sessions, got"),
+    ("sessions: ~nobody-of-this-name/s", "sessions: there is no such home folder"),
+    ("provider: *x", "found undefined alias in line 1, column 11"),
+    ("limits: {grace: 2026-99-99}", "a value in it cannot be read"),
+    ("announce: {mail: x}", "announce.mail: unknown key; known: command, webhook"),
     ("announce: x", "announce: it must hold keys and values"),
     ("keep_awake: 1", "keep_awake: it must be true or false, got 1"),
     ("- provider", "it must hold keys and values, it holds list"),
@@ -401,6 +442,81 @@ def test_a_fault_is_named_with_its_key_and_value(root: Path, text: str, message:
     assert message in found[0]
 
 
+def test_a_fault_names_the_line_of_its_key(root: Path) -> None:
+    text = "# words\nlimits:\n  grace: 5\n  silence: soon\nphases:\n  planning:\n    modell: x\n"
+    places = [line.split(": ")[0].rpartition("/")[2] for line in problems(root, text)]
+    assert places == [".samoloop.yaml:4", ".samoloop.yaml:7"]
+
+
+def test_a_fault_names_the_place_that_said_it_last(root: Path, home: Path) -> None:
+    environ = own(home, {"limits": {"silence": "soon", "grace": 7}})
+    project_file, own_file = problems(root, {"limits": {"grace": "late"}, "provider": "codex"}, environ)
+    assert own_file.startswith(f"{user_file(environ)}:3: limits.silence: ")
+    assert project_file.startswith(f"{root / '.samoloop.yaml'}:2: limits.grace: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"environ": {"SAMOLOOP_PROVIDER": "claud"}}, "SAMOLOOP_PROVIDER: there is no provider 'claud' (did you"),
+        ({"environ": {"CODEX_PATH": "  "}}, "CODEX_PATH: it must be text, got '  '"),
+        ({"environment": {"provider": "claud"}}, "SAMOLOOP_PROVIDER at the hand-off: there is no provider 'claud'"),
+        ({"remembered": {"effort": "huge"}}, "what the session remembers: effort: it must be one of low,"),
+        ({"said": {"ceilings": {"wall": "soon"}}}, "this command: ceilings.wall: a duration is 30m,"),
+    ],
+)
+def test_a_fault_outside_of_files_names_where_it_was_said(root: Path, given: dict[str, Any], message: str) -> None:
+    environ = {"HOME": "/nowhere", **given.pop("environ", {})}
+    with pytest.raises(ConfigError) as error:
+        settings_of(root, environ, **given)
+    (line,) = str(error.value).splitlines()[1:]
+    assert line.removeprefix("  - ").startswith(message)
+
+
+LONG = "x" * 100_000
+BAD_FILES: dict[str, str | bytes] = {
+    "a long value": f"provider: [{LONG}]",
+    "a long name of a provider": f"provider: {LONG}",
+    "a long key": f"{LONG[:900]}: 1",
+    "a long number": f"limits: {{grace: {'9' * 4000}}}",
+    "a longer number": f"limits: {{grace: {'9' * 5000}}}",
+    "a hexadecimal number": f"limits: {{grace: 0x{'f' * 5000}}}",
+    "many keys": "".join(f"k{number}: 1\n" for number in range(60_000)),
+    "some keys": "".join(f"k{number}: 1\n" for number in range(2_000)),
+    "a huge file": f"provider: codex\n# {LONG * 11}",
+    "deep brackets": "a: " + "[" * 100_000,
+    "deep lines": "".join(f"{' ' * depth}a:\r\n" for depth in range(200)),
+    "an alias of itself": "phases: &a {planning: *a}",
+    "a bomb": "a: &a [x]\n"
+    + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else '*a'] * 9)}]\n" for n in range(9)),
+    "a bomb of merges": "a0: &a0 {k: 1}\n"
+    + "".join(f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)),
+    "no such type": "provider: !!bool maybe",
+    "code": "provider: !!python/object/apply:os.system [id]",
+    "a zero byte": b"provider: \0",
+    "a surrogate": b"provider: \xed\xa0\x80",
+    "a list as a key": "? [a]\n: b",
+    "two documents": "provider: codex\n---\nmodel: x\n",
+    "a binary value": "provider: !!binary aGVsbG8=",
+    "a date": "model: 2026-11-29",
+    "a set": "fallback: !!set {codex}",
+}
+
+
+@pytest.mark.parametrize("content", BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_input_is_a_short_error_and_never_a_crash(root: Path, content: str | bytes) -> None:
+    (root / ".samoloop.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError) as error:
+        load(root, {"HOME": "/nowhere"})
+    assert ".samoloop.yaml" in str(error.value)
+    assert len(str(error.value)) < 8_000
+
+
+def test_aliases_of_a_usual_size_are_read(root: Path) -> None:
+    text = "phases:\n  planning: &big {model: opus}\n  review: {<<: *big, effort: high}\n"
+    assert project(root, text).phase("review").model == "opus"
+
+
 def test_all_faults_of_both_files_and_the_environment_are_shown_at_once(root: Path, home: Path) -> None:
     environ = own(home, {"colour": "red", "limits": {"grace": "x"}}) | {"CODEX_TIMEOUT": "y"}
     found = problems(
@@ -414,8 +530,8 @@ def test_all_faults_of_both_files_and_the_environment_are_shown_at_once(root: Pa
         },
         environ,
     )
-    expected = ["colour", "limits: grace", "CODEX_TIMEOUT", "provider: it", "limits: silence", "limits: unknown"]
-    expected += ["planning: model", "planning: effort", "testing: it", "cost", "wall", "one: it", "two: it"]
+    expected = ["colour", "limits.grace", "CODEX_TIMEOUT", "provider: it", "limits.silence", "limits.speed: unknown"]
+    expected += ["planning.model", "planning.effort", "testing: it", "cost", "wall", "one: it", "two: it"]
     for word in expected:
         assert [line for line in found if word in line], word
     assert len(found) == len(expected)
@@ -431,7 +547,7 @@ def test_a_fault_in_a_file_names_the_file(root: Path, home: Path) -> None:
 @pytest.mark.parametrize("key", ["telegram", "prices"])
 def test_what_is_a_person_s_own_is_refused_in_a_project(root: Path, home: Path, key: str) -> None:
     found = problems(root, {key: {}})
-    assert f"{key} belongs in" in found[0]
+    assert f".samoloop.yaml:1: {key}: it belongs in" in found[0]
     assert "never in a project's file" in found[0]
     (root / ".samoloop.yaml").unlink()
     assert load(root, own(home, {key: {}}))
@@ -439,7 +555,7 @@ def test_what_is_a_person_s_own_is_refused_in_a_project(root: Path, home: Path, 
 
 def test_a_file_that_is_no_text_is_named(root: Path) -> None:
     (root / ".samoloop.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=r"\.samoloop\.yaml: 'utf-8' codec can't decode"):
+    with pytest.raises(ConfigError, match=r"\.samoloop\.yaml: it is not UTF-8 text: line 1 "):
         load(root, {"HOME": "/nowhere"})
 
 

@@ -11,6 +11,9 @@ from kit import make_repo, samoloop
 from samoloop.base.errors import UsageError
 from samoloop.config import keys, loading, starter
 from samoloop.config.loading import Config
+from samoloop.config.schema import field_names
+
+SHOWN = {key.name for key in keys.CONFIG.keys if not key.personal}
 
 
 def without_comment_marks(text: str) -> str:
@@ -34,7 +37,7 @@ def test_the_file_as_written_sets_nothing_but_the_provider(tmp_path: Path) -> No
 def test_every_known_key_is_shown_and_can_be_set(tmp_path: Path) -> None:
     text = without_comment_marks(starter.text("claude"))
     shown: dict[str, Any] = yaml.safe_load(text)
-    assert set(shown) == set(keys.KEYS) - set(loading._PERSONAL)
+    assert set(shown) == SHOWN
     load(tmp_path, text)
 
 
@@ -44,14 +47,20 @@ def test_what_is_no_example_is_the_default(tmp_path: Path) -> None:
     found = load(tmp_path, text)
     defaults = loading.load(tmp_path / "none", {"HOME": str(tmp_path)})
     assert examples == {"model", "effort", "profile", "setup", "phases", "providers", "announce"}
-    for key in set(keys.KEYS) - set(loading._PERSONAL) - examples:
-        assert getattr(found, key) == getattr(defaults, key), key
+    for key in SHOWN - examples:
+        field = field_names(Config)[key]
+        assert getattr(found, field) == getattr(defaults, field), key
+
+
+@pytest.mark.parametrize("provider", ["claude", "codex"])
+def test_the_words_name_the_variables_as_they_are(provider: str) -> None:
+    assert "SAMOLOOP_PROVIDER, CLAUDE_MODEL" in starter.text(provider)
 
 
 def test_every_key_of_a_phase_is_named() -> None:
     words = re.search(r"the keys are ([^;]*?)\.", starter.text("claude").replace("\n## ", " "))
     assert words is not None
-    assert set(re.findall(r"\w+", words[1])) - {"and"} == set(keys._PHASE)
+    assert set(re.findall(r"\w+", words[1])) - {"and"} == set(keys.PHASE.names)
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:

@@ -58,25 +58,6 @@ def test_a_command_that_cannot_say_what_is_asked_is_refused(tmp_path: Path, comm
         provider(tmp_path, command).launch(request(tmp_path, **changes))
 
 
-def test_settings_that_cannot_be_used_are_all_named():
-    with pytest.raises(ProviderError) as error:
-        get("mine", {"command": "mycli --auto", "prompt": "fax", "output": "xml", "env": {"A": 1}, "pty": True})
-    for words in (
-        "providers.mine",
-        "command must be",
-        "prompt must be",
-        "output must be",
-        "env must",
-        "pty is unknown",
-    ):
-        assert words in str(error.value)
-
-
-def test_a_prompt_file_that_the_command_does_not_name_is_refused():
-    with pytest.raises(ProviderError, match=r"needs \{prompt_file\}"):
-        get("mine", {"command": ["mycli"], "prompt": "file"})
-
-
 def test_a_missing_program_is_named(tmp_path: Path):
     mine = get("mine", {"command": ["mycli"]}, {"PATH": str(tmp_path)})
     with pytest.raises(ProviderError, match=r"'mycli' from providers\.mine\.command is no program"):

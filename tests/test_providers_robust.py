@@ -28,7 +28,7 @@ READERS = {
     "gemini": GeminiReader,
     "opencode": lambda: OpencodeReader("m"),
     "mini": lambda: MiniReader(Path("/nowhere/t.json"), "m"),
-    "custom": lambda: CustomReader(jsonl=True),
+    "custom": lambda: CustomReader("mine", jsonl=True),
 }
 RECORDED = {
     cli: [line for run in sorted((RUNS / cli).glob("*.jsonl")) for line in run.read_bytes().splitlines()]

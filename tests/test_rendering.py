@@ -8,6 +8,7 @@ import pytest
 import recorded
 
 from samoloop import providers
+from samoloop.config.keys import BUILT_IN
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.providers.base import Request
 from samoloop.ui.terminal.endings import ended_line, follows, oddities
@@ -87,7 +88,7 @@ def test_every_recorded_run_has_something_to_read(log: Path, tmp_path: Path) -> 
     assert all("\x1b" not in line.text for line in lines)
 
 
-@pytest.mark.parametrize("name", providers.NAMES)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_noise_in_any_log_is_survived(name: str, tmp_path: Path) -> None:
     request = Request(tmp_path / "p", tmp_path, tmp_path, tmp_path / "001-x", "t")
     reader = providers.get(name, None, {"PATH": os.environ["PATH"]}).reader(request)

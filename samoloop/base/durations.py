@@ -2,6 +2,8 @@
 
 import re
 
+from samoloop.base.errors import shown
+
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 _LONGEST = 40  # of the text
 _TOO_LONG = 10**9
@@ -21,7 +23,7 @@ def parse_seconds(value: object) -> int:
             seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", text))
     if seconds is not None and 0 <= seconds < _TOO_LONG:
         return seconds
-    raise ValueError(f"a duration is 30m, 90s, 2h or whole seconds, got {value!r}")
+    raise ValueError(f"a duration is 30m, 90s, 2h or whole seconds, got {shown(value)}")
 
 
 def format_seconds(seconds: float) -> str:

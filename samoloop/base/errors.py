@@ -32,3 +32,15 @@ class GitError(SamoloopError):
 
 class ProviderError(SamoloopError):
     """The child CLI cannot be started as configured."""
+
+
+_SHOWN = 80  # characters
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: in quotes where it is text, and cut short, for it may be a whole file."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = "a number of very many digits"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -1,237 +1,304 @@
-"""What each key of the configuration may hold: one parser a key. Each raises ValueError, a line for every problem."""
+"""Every key of the configuration, declared once: a field with its kind, its default and a clause of meaning.
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+Reading and checking (`loading`), the file that `init` writes (`starter`) and docs/configuration.md all go by this. A
+new key is a field of `Config`, one of a phase a field of `PhaseSettings`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samoloop.base.durations import parse_seconds
+from samoloop.config.outlets import OUTLETS, Outlets
+from samoloop.config.prices import PRICE, Price
+from samoloop.config.schema import (
+    At,
+    Key,
+    Named,
+    Table,
+    amount,
+    count,
+    defaults,
+    flag,
+    key,
+    mapping,
+    one_of,
+    or_off,
+    path,
+    positive_seconds,
+    table_of,
+    text,
+    texts,
+    texts_by_name,
+)
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.limits import Limits
 from samoloop.core.permissions import Permissions
 
-if TYPE_CHECKING:
-    from samoloop.config.prices import Price
-
-BUILT_IN = ("claude", "codex", "gemini", "opencode", "mini", "demo")
 EFFORTS = ("low", "standard", "high", "max")
 SECRETS = ("TELEGRAM_*",)
-_DEFAULT_LIMITS = {"iteration": 1800, "silence": 600, "first_byte": 120, "grace": 60, "terminate": 10}
+
+# --- a child ----------------------------------------------------------------------------------------------------------
+
+_LIMITS = (
+    Key("iteration", positive_seconds, "all of one child", "30m"),
+    Key("silence", or_off(positive_seconds), "no output, no tool, no processor time", "10m"),
+    Key("first_byte", or_off(positive_seconds), "nothing at all yet", "2m"),
+    Key("grace", or_off(parse_seconds), "after its signal and its last word, while it lingers", "60s"),
+    Key("terminate", parse_seconds, "from asking it to end until it is killed", "10s"),
+)
+_CEILINGS = (
+    Key("iterations", or_off(count), "children started", 150),
+    Key("wall", or_off(positive_seconds), "time that children worked; waiting does not count", "24h"),
+    Key("cost", or_off(amount), "USD, as far as the CLIs tell or the price is known", 50),
+)
+
+
+def _limits(found: dict[str, Any]) -> Limits:
+    seconds: dict[str, Any] = {
+        "total" if name == "iteration" else name: None if value is None else float(value)
+        for name, value in (defaults(_LIMITS) | found).items()
+    }
+    return Limits(**seconds)
+
+
+def _phase_ceilings(found: dict[str, Any]) -> Ceilings:
+    wall = found.get("wall")
+    return Ceilings(found.get("iterations"), None if wall is None else float(wall), found.get("cost"))
+
+
+def _session_ceilings(found: dict[str, Any]) -> Ceilings:
+    return _phase_ceilings(defaults(_CEILINGS) | found)
+
+
+LIMITS = Table(_LIMITS, _limits)
+CEILINGS = Table(_CEILINGS, _session_ceilings)
 
 
 @dataclass(frozen=True)
 class PhaseSettings:
     """What the configuration says of one phase; None is: as the session."""
 
-    provider: str | None = None
-    model: str | None = None
-    effort: str | None = None
-    profile: str | None = None
-    permissions: Permissions | None = None
-    iteration_seconds: int | None = None
-    fallback: tuple[str, ...] | None = None
-    ceilings: Ceilings | None = None
-
-
-def parse_each(value: object, parsers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-    """The keys that say something, parsed. A key without a value is as good as left out."""
-    found: dict[str, Any] = {}
-    problems: list[str] = []
-    for key, item in _section(value).items():
-        if key not in parsers:
-            problems.append(f"unknown key {key!r}; known: {', '.join(sorted(parsers))}")
-        elif item is not None:
-            try:
-                found[key] = parsers[key](item)
-            except ValueError as error:
-                problems += [f"{key}: {line}" for line in str(error).splitlines()]
-    if problems:
-        raise ValueError("\n".join(problems))
-    return found
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"it must be text, got {value!r}")
-    return value.strip()
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"it must be true or false, got {value!r}")
-    return value
-
-
-def _path(value: object) -> Path:
-    return Path(_text(value))
-
-
-def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"it must be a list, got {value!r}")
-    return tuple(_text(item) for item in value)
-
-
-def _one_of(*allowed: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in allowed:
-            raise ValueError(f"it must be one of {', '.join(allowed)}, got {value!r}")
-        return str(value)
-
-    return parse
-
-
-def _permissions(value: object) -> Permissions:
-    return Permissions(_one_of(*Permissions)(value))
-
-
-def _section(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"it must hold keys and values, got {value!r}")
-    return {str(key): item for key, item in value.items()}
-
-
-def positive_seconds(value: object) -> int:
-    """A duration that is not 0. Raises ValueError."""
-    seconds = parse_seconds(value)
-    if not seconds:
-        raise ValueError(f"it must be longer than 0 seconds, got {value!r}")
-    return seconds
-
-
-def _amount(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"it must be an amount in USD above 0, got {value!r}")
-    return float(value)
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"it must be a whole number from 1, got {value!r}")
-    return value
-
-
-def _or_off(parse: Callable[[object], float]) -> Callable[[object], float | None]:
-    """`off`, which YAML reads as false, is no such limit. A zero is not: it would be the tightest one."""
-
-    def parse_or_off(value: object) -> float | None:
-        if value is False or value == "off":
-            return None
-        try:
-            return parse(value)
-        except ValueError as error:
-            raise ValueError(f"{error}, or off") from None
-
-    return parse_or_off
-
-
-_LIMITS: dict[str, Callable[[Any], Any]] = {
-    "iteration": positive_seconds,
-    "silence": _or_off(positive_seconds),
-    "first_byte": _or_off(positive_seconds),
-    "grace": _or_off(parse_seconds),
-    "terminate": parse_seconds,
-}
-_CEILINGS: dict[str, Callable[[Any], Any]] = {
-    "iterations": _or_off(_count),
-    "wall": _or_off(positive_seconds),
-    "cost": _or_off(_amount),
-}
-
-
-def parse_limits(value: object) -> Limits:
-    """Limits of one child, the default where nothing is said."""
-    seconds = _DEFAULT_LIMITS | parse_each(value, _LIMITS)
-    found = {key: None if given is None else float(given) for key, given in seconds.items()}
-    return Limits(**{"total" if key == "iteration" else key: given for key, given in found.items()})  # type: ignore[arg-type]
-
-
-def _session_ceilings(value: object) -> Ceilings:
-    default = Ceilings()
-    return _ceilings(
-        {"iterations": default.iterations, "wall": default.wall_seconds, "cost": default.cost_usd}
-        | parse_each(value, _CEILINGS)
+    provider: str | None = key(text, None, "the CLI for this phase")
+    model: str | None = key(text, None, "its model, given to this provider only")
+    effort: str | None = key(one_of(EFFORTS), None, "low, standard, high or max")
+    profile: str | None = key(text, None, "a posture for this phase")
+    permissions: Permissions | None = key(one_of(Permissions), None, "full or edits")
+    iteration_seconds: int | None = key(
+        positive_seconds,
+        None,
+        "time for one child, instead of `limits.iteration` and of the phase's own",
+        name="iteration",
+    )
+    fallback: tuple[str, ...] | None = key(texts, None, "who steps in; an empty list is nobody")
+    ceilings: Ceilings | None = key(
+        Table(_CEILINGS, _phase_ceilings), None, "iterations, wall and cost of this phase; no defaults"
     )
 
 
-def _phase_ceilings(value: object) -> Ceilings:
-    return _ceilings(parse_each(value, _CEILINGS))
+PHASE = table_of(PhaseSettings)
+
+# --- providers --------------------------------------------------------------------------------------------------------
+
+_ENV = Key("env", texts_by_name, "put over the child's environment; numbers in quotes")
+_ITERATION = Key("iteration", positive_seconds, "time for one child, where this is the session's provider")
+GENERAL = ("model", "iteration")  # keys of every provider that the worker reads, not the provider
 
 
-def _ceilings(found: Mapping[str, Any]) -> Ceilings:
-    wall = found.get("wall")
-    return Ceilings(found.get("iterations"), None if wall is None else float(wall), found.get("cost"))
+def _command(value: object) -> tuple[str, ...]:
+    if not texts(value):
+        raise ValueError("it must be a list of texts, the program first, got []")
+    return texts(value)
 
 
-_PHASE: dict[str, Callable[[Any], Any]] = {
-    "provider": _text,
-    "model": _text,
-    "effort": _one_of(*EFFORTS),
-    "profile": _text,
-    "permissions": _permissions,
-    "iteration": positive_seconds,
-    "fallback": _names,
-    "ceilings": _phase_ceilings,
+def _own_cli(found: dict[str, Any]) -> dict[str, Any]:
+    if found.get("prompt") == "file" and not any("{prompt_file}" in word for word in found["command"]):
+        raise ValueError("prompt: file needs {prompt_file} in the command")
+    return found
+
+
+PROGRAM = Table(
+    (
+        Key("path", text, "the program; before `CLAUDE_PATH`, `CODEX_PATH` and PATH"),
+        Key("args", texts, "arguments added after ours, so they win"),
+        _ENV,
+        Key("model", text, "the model, where neither a flag nor another key names one"),
+        _ITERATION,
+    )
+)
+OWN_CLI = Table(
+    (
+        Key(
+            "command",
+            _command,
+            "program and arguments, with `{model}`, `{worktree}`, `{session_dir}`, `{permissions}`, `{prompt_file}`",
+            example="[program, argument, ...]",
+            needed=True,
+        ),
+        Key("prompt", one_of(("stdin", "arg", "file")), "stdin (the default), arg or file"),
+        Key("output", one_of(("text", "jsonl")), "text (the default) or jsonl"),
+        _ENV,
+        Key("model", text, "what `{model}` stands for"),
+        _ITERATION,
+    ),
+    _own_cli,
+)
+SCRIPT = Table(
+    (
+        Key("scenario", text, "the name of an example (`samoloop example list`), or a Python file"),
+        _ITERATION,
+    )
+)
+# The built-in providers, in the order in which `init` looks for them, and what each may be told.
+PROVIDERS: Mapping[str, Table] = {
+    "claude": PROGRAM,
+    "codex": PROGRAM,
+    "gemini": PROGRAM,
+    "opencode": PROGRAM,
+    "mini": PROGRAM,
+    "demo": SCRIPT,
 }
+BUILT_IN = tuple(PROVIDERS)
+
+# --- all --------------------------------------------------------------------------------------------------------------
 
 
-def _phase(value: object) -> PhaseSettings:
-    found = parse_each(value, _PHASE)
-    seconds = found.pop("iteration", None)
-    return PhaseSettings(**found, iteration_seconds=seconds)
+@dataclass(frozen=True)
+class Config:
+    """All settings of one project."""
+
+    root: Path  # the main checkout, or the folder itself with --in-place
+    provider: str = key(
+        text, "claude", "the child CLI: claude, codex, gemini, opencode, mini, demo, or a name under providers:"
+    )
+    model: str | None = key(text, None, "the CLI's own default if not set", example="opus")
+    effort: str | None = key(
+        one_of(EFFORTS), None, "low, standard, high, max; the CLI's own default if not set", example="standard"
+    )
+    profile: str | None = key(
+        text, None, "a posture added to every prompt, from .samoloop/profiles/ or shipped", example="developer"
+    )
+    workflow: str = key(text, "feature", "the shape of the work; see `samoloop workflows list`")
+    permissions: Permissions = key(one_of(Permissions), Permissions.FULL, "or edits: the CLI's own restrained mode")
+    fallback: tuple[str, ...] = key(
+        texts, (), "providers that stand in while this one is limited, such as [codex, gemini]"
+    )
+    sessions: Path = key(
+        path,
+        Path("_sessions"),
+        "one folder a session: its journal, documents, logs",
+        heading="Where things are, relative to this folder.",
+    )
+    worktrees: Path = key(
+        path,
+        Path(".samoloop/worktrees"),
+        "one a session; hidden, so that searches in the main tree pass it by",
+    )
+    branch_prefix: str = key(text, "samoloop/", "each session works on a branch of its own")
+    setup: str | None = key(text, None, "runs once in a fresh worktree", example="npm ci")
+    commit: bool = key(flag, True, "false: no commits and no checkpoints, so no rewind")
+    phases: Mapping[str, PhaseSettings] = key(
+        Named(lambda name: PHASE, (("For a phase, by its name:", PHASE),)),
+        dict,
+        f"One phase otherwise than the rest; the keys are {', '.join(PHASE.names[:-1])} and {PHASE.names[-1]}.",
+        example="planning: {provider: claude, model: opus, effort: high, iteration: 45m}\n"
+        "implementation: {provider: codex, ceilings: {cost: 20}}",
+    )
+    limits: Limits = key(
+        LIMITS, _limits({}), "When a child is ended; off turns a limit off, but for iteration and terminate."
+    )
+    ceilings: Ceilings = key(
+        CEILINGS,
+        Ceilings(),
+        "What a session may spend until a person is asked; said at 80 %. `samoloop resume` grants as much again; "
+        "off is no ceiling.",
+    )
+    providers: Mapping[str, Mapping[str, Any]] = key(
+        Named(
+            lambda name: PROVIDERS.get(name, OWN_CLI),
+            (
+                ("For a built-in CLI:", PROGRAM),
+                ("For a CLI of your own, by a name of your own; `command` is needed:", OWN_CLI),
+                ("For `demo`:", SCRIPT),
+            ),
+        ),
+        dict,
+        "How a CLI is started. A name of your own needs a command.",
+        example='claude: {path: ~/bin/claude, args: [--append-system-prompt, Be brief.], env: {NO_COLOR: "1"}}\n'
+        "mine: {command: [mycli, --auto], prompt: stdin, output: text}",
+    )
+    scrub: tuple[str, ...] = key(
+        lambda value: tuple(dict.fromkeys((*SECRETS, *texts(value)))),
+        SECRETS,
+        'more environment names that no child gets, such as ["AWS_*"]; TELEGRAM_* never reaches one',
+    )
+    outlets: Outlets = key(OUTLETS, Outlets(), "Who else hears of gates and ends, beside Telegram.", name="announce")
+    keep_awake: bool = key(flag, True, "the machine does not go to sleep while a child works")
+    telegram: Mapping[str, Any] = key(  # as it stands: see `telegram_bot`
+        mapping, dict, "See [gates](gates.md#from-a-phone).", personal=True
+    )
+    prices: Mapping[str, Price] = key(  # by model, over the built-in ones
+        Named(lambda name: PRICE, (("For a model, by its name:", PRICE),)), dict, personal=True
+    )
+    models: Mapping[str, str] = field(default_factory=dict)  # by provider, from the environment
+    sources: tuple[Path, ...] = ()  # the files that were read
+
+    @property
+    def sessions_dir(self) -> Path:
+        return self.root / self.sessions.expanduser()
+
+    @property
+    def worktrees_dir(self) -> Path:
+        return self.root / self.worktrees.expanduser()
+
+    def phase(self, name: str) -> PhaseSettings:
+        return self.phases.get(name, PhaseSettings())
+
+    def provider_for(self, phase: str) -> str:
+        return self.phase(phase).provider or self.provider
+
+    def candidates(self, phase: str) -> tuple[str, ...]:
+        """The provider of a phase and those that may stand in for it while it is limited."""
+        settings = self.phase(phase)
+        spare = self.fallback if settings.fallback is None else settings.fallback
+        return tuple(dict.fromkeys((self.provider_for(phase), *spare)))
+
+    def model_for(self, phase: str, provider: str) -> str | None:
+        """The model of a phase; a model that was named for one provider is never given to another."""
+        settings = self.phase(phase)
+        if settings.model and provider == self.provider_for(phase):
+            return settings.model
+        if self.model and provider == self.provider:
+            return self.model
+        return self.models.get(provider) or self.providers.get(provider, {}).get("model")
+
+    def provider_settings(self, name: str) -> dict[str, Any] | None:
+        """What the provider itself is to know; None where the configuration does not mention it."""
+        if name not in self.providers:
+            return None
+        return {key: value for key, value in self.providers[name].items() if key not in GENERAL}
+
+    def limits_for(self, phase: str, phase_seconds: int | None) -> Limits:
+        """The limits of one child: the configuration of the phase, else the phase's own, else the general ones."""
+        total = self.phase(phase).iteration_seconds or phase_seconds
+        return replace(self.limits, total=float(total)) if total else self.limits
+
+    def phase_ceilings(self) -> dict[str, Ceilings]:
+        return {name: settings.ceilings for name, settings in self.phases.items() if settings.ceilings}
 
 
-def _phases(value: object) -> dict[str, PhaseSettings]:
-    section = _section(value)
-    return parse_each(section, dict.fromkeys(section, _phase))
+CONFIG = table_of(Config)
 
 
-_PROVIDER: dict[str, Callable[[Any], Any]] = {"model": _text, "iteration": positive_seconds}  # the rest is its own
+def _of_each(word: str, *at: str) -> dict[str, At]:
+    return {f"{name.upper()}_{word}": tuple(part or name for part in at) for name in ("claude", "codex")}
 
 
-def _provider(name: str) -> Callable[[object], dict[str, Any]]:
-    def parse(value: object) -> dict[str, Any]:
-        section = _section(value)
-        if name not in BUILT_IN and "command" not in section:
-            raise ValueError("it needs command: [program, argument, ...]")
-        own = {key: section[key] for key in _PROVIDER if key in section}
-        return {key: item for key, item in section.items() if key not in own} | parse_each(own, _PROVIDER)
-
-    return parse
-
-
-def _providers(value: object) -> dict[str, dict[str, Any]]:
-    section = _section(value)
-    return parse_each(section, {name: _provider(name) for name in section})
-
-
-def _prices(value: object) -> "dict[str, Price]":
-    from samoloop.config import prices
-
-    return prices.parse(_section(value))
-
-
-KEYS: dict[str, Callable[[Any], Any]] = {
-    "provider": _text,
-    "model": _text,
-    "effort": _one_of(*EFFORTS),
-    "profile": _text,
-    "workflow": _text,
-    "permissions": _permissions,
-    "sessions": _path,
-    "worktrees": _path,
-    "branch_prefix": _text,
-    "setup": _text,
-    "commit": _flag,
-    "fallback": _names,
-    "phases": _phases,
-    "limits": parse_limits,
-    "ceilings": _session_ceilings,
-    "providers": _providers,
-    "scrub": lambda value: (*SECRETS, *_names(value)),
-    "announce": _section,
-    "telegram": _section,
-    "prices": _prices,
-    "keep_awake": _flag,
-}
+# The variables that say a setting, with its place, and what they mean. Those of Telegram are in `telegram_bot`.
+VARIABLES: tuple[tuple[Mapping[str, At], str], ...] = (
+    ({"SAMOLOOP_PROVIDER": ("provider",)}, "as `provider`"),
+    (_of_each("PATH", "providers", "", "path"), "where the program is"),
+    (_of_each("MODEL", "models", ""), "the model for that provider"),
+    (_of_each("TIMEOUT", "providers", "", "iteration"), "time for one child, where that is the session's provider"),
+)

@@ -1,104 +1,60 @@
 """Settings: flags, then environment, then the project's `.samoloop.yaml`, then the person's file, then defaults.
 
 Everything has a default, so `samoloop run "..."` works in any git repository with no file at all. Unknown keys are
-refused and all problems are shown at once.
+refused and all problems are shown at once. The keys themselves are in `keys`.
 """
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samoloop.base.errors import ConfigError
+from samoloop.config import yaml_text
 from samoloop.config.keys import BUILT_IN as BUILT_IN
-from samoloop.config.keys import KEYS, SECRETS, PhaseSettings, parse_each, parse_limits, positive_seconds
-from samoloop.config.outlets import Outlets, parse_outlets
+from samoloop.config.keys import CONFIG, VARIABLES
+from samoloop.config.keys import Config as Config
+from samoloop.config.project import FILE_NAME as FILE_NAME
 from samoloop.config.project import user_file
-from samoloop.core.ceilings import Ceilings
-from samoloop.core.limits import Limits
-from samoloop.core.permissions import Permissions
+from samoloop.config.schema import At, Fault, field_names, named, read_keys
 
-if TYPE_CHECKING:
-    from samoloop.config.prices import Price
-
-FILE_NAME = ".samoloop.yaml"
 LEGACY_NAME = ".samocode"
-_PERSONAL = ("telegram", "prices")  # only in the person's own file
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+_PROBLEMS = 20  # of which a message tells
+_SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"}  # folders below /
+_FIELDS = field_names(Config)
+_VARIABLES = {at: variable for row, _ in VARIABLES for variable, at in row.items()}
 
 
 @dataclass(frozen=True)
-class Config:
-    """All settings of one project."""
+class _Layer:
+    """What one place says of the settings."""
 
-    root: Path  # the main checkout, or the folder itself with --in-place
-    provider: str = "claude"
-    model: str | None = None
-    effort: str | None = None
-    profile: str | None = None
-    workflow: str = "feature"
-    permissions: Permissions = Permissions.FULL
-    sessions: Path = Path("_sessions")
-    worktrees: Path = Path(".samoloop/worktrees")
-    branch_prefix: str = "samoloop/"
-    setup: str | None = None
-    commit: bool = True
-    fallback: tuple[str, ...] = ()
-    phases: Mapping[str, PhaseSettings] = field(default_factory=dict)
-    limits: Limits = field(default_factory=lambda: parse_limits({}))
-    ceilings: Ceilings = field(default_factory=Ceilings)
-    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    models: Mapping[str, str] = field(default_factory=dict)  # per provider, from the environment
-    scrub: tuple[str, ...] = SECRETS  # patterns of environment names that no child gets
-    outlets: Outlets = field(default_factory=Outlets)
-    telegram: Mapping[str, Any] = field(default_factory=dict)  # the person's section, as it stands
-    prices: "Mapping[str, Price]" = field(default_factory=dict)  # by model, over the built-in ones
-    keep_awake: bool = True
-    sources: tuple[Path, ...] = ()  # the files that were read
+    values: Mapping[str, Any]
+    name: str = ""
+    text: str = ""  # YAML, of a file
+    path: Path | None = None
+    variables: Mapping[At, str] = field(
+        default_factory=dict
+    )  # instead of a name: those of the environment, by the place that they set
 
-    @property
-    def sessions_dir(self) -> Path:
-        return self.root / self.sessions.expanduser()
+    def depth(self, at: At) -> int:
+        """How many names of a place, from the outside in, are in this layer."""
+        value: Any = self.values
+        for depth, name in enumerate(at):
+            value = value.get(name) if isinstance(value, Mapping) else None
+            if value is None:
+                return depth
+        return len(at)
 
-    @property
-    def worktrees_dir(self) -> Path:
-        return self.root / self.worktrees.expanduser()
-
-    def phase(self, name: str) -> PhaseSettings:
-        return self.phases.get(name, PhaseSettings())
-
-    def provider_for(self, phase: str) -> str:
-        return self.phase(phase).provider or self.provider
-
-    def candidates(self, phase: str) -> tuple[str, ...]:
-        """The provider of a phase and those that may stand in for it while it is limited."""
-        settings = self.phase(phase)
-        spare = self.fallback if settings.fallback is None else settings.fallback
-        return tuple(dict.fromkeys((self.provider_for(phase), *spare)))
-
-    def model_for(self, phase: str, provider: str) -> str | None:
-        """The model of a phase; a model that was named for one provider is never given to another."""
-        settings = self.phase(phase)
-        if settings.model and provider == self.provider_for(phase):
-            return settings.model
-        if self.model and provider == self.provider:
-            return self.model
-        return self.models.get(provider) or self.providers.get(provider, {}).get("model")
-
-    def provider_settings(self, name: str) -> dict[str, Any] | None:
-        """What the provider itself is to know; None where the configuration does not mention it."""
-        if name not in self.providers:
-            return None
-        return {key: value for key, value in self.providers[name].items() if key not in ("model", "iteration")}
-
-    def limits_for(self, phase: str, phase_seconds: int | None) -> Limits:
-        """The limits of one child: the configuration of the phase, else the phase's own, else the general ones."""
-        total = self.phase(phase).iteration_seconds or phase_seconds
-        return replace(self.limits, total=float(total)) if total else self.limits
-
-    def phase_ceilings(self) -> dict[str, Ceilings]:
-        return {name: settings.ceilings for name, settings in self.phases.items() if settings.ceilings}
+    def told(self, fault: Fault) -> str:
+        """The fault with its place."""
+        if self.variables:
+            return f"{self.variables.get(fault.at, 'the environment')}: {fault.sentence}"
+        line = yaml_text.line_of(self.text, fault.at)
+        return f"{self.name}{f':{line}' if line else ''}: {fault}"
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
@@ -130,18 +86,31 @@ def settings_of(
     Raises ConfigError that lists every problem with its place.
     """
     problems: list[str] = []
-    sources: list[Path] = []
-    now = merged(environment, _environment(environ, problems))
-    models = _texts(now.pop("models", {}))
-    settings: dict[str, Any] = {}
-    for layer in (*_files(root, environ, sources, problems), now):
-        settings = _on_top(settings, layer)
-    settings |= {"model": models.get(str(settings.get("provider", Config.provider)), settings.get("model"))}
-    settings = _on_top(_on_top(settings, remembered), said)
-    config = replace(_build(root, settings, environ, problems), models=models)
+    models = merged(environment.get("models") or NOTHING, from_environment(environ).get("models", NOTHING))
+    layers = [
+        *_files(root, environ, problems),
+        _Layer(
+            _without_models(environment), variables={at: f"{name} at the hand-off" for at, name in _VARIABLES.items()}
+        ),
+        _Layer(_without_models(from_environment(environ)), variables=_VARIABLES),
+    ]
+    provider = str(_joined(layers).get("provider", Config.provider))
+    named_model: dict[At, str] = {("model",): f"{provider.upper()}_MODEL"}
+    layers += [
+        _Layer({"model": models.get(provider)}, variables=named_model),
+        _Layer(remembered, "what the session remembers"),
+        _Layer(said, "this command"),
+    ]
+    values = _joined(layers)
+    faults: list[Fault] = []
+    found = {_FIELDS[name]: value for name, value in read_keys(CONFIG, values, faults).items()}
+    config = Config(root, models=models, sources=tuple(layer.path for layer in layers if layer.path), **found)
+    faults += [*_check_providers(config, values), *_check_folders(config)]
+    config = _with_telegram(config, environ, faults)
+    problems += [_place(layers, fault) for fault in faults]
     if problems:
-        raise ConfigError("the configuration cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
-    return replace(config, sources=tuple(sources))
+        raise ConfigError(_listed(problems))
+    return _with_provider_timeout(config)
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,7 +128,25 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """What the environment says of the settings, as JSON, for the hand-off to remember. It holds no secrets."""
-    return _environment(environ, [])
+    found: dict[str, Any] = {}
+    for at, variable in _VARIABLES.items():
+        layer: Any = environ.get(variable) or None
+        for name in reversed(at) if layer else ():
+            layer = {name: layer}
+        found = merged(found, layer or NOTHING)
+    return found
+
+
+def _without_models(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The models of the environment are by provider, which no file can say: see `Config.models`."""
+    return {name: value for name, value in environment.items() if name != "models"}
+
+
+def _joined(layers: Sequence[_Layer]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for layer in layers:
+        found = _on_top(found, layer.values)
+    return found
 
 
 def _on_top(below: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,145 +157,118 @@ def _on_top(below: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any
     return found
 
 
-def _files(
-    root: Path, environ: Mapping[str, str], sources: list[Path], problems: list[str]
-) -> Iterator[dict[str, Any]]:
+def _place(layers: Sequence[_Layer], fault: Fault) -> str:
+    """The fault, with the place of the strongest layer that says what is wrong."""
+    return max(reversed(layers), key=lambda layer: layer.depth(fault.at)).told(fault)
+
+
+def _listed(problems: Sequence[str]) -> str:
+    lines = [f"  - {problem}" for problem in problems[:_PROBLEMS]]
+    if len(problems) > _PROBLEMS:
+        lines.append(f"  and {len(problems) - _PROBLEMS} more")
+    return "\n".join(["the configuration cannot be used:", *lines])
+
+
+# --- the layers of files ----------------------------------------------------------------------------------------------
+
+
+def _files(root: Path, environ: Mapping[str, str], problems: list[str]) -> Iterator[_Layer]:
     """What the files say, the weaker first."""
     for path, personal in ((user_file(environ), True), (root / FILE_NAME, False)):
-        value = _read(path, problems)
-        if value is not None:
-            sources.append(path)
-            problems += [] if personal else _unknown_phases(value.get("phases"), root, path)
-            yield _checked(value, path, personal, problems)
-    if not (root / FILE_NAME).is_file():
-        yield _legacy(root / LEGACY_NAME, sources)
+        layer = _read(path, problems)
+        if layer is not None:
+            yield layer if personal else _of_project(layer, root, problems)
+    if not (root / FILE_NAME).is_file() and (root / LEGACY_NAME).is_file():
+        yield _legacy(root / LEGACY_NAME)
 
 
-def _read(path: Path, problems: list[str]) -> dict[str, Any] | None:
+def _read(path: Path, problems: list[str]) -> _Layer | None:
     if not path.is_file():
         return None
-    import yaml
-
     try:
-        value = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_loader(yaml))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, no such date
-        problems.append(f"{path}: {' '.join(str(error).split())}")
+        text = yaml_text.read_file(path)
+        return _Layer(yaml_text.read_mapping(text), str(path), text, path)
+    except (OSError, ValueError) as error:
+        problems.append(f"{path}: {error}")
         return None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        problems.append(f"{path}: it must hold keys and values, it holds {type(value).__name__}")
-        return None
-    return {str(key): item for key, item in value.items()}
 
 
-def _loader(yaml: Any) -> Any:
-    """A safe loader that refuses a key given twice, instead of forgetting the first."""
-
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
-            twice = next((key for key in keys if keys.count(key) > 1), None)
-            if twice is not None:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {twice!r} is there twice", node.start_mark
-                )
-            return super().construct_mapping(node, deep)
-
-    return Loader
-
-
-def _checked(value: dict[str, Any], path: Path, personal: bool, problems: list[str]) -> dict[str, Any]:
-    """Only known keys that belong in this file."""
-    good = {}
-    for key, item in value.items():
-        if key not in KEYS:
-            problems.append(f"{path}: unknown key {key!r}; known: {', '.join(sorted(KEYS))}")
-        elif key in _PERSONAL and not personal:
-            problems.append(f"{path}: {key} belongs in {user_file({})}, never in a project's file")
-        else:
-            good[key] = item
-    return good
-
-
-def _unknown_phases(value: object, root: Path, path: Path) -> list[str]:
-    """A person's own file may name phases of another project; a project's names its own."""
+def _of_project(layer: _Layer, root: Path, problems: list[str]) -> _Layer:
+    """Without what a clone must not say; a person's own file may also name phases of another project."""
     from samoloop.config.workflow_files import phase_names
 
-    if not isinstance(value, dict):
-        return []
-    known = phase_names(root)
-    return [
-        f"{path}: phases: there is no phase {name!r}; there are: {', '.join(known)}"
-        for name in map(str, value)
-        if name not in known
-    ]
+    faults = []
+    personal = {key.name for key in CONFIG.keys if key.personal} & layer.values.keys()
+    faults += [Fault((name,), f"it belongs in {user_file({})}, never in a project's file") for name in sorted(personal)]
+    phases = layer.values.get("phases")
+    if isinstance(phases, Mapping):
+        known = phase_names(root)
+        faults += [
+            Fault(("phases", name), f"there is no phase {named(name, known)}; there are: {', '.join(known)}")
+            for name in map(str, phases)
+            if name not in known
+        ]
+    problems += [layer.told(fault) for fault in faults]
+    return replace(layer, values={name: value for name, value in layer.values.items() if name not in personal})
 
 
-def _legacy(path: Path, sources: list[Path]) -> dict[str, Any]:
+def _legacy(path: Path) -> _Layer:
     """An old `.samocode` file: KEY=VALUE lines for the two folders."""
-    if not path.is_file():
-        return {}
-    sources.append(path)
     found = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         key, separator, value = line.partition("=")
         name = {"SESSIONS": "sessions", "WORKTREES": "worktrees"}.get(key.strip())
         if separator and name and value.strip():
             found[name] = value.strip().strip("\"'")
-    return found
+    return _Layer(found, str(path), path=path)
 
 
-def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    """The settings among the variables; `models` holds the model of each provider."""
-    found: dict[str, Any] = {"provider": environ.get("SAMOLOOP_PROVIDER") or None}
-    for name in ("claude", "codex"):
-        variables = {key: environ.get(f"{name.upper()}_{key}") or None for key in ("PATH", "MODEL", "TIMEOUT")}
-        timeout = variables["TIMEOUT"]
-        try:
-            seconds = timeout and positive_seconds(timeout)
-        except ValueError as error:
-            problems.append(f"{name.upper()}_TIMEOUT: {error}")
-            seconds = None
-        settings = {name: {"path": variables["PATH"], "iteration": seconds}}
-        found = merged(found, {"providers": settings if any(settings[name].values()) else None})
-        found = merged(found, {"models": {name: variables["MODEL"]} if variables["MODEL"] else None})
-    return merged(found)
+# --- what one key alone cannot tell -----------------------------------------------------------------------------------
 
 
-def _texts(value: object) -> dict[str, str]:
-    """What is text in a mapping that was remembered."""
-    found = value if isinstance(value, Mapping) else NOTHING
-    return {key: item for key, item in found.items() if isinstance(key, str) and isinstance(item, str)}
+def _check_providers(config: Config, values: Mapping[str, Any]) -> Iterator[Fault]:
+    own = values.get("providers")
+    known = list(dict.fromkeys([*BUILT_IN, *(map(str, own) if isinstance(own, Mapping) else ())]))
+    used: dict[At, tuple[str, ...]] = {("provider",): (config.provider,), ("fallback",): config.fallback}
+    for name, phase in config.phases.items():
+        used[("phases", name, "provider")] = (phase.provider,) if phase.provider else ()
+        used[("phases", name, "fallback")] = phase.fallback or ()
+    for at, names in used.items():
+        for name in names:
+            if name not in known:
+                yield Fault(at, f"there is no provider {named(name, known)}; there are: {', '.join(known)}")
 
 
-def _build(root: Path, merged: Mapping[str, Any], environ: Mapping[str, str], problems: list[str]) -> Config:
-    values: dict[str, Any] = {}
-    for key, item in merged.items():
-        try:
-            values |= parse_each({key: item}, KEYS)
-        except ValueError as error:
-            problems += str(error).splitlines()
-    if "announce" in values or "telegram" in values or environ.get("TELEGRAM_BOT_TOKEN"):
-        from samoloop.config import telegram_bot
-
-        bot, more = telegram_bot.parse(values.get("telegram", {}), environ)
-        problems += more
-        values["outlets"], more = parse_outlets(values.pop("announce", {}), telegram=bot is not None)
-        problems += more
-    config = Config(root=root, **values)
-    problems += _check_providers(config)
-    return _with_provider_timeout(config)
-
-
-def _check_providers(config: Config) -> list[str]:
-    known = [*BUILT_IN, *(name for name in config.providers if name not in BUILT_IN)]
-    named = {config.provider, *config.fallback}
-    for settings in config.phases.values():
-        named |= {settings.provider or config.provider, *(settings.fallback or ())}
-    return [
-        f"there is no provider {name!r}; there are: {', '.join(known)}" for name in sorted(named) if name not in known
+def _check_folders(config: Config) -> list[Fault]:
+    """Sessions and worktrees are made, excluded from git and removed: each needs a folder that is nothing else."""
+    root = Path(os.path.normpath(config.root))
+    sessions, worktrees = (Path(os.path.normpath(path)) for path in (config.sessions_dir, config.worktrees_dir))
+    faults = [
+        Fault((name,), f"it must be a folder of its own, and {folder} {what}")
+        for name, folder in (("sessions", sessions), ("worktrees", worktrees))
+        if (what := _taken(folder, root))
     ]
+    if not faults and (sessions.is_relative_to(worktrees) or worktrees.is_relative_to(sessions)):
+        faults.append(Fault(("worktrees",), f"it must be apart from sessions, got {worktrees} and {sessions}"))
+    return faults
+
+
+def _taken(folder: Path, root: Path) -> str:
+    """Who has the folder already; empty where it is free."""
+    if root.is_relative_to(folder):
+        return "is the project or holds it"
+    if ".git" in folder.parts:
+        return "is git's"
+    return "is the system's" if not folder.is_relative_to(root) and folder.parts[1] in _SYSTEM else ""
+
+
+def _with_telegram(config: Config, environ: Mapping[str, str], faults: list[Fault]) -> Config:
+    if not config.telegram and not environ.get("TELEGRAM_BOT_TOKEN"):
+        return config
+    from samoloop.config import telegram_bot
+
+    bot = telegram_bot.read(config.telegram, environ, faults)
+    return replace(config, outlets=replace(config.outlets, telegram=bot is not None))
 
 
 def _with_provider_timeout(config: Config) -> Config:

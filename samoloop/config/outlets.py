@@ -1,8 +1,8 @@
 """Who is to hear of a session, by the configuration."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from samoloop.config.schema import Key, Table, address, texts
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,15 @@ class Outlets:
         return tuple(name for name, there in given.items() if there)
 
 
-def parse_outlets(section: Mapping[str, Any], *, telegram: bool) -> tuple[Outlets, list[str]]:
-    """The `announce:` section of the configuration, and every problem in it as one sentence each."""
-    problems = [
-        f"announce.{key} is unknown; there are command and webhook" for key in section.keys() - {"command", "webhook"}
-    ]
-    command = section.get("command") or []
-    if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
-        problems.append(
-            f"announce.command must be a list of words such as [notify, --title, samoloop], got {command!r}"
-        )
-        command = []
-    webhook = section.get("webhook") or ""
-    if not isinstance(webhook, str) or (webhook and not webhook.startswith(("http://", "https://"))):
-        problems.append("announce.webhook must be an address that begins with http:// or https://")
-        webhook = ""
-    return Outlets(telegram, tuple(command), webhook), problems
+OUTLETS = Table(
+    (
+        Key(
+            "command",
+            texts,
+            "program and arguments; gets each announcement as JSON on standard input",
+            example="[notify-send, samoloop]",
+        ),
+        Key("webhook", address, "an address; gets it as a POST", example="https://hooks.example.org/samoloop"),
+    ),
+    lambda found: Outlets(**found),
+)

@@ -7,10 +7,12 @@ The table holds list prices in USD per million tokens as the vendors' public pri
       gpt-5: {input: 1.25, cached: 0.125, output: 10}
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
+from samoloop.base.errors import shown
+from samoloop.config.schema import Key, Table
 from samoloop.core.events import Usage
 
 
@@ -32,19 +34,20 @@ BUILT_IN: Mapping[str, Price] = {
 }
 
 
-def parse(section: Mapping[str, Any]) -> dict[str, Price]:
-    """The `prices:` section. Raises ValueError with a sentence."""
-    found = {}
-    for model, value in section.items():
-        known = {"input", "cached", "output"}
-        numbers = value.values() if isinstance(value, Mapping) else [None]
-        good = all(isinstance(n, int | float) and not isinstance(n, bool) and n >= 0 for n in numbers)
-        if not isinstance(value, Mapping) or set(value) - known or not {"input", "output"} <= set(value) or not good:
-            raise ValueError(
-                f"{model}: a price is {{input: USD, cached: USD, output: USD}} per million tokens, got {value!r}"
-            )
-        found[model] = Price(value["input"], value.get("cached", value["input"]), value["output"])
-    return found
+def _dollars(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"it must be an amount in USD from 0, got {shown(value)}")
+    return value
+
+
+PRICE = Table(
+    (
+        Key("input", _dollars, "USD per million tokens", needed=True),
+        Key("cached", _dollars, "the same for cached input; as input if not set"),
+        Key("output", _dollars, "USD per million tokens", needed=True),
+    ),
+    lambda found: Price(found["input"], found.get("cached", found["input"]), found["output"]),
+)
 
 
 def priced(usage: Usage, model: str | None, table: Mapping[str, Price]) -> Usage:

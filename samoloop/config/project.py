@@ -6,8 +6,9 @@ from pathlib import Path
 from samoloop.core import journal
 from samoloop.git import checkout
 
+FILE_NAME = ".samoloop.yaml"
 _SESSIONS = "_sessions"
-_SETTINGS = (".samoloop.yaml", ".samocode")
+_SETTINGS = (FILE_NAME, ".samocode")
 _MARKS = (_SESSIONS, *_SETTINGS)
 
 

@@ -6,31 +6,77 @@ able to send the bot's token to another server, nor add people to the allow list
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from datetime import time
 from typing import Any
 
+from samoloop.base.errors import shown
 from samoloop.base.files import sha256
+from samoloop.config.schema import Fault, address, flag, key, or_off, positive_seconds, read_keys, table_of
 
 PUBLIC_API = "https://api.telegram.org/bot"
 TOKEN_SHAPE = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")
-KEYS = frozenset({"token", "chat", "users", "topics", "remind", "quiet", "announce_started", "base_url"})
-DURATION = re.compile(r"(\d+)(s|m|h|)")
-UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+VARIABLES = {"TELEGRAM_BOT_TOKEN": "token", "TELEGRAM_CHAT_ID": "chat"}  # they win over the file
+_SETUP = "run `samoloop telegram setup`"
+
+
+def _token(value: object) -> str:
+    if not isinstance(value, str) or not TOKEN_SHAPE.fullmatch(value):
+        raise ValueError(f"it is no token of a bot: {_SETUP}")  # and is not shown
+    return value
+
+
+def _chat(value: object) -> int:
+    try:
+        return int(str(value)[:40])
+    except ValueError:
+        raise ValueError(f"it must be the number of a chat, got {shown(value)}: {_SETUP}") from None
+
+
+def _users(value: object) -> frozenset[int]:
+    if not isinstance(value, list) or not all(type(user) is int and user > 0 for user in value):
+        raise ValueError(f"it must be a list of user numbers, got {shown(value)}")
+    return frozenset(value)
+
+
+def _remind(value: object) -> float:
+    return float(or_off(positive_seconds)(value) or 0)
+
+
+def _quiet(value: object) -> tuple[time, time]:
+    try:
+        start, end = str(value)[:40].split("-")
+        return time.fromisoformat(start.strip()), time.fromisoformat(end.strip())
+    except ValueError:
+        raise ValueError(f'it must be two local times such as "22:00-07:30", got {shown(value)}') from None
+
+
+def _base_url(value: object) -> str:
+    if not address(value).endswith("/bot"):
+        raise ValueError(f"it must be an address that ends in /bot, got {shown(value)}")
+    return address(value)
 
 
 @dataclass(frozen=True)
 class Settings:
     """One bot, one chat, and the people who may act there."""
 
-    token: str
-    chat: int  # a private chat's id is positive and is the person's own id; a group's is negative
-    users: frozenset[int]  # never empty
-    topics: bool = True  # in a forum group, one topic per session
-    remind_seconds: float = 1800.0  # first reminder of an open gate; each next one waits twice as long; 0: never
-    quiet: tuple[time, time] | None = None  # local times between which nothing reminds
-    announce_started: bool = True
-    base_url: str = PUBLIC_API  # without the token, which is appended to it
+    token: str = key(_token, MISSING, "of the bot; `TELEGRAM_BOT_TOKEN` wins")
+    # a private chat's id is positive and is the person's own id; a group's is negative
+    chat: int = key(_chat, MISSING, "number of the chat; `TELEGRAM_CHAT_ID` wins")
+    users: frozenset[int] = key(  # never empty
+        _users, MISSING, "numbers of those who may act; needed in a group, else the one person of the chat"
+    )
+    topics: bool = key(flag, True, "in a group with topics, one for each session; true if not set")
+    remind_seconds: float = key(  # 0: never; each next one waits twice as long
+        _remind,
+        1800.0,
+        "first reminder of an open gate, each next one twice as late; 30m if not set, or off",
+        name="remind",
+    )
+    quiet: tuple[time, time] | None = key(_quiet, None, 'local times without reminders, such as "22:00-07:30"')
+    announce_started: bool = key(flag, True, "say it when a session starts; true if not set")
+    base_url: str = key(_base_url, PUBLIC_API, "another Bot API server; ends in /bot")  # the token is appended to it
 
     @property
     def token_hash(self) -> str:
@@ -42,77 +88,32 @@ class Settings:
         return f"Settings(chat={self.chat}, users={sorted(self.users)}, base_url={self.base_url!r})"
 
 
+TABLE = table_of(Settings)
+
+
 def parse(section: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
-    """Settings from the person's `telegram:` section and the environment, and every problem as one sentence each.
+    """As `read`, with every problem as one sentence."""
+    faults: list[Fault] = []
+    return read(section, environ, faults), [str(fault) for fault in faults]
 
-    (None, []) when nothing at all is configured: Telegram is off. TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID win over
-    the file.
+
+def read(section: Mapping[str, Any], environ: Mapping[str, str], faults: list[Fault]) -> Settings | None:
+    """Settings from the person's `telegram:` section and the environment; None where they have faults.
+
+    None without a fault when nothing at all is configured: Telegram is off. The environment wins over the file.
     """
-    token = environ.get("TELEGRAM_BOT_TOKEN") or section.get("token") or ""
-    chat = environ.get("TELEGRAM_CHAT_ID") or section.get("chat") or ""
-    if not section and not (token and chat):
-        return None, []
-    problems = [
-        f"telegram.{key} is unknown; there are {', '.join(sorted(KEYS))}" for key in sorted(section.keys() - KEYS)
+    given = {**section, **{name: environ[variable] for variable, name in VARIABLES.items() if environ.get(variable)}}
+    if not section and not given.keys() >= {"token", "chat"}:
+        return None
+    before = len(faults)
+    found = read_keys(TABLE, given, faults, ("telegram",))
+    faults += [
+        Fault(("telegram", name), f"it is missing: {_SETUP}") for name in ("token", "chat") if not given.get(name)
     ]
-    if not isinstance(token, str) or not TOKEN_SHAPE.fullmatch(token):
-        problems.append("the Telegram bot token is missing or is no token: run `samoloop telegram setup`")
-    chat_id = _chat(chat, problems)
-    users = _users(section.get("users"), chat_id, problems)
-    remind_seconds = _remind(section.get("remind", "30m"), problems)
-    quiet = _quiet(section.get("quiet"), problems)
-    for key in ("topics", "announce_started"):
-        if not isinstance(section.get(key, True), bool):
-            problems.append(f"telegram.{key} must be true or false, got {section[key]!r}")
-    base_url = section.get("base_url", PUBLIC_API)
-    if (
-        not isinstance(base_url, str)
-        or not base_url.startswith(("https://", "http://"))
-        or not base_url.endswith("/bot")
-    ):
-        problems.append(f"telegram.base_url must be an address that ends in /bot, got {base_url!r}")
-    if problems:
-        return None, problems
-    topics, announce_started = section.get("topics", True), section.get("announce_started", True)
-    return Settings(token, chat_id, users, topics, remind_seconds, quiet, announce_started, base_url), []
-
-
-def _chat(given: object, problems: list[str]) -> int:
-    try:
-        return int(str(given))
-    except ValueError:
-        problems.append(f"telegram.chat must be the number of a chat, got {given!r}: run `samoloop telegram setup`")
-        return 0
-
-
-def _users(given: object, chat: int, problems: list[str]) -> frozenset[int]:
-    """Who may act. In a private chat the one person there, when nobody is named; a group must name its people."""
-    if given is None:
-        given = [chat] if chat > 0 else []
-    if not isinstance(given, list) or not all(type(user) is int and user > 0 for user in given):
-        problems.append(f"telegram.users must be a list of user numbers, got {given!r}")
-        return frozenset()
-    if not given and chat:
-        problems.append("telegram.users is empty: name the numbers of the people who may answer and approve")
-    return frozenset(given)
-
-
-def _remind(given: object, problems: list[str]) -> float:
-    if given is False or given == "off":  # YAML reads a bare `off` as false
-        return 0.0
-    found = DURATION.fullmatch(str(given))
-    if not found or not int(found[1]):
-        problems.append(f"telegram.remind must be off or a duration such as 30m, got {given!r}")
-        return 0.0
-    return float(int(found[1]) * UNIT_SECONDS[found[2]])
-
-
-def _quiet(given: object, problems: list[str]) -> tuple[time, time] | None:
-    if given is None:
-        return None
-    try:
-        start, end = str(given).split("-")
-        return time.fromisoformat(start.strip()), time.fromisoformat(end.strip())
-    except ValueError:
-        problems.append(f'telegram.quiet must be two local times such as "22:00-07:30", got {given!r}')
-        return None
+    if given.get("users") is None and found.get("chat", 0) > 0:
+        found["users"] = frozenset({found["chat"]})  # the one person of a private chat
+    if "chat" in found and not found.get("users", given.get("users")):
+        sentence = "it is empty: name the numbers of the people who may answer and approve"
+        faults.append(Fault(("telegram", "users"), sentence))
+    made: Settings | None = TABLE.make(found) if len(faults) == before else None
+    return made

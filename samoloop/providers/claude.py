@@ -5,9 +5,10 @@ out of the child; the project's own (`CLAUDE.md`, `.claude/` in the repository) 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import write_atomic
@@ -64,8 +65,8 @@ class ClaudeProvider:
     starts_at_once = True
     has_result = True
 
-    def __init__(self, settings: Mapping[str, object], environ: Mapping[str, str]) -> None:
-        self._settings = Settings.parse(self.name, settings)
+    def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self._settings = Settings(**settings)
         self._environ = environ
         self._program = Program(
             self.name, self._settings.path, "CLAUDE_PATH", "npm install -g @anthropic-ai/claude-code"
@@ -128,7 +129,7 @@ def _plugin(folder: Path, skills: Path) -> Path:
     return plugin
 
 
-def _logged_in(program: str, environ: Mapping[str, str], args: tuple[str, ...]) -> bool | None:
+def _logged_in(program: str, environ: Mapping[str, str], args: Sequence[str]) -> bool | None:
     """Claude's own answer, under the same settings as a child; it asks no server, so an expired key counts."""
     sources = args[args.index("--setting-sources") :][:2] if "--setting-sources" in args else _ISOLATION[:2]
     answer = ask([program, *sources, "auth", "status"], environ)

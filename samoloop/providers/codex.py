@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
@@ -50,8 +51,8 @@ class CodexProvider:
     starts_at_once = True
     has_result = True
 
-    def __init__(self, settings: Mapping[str, object], environ: Mapping[str, str]) -> None:
-        self._settings = Settings.parse(self.name, settings)
+    def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self._settings = Settings(**settings)
         self._environ = environ
         self._program = Program(self.name, self._settings.path, "CODEX_PATH", "npm install -g @openai/codex")
 

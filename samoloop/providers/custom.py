@@ -21,18 +21,15 @@ other; `resets_at` is in epoch seconds.
 """
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any
 
 from samoloop.base.errors import ProviderError
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, texts, version_of
+from samoloop.providers.program import Program, version_of
 from samoloop.providers.reading import amount, count, message, one_line, parse_object, text, unfinished
 
-_KEYS = ("command", "prompt", "output", "env")
-_PROMPTS = ("stdin", "arg", "file")
-_OUTPUTS = ("text", "jsonl")
 _LONGEST_ARGUMENT = 100_000  # bytes; Linux takes 131,071
 
 
@@ -43,14 +40,12 @@ class CustomProvider:
     interrupt_first = False
     starts_at_once = False
 
-    def __init__(self, name: str, settings: Mapping[str, object], environ: Mapping[str, str]) -> None:
-        if problems := _problems(settings):
-            raise ProviderError(f"providers.{name} cannot be used: {'; '.join(problems)}.")
+    def __init__(self, name: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         self.name = name
-        self._command = tuple(cast("list[str]", settings["command"]))
+        self._command = tuple(settings["command"])
         self.program = self._command[0]
         self._prompt = settings.get("prompt", "stdin")
-        self._env = dict(cast("dict[str, str]", settings.get("env", {})))
+        self._env = dict(settings.get("env", {}))
         self._environ = environ
         self._program = Program(name, self.program, None, "its own installer")
         self.has_result = settings.get("output") == "jsonl"
@@ -97,22 +92,6 @@ class CustomProvider:
 
     def _asks(self, placeholder: str) -> bool:
         return any(placeholder in word for word in self._command)
-
-
-def _problems(settings: Mapping[str, object]) -> list[str]:
-    """Every setting that does not fit."""
-    problems = [f"{key} is unknown ({', '.join(_KEYS)} are known)" for key in settings if key not in _KEYS]
-    command, env = settings.get("command"), settings.get("env", {})
-    if not (texts(command) and command):
-        problems.append(f"command must be a list of texts, got {command!r}")
-    elif settings.get("prompt") == "file" and "{prompt_file}" not in str(command):
-        problems.append("prompt: file needs {prompt_file} in the command")
-    if not (isinstance(env, Mapping) and texts([*env, *env.values()])):
-        problems.append("env must map names to texts (put numbers in quotes)")
-    for key, allowed in (("prompt", _PROMPTS), ("output", _OUTPUTS)):
-        if settings.get(key, allowed[0]) not in allowed:
-            problems.append(f"{key} must be one of {', '.join(allowed)}, got {settings[key]!r}")
-    return problems
 
 
 def _fill(word: str, values: Mapping[str, str]) -> str:

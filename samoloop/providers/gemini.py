@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import write_atomic
@@ -45,8 +46,8 @@ class GeminiProvider:
     starts_at_once = True
     has_result = True
 
-    def __init__(self, settings: Mapping[str, object], environ: Mapping[str, str]) -> None:
-        self._settings = Settings.parse(self.name, settings)
+    def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self._settings = Settings(**settings)
         self._environ = environ
         self._program = Program(self.name, self._settings.path, None, "npm install -g @google/gemini-cli")
 

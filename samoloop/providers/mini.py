@@ -7,6 +7,7 @@ prints is for people, and its record is a trajectory file, which it writes anew 
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import read_plain
@@ -53,8 +54,8 @@ class MiniProvider:
     starts_at_once = True
     has_result = False
 
-    def __init__(self, settings: Mapping[str, object], environ: Mapping[str, str]) -> None:
-        self._settings = Settings.parse(self.name, settings)
+    def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self._settings = Settings(**settings)
         self._environ = environ
         self._program = Program(self.name, self._settings.path, None, _INSTALL)
 

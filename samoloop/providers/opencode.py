@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import write_atomic
@@ -48,8 +49,8 @@ class OpencodeProvider:
     starts_at_once = False  # the first line comes after the first reply
     has_result = False
 
-    def __init__(self, settings: Mapping[str, object], environ: Mapping[str, str]) -> None:
-        self._settings = Settings.parse(self.name, settings)
+    def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self._settings = Settings(**settings)
         self._environ = environ
         self._program = Program(self.name, self._settings.path, None, "npm install -g opencode-ai")
 

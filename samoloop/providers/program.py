@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from samoloop.base.errors import ProviderError
 from samoloop.providers.base import Checkup
@@ -17,34 +16,11 @@ QUESTION_SECONDS = 10  # time limit of a `--version` or a login question
 
 @dataclass(frozen=True)
 class Settings:
-    """What `providers: {NAME: ...}` in the configuration says of a built-in provider."""
+    """What `providers: {NAME: ...}` in the configuration says of a built-in provider: see `config.keys.PROGRAM`."""
 
     path: str | None = None  # the program: a path, or a name on PATH
-    args: tuple[str, ...] = ()  # put after our own arguments, so they win
+    args: Sequence[str] = ()  # put after our own arguments, so they win
     env: Mapping[str, str] = field(default_factory=dict)  # put over our own environment
-
-    @staticmethod
-    def parse(name: str, given: Mapping[str, object]) -> "Settings":
-        """Read the configuration. Raises ProviderError naming every key that does not fit."""
-        problems = [f"{key} is unknown (path, args and env are known)" for key in given if key not in _KEYS]
-        path, args, env = given.get("path"), given.get("args", ()), given.get("env", {})
-        if not (path is None or (isinstance(path, str) and path)):
-            problems.append(f"path must be text, got {path!r}")
-        if not texts(args):
-            problems.append(f"args must be a list of texts, got {args!r}")
-        if not (isinstance(env, Mapping) and texts([*env, *env.values()])):
-            problems.append("env must map names to texts (put numbers in quotes)")
-        if problems:
-            raise ProviderError(f"providers.{name} cannot be used: {'; '.join(problems)}.")
-        return Settings(cast("str | None", path), tuple(cast("list[str]", args)), dict(cast("dict[str, str]", env)))
-
-
-def texts(value: object) -> bool:
-    """Whether a configured value is a list of texts."""
-    return isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
-
-
-_KEYS = ("path", "args", "env")
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def test_doctor_names_a_wrong_token_and_wrong_settings(phone: Phone) -> None:
     wrong = "123456:AAE-some-other-token-that-nobody-knows"
     assert "does not know the bot token" in checkup(phone, token=wrong)[0]
     assert wrong not in checkup(phone, token=wrong)[0]
-    assert "telegram.users is empty" in checkup(phone, chat=-5, users=[])[0]
+    assert "telegram.users: it is empty" in checkup(phone, chat=-5, users=[])[0]
 
 
 def test_doctor_names_a_file_that_others_can_read(phone: Phone, home: Path) -> None:

@@ -53,7 +53,7 @@ def _data(message: dict) -> str:  # type: ignore[type-arg]
 def test_an_empty_allow_list_is_refused() -> None:
     found, problems = parse({"token": TOKEN, "chat": -500, "users": []}, {})
     assert found is None
-    assert problems == ["telegram.users is empty: name the numbers of the people who may answer and approve"]
+    assert problems == ["telegram.users: it is empty: name the numbers of the people who may answer and approve"]
 
 
 def test_a_group_must_name_its_people_and_a_private_chat_is_its_person() -> None:
