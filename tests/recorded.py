@@ -83,7 +83,6 @@ def end(
         progress=True,
         tree=None,
         head=None,
-        commits=[],
         notes=[],
         said=said,
     )

@@ -107,7 +107,6 @@ def ended(
         "progress": progress,
         "tree": f"t{iteration}",
         "head": "h",
-        "commits": [],
         "notes": [],
         "said": "",
         **more,

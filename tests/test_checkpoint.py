@@ -43,8 +43,8 @@ def test_bytes_and_names_are_kept_whatever_the_persons_attributes_say(scene: Sce
     made = scene.iterate(1)
     for name in names:
         assert scene.worktree.store.run("cat-file", "blob", f"{made.oid}:{name}") == content
-        assert checkpoint.read(scene.worktree, scene.ref, name) == content
-    assert checkpoint.read(scene.worktree, scene.ref, "missing.md") is None
+        assert checkpoint.read(scene.worktree.store, scene.ref, name) == content
+    assert checkpoint.read(scene.worktree.store, scene.ref, "missing.md") is None
 
 
 def test_parents_are_the_checkpoint_before_and_the_code(scene: Scene) -> None:
@@ -72,7 +72,7 @@ def test_the_message_holds_the_journal_lines_byte_for_byte(scene: Scene) -> None
     )
     raw = scene.worktree.store.run("cat-file", "commit", made.oid).partition(b"\n\n")[2]
     assert raw == b"004 testing: continue\n\n" + journal + b"\nIteration: 4\nAttempt: 2\n"
-    tip = checkpoint.tip(scene.worktree, scene.ref)
+    tip = checkpoint.tip(scene.worktree.store, scene.ref)
     assert tip is not None
     assert (tip.iteration, tip.attempt, tip.summary, tip.oid) == (4, 2, "004 testing: continue", made.oid)
 
@@ -82,29 +82,29 @@ def test_uncommitted_work_is_in_the_checkpoint(scene: Scene) -> None:
     snapshot = scene.worktree.snapshot()
     made = checkpoint.make(scene.worktree, scene.session, scene.ref, snapshot, summary="x", iteration=1)
     assert (made.code, made.head) == (snapshot.commit, scene.base)
-    found = checkpoint.find(scene.worktree, scene.ref, 1)
+    found = checkpoint.find(scene.worktree.store, scene.ref, 1)
     assert (found.code, found.head, found.tree) == (made.code, made.head, made.tree)
 
 
 def test_the_timeline_is_newest_first_and_an_iteration_is_found_or_named(scene: Scene) -> None:
     with pytest.raises(GitError, match="there are none yet"):
-        checkpoint.find(scene.worktree, scene.ref, 1)
-    assert checkpoint.timeline(scene.worktree, scene.ref) == []
-    assert checkpoint.tip(scene.worktree, scene.ref) is None
+        checkpoint.find(scene.worktree.store, scene.ref, 1)
+    assert checkpoint.timeline(scene.worktree.store, scene.ref) == []
+    assert checkpoint.tip(scene.worktree.store, scene.ref) is None
     made = [scene.iterate(number) for number in (1, 2, 3)]
-    timeline = checkpoint.timeline(scene.worktree, scene.ref)
+    timeline = checkpoint.timeline(scene.worktree.store, scene.ref)
     assert [c.oid for c in timeline] == [c.oid for c in reversed(made)]
     assert [c.iteration for c in timeline] == [3, 2, 1]
     assert abs(timeline[0].seconds - made[2].seconds) < 5
-    assert checkpoint.find(scene.worktree, scene.ref, 2).oid == made[1].oid
+    assert checkpoint.find(scene.worktree.store, scene.ref, 2).oid == made[1].oid
     with pytest.raises(GitError, match="no checkpoint of iteration 7: there are 1 to 3"):
-        checkpoint.find(scene.worktree, scene.ref, 7)
+        checkpoint.find(scene.worktree.store, scene.ref, 7)
 
 
 def test_of_two_checkpoints_of_one_iteration_the_last_counts(scene: Scene) -> None:
     scene.iterate(1)
     again = scene.iterate(1)
-    assert checkpoint.find(scene.worktree, scene.ref, 1).oid == again.oid
+    assert checkpoint.find(scene.worktree.store, scene.ref, 1).oid == again.oid
 
 
 def test_a_ref_that_the_person_deleted_starts_anew(scene: Scene) -> None:
@@ -112,13 +112,13 @@ def test_a_ref_that_the_person_deleted_starts_anew(scene: Scene) -> None:
     git(scene.repo.root, "update-ref", "-d", scene.ref)
     made = scene.iterate(2)
     assert made.first
-    assert [c.iteration for c in checkpoint.timeline(scene.worktree, scene.ref)] == [2]
+    assert [c.iteration for c in checkpoint.timeline(scene.worktree.store, scene.ref)] == [2]
 
 
 def test_a_lock_that_a_killed_git_left_on_the_ref_does_not_hinder(scene: Scene) -> None:
     scene.iterate(1)
     (scene.repo.git_dir / f"{scene.ref}.lock").touch()
-    assert checkpoint.tip(scene.worktree, scene.ref) != scene.iterate(2)
+    assert checkpoint.tip(scene.worktree.store, scene.ref) != scene.iterate(2)
     assert not (scene.repo.git_dir / f"{scene.ref}.lock").exists()
 
 
@@ -135,7 +135,7 @@ def test_everything_that_the_ref_reaches_survives_the_branch_and_gc(scene: Scene
     git(scene.repo.root, "gc", "--quiet", "--prune=now")
     assert "one.py" in scene.files_of(first.code)
     assert "half.py" in scene.files_of(half.code)
-    assert checkpoint.read(scene.worktree, scene.ref, "_overview.md") is not None
+    assert checkpoint.read(scene.worktree.store, scene.ref, "_overview.md") is not None
 
 
 def test_a_clone_gets_the_timeline_by_naming_the_ref(scene: Scene, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_checkpoints_that_git_cannot_read_are_not_taken_for_none(bench):
     ref.parent.mkdir(parents=True, exist_ok=True)
     ref.write_text("1" * 40 + "\n")
     with pytest.raises(GitError, match="git log failed"):
-        checkpoint.tip(worker.worktree, worker.ref)
+        checkpoint.tip(worker.store, worker.ref)
 
 
 def test_what_a_dead_reader_left_half_written_goes_away_with_its_next_start(tmp_path):

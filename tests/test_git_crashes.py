@@ -15,14 +15,14 @@ from samoloop.base.locks import Lock
 from samoloop.git import checkpoint
 from samoloop.git.commit import commit
 from samoloop.git.repo import Repo
-from samoloop.git.rewind import restore
+from samoloop.git.restore import restore
 from samoloop.git.worktree import Worktree
 
 KILLS = int(os.environ.get("SAMOLOOP_TEST_KILLS", "4"))
 WORKER = """
 import os, sys, time
 from pathlib import Path
-from samoloop.git import checkpoint, rewind
+from samoloop.git import checkpoint, restore
 from samoloop.git.commit import commit
 from samoloop.base.locks import Lock
 from samoloop.git.repo import Repo
@@ -39,7 +39,7 @@ elif what == "commit":
     done = commit(worktree, "Work", since=base, quiet_since=time.time())
     checkpoint.make(worktree, Path(session), ref, done.snapshot, summary="2", iteration=2)
 else:
-    rewind.restore(worktree, Path(session), ref, checkpoint.find(worktree, ref, 1))
+    restore.restore(worktree, Path(session), ref, checkpoint.find(worktree.store, ref, 1))
 """
 
 
@@ -82,7 +82,7 @@ def test_killed_while_it_commits_and_checkpoints(scene: Scene) -> None:
         assert done.blocked is None
         assert f"file{number}.py" in scene.files_of(scene.branch_tip())
         assert scene.child("status", "--porcelain") == ""
-        assert checkpoint.read(scene.worktree, scene.ref, "plan.md") == f"plan {number}\n".encode()
+        assert checkpoint.read(scene.worktree.store, scene.ref, "plan.md") == f"plan {number}\n".encode()
         scene.base = done.snapshot.head
         _assert_sound(scene)
 
@@ -102,7 +102,7 @@ def test_killed_on_the_way_back(scene: Scene) -> None:
         assert (scene.session / "plan.md").read_text() == "plan 1\n"
         assert scene.child("status", "--porcelain") == ""
         assert scene.branch_tip() == target.head
-        kept = [scene.files_of(c.code) for c in checkpoint.timeline(scene.worktree, scene.ref)]
+        kept = [scene.files_of(c.code) for c in checkpoint.timeline(scene.worktree.store, scene.ref)]
         assert any(f"new{number}.py" in names for names in kept)
         _assert_sound(scene)
 

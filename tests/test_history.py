@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,33 @@ def test_in_place_rewinds_from_its_private_repository(tmp_path):
     (config / "config.yaml").write_text(json.dumps(settings))
     run(bench, "rewind", "feature", "6")
     assert (folder / "feature.txt").read_text() == "code 6\n"
+    assert "no second worktree" in samoloop(folder, "fork", "feature", "6", "--session", "x").stderr
+
+
+def test_after_archive_only_what_needs_the_worktree_makes_it_again(bench, session):
+    run(bench, "archive", "feature")
+    for words in (("rewind", "feature", "99"), ("fork", "feature", "99", "--session", "x")):
+        assert samoloop(bench.root, *words).returncode == 2
+    assert "+code 6" in run(bench, "diff", "feature", "-n", "6")
+    assert "archived already" in run(bench, "archive", "feature")
+    status = run(bench, "status", "feature")
+    assert "samoloop archive" not in status and "git merge" not in status
+    run(bench, "fork", "feature", "5", "--session", "other")
+    assert not session.worktree.exists()
+
+
+def test_archive_takes_what_was_removed_by_hand(bench, session):
+    shutil.rmtree(session.worktree)
+    run(bench, "archive", "feature")
+    assert Session(session.dir).state().archived
+
+
+def test_the_report_names_the_commits_that_the_branch_has_and_none_that_a_rewind_left(bench, session):
+    run(bench, "rewind", "feature", "5")
+    bench.run(session, yes=True)
+    report = (session.dir / "_report.md").read_text()
+    for number, there in ((5, True), (6, False), (7, False), (11, True)):
+        assert (f"work of iteration {number} " in report) is there
 
 
 def test_after_archive_rewind_makes_the_worktree_again(bench, session):

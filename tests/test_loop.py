@@ -277,7 +277,7 @@ def test_a_child_that_deletes_the_worktree_loses_nothing_of_the_person(bench):
     session = behave(bench, 'rm -rf "$SAMOLOOP_WORKTREE"; next requirements').session()
     bench.run(session)
     assert Session(session.dir).worktree.is_dir()
-    assert "was made again" in (session.dir / "_logs" / "002-requirements.prompt.md").read_text()
+    assert "was made anew" in (session.dir / "_logs" / "002-requirements.prompt.md").read_text()
     assert (bench.root / "precious.txt").read_text() == "uncommitted\n"
     assert git(bench.root, "status", "--porcelain") == "?? precious.txt"
 

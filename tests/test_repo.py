@@ -13,6 +13,7 @@ from samoloop.base.errors import GitError
 from samoloop.git.checkout import main_checkout
 from samoloop.git.included import copy_included
 from samoloop.git.repo import Repo
+from samoloop.git.worktree import Worktree
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +218,8 @@ def test_a_worktree_whose_folder_is_gone_comes_back_with_its_snapshot(tmp_path: 
     write(scene.root, "app.py", "uncommitted\n")
     snapshot = scene.worktree.snapshot()
     _gone(scene, what)
-    worktree, note = scene.repo.recreate_worktree(scene.root, "samoloop/auth", snapshot.commit, snapshot.head)
+    note = scene.repo.recreate_worktree(scene.root, "samoloop/auth", snapshot.commit, snapshot.head)
+    worktree = Worktree.open(scene.repo.git_dir, scene.root, "samoloop/auth")
     assert "was gone" in note
     assert worktree.snapshot().tree == snapshot.tree
     assert worktree.state().head == snapshot.head
@@ -230,7 +232,8 @@ def test_a_worktree_that_git_forgot_keeps_its_content(tmp_path: Path) -> None:
     scene.iterate(1)
     write(scene.root, "half.py", "uncommitted\n")
     _gone(scene, "record")
-    worktree, note = scene.repo.recreate_worktree(scene.root, "samoloop/auth", scene.base, scene.base)
+    note = scene.repo.remember_worktree(scene.root, "samoloop/auth", scene.base)
+    worktree = Worktree.open(scene.repo.git_dir, scene.root, "samoloop/auth")
     assert "knows it again" in note
     assert scene.child("status", "--porcelain") == "?? half.py"
     assert worktree == scene.worktree
@@ -246,6 +249,15 @@ def test_a_worktree_whose_branch_is_gone_too_comes_back_at_its_last_commit(tmp_p
     scene.repo.recreate_worktree(scene.root, "samoloop/auth", scene.base, scene.base)
     assert scene.branch_tip() == scene.base
     assert (scene.root / "one.py").exists()
+
+
+def test_a_worktree_whose_making_was_killed_is_cleared_and_a_whole_one_is_not(tmp_path: Path) -> None:
+    scene = begin(tmp_path)
+    scene.repo.clear_half_made(scene.root)
+    assert (scene.root / "app.py").exists()
+    write(scene.worktree.git_dir, "locked", "initializing\n")
+    scene.repo.clear_half_made(scene.root)
+    assert not scene.root.exists() and not scene.worktree.git_dir.exists()
 
 
 def test_a_branch_ahead_of_the_snapshot_wins(tmp_path: Path) -> None:
@@ -321,7 +333,7 @@ def test_no_list_of_files_copies_nothing(project: Path, tmp_path: Path) -> None:
 
 def test_importing_git_needs_no_heavy_module() -> None:
     code = (
-        "import sys, samoloop.git.repo, samoloop.git.rewind; print({'yaml', 'telegram', 'asyncio'} & set(sys.modules))"
+        "import sys, samoloop.git.repo, samoloop.git.restore; print({'yaml', 'telegram', 'asyncio'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,26 +1,34 @@
 """One page that a person audits in a minute: from the journal alone, and nothing in it that a child could fake."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from records import T0, closed, created, ended, event, in_phase, opened, prepared, started, waited, went
 
+from samoloop.base.files import tail
 from samoloop.core.journal import Event
 from samoloop.core.session import Session
 from samoloop.core.state import Totals, fold
-from samoloop.worker.report import money, render, tail, tokens
+from samoloop.worker.report import money, render, tokens
 
 
-def report(tmp_path: Path, *parts: Event | list[Event], diff_stat: str = "", **more: Any) -> str:
+def report(
+    tmp_path: Path,
+    *parts: Event | list[Event],
+    commits: Sequence[tuple[str, str]] = (),
+    diff_stat: str = "",
+    **more: Any,
+) -> str:
     records = [created(**more), prepared()]
     for part in parts:
         records += part if isinstance(part, list) else [part]
     session = Session(tmp_path / "26-11-21-add-login")
     session.logs.mkdir(parents=True)
     session.journal.path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return render(session, list(session.journal.read()), diff_stat)
+    return render(session, list(session.journal.read()), commits, diff_stat)
 
 
 def section(text: str, title: str) -> list[str]:
@@ -153,9 +161,13 @@ def test_what_went_otherwise_is_worth_a_look(tmp_path: Path) -> None:
         notes=["a merge is in progress"],
     )
     lost = event("interrupted", iteration=2, attempt=1, note="n", why="its process is gone")
+    gone = event("worktree_new", why="The worktree is gone.")
+    made = event("worktree_ready", notes=["It was made anew."])
     back = event("rewound", to=1, record=4, left="abcdef0123456789", note="")
     failed = ended(2, "ask", {"kind": "failed"}, outcome={"ended_by": "exit", "exit_code": 3, "seconds": 1.0})
-    text = report(tmp_path, started(1, "ask"), strange, started(2, "ask"), lost, started(2, "ask", 2), failed, back)
+    text = report(
+        tmp_path, started(1, "ask"), strange, started(2, "ask"), lost, started(2, "ask", 2), failed, gone, made, back
+    )
     assert section(text, "Worth a look") == [
         '- iteration 1 (ask): bad signal: "status" is missing',
         "- iteration 1 (ask): the CLI reported network: no route",
@@ -168,13 +180,15 @@ def test_what_went_otherwise_is_worth_a_look(tmp_path: Path) -> None:
         "- iteration 2: interrupted, its process is gone",
         "- iteration 2 (ask): bad signal: no _signal.json was written",
         "- iteration 2 (ask): exit code 3",
+        "- The worktree is gone.",
+        "- It was made anew.",
         "- rewound to iteration 1; what was left is abcdef012345",
     ]
 
 
 def test_commits_are_listed_the_last_ones_where_there_are_many(tmp_path: Path) -> None:
-    commits = [[f"{number:040x}", f"Change {number}"] for number in range(50)]
-    lines = section(report(tmp_path, went(1, "ask", "ask", commits=commits)), "Commits")
+    commits = [(f"{number:040x}", f"Change {number}") for number in range(50)]
+    lines = section(report(tmp_path, went(1, "ask", "ask"), commits=commits), "Commits")
     assert lines[0] == "- … and 10 earlier ones"
     assert lines[-1] == f"- `{49:040x}"[:13] + "` Change 49"
     assert len(lines) == 41
@@ -193,11 +207,10 @@ def test_no_word_of_a_child_passes_for_a_part_of_the_report(tmp_path: Path) -> N
             said=FORGED,
             bad_signal=FORGED,
             notes=[FORGED],
-            commits=[["a" * 40, FORGED]],
         ),
         event("gate_void", why=FORGED),
     ]
-    text = report(tmp_path, records, title=FORGED)
+    text = report(tmp_path, records, commits=[("a" * 40, FORGED)], title=FORGED)
     outside, fence = [], ""
     for line in text.splitlines():
         run = line[: len(line) - len(line.lstrip("`"))]

@@ -9,7 +9,8 @@ from git_scene import Scene, begin, git, isolate, picture, write
 from samoloop.base.errors import GitError
 from samoloop.git import checkpoint
 from samoloop.git.commit import commit
-from samoloop.git.rewind import diff, fork, put_back_session, restore
+from samoloop.git.compare import iteration_diff
+from samoloop.git.restore import fork, put_back_session, restore
 from samoloop.git.staging import LIMIT_BYTES
 from samoloop.git.worktree import Worktree
 
@@ -36,7 +37,7 @@ def _three_iterations(scene: Scene) -> None:
 
 
 def _back(scene: Scene, iteration: int) -> tuple[list[str], list[Path]]:
-    target = checkpoint.find(scene.worktree, scene.ref, iteration)
+    target = checkpoint.find(scene.worktree.store, scene.ref, iteration)
     done = restore(scene.worktree, scene.session, scene.ref, target)
     return list(done.notes), list(done.aside)
 
@@ -68,12 +69,12 @@ def test_code_and_session_are_as_they_were(scene: Scene) -> None:
 
 def test_the_past_is_not_rewritten_and_what_was_left_stays_reachable(scene: Scene) -> None:
     _three_iterations(scene)
-    tip = checkpoint.tip(scene.worktree, scene.ref)
+    tip = checkpoint.tip(scene.worktree.store, scene.ref)
     assert tip is not None
     write(scene.session, "_history.jsonl", "journal\n")
     write(scene.session, "_logs/003.jsonl", "log\n")
-    done = restore(scene.worktree, scene.session, scene.ref, checkpoint.find(scene.worktree, scene.ref, 1))
-    timeline = checkpoint.timeline(scene.worktree, scene.ref)
+    done = restore(scene.worktree, scene.session, scene.ref, checkpoint.find(scene.worktree.store, scene.ref, 1))
+    timeline = checkpoint.timeline(scene.worktree.store, scene.ref)
     assert [c.summary for c in timeline] == [
         "Back at iteration 1",
         "Before going back to iteration 1",
@@ -97,7 +98,7 @@ def test_uncommitted_and_untracked_work_of_the_present_is_kept_and_gone_from_the
     write(scene.root, "untracked/half.py", "half\n")
     write(scene.root, "one.py", "unsaved thought\n")
     write(scene.session, "late.md", "late\n")
-    done = restore(scene.worktree, scene.session, scene.ref, checkpoint.find(scene.worktree, scene.ref, 2))
+    done = restore(scene.worktree, scene.session, scene.ref, checkpoint.find(scene.worktree.store, scene.ref, 2))
     assert not (scene.root / "untracked").exists()
     assert not (scene.session / "late.md").exists()
     assert "untracked/half.py" in scene.files_of(done.left.code)
@@ -182,7 +183,7 @@ def test_going_back_ends_what_is_in_progress(scene: Scene, operation: str) -> No
     scene.child("checkout", "--quiet", "samoloop/auth")
     scene.child(operation, "theirs", check=False)
     assert scene.worktree.state().operation == operation
-    done = restore(scene.worktree, scene.session, scene.ref, checkpoint.find(scene.worktree, scene.ref, 1))
+    done = restore(scene.worktree, scene.session, scene.ref, checkpoint.find(scene.worktree.store, scene.ref, 1))
     state = scene.worktree.state()
     assert (state.operation, state.clean, state.branch) == (None, True, "samoloop/auth")
     assert (scene.root / "app.py").read_text() == "ours\n"
@@ -252,14 +253,14 @@ def test_only_files_that_differ_are_written(scene: Scene) -> None:
 
 def test_session_files_are_put_back_in_a_deleted_folder_and_never_through_a_link(scene: Scene, tmp_path: Path) -> None:
     _three_iterations(scene)
-    target = checkpoint.find(scene.worktree, scene.ref, 2)
+    target = checkpoint.find(scene.worktree.store, scene.ref, 2)
     outside = tmp_path / "outside"
     outside.mkdir()
     for path in sorted(scene.session.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     (scene.session / "reviews").symlink_to(outside)
     (scene.session / "plan.md").symlink_to(outside / "plan.md")
-    changed = put_back_session(scene.worktree, scene.session, target)
+    changed = put_back_session(scene.worktree.store, scene.session, target)
     assert sorted(changed) == ["_overview.md", "plan.md", "reviews/first.md"]
     assert (scene.session / "reviews/first.md").read_text() == "good\n"
     assert list(outside.iterdir()) == []
@@ -279,29 +280,29 @@ def test_guidance_that_waits_for_delivery_is_neither_dropped_nor_repeated(scene:
 
 def test_the_difference_of_an_iteration_shows_code_and_session(scene: Scene) -> None:
     _three_iterations(scene)
-    text = diff(scene.worktree, scene.ref, 2)
+    text = iteration_diff(scene.worktree.store, scene.ref, 2)
     assert "-1\n+changed\n" in text
     assert "diff --git a/deep/two.py b/deep/two.py" in text
     assert "diff --git a/session/plan.md b/session/plan.md" in text
     assert "-plan 1\n+plan 2\n" in text
     assert "three.py" not in text
     assert "\x1b[" not in text
-    assert "\x1b[" in diff(scene.worktree, scene.ref, 2, color=True)
-    assert "+plan 1" in diff(scene.worktree, scene.ref, 1)
+    assert "\x1b[" in iteration_diff(scene.worktree.store, scene.ref, 2, color=True)
+    assert "+plan 1" in iteration_diff(scene.worktree.store, scene.ref, 1)
 
 
 def test_the_difference_runs_no_program_of_the_person(scene: Scene) -> None:
     _three_iterations(scene)
     git(scene.repo.root, "config", "diff.external", "false")
     git(scene.repo.root, "config", "core.pager", "false")
-    assert "+changed" in diff(scene.worktree, scene.ref, 2)
+    assert "+changed" in iteration_diff(scene.worktree.store, scene.ref, 2)
 
 
 def test_a_fork_has_its_own_branch_worktree_and_files(scene: Scene, tmp_path: Path) -> None:
     _three_iterations(scene)
-    source = checkpoint.find(scene.worktree, scene.ref, 1)
+    source = checkpoint.find(scene.worktree.store, scene.ref, 1)
     folder = scene.session.with_name("26-11-22-other")
-    forked = fork(scene.repo, scene.worktree, source, folder, scene.root.with_name("other"), "samoloop/other")
+    forked = fork(scene.repo, source, folder, scene.root.with_name("other"), "samoloop/other")
     assert (forked.root / "one.py").read_text() == "1\n"
     assert (forked.state().branch, forked.state().clean) == ("samoloop/other", True)
     assert (folder / "plan.md").read_text() == "plan 1\n"
@@ -315,9 +316,7 @@ def test_a_fork_of_uncommitted_work_has_it_uncommitted(scene: Scene) -> None:
     write(scene.root, "half.py", "half\n")
     snapshot = scene.worktree.snapshot()
     made = checkpoint.make(scene.worktree, scene.session, scene.ref, snapshot, summary="half", iteration=1)
-    forked = fork(
-        scene.repo, scene.worktree, made, scene.session.with_name("f"), scene.root.with_name("f"), "samoloop/f"
-    )
+    forked = fork(scene.repo, made, scene.session.with_name("f"), scene.root.with_name("f"), "samoloop/f")
     assert git(forked.root, "status", "--porcelain") == "?? half.py"
 
 
@@ -341,8 +340,6 @@ def test_in_place_the_way_back_is_the_same_without_a_repository(
     assert not (folder / "new.py").exists()
     assert (session / "_git/HEAD").exists()
     assert not (folder / ".git").exists()
-    with pytest.raises(GitError, match="in place"):
-        fork(None, worktree, first, tmp_path / "s", tmp_path / "w", "b")  # type: ignore[arg-type]
 
 
 def test_in_place_inside_a_repository_going_back_leaves_its_git_alone(scene: Scene) -> None:

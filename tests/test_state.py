@@ -358,6 +358,26 @@ def test_another_session_s_limit_holds_here_too() -> None:
     assert waiting.condition is Condition.WAITING
 
 
+def test_a_worktree_that_was_made_again_is_furnished_and_told_once() -> None:
+    new = event("worktree_new", why="its folder was removed")
+    ready = event("worktree_ready", notes=["The worktree was made anew."])
+    assert state_of(new).worktree_is_new
+    after = state_of(new, ready)
+    assert not after.worktree_is_new
+    assert after.notes == [{"kind": "git", "text": "The worktree was made anew."}]
+
+
+def test_archived_is_a_fact_until_the_worktree_comes_back() -> None:
+    archived = event("archived", by="ada")
+    assert state_of(archived).archived
+    assert not state_of(archived, event("worktree_new", why="gone")).archived
+
+
+def test_going_back_does_not_furnish_the_worktree() -> None:
+    records = [created(), prepared(), event("worktree_new", why="gone"), event("rewound", to=0, record=2, note="")]
+    assert fold(records).worktree_is_new
+
+
 @pytest.mark.parametrize("name", ["noted", "torn", "gate_void"])
 def test_records_for_the_report_alone_change_nothing(name: str) -> None:
     before = state_of()

@@ -11,8 +11,7 @@ from samoloop.base.locks import is_held
 from samoloop.core import session as sessions
 from samoloop.core.journal import Event
 from samoloop.core.session import CHILD_LOCK, Session
-from samoloop.git import checkpoint
-from samoloop.git import rewind as git_rewind
+from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
 from samoloop.worker.worker import Worker
@@ -26,9 +25,9 @@ def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     there.
     """
     session = worker.session
-    mended = mend_worktree(worker)
     target, record = _locate(worker, iteration)
-    restored = git_rewind.restore(worker.worktree, session.dir, worker.ref, target)
+    mended = mend_worktree(worker)
+    restored = restore.restore(worker.worktree, session.dir, worker.ref, target)
     session.record(
         "rewound",
         to=iteration,
@@ -52,21 +51,23 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     sessions.check_name(name)
     if sessions.find(config.sessions_dir, name) is not None:
         raise UsageError(f"there is a session {name} already; choose another name")
-    mend_worktree(worker)
-    source, record = _locate(worker, iteration)
     created = worker.state.created
+    if created.get("in_place"):
+        raise UsageError("A session that works in place has no second worktree: copy the folder and start one there.")
+    source, record = _locate(worker, iteration)
     repo = Repo.find(Path(created["root"]))
     with sessions.new_folder(config.sessions_dir, name, worker.clock.local()) as (folder, session_name):
         branch = repo.new_branch_name(config.branch_prefix, name)
         path = config.worktrees_dir / session_name
         path.parent.mkdir(parents=True, exist_ok=True)
-        worktree = git_rewind.fork(repo, worker.worktree, source, folder, path, branch)
+        worktree = restore.fork(repo, source, folder, path, branch)
         events = list(worker.session.journal.read())[:record]
         parent = {"session": worker.session.name, "iteration": iteration, "checkpoint": source.oid}
         own = {"session": session_name, "branch": branch, "worktree": str(worktree.root), "parent": parent}
         new = Session(folder)
         for event in [{**events[0], **own}, *events[1:]]:
             new.record_line(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        new.record("worktree_new", why=f"The worktree is a fork of {worker.session.name}'s at iteration {iteration}.")
         snapshot = worktree.snapshot()
         ref = checkpoint.ref_name(session_name)
         summary = f"{iteration:03d} forked from {worker.session.name}"
@@ -74,16 +75,39 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     return Session(config.sessions_dir / session_name)
 
 
-def _locate(worker: Worker, iteration: int) -> tuple[Checkpoint, int]:
-    """The checkpoint of an iteration, and how many journal records there were at its end."""
+def archive(worker: Worker, by: str) -> str:
+    """Remove the worktree, if nothing uncommitted is in it; a sentence that says what is left.
+
+    The caller holds the session's lock. Raises UsageError, SessionError or GitError where it must stay.
+    """
     session = worker.session
+    if session.state().created.get("in_place"):
+        raise UsageError(f"{session.name} works in place: it has no worktree to remove")
+    refuse_beside_child(session)
+    left = f"branch {session.branch} and {session.dir} stay"
+    if session.state().archived:
+        return f"{session.name} was archived already; {left}."
+    if session.worktree.exists():
+        worker.worktree.remove()
+    session.record("archived", by=by)
+    return f"Removed the worktree of {session.name}; {left}."
+
+
+def refuse_beside_child(session: Session) -> None:
+    """Raises SessionError while a child lives, whose work would be moved away under it."""
     if is_held(session.dir / CHILD_LOCK):
         raise SessionError(
             f"a child of {session.name} is at work: wait for it, or `samoloop stop {session.name} --now`"
         )
+
+
+def _locate(worker: Worker, iteration: int) -> tuple[Checkpoint, int]:
+    """The checkpoint of an iteration, and how many journal records there were at its end."""
+    session = worker.session
+    refuse_beside_child(session)
     if not worker.config.commit:
         raise SessionError("commit: false keeps no checkpoints, so there is no way back")
-    source = checkpoint.find(worker.worktree, worker.ref, iteration)
+    source = checkpoint.find(worker.store, worker.ref, iteration)
     record = _record_of(list(session.journal.read()), iteration)
     if record is None:
         raise SessionError(f"{session.name} has no iteration {iteration} in its journal")

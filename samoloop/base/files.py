@@ -85,6 +85,17 @@ def read_plain(path: Path, limit_bytes: int) -> bytes | None:
         return file.read(limit_bytes + 1)
 
 
+def tail(path: Path, limit_bytes: int) -> str:
+    """The end of a log, as text; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - limit_bytes, 0))
+            return file.read().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
 def sha256(data: str | bytes) -> str:
     """The hexadecimal SHA-256 of a text (as UTF-8) or of bytes."""
     return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()

@@ -97,6 +97,8 @@ class State:
     warned: set[str] = field(default_factory=set)  # ceilings announced at 80 %
     overview_hash: str | None = None  # of `_overview.md` since the session came to rest; None: not come to rest
     checkpoint: str | None = None  # the last one
+    worktree_is_new: bool = False  # made again, or forked: it lacks what git ignores
+    archived: bool = False  # the person removed the worktree
     tree: str | None = None  # code and session content after the last iteration, for progress
     updated: str = ""  # time of the last record
 
@@ -410,6 +412,20 @@ def _limit_shared(state: State, event: Event) -> None:
         state.reason = event.get("reason") or ""
 
 
+def _worktree_new(state: State, event: Event) -> None:
+    """The old one is gone: what takes its place lacks what git ignores."""
+    state.worktree_is_new, state.archived = True, False
+
+
+def _worktree_ready(state: State, event: Event) -> None:
+    state.worktree_is_new = False
+    _note(state, [{"kind": "git", "text": text} for text in event["notes"]])
+
+
+def _archived(state: State, event: Event) -> None:
+    state.archived = True
+
+
 def _torn(state: State, event: Event) -> None:
     """A line that a crash cut off was closed; it holds nothing."""
 
@@ -427,6 +443,7 @@ def _rewound(event: Event, seen: list[Event], present: State) -> State:
     past = fold(seen[: event["record"]])
     past.iteration, past.attempt, past.retry = present.iteration, present.attempt, False
     past.totals, past.gates_opened = present.totals, present.gates_opened
+    past.worktree_is_new, past.archived = present.worktree_is_new, present.archived
     past.checkpoint = event.get("checkpoint")
     past.open = None
     past.not_before, past.limits = None, {}
@@ -459,4 +476,7 @@ _HANDLERS = {
     "limit_shared": _limit_shared,
     "noted": _noted,
     "torn": _torn,
+    "worktree_new": _worktree_new,
+    "worktree_ready": _worktree_ready,
+    "archived": _archived,
 }

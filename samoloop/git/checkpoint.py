@@ -129,20 +129,20 @@ def session_tree(objects: Objects, session_dir: Path) -> str:
     return objects.tree(files)
 
 
-def tip(worktree: Worktree, ref: str) -> Checkpoint | None:
+def tip(store: Git, ref: str) -> Checkpoint | None:
     """The newest checkpoint. A restarted worker skips `make` where it names the iteration and attempt at hand."""
-    newest = _log(worktree, ref, "-1")
+    newest = _log(store, ref, "-1")
     return newest[0] if newest else None
 
 
-def timeline(worktree: Worktree, ref: str) -> list[Checkpoint]:
+def timeline(store: Git, ref: str) -> list[Checkpoint]:
     """All checkpoints, newest first."""
-    return _log(worktree, ref)
+    return _log(store, ref)
 
 
-def find(worktree: Worktree, ref: str, iteration: int) -> Checkpoint:
+def find(store: Git, ref: str, iteration: int) -> Checkpoint:
     """The last checkpoint of an iteration. Raises GitError with the iterations there are."""
-    known = timeline(worktree, ref)
+    known = timeline(store, ref)
     for checkpoint in known:
         if checkpoint.iteration == iteration:
             return checkpoint
@@ -151,9 +151,9 @@ def find(worktree: Worktree, ref: str, iteration: int) -> Checkpoint:
     raise GitError(f"There is no checkpoint of iteration {iteration}: {there}.")
 
 
-def read(worktree: Worktree, ref: str, name: str) -> bytes | None:
+def read(store: Git, ref: str, name: str) -> bytes | None:
     """A session file as the newest checkpoint has it; None where it has none."""
-    done = worktree.store.call("cat-file", "blob", f"{ref}:{name}")
+    done = store.call("cat-file", "blob", f"{ref}:{name}")
     return None if done.returncode else done.stdout
 
 
@@ -176,12 +176,12 @@ def fingerprint(session_dir: Path) -> str:
     return total.hexdigest()
 
 
-def _log(worktree: Worktree, ref: str, *limit: str) -> list[Checkpoint]:
-    done = worktree.store.call("log", "-z", "--first-parent", _FORMAT, *limit, ref, "--")
+def _log(store: Git, ref: str, *limit: str) -> list[Checkpoint]:
+    done = store.call("log", "-z", "--first-parent", _FORMAT, *limit, ref, "--")
     if done.returncode:
-        if worktree.store.ref(ref) is None:
+        if store.ref(ref) is None:
             return []
-        raise failure(("log",), done, worktree.root)
+        raise failure(("log",), done, store.git_dir)
     fields = done.stdout.decode(errors="replace").split("\0")
     records = [fields[start : start + _FIELD_COUNT] for start in range(0, len(fields) - 1, _FIELD_COUNT)]
     return [_parse(record) for record in records if " " in record[2]]

@@ -115,7 +115,7 @@ class Repo:
 
     def make_branch(self, branch: str, base: str) -> None:
         """The new `branch` at commit `base`, so that nobody else takes the name. Raises GitError where it is taken."""
-        self.store.run("update-ref", "-m", "samoloop: a session begins", f"refs/heads/{branch}", base, "")
+        self.store.run("update-ref", "-m", "samoloop: a session's branch", f"refs/heads/{branch}", base, "")
 
     def add_worktree(self, path: Path, branch: str, base: str) -> Worktree:
         """A worktree at `path` on `branch`, which is new or at commit `base`.
@@ -134,6 +134,12 @@ class Repo:
         self.store.run("worktree", "add", "--quiet", *where)
         return Worktree.open(self.git_dir, path, branch)
 
+    def clear_half_made(self, path: Path) -> None:
+        """Remove a worktree that git was killed in the middle of making."""
+        known = registered(self.git_dir, path)
+        if known and _is_initializing(known):
+            self._clear_half_made(path, known)
+
     def _clear_half_made(self, path: Path, known: Path | None) -> None:
         """Remove what a killed `git worktree add` left: no child has worked in it."""
         if known:
@@ -143,25 +149,31 @@ class Repo:
         if unnamed.is_dir() and _half_made(unnamed) and not (unnamed / "gitdir").exists():
             shutil.rmtree(unnamed)
 
-    def recreate_worktree(self, path: Path, branch: str, code: str, head: str) -> tuple[Worktree, str]:
-        """The worktree back after WorktreeGone, and a sentence that says what was done.
+    def recreate_worktree(self, path: Path, branch: str, code: str, head: str) -> str:
+        """The worktree back whose folder is gone; a sentence that says so.
 
-        A folder that is still there keeps its content (git had only forgotten it); one that is gone comes back from
-        the branch (from `head` where that is gone too), with the content of the snapshot `code`.
+        It comes from the branch (from `head` where that is gone too), with the content of the snapshot `code`.
         """
-        tip = self.store.ref(f"refs/heads/{branch}")
-        if tip is None:
-            self.store.run("update-ref", f"refs/heads/{branch}", head, "")
-        if path.is_dir() and any(path.iterdir()):
-            return self._remember(path, branch), f"git had forgotten the worktree {path}; it knows it again."
+        tip = self._branch_back(branch, head)
         self.store.run("worktree", "add", "--quiet", "--force", "--force", str(path), branch)
         worktree = Worktree.open(self.git_dir, path, branch)
         if tip in (None, head):
             worktree.check_out(code, head)
-        return worktree, f"The worktree {path} was gone; it was made again from {branch}, without what git ignores."
+        return f"The worktree {path} was gone; it was made again from {branch}, without what git ignores."
 
-    def _remember(self, path: Path, branch: str) -> Worktree:
-        """Register an existing folder as a worktree, by way of an empty one of the same name."""
+    def _branch_back(self, branch: str, head: str) -> str | None:
+        """Where the branch is; None where it was gone and is at `head` again."""
+        tip = self.store.ref(f"refs/heads/{branch}")
+        if tip is None:
+            self.make_branch(branch, head)
+        return tip
+
+    def remember_worktree(self, path: Path, branch: str, head: str) -> str:
+        """A folder that git has forgotten is its worktree again, with its content; a sentence that says so.
+
+        It is registered by way of an empty one of the same name.
+        """
+        self._branch_back(branch, head)
         if registered(self.git_dir, path) is None:
             helper = path.parent / f".{path.name}.tmp" / path.name
             self._clear_half_made(helper, registered(self.git_dir, helper))
@@ -173,7 +185,7 @@ class Repo:
             shutil.rmtree(helper.parent)
         worktree = Worktree.open(self.git_dir, path, branch)
         worktree.git.run("reset", "--quiet", "--mixed")
-        return worktree
+        return f"git had forgotten the worktree {path}; it knows it again."
 
 
 def _settings(common_dir: Path) -> dict[str, str]:
@@ -185,5 +197,9 @@ def _settings(common_dir: Path) -> dict[str, str]:
 
 def _half_made(admin: Path) -> bool:
     """A crash came before git had finished making the worktree."""
+    return _is_initializing(admin) or not (admin / "index").exists()
+
+
+def _is_initializing(admin: Path) -> bool:
     lock = admin / "locked"
-    return (lock.exists() and lock.read_text().strip() == _INITIALIZING) or not (admin / "index").exists()
+    return lock.exists() and lock.read_text().strip() == _INITIALIZING

@@ -1,7 +1,6 @@
 """A session's own working tree: opened, looked at, kept as a snapshot. Every call names its repository."""
 
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -222,20 +221,6 @@ class Worktree:
         except OSError:
             return []
         return [line.split(b" ", 2)[1].decode() for line in lines if line.count(b" ") > 1]
-
-    def commits_between(self, old: str, new: str) -> list[tuple[str, str]]:
-        """(id, subject) of the commits in `new` that are not in `old`, oldest first."""
-        lines = self.store.line("log", "--reverse", "--format=%H %s", f"{old}..{new}", "--").splitlines()
-        return [(oid, subject) for oid, _, subject in (line.partition(" ") for line in lines)]
-
-    def diff_stat(self, old: str, new: str) -> str:
-        """`git diff --stat` of two commits, for the report."""
-        return self.store.line("diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--")
-
-    def changed_paths(self, old: str, new: str) -> list[str]:
-        """Paths that differ between two commits."""
-        names = self.store.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
-        return [os.fsdecode(name) for name in names.split(b"\0") if name]
 
     def remove(self) -> None:
         """Remove the worktree for `archive`; its branch stays. Raises GitError unless it is clean and unlocked."""

@@ -8,6 +8,7 @@ from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void
 from samoloop.core.questions import Question
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.signals import GateKind, Signal, parse
+from samoloop.worker.keeping import keep_present
 from samoloop.worker.outbox import Announcement, Asked
 from samoloop.worker.outbox import Kind as Said
 from samoloop.worker.worker import Worker
@@ -35,7 +36,7 @@ def _put(worker: Worker, gate: Gate, text: str | None, replaces: bool = False) -
     worker.session.record("gate_opened", gate=gate.to_json(), reason=describe(gate))
     gates.put(gate, text, worker.session.dir)
     worker.restore_overview()
-    worker.checkpoint(f"{gate.iteration:03d} {gate.phase}: gate {gate.id} opened")
+    keep_present(worker, f"{gate.iteration:03d} {gate.phase}: gate {gate.id} opened")
     worker.announce(announcement(worker, gate))
 
 

@@ -21,11 +21,11 @@ from samoloop.core.signals import BadSignal, Signal
 from samoloop.core.state import Condition
 from samoloop.providers.base import Launch, Provider, Reader, Request
 from samoloop.worker import prompt, shared_limits
-from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work, new_commits, with_git_notes
+from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work, with_git_notes
 from samoloop.worker.launching import request_for
 from samoloop.worker.view import Running
 from samoloop.worker.worker import Worker
-from samoloop.worker.worktrees import mend_worktree
+from samoloop.worker.worktrees import mend_worktree, ready_worktree
 
 
 def step(worker: Worker) -> Decision:
@@ -60,8 +60,7 @@ def begin(worker: Worker) -> Begun:
     provider = worker.provider(name)
     request = request_to(worker, name, state.phase, stem)
     launch = provider.launch(request)
-    for note in mend_worktree(worker):
-        worker.view.say(note)
+    ready_worktree(worker)
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
     inbox = take_inbox(session.dir, stem)
@@ -247,7 +246,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
             return stopped(worker, started)
     by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
-    mended = mend_worktree(worker)
+    mend_worktree(worker)
     worker.restore_overview()
     committed = keep_work(worker, started) if worker.config.commit else None
     tree = content(worker, committed)
@@ -256,7 +255,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     checked = understand(worker, signal)
     decision = rules.decide(state.live_workflow, state, outcome, checked)
     decision = with_login_help(worker, begun.provider, timed(worker, decision))
-    decision = with_git_notes(told_again(decision, started), committed, mended)
+    decision = with_git_notes(told_again(decision, started), committed)
     line = session.journal.compose(
         "ended",
         iteration=started["iteration"],
@@ -276,8 +275,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
         progress=outcome.progress,
         tree=tree,
         head=committed.snapshot.head if committed else None,
-        commits=new_commits(worker, started, committed),
-        notes=[*mended, *git_notes(committed)],
+        notes=git_notes(committed),
         said=collector.last_text[-500:],
     )
     keep_checkpoint(worker, started, committed, line, decision, adopted=begun.adopted)

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from samoloop.base.errors import SamoloopError
 from samoloop.base.files import sha256
 from samoloop.core.rules import Decision, Kind
 from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
+from samoloop.git.compare import commits_between, diff_stat
 from samoloop.worker.worker import Worker
+from samoloop.worker.worktrees import mend_worktree
 
 
 def keep_work(worker: Worker, started: Mapping[str, Any]) -> Committed:
@@ -22,12 +25,6 @@ def keep_work(worker: Worker, started: Mapping[str, Any]) -> Committed:
         quiet_since=worker.clock.epoch(),
         stashes=started.get("stashes"),
     )
-
-
-def new_commits(worker: Worker, started: Mapping[str, Any], committed: Committed | None) -> list[list[str]]:
-    if committed is None or not started.get("head") or committed.snapshot.head == started["head"]:
-        return []
-    return [list(pair) for pair in worker.worktree.commits_between(started["head"], committed.snapshot.head)]
 
 
 def content(worker: Worker, committed: Committed | None) -> str | None:
@@ -44,11 +41,11 @@ def git_notes(committed: Committed | None) -> list[str]:
     return [*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
 
 
-def with_git_notes(decision: Decision, committed: Committed | None, mended: list[str]) -> Decision:
+def with_git_notes(decision: Decision, committed: Committed | None) -> Decision:
     """What git has to say to the next child; a branch that only a human can sort out blocks."""
     if committed and committed.blocked and decision.kind is not Kind.BLOCKED:
         return Decision(Kind.BLOCKED, decision.phase, committed.blocked, needs="human_decision")
-    said = [*mended, *(committed.notes if committed else [])]
+    said = committed.notes if committed else []
     return replace(decision, notes=(*decision.notes, *({"kind": "git", "text": note} for note in said)))
 
 
@@ -66,7 +63,7 @@ def keep_checkpoint(
         return
     worktree, iteration, attempt = worker.worktree, started["iteration"], started["attempt"]
     if adopted:
-        last = checkpoint.tip(worktree, worker.ref)
+        last = checkpoint.tip(worker.store, worker.ref)
         if last and (last.iteration, last.attempt) == (iteration, attempt):
             return
     made = checkpoint.make(
@@ -81,3 +78,25 @@ def keep_checkpoint(
     )
     if made.first:
         worker.view.say(f"{worker.ref} was deleted; the checkpoints start anew at iteration {iteration}")
+
+
+def keep_present(worker: Worker, summary: str) -> None:
+    """A checkpoint of session and code as they are between two iterations, unless commits are off."""
+    if not worker.config.commit:
+        return
+    mend_worktree(worker)
+    worktree = worker.worktree
+    checkpoint.make(worktree, worker.session.dir, worker.ref, worktree.snapshot(), summary=summary)
+
+
+def result(worker: Worker) -> tuple[list[tuple[str, str]], str]:
+    """What the session's branch has beyond its base: commits (id, subject), oldest first, and `git diff --stat`."""
+    created, store = worker.state.created, worker.store
+    try:
+        tip = store.ref(f"refs/heads/{created['branch']}")
+        if tip is None:
+            return [], ""
+        base = created.get("base") or store.line("rev-list", "--max-parents=0", tip).split()[0]
+        return commits_between(store, base, tip), diff_stat(store, base, tip)
+    except SamoloopError:
+        return [], ""

@@ -16,6 +16,7 @@ from samoloop.core.state import AT_REST, Condition
 from samoloop.git.worktree import WorktreeGone
 from samoloop.worker import gatekeeper, outbox, shared_limits
 from samoloop.worker.iteration import limited_until, step
+from samoloop.worker.keeping import keep_present
 from samoloop.worker.news import tell_decision
 from samoloop.worker.prepare import prepare
 from samoloop.worker.report import write_report
@@ -155,7 +156,7 @@ def rest(worker: Worker, decision: Decision) -> Decision:
             tell_decision(worker, decision)  # a worker may have died before it did; said twice, it is written once
         worker.restore_overview()
         write_report(worker)
-        worker.checkpoint(f"{worker.state.iteration:03d} {worker.state.phase}: at rest, {worker.state.condition}")
+        keep_present(worker, f"{worker.state.iteration:03d} {worker.state.phase}: at rest, {worker.state.condition}")
         worker.session.record("rested", overview=file_hash(worker.session.dir / overview.FILE_NAME))
     return decision
 

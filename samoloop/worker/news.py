@@ -2,6 +2,7 @@
 
 from samoloop.core import ceilings
 from samoloop.core.rules import Decision, Kind
+from samoloop.worker.keeping import result
 from samoloop.worker.outbox import Announcement
 from samoloop.worker.outbox import Kind as Said
 from samoloop.worker.worker import Worker
@@ -42,7 +43,7 @@ def warn_of_ceilings(worker: Worker) -> None:
 def about(worker: Worker, kind: Said, text: str, decision: Decision | None = None) -> Announcement:
     """An announcement of this session as it stands."""
     state, session = worker.state, worker.session
-    commits, diff_stat = result(worker) if kind is Said.DONE else ((), "")
+    commits, diff_stat = result(worker) if kind is Said.DONE else ([], "")
     return Announcement(
         kind=kind,
         session=session.name,
@@ -56,18 +57,7 @@ def about(worker: Worker, kind: Said, text: str, decision: Decision | None = Non
         ceiling_usd=worker.config.ceilings.cost_usd,
         seconds=state.totals.seconds,
         branch=session.branch,
-        commits=commits,
+        commits=tuple(f"{oid[:10]} {subject}" for oid, subject in commits),
         diff_stat=diff_stat,
         command=f"samoloop resume {session.name}" if kind is not Said.DONE else "",
     )
-
-
-def result(worker: Worker) -> tuple[tuple[str, ...], str]:
-    """The commits of a session, one line each, and how much they change."""
-    if not worker.config.commit:
-        return (), ""
-    ended = (event for event in worker.session.journal.read() if event["event"] == "ended")
-    commits = tuple(f"{oid[:10]} {subject}" for event in ended for oid, subject in event.get("commits") or [])
-    worktree, base = worker.worktree, worker.state.created.get("base")
-    head = worktree.head()
-    return commits, worktree.diff_stat(base, head) if base and head else ""

@@ -69,7 +69,7 @@ def prepare(worker: Worker) -> None:
         write_atomic(path, overview.skeleton(session.task, task, phase))
     if worker.config.commit:
         snapshot = worktree.snapshot()
-        last = checkpoint.tip(worktree, worker.ref)
+        last = checkpoint.tip(worker.store, worker.ref)
         if last is None:
             checkpoint.make(
                 worktree, session.dir, worker.ref, snapshot, summary="000 init: session created", iteration=0

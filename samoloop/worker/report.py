@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from samoloop.base.durations import format_seconds
-from samoloop.base.errors import SamoloopError
-from samoloop.base.files import write_atomic
+from samoloop.base.files import tail, write_atomic
 from samoloop.core.gates import Verdict
 from samoloop.core.journal import Event
 from samoloop.core.limits import EndedBy
@@ -15,6 +13,7 @@ from samoloop.core.next_steps import Step, next_steps
 from samoloop.core.session import REPORT, Session
 from samoloop.core.signals import GateKind
 from samoloop.core.state import AT_REST, ENDED, Condition, State, Totals
+from samoloop.worker.keeping import result
 from samoloop.worker.worker import Worker
 
 _TAIL_BYTES = 1500
@@ -23,24 +22,13 @@ _COMMITS_SHOWN = 40
 
 def write_report(worker: Worker) -> None:
     """Write the report of the session as it stands."""
-    text = render(worker.session, list(worker.session.journal.read()), _diff_stat(worker))
+    text = render(worker.session, list(worker.session.journal.read()), *result(worker))
     write_atomic(worker.session.dir / REPORT, text)
 
 
-def _diff_stat(worker: Worker) -> str:
-    """What changed since the base; nothing where that cannot be told, such as without a worktree."""
-    created, prepared = worker.state.created, worker.state.prepared
-    if not worker.config.commit or not prepared:
-        return ""
-    try:
-        head = worker.worktree.state().head
-        base = created.get("base") or prepared.get("head")
-        return worker.worktree.diff_stat(base, head) if base and head and base != head else ""
-    except SamoloopError:
-        return ""
-
-
-def render(session: Session, events: Sequence[Event], diff_stat: str = "") -> str:
+def render(
+    session: Session, events: Sequence[Event], commits: Sequence[tuple[str, str]] = (), diff_stat: str = ""
+) -> str:
     """The report's text."""
     state = session.state()
     ended = [event for event in events if event["event"] == "ended"]
@@ -50,7 +38,7 @@ def render(session: Session, events: Sequence[Event], diff_stat: str = "") -> st
         _section("What a person can do now", _next_steps(session.name, state)),
         _section("Phases", _phase_table(ended)),
         _section("Gates", _gates(events)),
-        _section("Commits", _commits(ended, diff_stat)),
+        _section("Commits", _commits(commits, diff_stat)),
         _section("Worth a look", _notes(events)),
         _section("Last evidence", _evidence(session, ended)) if state.condition is not Condition.DONE else "",
     ]
@@ -156,8 +144,7 @@ def _closed(event: Mapping[str, Any]) -> str:
     return f"{what}: {event['verdict']} by {event['by']}{bound}{comment}"
 
 
-def _commits(ended: Sequence[Event], diff_stat: str) -> str:
-    commits = [pair for event in ended for pair in event.get("commits") or []]
+def _commits(commits: Sequence[tuple[str, str]], diff_stat: str) -> str:
     lines = [f"- `{oid[:10]}` {_line(subject)}" for oid, subject in commits[-_COMMITS_SHOWN:]]
     if len(commits) > _COMMITS_SHOWN:
         lines.insert(0, f"- … and {len(commits) - _COMMITS_SHOWN} earlier ones")
@@ -175,6 +162,10 @@ def _notes(events: Sequence[Event]) -> str:
             lines += [where + _line(sentence) for sentence in _oddities(event)]
         elif event["event"] == "interrupted":
             lines.append(f"- iteration {event['iteration']}: interrupted, {event.get('why') or event['note']}")
+        elif event["event"] == "worktree_new":
+            lines.append(f"- {_line(event['why'])}")
+        elif event["event"] == "worktree_ready":
+            lines += [f"- {_line(note)}" for note in event["notes"]]
         elif event["event"] == "rewound":
             lines.append(f"- rewound to iteration {event.get('to')}; what was left is {event.get('left', '')[:12]}")
     return "\n".join(lines)
@@ -219,14 +210,3 @@ def _evidence(session: Session, ended: Sequence[Event]) -> str:
         parts.append(f"Its standard error ends:\n\n{_fenced(errors)}")
     parts.append(f"Everything it wrote: `{stem}.jsonl`, what it was told: `{stem}.prompt.md`")
     return "\n\n".join(parts)
-
-
-def tail(path: Path, limit_bytes: int) -> str:
-    """The end of a log, as text; empty where there is none."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(size - limit_bytes, 0))
-            return file.read().decode("utf-8", "replace").strip()
-    except OSError:
-        return ""

@@ -14,6 +14,7 @@ from samoloop.core.gates import read_text
 from samoloop.core.session import Session
 from samoloop.core.state import State
 from samoloop.git import checkpoint
+from samoloop.git.calls import Git
 from samoloop.git.worktree import Worktree
 from samoloop.providers.base import Provider
 from samoloop.worker import launching, outbox
@@ -48,6 +49,12 @@ class Worker:
         return Worktree.open(Path(created["repo"]), root, created["branch"])
 
     @property
+    def store(self) -> Git:
+        """Git on the session's commits and checkpoints, which outlive the worktree."""
+        created = self.state.created
+        return Git(self.private_repository if created.get("in_place") else Path(created["repo"]))
+
+    @property
     def private_repository(self) -> Path:
         """Where the history of a session in place is kept."""
         return self.session.dir / "_git"
@@ -74,24 +81,6 @@ class Worker:
     def announce(self, announcement: Announcement) -> None:
         outbox.put(self.session.dir, announcement, self.config.outlets)
 
-    def checkpoint(
-        self, summary: str, journal: bytes = b"", iteration: int | None = None, attempt: int | None = None
-    ) -> None:
-        """Keep session and code as they are now, unless commits are off."""
-        if not self.config.commit:
-            return
-        worktree = self.worktree
-        checkpoint.make(
-            worktree,
-            self.session.dir,
-            self.ref,
-            worktree.snapshot(),
-            summary=summary,
-            journal=journal,
-            iteration=iteration,
-            attempt=attempt,
-        )
-
     def restore_overview(self) -> None:
         """Put the worker's lines right, and the whole file back if the child emptied or removed it."""
         state, path = self.state, self.session.dir / overview.FILE_NAME
@@ -104,7 +93,7 @@ class Worker:
             write_atomic(path, wanted)
 
     def _earlier_overview(self) -> str:
-        kept = checkpoint.read(self.worktree, self.ref, overview.FILE_NAME) if self.config.commit else None
+        kept = checkpoint.read(self.store, self.ref, overview.FILE_NAME) if self.config.commit else None
         if kept and kept.strip():
             return kept.decode("utf-8", "replace")
         task = read_text(self.session.dir / overview.TASK_FILE) or self.session.task

@@ -6,12 +6,12 @@ from typing import Any
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
+from samoloop.base.files import tail
 from samoloop.config.loading import Config
 from samoloop.git import checkpoint
 from samoloop.git.included import copy_included
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree, WorktreeGone
-from samoloop.worker.report import tail
 from samoloop.worker.worker import Worker
 
 SETUP_SECONDS = 1800
@@ -25,7 +25,7 @@ def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
         return worker.worktree, [
             f"working in place in {created['worktree']}; its history is kept in {worker.private_repository}"
         ]
-    repo = Repo.find(Path(created["root"]))
+    repo = _repository(worker)
     repo.exclude(_excluded(worker.config))
     root = Path(created["worktree"])
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def run_setup(worker: Worker, worktree: Worktree) -> dict[str, Any] | None:
         return None
     worker.view.say(f"setup: {command}")
     log = worker.session.logs / "000-init.log"
-    with effect("run setup"), log.open("wb") as output:
+    with effect("run setup"), log.open("ab") as output:
         try:
             done = subprocess.run(
                 ["sh", "-c", command],
@@ -81,21 +81,57 @@ def run_setup(worker: Worker, worktree: Worktree) -> dict[str, Any] | None:
     return {"command": command, "exit_code": 0}
 
 
+def ready_worktree(worker: Worker) -> None:
+    """The worktree for the next child: one that was made again gets what `prepare` gave the first, and it is told."""
+    mend_worktree(worker)
+    if not worker.state.worktree_is_new:
+        return
+    worktree = worker.worktree
+    lines = _include(worker, _repository(worker), worktree)
+    setup = run_setup(worker, worktree)
+    if setup:
+        lines.append(f"the setup command ran: {setup['command']}")
+    for line in lines:
+        worker.view.say(line)
+    what = "; ".join(lines) or "nothing was copied or installed"
+    note = f"The worktree was made anew from the branch {worktree.branch}, so all that git ignores is new: {what}."
+    worker.session.record("worktree_ready", notes=[note], setup=setup)
+
+
 def mend_worktree(worker: Worker) -> list[str]:
-    """Make a worktree again that a child or a person removed; sentences that say so, none where all was well."""
-    if not worker.config.commit:
+    """Make a worktree again that a child or a person removed; sentences that say so, none where all was well.
+
+    Raises WorktreeGone where git has neither its branch nor a checkpoint.
+    """
+    state = worker.state
+    if state.created.get("in_place"):
         return []
+    if state.worktree_is_new:  # no child has worked in it
+        _repository(worker).clear_half_made(Path(state.created["worktree"]))
     try:
         _ = worker.worktree
-    except WorktreeGone:
-        created = worker.state.created
-        if created.get("in_place"):
-            raise
-        repo = Repo.find(Path(created["root"]))
-        gone = Worktree(Path(created["worktree"]), repo.git_dir, repo.git_dir, created["branch"])
-        last = checkpoint.tip(gone, worker.ref)
-        if last is None:
-            raise
-        _, note = repo.recreate_worktree(gone.root, gone.branch, last.code, last.head)
+    except WorktreeGone as error:
+        note = _make_again(worker, error)
+        worker.view.say(note)
         return [note]
     return []
+
+
+def _make_again(worker: Worker, gone: WorktreeGone) -> str:
+    state, store = worker.state, worker.store
+    root, branch = Path(state.created["worktree"]), state.created["branch"]
+    last = checkpoint.tip(store, worker.ref)
+    head = last.head if last else store.ref(f"refs/heads/{branch}")
+    if head is None:
+        raise gone
+    if root.is_dir() and any(root.iterdir()):
+        note = _repository(worker).remember_worktree(root, branch, head)
+        worker.session.record("worktree_ready", notes=[note])
+        return note
+    if not state.worktree_is_new:
+        worker.session.record("worktree_new", why=str(gone))
+    return _repository(worker).recreate_worktree(root, branch, last.code if last else head, head)
+
+
+def _repository(worker: Worker) -> Repo:
+    return Repo.find(Path(worker.state.created["root"]))

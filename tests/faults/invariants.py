@@ -183,7 +183,7 @@ def _git(scene: Scene, wanted: Reference, strict: bool) -> Iterator[str]:
         yield f"the worktree is not clean: {worktree.state()}"
     made = Counter(
         (found.iteration, found.attempt)
-        for found in checkpoint.timeline(worktree, checkpoint.ref_name(scene.session.name))
+        for found in checkpoint.timeline(worktree.store, checkpoint.ref_name(scene.session.name))
         if found.iteration is not None
     )
     ended = [(event["iteration"], event["attempt"]) for event in scene.events() if event["event"] == "ended"]

@@ -4,7 +4,6 @@ import os
 
 import click
 
-from samoloop.base.errors import UsageError
 from samoloop.core import gates
 from samoloop.ui.cli.common import find_session, session_argument, speaker
 from samoloop.worker.lease import locked
@@ -20,12 +19,12 @@ def diff(session_name: str | None, iteration: int | None) -> None:
     \b
     samoloop diff auth -n 7
     """
-    from samoloop.git.rewind import diff as diff_text
+    from samoloop.git.compare import iteration_diff
 
     settings, session = find_session(session_name)
     worker = Worker(session, settings)
     number = session.state().iteration if iteration is None else iteration
-    click.echo_via_pager(diff_text(worker.worktree, worker.ref, number, color=True))
+    click.echo_via_pager(iteration_diff(worker.store, worker.ref, number, color=True))
 
 
 @click.command("rewind")
@@ -74,9 +73,8 @@ def archive(session_name: str | None) -> None:
     \b
     samoloop archive auth
     """
+    from samoloop.api.rewind import archive as put_away
+
     settings, session = find_session(session_name)
-    if session.state().created.get("in_place"):
-        raise UsageError(f"{session.name} works in place: it has no worktree to remove")
     with locked(session):
-        Worker(session, settings).worktree.remove()
-    click.echo(f"Removed the worktree of {session.name}; branch {session.branch} and {session.dir} stay.")
+        click.echo(put_away(Worker(session, settings), speaker()))

@@ -1,4 +1,4 @@
-"""The way back: put code and session folder to an earlier checkpoint, show what an iteration changed, branch off."""
+"""The way back: put code and session folder to an earlier checkpoint, or branch off from one."""
 
 import io
 import os
@@ -50,7 +50,7 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     stage(worktree.git, worktree.root, state.to_stage)  # so that what the target lacks is removed, untracked or not
     aside = _move_aside(worktree, now, target.code, session_dir)
     worktree.check_out(target.code, target.head)
-    put_back_session(worktree, session_dir, target)
+    put_back_session(worktree.store, session_dir, target)
     trailers = {"Rewound-To": target.iteration, "Head": target.head if target.head != target.code else None}
     on_top = checkpoints.put(worktree, ref, target.tree, target.code, f"Back at {what}", trailers)
     return Restored(on_top, left, aside, notes)
@@ -123,13 +123,13 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def put_back_session(worktree: Worktree, session_dir: Path, source: Checkpoint) -> list[str]:
+def put_back_session(store: Git, session_dir: Path, source: Checkpoint) -> list[str]:
     """Make the session's files those of `source` (the folder too, if missing) and return the names that changed.
 
     Logs, journal, locks, the inbox and what no checkpoint holds stay as they are.
     """
     session_dir.mkdir(parents=True, exist_ok=True)
-    wanted = _session_content(worktree.store, source.tree)
+    wanted = _session_content(store, source.tree)
     changed = []
     for path, _ in list(session_files(session_dir)):
         if path not in wanted and path != _INBOX:
@@ -171,36 +171,10 @@ def _make_folders(session_dir: Path, folder: Path) -> None:
             part.mkdir(exist_ok=True)
 
 
-def diff(worktree: Worktree, ref: str, iteration: int, *, color: bool = False) -> str:
-    """What an iteration changed: the code, then the session's files. Raises GitError where there is no such one."""
-    known = checkpoints.timeline(worktree, ref)
-    target = checkpoints.find(worktree, ref, iteration)
-    position = [checkpoint.oid for checkpoint in known].index(target.oid)
-    before = known[position + 1] if position + 1 < len(known) else None
-    code = _diff(worktree, before.code, target.code, color, "") if before else ""
-    old_tree = before.tree if before else worktree.store.line("mktree")
-    return code + _diff(worktree, old_tree, target.tree, color, "session/")
-
-
-def _diff(worktree: Worktree, old: str, new: str, color: bool, prefix: str) -> str:
-    options = (
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-relative",
-        "--find-renames",
-        f"--color={'always' if color else 'never'}",
-        f"--src-prefix=a/{prefix}",
-        f"--dst-prefix=b/{prefix}",
-    )
-    return worktree.store.run("diff", *options, old, new, "--").decode(errors="replace")
-
-
-def fork(repo: Repo, worktree: Worktree, source: Checkpoint, session_dir: Path, path: Path, branch: str) -> Worktree:
+def fork(repo: Repo, source: Checkpoint, session_dir: Path, path: Path, branch: str) -> Worktree:
     """A new worktree at `path` on the new `branch` with the code of `source`, and its session files in the folder
-    `session_dir`. Raises GitError, also where `worktree` is in place."""
-    if worktree.is_in_place:
-        raise GitError("A session that works in place has no second worktree: copy the folder and start one there.")
+    `session_dir`. Raises GitError."""
     fresh = repo.add_worktree(path, branch, source.head)
     fresh.check_out(source.code, source.head)
-    put_back_session(worktree, session_dir, source)
+    put_back_session(repo.store, session_dir, source)
     return fresh

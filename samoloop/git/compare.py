@@ -1,0 +1,39 @@
+"""What lies between two commits. Needs no worktree, so it works after `archive` too."""
+
+from samoloop.git import checkpoint
+from samoloop.git.calls import Git
+
+
+def commits_between(store: Git, old: str, new: str) -> list[tuple[str, str]]:
+    """(id, subject) of the commits in `new` that are not in `old`, oldest first."""
+    lines = store.line("log", "--reverse", "--format=%H %s", f"{old}..{new}", "--").splitlines()
+    return [(oid, subject) for oid, _, subject in (line.partition(" ") for line in lines)]
+
+
+def diff_stat(store: Git, old: str, new: str) -> str:
+    """`git diff --stat` of two commits, for the report."""
+    return store.line("diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--")
+
+
+def iteration_diff(store: Git, ref: str, iteration: int, *, color: bool = False) -> str:
+    """What an iteration changed: the code, then the session's files. Raises GitError where there is no such one."""
+    known = checkpoint.timeline(store, ref)
+    target = checkpoint.find(store, ref, iteration)
+    position = [found.oid for found in known].index(target.oid)
+    before = known[position + 1] if position + 1 < len(known) else None
+    code = _diff(store, before.code, target.code, color, "") if before else ""
+    old_tree = before.tree if before else store.line("mktree")
+    return code + _diff(store, old_tree, target.tree, color, "session/")
+
+
+def _diff(store: Git, old: str, new: str, color: bool, prefix: str) -> str:
+    options = (
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-relative",
+        "--find-renames",
+        f"--color={'always' if color else 'never'}",
+        f"--src-prefix=a/{prefix}",
+        f"--dst-prefix=b/{prefix}",
+    )
+    return store.run("diff", *options, old, new, "--").decode(errors="replace")
