@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from samoloop.base.errors import SessionError, UsageError
+from samoloop.base.files import make_folder
 from samoloop.base.locks import is_held
 from samoloop.core import session as sessions
 from samoloop.core.journal import Event
@@ -59,7 +60,7 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     with sessions.new_folder(config.sessions_dir, name, worker.clock.local()) as (folder, session_name):
         branch = repo.new_branch_name(config.branch_prefix, name)
         path = config.worktrees_dir / session_name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         worktree = restore.fork(repo, source, folder, path, branch)
         events = list(worker.session.journal.read())[:record]
         parent = {"session": worker.session.name, "iteration": iteration, "checkpoint": source.oid}

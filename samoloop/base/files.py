@@ -55,6 +55,14 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make `path` a folder, with those above it, so that a power cut does not take it away again."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename, creation or removal in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -11,7 +11,7 @@ from typing import Any
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError, UsageError
-from samoloop.base.files import remove, sync_folder
+from samoloop.base.files import make_folder, remove, sync_folder
 from samoloop.base.locks import Lock
 from samoloop.core import journal
 from samoloop.core.journal import Event, Journal
@@ -124,18 +124,19 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
     """
     folder = sessions / _NEW
     try:
-        sessions.mkdir(parents=True, exist_ok=True)
+        make_folder(sessions)
         lock = Lock.take(sessions / f"{_NEW}.lock", _NEW_SECONDS, f"{os.getpid()}\n")
     except OSError as error:
         raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
     with lock:
         try:
             remove(folder)
-            (folder / LOGS).mkdir(parents=True)
+            make_folder(folder / LOGS)
             name = _free_name(sessions, f"{today:%y-%m-%d}-{slug}")
         except OSError as error:
             raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
         yield folder, name
+        sync_folder(folder)
         with effect("show session"):
             folder.rename(sessions / name)
             sync_folder(sessions)

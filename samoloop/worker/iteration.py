@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.effects import effect
-from samoloop.base.files import remove, sha256
+from samoloop.base.files import remove, sha256, sync_folder
 from samoloop.children import wrapper
 from samoloop.children.child import Child, Ended, Spec
 from samoloop.children.processes import boot_id
@@ -143,6 +143,8 @@ def take_inbox(session_dir: Path, stem: Path) -> list[str]:
     if not target.exists() and (gates.read_text(inbox) or "").strip():
         with gates.changing(session_dir), effect("take inbox"):
             inbox.rename(target)
+            sync_folder(target.parent)
+            sync_folder(session_dir)
     return [target.name] if target.exists() else []
 
 

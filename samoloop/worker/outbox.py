@@ -149,7 +149,7 @@ def acknowledge(session_dir: Path, reader: str, number: int) -> None:
 
 def _store(folder: Path, content: Mapping[str, Any]) -> int:
     """Write under the next number. Only the worker that holds the session's lock does this."""
-    folder.mkdir(exist_ok=True)
+    files.make_folder(folder)
     number = max(_numbers(folder), default=0) + 1
     write_atomic(folder / f"{number:06d}.json", json.dumps(content, ensure_ascii=False))
     return number

@@ -6,7 +6,7 @@ from typing import Any
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
-from samoloop.base.files import tail
+from samoloop.base.files import make_folder, tail
 from samoloop.config.loading import Config
 from samoloop.git import checkpoint
 from samoloop.git.included import copy_included
@@ -28,7 +28,7 @@ def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
     repo = _repository(worker)
     repo.exclude(_excluded(worker.config))
     root = Path(created["worktree"])
-    root.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(root.parent)
     line = repo.head_line(created["base"])
     worktree = repo.add_worktree(root, created["branch"], created["base"])
     return worktree, [f"branch {created['branch']} {line}", *_include(worker, repo, worktree)]

@@ -83,7 +83,7 @@ def undisturbed(folder: Path) -> tuple[Reference, Scene]:
 def chosen(scene: Scene, folder: Path, wanted: Reference, options: argparse.Namespace) -> list[str]:
     """The names of the cases to be played."""
     points = cases.points(scene)
-    if options.only not in points:
+    if (options.only or "").replace("power/", "point/") not in points:
         points = list(cases.all_points(scene, folder / "template", wanted))
     names = list(cases.all_cases(options.seed, points))
     return [name for name in names if not options.only or name.startswith(options.only)][: options.most]

@@ -5,7 +5,7 @@ import signal
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,6 +80,21 @@ def at_points(play: Play, point: str) -> None:
         for line in lines[before:]:
             play.count(line.split("|")[0], line.split("|")[1])
     raise Violation("killed 60 times without coming to an end")
+
+
+def at_power_cut(play: Play, point: str) -> None:
+    """The power fails at the point, in each phase and at each gate in turn: what was not synced is gone."""
+    met = play.scene.folder / driver.MET
+    for _ in range(60):
+        code = play.scene.wait(play.scene.start("cut", point))
+        if code != -signal.SIGKILL:
+            if not ended_well(play, code):
+                raise Violation(f"the run ended with {code}; see run-{play.scene.runs:03d}.txt")
+            return
+        play.count("power cut", met.read_text().splitlines()[-1].split("|")[1])
+        if play.scene.is_open():
+            play.note_killed_child()
+    raise Violation("60 power cuts without coming to an end")
 
 
 def ended_well(play: Play, code: int | None) -> bool:
@@ -261,10 +276,11 @@ def all_points(scene: Scene, template: Path, wanted: Reference) -> Iterator[str]
     other.clean_up()
 
 
-def all_cases(seed: int, points: Iterable[str]) -> Iterator[str]:
+def all_cases(seed: int, points: Sequence[str]) -> Iterator[str]:
     """Every case's name, the important ones of each class first and evenly mixed."""
     classes = [
         list(points),
+        [name.replace("point/", "power/") for name in points if name.startswith("point/after") and ">" not in name],
         [f"{mode}/{number}/{SHARES}" for number in range(SHARES) for mode in ("before", "after", "enospc", "eio")],
         [f"random/{kind}/{number}" for number in range(24) for kind in KILLERS],
         [f"alive/{kind}/{word}" for kind in KILLERS for word in ("begun", "done")] + ["reboot/begun", "reboot/done"],
@@ -292,6 +308,8 @@ def play(name: str, template: Path, folder: Path, wanted: Reference, seed: int) 
     try:
         if kind == "point":
             at_points(game, rest)
+        elif kind == "power":
+            at_power_cut(game, rest)
         elif kind == "rewind":
             at_rewind(game, rest)
         elif kind == "random":

@@ -1,7 +1,6 @@
 #!/bin/sh
 # The scripted child of the fault matrix: one action an iteration, noted in a ledger of its own, outside of everything
 # that samoloop writes. What it leaves is the same whenever it is run again.
-cat > /dev/null
 note() { printf '%s %s %s\n' "$1" "$SAMOLOOP_ITERATION" "${SAMOLOOP_MARKER##* }" >> "$FAULTS_LEDGER"; }
 signal() { printf '%s\n' "$1" > "$SAMOLOOP_SIGNAL.tmp" && mv "$SAMOLOOP_SIGNAL.tmp" "$SAMOLOOP_SIGNAL"; }
 next() { signal "{\"status\": \"continue\", \"phase\": \"$1\"}"; }
@@ -10,6 +9,7 @@ commit() { git add "$1" && git -c user.name=Child -c user.email=child@example.or
 took() { note "done"; sleep "$1"; }
 
 note begun
+if grep -qF "$FAULTS_GUIDANCE"; then note told; fi
 cd "$SAMOLOOP_SESSION_DIR" || exit 1
 printf -- '- %s: a step\n' "$SAMOLOOP_PHASE" >> _overview.md
 case $SAMOLOOP_PHASE in

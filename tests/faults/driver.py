@@ -4,6 +4,7 @@ The product knows nothing of this: its effects name themselves, and here that ma
 are put between Python and the operating system.
 """
 
+import contextlib
 import errno
 import io
 import os
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from disk import Disk
+
 import samoloop.children.wrapper
 import samoloop.git.calls
 import samoloop.worker.iteration
@@ -31,6 +34,7 @@ from samoloop.worker.worker import Worker
 
 TASK = "Add a feature"
 POINTS = "points.txt"  # every point that the scene's runs came to, one a line
+AT_POINTS = ("point", "cut")
 MET = "met.txt"  # the places where there was a fault
 ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO}
 # What fails on a full disk; the rest of git only reads.
@@ -55,12 +59,28 @@ def column(state: State | None) -> str:
     return GATES.get(str(kind), state.phase)
 
 
+def living(scene: Path) -> dict[int, tuple[str, bool]]:
+    """All living processes of a scene but this one: command line, and whether it is a child or started by one."""
+    found = {}
+    mark = f"FAULTS_SCENE={scene}\0".encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            environment = (entry / "environ").read_bytes()
+            ended = (entry / "stat").read_text().rpartition(") ")[2][:1] == "Z"
+            if mark in environment and not ended:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found[int(entry.name)] = (line, b"SAMOLOOP_MARKER=" in environment)
+    return found
+
+
 @dataclass
 class Fault:
     """When this process shall meet its fault: at the first place of its share where no fault was before.
 
     `mode`: point (end just before or after an effect that names itself), before or after (end there, at an effect on
-    the disk), enospc, eio, or none.
+    the disk), enospc, eio, cut (the power fails at such a point), or none.
     `share`: for points the name of the point; else "k/n": every n-th place, beginning with the k-th.
     """
 
@@ -68,6 +88,7 @@ class Fault:
     mode: str = "none"
     share: str = ""
     worker: Worker | None = None
+    disk: Disk | None = None  # one that loses what was not synced
     happened: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     write: Callable[..., int] = os.write
@@ -76,13 +97,17 @@ class Fault:
     def at(self, point: str) -> None:
         """Just before or just after an effect that names itself."""
         self._remember(point, POINTS)
-        if self.mode == "point" and point in self.share.split(",") and self._is_first(point):
+        if point in self.share.split(",") and self._is_first(point):
+            if self.disk:
+                while alive := living(self.scene):
+                    for pid in alive:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
+                self.disk.fail()
             os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, name: str, call: Callable[[], Any], fails: Callable[[int], Any] | None) -> Any:
         """An effect on the disk. `fails` does what a disk does that has this errno; None: it cannot."""
-        if self.mode == "none" or self.mode == "point":
-            return call()
         if self.mode == "enospc" and self.happened and fails:
             return fails(errno.ENOSPC)  # a full disk stays full
         if not self._is_mine(name) or (self.mode in ERRORS and not fails):
@@ -107,7 +132,7 @@ class Fault:
     def _is_first(self, name: str) -> bool:
         """Whether nothing was done here in an earlier run; notes it."""
         key = f"{name}|{self._column()}|{self._state().iteration if self._state() else 0}"
-        if self.mode != "point":
+        if self.mode not in AT_POINTS:
             key = self._key(name)
         path = self.scene / MET
         if path.exists() and key in path.read_text().splitlines():
@@ -174,10 +199,13 @@ def watch(fault: Fault) -> None:
         fault.worker = worker
 
     Worker.__init__ = made  # type: ignore[method-assign]
-    if fault.mode == "point":
+    if fault.mode in AT_POINTS:
         effects.observer = fault.at
+    if fault.mode == "cut":
+        fault.disk = Disk(fault.scene / "repo")
+        fault.disk.install()
     Courier.close.__defaults__ = (0.1,)  # a disk that is full stays so, however long one waits
-    if fault.mode in ("none", "point"):
+    if fault.mode in ("none", *AT_POINTS):
         return
 
     def around(name: str, call: Callable[[], Any], fails: Any = raising) -> Any:
@@ -233,10 +261,11 @@ def main(scene: Path, mode: str = "none", share: str = "", *flags: str) -> None:
     """`samoloop run` where there is no session yet, else `samoloop resume`, or the command that `flags` begin with
     (`--` in it stands for the session). Never returns."""
     os.chdir(scene / "repo")
-    if mode == "reboot":  # as if the machine had been started anew
-        mode = "none"
+    if mode in ("reboot", "cut"):  # as if the machine had been started anew
+        boot = f"boot {len((scene / MET).read_text().splitlines()) if (scene / MET).exists() else 0}"
         for module in (samoloop.worker.iteration, sys.modules["samoloop.children.child"]):
-            module.boot_id = lambda: "another boot"  # type: ignore[attr-defined]
+            module.boot_id = lambda: boot  # type: ignore[attr-defined]
+        mode = "none" if mode == "reboot" else mode
     watch(Fault(scene, mode, share))
     found = all_sessions(scene / "repo" / "_sessions")
     if "--" in flags:

@@ -96,20 +96,21 @@ def _actions(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool
 
 
 def _guidance(scene: Scene) -> Iterator[str]:
-    """What a person said is in the prompts until a child has answered one with a signal, and not after that."""
-    for words in scene.person.told:
-        said = answered = False
-        for event in scene.events():
-            if event["event"] == "started":
-                files = [scene.session.logs / f"{event['stem']}{ending}" for ending in (".prompt.md", ".notes.md")]
-                found = any(words in path.read_text() for path in files if path.exists())
-                if found == answered and (found or said):
-                    yield f"{words!r} is {'told again' if found else 'missing'} in the prompt {event['stem']}"
-                said |= found
-            elif event["event"] == "ended" and event["signal"] and not event["bad_signal"]:
-                answered |= said
-        if not answered:
-            yield f"nobody was told {words!r}"
+    """What a person said is told to each child until one has answered with a signal, and to none after that."""
+    if not scene.person.told:
+        return
+    begun, told = ({marker for _, marker in scene.lines(word)} for word in ("begun", "told"))
+    said = answered = False
+    for event in scene.events():
+        if event["event"] == "started" and event["marker"] in begun:
+            found = event["marker"] in told
+            if found == answered and (found or said):
+                yield f"a person's words were {'told again' if found else 'missing'} in {event['stem']}"
+            said |= found
+        elif event["event"] == "ended" and event["signal"] and not event["bad_signal"]:
+            answered |= said
+    if not answered:
+        yield "a person's words were told to nobody"
 
 
 def _history(scene: Scene, strict: bool) -> Iterator[str]:

@@ -162,6 +162,7 @@ class Scene:
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
         own = {"HOME": str(self.folder / "home"), "FAULTS_LEDGER": str(self.ledger), "FAULTS_SCENE": str(self.folder)}
+        own["FAULTS_GUIDANCE"] = GUIDANCE
         return kept | own
 
     def lines(self, word: str) -> list[tuple[int, str]]:
@@ -261,25 +262,11 @@ class Scene:
 
     def child_processes(self) -> dict[int, str]:
         """The living processes that children of this session are or have started, and their command lines."""
-        return {pid: line for pid, (line, marked) in self._living().items() if marked}
+        return {pid: line for pid, (line, marked) in driver.living(self.folder).items() if marked}
 
     def processes(self) -> dict[int, str]:
         """All living processes of this scene but this one."""
-        return {pid: line for pid, (line, _) in self._living().items()}
-
-    def _living(self) -> dict[int, tuple[str, bool]]:
-        found = {}
-        mark = f"FAULTS_SCENE={self.folder}\0".encode()
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdecimal() or int(entry.name) == os.getpid():
-                continue
-            with contextlib.suppress(OSError):
-                environment = (entry / "environ").read_bytes()
-                ended = (entry / "stat").read_text().rpartition(") ")[2][:1] == "Z"
-                if mark in environment and not ended:
-                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    found[int(entry.name)] = (line, b"SAMOLOOP_MARKER=" in environment)
-        return found
+        return {pid: line for pid, (line, _) in driver.living(self.folder).items()}
 
     def kill_child(self, which: str) -> bool:
         """SIGKILL the child at work: its `cli`, its `wrapper`, or `all` that it is. False where there was none."""
@@ -297,6 +284,10 @@ class Scene:
 
     def events(self) -> list[dict]:
         return list(self.session.journal.read()) if all_sessions(self.repo / "_sessions") else []
+
+    def is_open(self) -> bool:
+        """An iteration was started and has not ended."""
+        return bool(all_sessions(self.repo / "_sessions")) and self.session.state().open is not None
 
     def branch(self) -> list[str]:
         """Tree and subject of each commit on the session's branch."""
