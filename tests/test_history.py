@@ -104,6 +104,19 @@ def test_diff_shows_code_and_session_of_one_iteration(bench, session):
     assert "+code 6" in out and "-code 5" in out and "+note 6" in out and "code 7" not in out
 
 
+def test_archive_takes_what_is_finished_and_an_unfinished_session_only_by_force(bench, session):
+    other = bench.session("Another", name="other")
+    bench.run(other)
+    run(bench, "archive")
+    assert not session.worktree.exists() and other.worktree.exists()
+    done = samoloop(bench.root, "archive", "other")
+    assert done.returncode == 2
+    assert "is not finished (waiting in requirements)" in done.stderr and "archive " in done.stderr
+    assert "--force" in done.stderr and other.worktree.exists()
+    run(bench, "archive", "other", "--force")
+    assert not other.worktree.exists()
+
+
 def test_archive_removes_a_clean_worktree_only_and_keeps_the_rest(bench, session):
     (session.worktree / "left.txt").write_text("x")
     assert samoloop(bench.root, "archive", "feature").returncode == 2

@@ -4,7 +4,9 @@ import os
 
 import click
 
+from samoloop.base.errors import UsageError
 from samoloop.core import gates
+from samoloop.core.state import Condition
 from samoloop.ui.cli.common import find_session, session_argument, speaker
 from samoloop.worker.lease import locked
 from samoloop.worker.worker import Worker
@@ -67,14 +69,21 @@ def fork(session_name: str, iteration: int, name: str) -> None:
 
 @click.command("archive")
 @session_argument
-def archive(session_name: str | None) -> None:
-    """Remove the worktree of a session, if it is clean; the branch, the folder and the checkpoints stay.
+@click.option("--force", is_flag=True, help="Also of a session that is not finished.")
+def archive(session_name: str | None, force: bool) -> None:
+    """Remove the worktree of a session that is over, if it is clean; the branch, the folder, the checkpoints stay.
 
     \b
     samoloop archive auth
     """
     from samoloop.api.rewind import archive as put_away
 
-    settings, session = find_session(session_name)
+    settings, session = find_session(session_name, lambda state: state.condition is Condition.DONE)
+    state = session.state()
+    if state.condition is not Condition.DONE and not force:
+        raise UsageError(
+            f"{session.name} is not finished ({state.condition} in {state.phase}): go on with it, or remove its "
+            f"worktree all the same with: samoloop archive {session.name} --force"
+        )
     with locked(session):
         click.echo(put_away(Worker(session, settings), speaker()))
