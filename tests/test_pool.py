@@ -131,11 +131,27 @@ def test_twenty_sessions_survive_the_death_of_every_process_of_ours(bench):
         assert (session.dir / "ledger").read_text().split() == ["1", "investigation", "2", "requirements"]
 
 
+def systemctl(folder: Path, body: str) -> None:
+    (folder / "systemctl").write_text(f"#!/bin/sh\n{body}\n")
+    (folder / "systemctl").chmod(0o755)
+
+
+def test_a_service_that_does_not_start_is_no_success(tmp_path):
+    systemctl(tmp_path, "echo 'Failed to connect to bus' >&2; exit 1")
+    environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": "", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = samoloop(tmp_path, "service", "install", env=environ)
+    assert done.returncode == 2
+    assert "is written, but it does not run" in done.stderr and "Failed to connect to bus" in done.stderr
+    assert samoloop(tmp_path, "service", "uninstall", env=environ).returncode == 0
+    assert not service.unit_path(environ).exists()
+
+
 def test_the_systemd_unit_leaves_children_alone(tmp_path):
-    environ = {"HOME": str(tmp_path), "PATH": "/a b:/usr/bin"}
+    systemctl(tmp_path, "exit 0")
+    environ = {"HOME": str(tmp_path), "PATH": f"/a b:{tmp_path}"}
     lines = service.install(environ, 3, keep_awake=True)
     text = (tmp_path / ".config/systemd/user/samoloop.unattended.service").read_text()
-    assert "KillMode=process" in text and '"--jobs" "3"' in text and '"PATH=/a b:/usr/bin"' in text
+    assert "KillMode=process" in text and '"--jobs" "3"' in text and '"PATH=/a b:' in text
     assert any("enable-linger" in line for line in lines)
     assert "Installed" in service.status(environ)[0]
     assert service.uninstall(environ)[-1].startswith("Removed")

@@ -64,16 +64,22 @@ def agent_text(environ: Mapping[str, str], jobs: int, keep_awake: bool) -> str:
 
 
 def install(environ: Mapping[str, str], jobs: int, keep_awake: bool) -> list[str]:
-    """Write the unit and start it; sentences that say what was done and what is left to do."""
+    """Write the unit and start it; sentences that say what was done and what is left to do.
+
+    Raises SamoloopError where the service manager refuses; the unit stays.
+    """
     path = unit_path(environ)
     path.parent.mkdir(parents=True, exist_ok=True)
     mac = sys.platform == "darwin"
     write_atomic(path, (agent_text if mac else unit_text)(environ, jobs, keep_awake))
-    lines = [f"Wrote {path}."]
+    enable = ["launchctl", "load", "-w", str(path)] if mac else ["systemctl", "--user", "enable", "--now", UNIT]
+    try:
+        reloaded = [] if mac else _run(["systemctl", "--user", "daemon-reload"], "", environ)
+        lines = [f"Wrote {path}.", *reloaded, *_run(enable, "It runs now and after each login.", environ)]
+    except SamoloopError as error:
+        raise SamoloopError(f"{path} is written, but it does not run: {error}") from None
     if mac:
-        return [*lines, *_run(["launchctl", "load", "-w", str(path)], "It runs now and after each login.")]
-    lines += _run(["systemctl", "--user", "daemon-reload"], "")
-    lines += _run(["systemctl", "--user", "enable", "--now", UNIT], "It runs now and after each login.")
+        return lines
     return [*lines, "To have it run without a login, after a reboot: loginctl enable-linger"]
 
 
@@ -82,10 +88,12 @@ def uninstall(environ: Mapping[str, str]) -> list[str]:
     path = unit_path(environ)
     if not path.exists():
         return [f"There is no {path}; nothing to remove."]
-    if sys.platform == "darwin":
-        lines = _run(["launchctl", "unload", "-w", str(path)], "")
-    else:
-        lines = _run(["systemctl", "--user", "disable", "--now", UNIT], "")
+    mac = sys.platform == "darwin"
+    argv = ["launchctl", "unload", "-w", str(path)] if mac else ["systemctl", "--user", "disable", "--now", UNIT]
+    try:
+        lines = _run(argv, "", environ)
+    except SamoloopError as error:
+        lines = [str(error)]
     path.unlink()
     return [*lines, f"Removed {path}."]
 
@@ -96,21 +104,26 @@ def status(environ: Mapping[str, str]) -> list[str]:
     if not path.exists():
         return [f"Not installed: there is no {path}. Install it with: samoloop service install"]
     argv = ["launchctl", "list", LABEL] if sys.platform == "darwin" else ["systemctl", "--user", "is-active", UNIT]
-    program = shutil.which(argv[0])
+    program = shutil.which(argv[0], path=environ.get("PATH"))
     if program is None:
         return [f"Installed in {path}, but there is no {argv[0]} here to ask."]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run(
+        [program, *argv[1:]], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=20
+    )
     return [f"Installed in {path}.", f"{argv[0]} says: {(done.stdout or done.stderr).strip() or done.returncode}"]
 
 
-def _run(argv: list[str], success: str) -> list[str]:
-    """Run one command of the service manager; a sentence in either case."""
-    if shutil.which(argv[0]) is None:
+def _run(argv: list[str], success: str, environ: Mapping[str, str]) -> list[str]:
+    """Run one command of the service manager; what is to be said. Raises SamoloopError where it fails."""
+    program = shutil.which(argv[0], path=environ.get("PATH"))
+    if program is None:
         return [f"There is no {argv[0]} here; when there is: {' '.join(argv)}"]
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run(
+            [program, *argv[1:]], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30
+        )
     except subprocess.TimeoutExpired:
         raise SamoloopError(f"`{' '.join(argv)}` did not answer in 30 s; try it by hand") from None
     if done.returncode:
-        return [f"`{' '.join(argv)}` failed: {(done.stderr or done.stdout).strip()}"]
+        raise SamoloopError(f"`{' '.join(argv)}` failed: {(done.stderr or done.stdout).strip()}")
     return [success] if success else []
