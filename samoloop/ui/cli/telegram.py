@@ -19,12 +19,12 @@ def setup(base_url: str | None) -> None:
     """Connect a bot: its token, your chat, a test question; remembered in your own configuration (mode 600).
 
     \b
-    samoloop telegram setup        get a token from @BotFather in Telegram first
+    samoloop telegram setup
     """
     from samoloop.config import telegram_bot
     from samoloop.ui.telegram import setup as steps
 
-    token = os.environ.get("TELEGRAM_BOT_TOKEN") or click.prompt("Bot token from @BotFather", hide_input=True)
+    token = os.environ.get("TELEGRAM_BOT_TOKEN") or _asked_token()
     found = steps.blank(token.strip(), base_url or telegram_bot.PUBLIC_API)
     click.echo(f"The bot is @{steps.bot_name(found)}.")
     said = steps.find_person(found, os.environ, click.echo)
@@ -35,6 +35,13 @@ def setup(base_url: str | None) -> None:
     click.echo(f"{steps.try_out(found, os.environ, click.echo)} tapped: it works. Remembered in {path}.")
     if said.chat < 0:
         click.echo(f"To let others of the group act, add their numbers to telegram.users in {path}.")
+
+
+def _asked_token() -> str:
+    click.echo("In Telegram, open a chat with @BotFather, send /newbot and choose two names for your bot.")
+    click.echo("It answers with a token such as 123456789:AAH...; whoever has it is the bot, so keep it to yourself.")
+    token: str = click.prompt("Bot token (is not shown)", hide_input=True)
+    return token
 
 
 @telegram.command("test")
