@@ -1,7 +1,9 @@
 """Bad input by the command line: a sentence, a defined exit code, nothing lost and nothing made."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from child_runs import until
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop.core.session import all_sessions
+from samoloop.ui.cli import failures
 
 
 @pytest.fixture
@@ -171,6 +174,87 @@ def test_claude_that_is_not_installed_says_how_to_install_it(bench):
     text = refused(bench.root, "run", "Do it", "--provider", "claude", says="claude", env={"PATH": "/usr/bin:/bin"})
     assert "npm install" in text
     assert made(bench) == []
+
+
+def other_cli(folder: Path) -> dict[str, str]:
+    """An environment with git and Codex alone."""
+    folder.mkdir()
+    for name, target in (("codex", "/bin/true"), ("git", shutil.which("git"))):
+        (folder / name).symlink_to(target)
+    return {"PATH": f"{folder}:/nowhere"}
+
+
+def test_who_has_another_cli_is_told_how_to_choose_it(bench, tmp_path):
+    (Path(os.environ["HOME"]) / ".config" / "samoloop" / "config.yaml").unlink()
+    environ = other_cli(tmp_path / "bin")
+    words = "codex is installed: choose with `--provider codex`, or `provider: codex` in .samoloop.yaml"
+    assert words in refused(bench.root, "run", "Do it", says="'claude' is not on PATH", env=environ)
+    assert words in samoloop(bench.root, "doctor", env=environ).stdout
+
+
+def test_a_dry_run_needs_no_cli_and_says_that_it_is_missing(bench, tmp_path):
+    (Path(os.environ["HOME"]) / ".config" / "samoloop" / "config.yaml").unlink()
+    environ = other_cli(tmp_path / "bin")
+    done = samoloop(bench.root, "run", "Do it", "--dry-run", env=environ)
+    assert done.returncode == 0 and "GATE: plan_approval" in done.stdout
+    assert "missing   The program 'claude' is not on PATH" in done.stdout
+    found = json.loads(samoloop(bench.root, "run", "Do it", "--dry-run", "--json", env=environ).stdout)
+    assert "'claude' is not on PATH" in found["missing"]
+
+
+MEANT = [
+    (("stauts",), "did you mean samoloop status?"),
+    (("ls",), "did you mean samoloop list?"),
+    (("help",), "did you mean samoloop --help?"),
+    (("frobnicate",), "samoloop --help lists them"),
+    (("run", "Add", "JWT", "auth"), 'put the task in quotes: samoloop run "Add JWT auth"'),
+    (("resume", "x", "use sqlite"), 'guidance goes with -m: samoloop resume SESSION -m "Use sqlite."'),
+    (("approve", "x", "fine"), "a word for the next child goes with -m"),
+    (("changes", "x", "shorter"), "what should change goes with -m"),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), MEANT)
+def test_what_was_probably_meant_is_said(bench, words, says):
+    refused(bench.root, *words, says=says)
+
+
+def test_tell_without_words_does_not_take_the_name_for_them(bench):
+    session = bench.session("Do it", name="auth")
+    refused(bench.root, "tell", "auth", says='say what the next child should know: samoloop tell auth "..."')
+    assert not (session.dir / "_guidance.md").exists()
+    assert samoloop(bench.root, "tell", "Use sqlite.").returncode == 0
+
+
+def test_a_task_without_end_is_read_up_to_the_limit(bench):
+    refused(bench.root, "run", "--file", "/dev/zero", says="larger than 8 MB")
+
+
+def test_words_that_are_not_utf_8_are_refused(bench):
+    refused(bench.root, "run", os.fsdecode(b"caf\xe9"), says="is not UTF-8 text")
+    assert made(bench) == []
+
+
+def test_a_long_value_is_not_repeated_whole(bench):
+    said = refused(bench.root, "run", "Do it", "--effort", "x" * 100_000, says="is not one of")
+    assert len(said) < 2_000
+
+
+def test_a_fault_of_samoloop_is_a_sentence_and_a_file(bench, tmp_path):
+    code = "import samoloop.ui.cli as c; c.cli.main = lambda **_: 1 / 0; c.main(['list'])"
+    environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
+    kept = tmp_path / "state" / "samoloop" / "crash.txt"
+    assert done.returncode == 2
+    assert done.stderr.startswith("samoloop: ZeroDivisionError: division by zero; this is a fault of samoloop")
+    assert str(kept) in done.stderr and "Traceback" not in done.stderr
+    assert "Traceback" in kept.read_text()
+
+
+def test_nobody_promises_anything_about_a_folder_that_is_gone(bench):
+    error = FileNotFoundError(errno.ENOENT, "No such file or directory", "/x/_history.jsonl")
+    assert failures.of_system(error) == "No such file or directory: /x/_history.jsonl"
+    assert "nothing that was recorded is lost" in failures.of_system(OSError(errno.ENOSPC, "No space left"))
 
 
 def test_a_new_task_for_an_unfinished_session_is_refused_and_resume_named(bench):

@@ -12,6 +12,7 @@ from samoloop.base.errors import UsageError
 from samoloop.config import keys, loading, starter
 from samoloop.config.loading import Config
 from samoloop.config.schema import field_names
+from samoloop.providers import installed
 
 SHOWN = {key.name for key in keys.CONFIG.keys if not key.personal}
 
@@ -86,5 +87,5 @@ def test_the_first_installed_cli_is_chosen(tmp_path: Path) -> None:
     program = tmp_path / "gemini"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert starter.installed_provider({"PATH": str(tmp_path)}) == "gemini"
-    assert starter.installed_provider({"PATH": ""}) == "claude"
+    assert installed({"PATH": str(tmp_path)}) == ["gemini"]
+    assert installed({"PATH": ""}) == []

@@ -49,12 +49,13 @@ class DryRun:
     base: str | None  # a commit; None in place
     steps: tuple[Step, ...]
     settings: Config
+    missing: str  # why the CLI could not be started; empty where it could
 
     def to_json(self) -> dict[str, Any]:
         steps = [{**vars(step), "next": list(step.next)} for step in self.steps]
         settings = self.settings
         return {
-            **{key: getattr(self, key) for key in ("session", "title", "workflow", "base")},
+            **{key: getattr(self, key) for key in ("session", "title", "workflow", "base", "missing")},
             "phases": steps,
             "limits": {name: value for name, value in vars(settings.limits).items()},
             "ceilings": vars(settings.ceilings),
@@ -62,13 +63,13 @@ class DryRun:
         }
 
 
-def look_ahead(planned: Handoff, *, name: str | None, now: datetime) -> DryRun:
+def look_ahead(planned: Handoff, *, name: str | None, now: datetime, missing: str = "") -> DryRun:
     """The session that this hand-off would make. Raises ConfigError for an unknown profile."""
     settings, workflow, base = planned.settings, planned.workflow, planned.commit
     session = f"{now:%y-%m-%d}-{name or slug_of(planned.task)}"
     place = settings.sessions_dir / session
     steps = tuple(_step(settings, workflow, phase, place, base, now) for phase in workflow.phases)
-    return DryRun(session, title_of(planned.task), workflow.name, base, steps, settings)
+    return DryRun(session, title_of(planned.task), workflow.name, base, steps, settings, missing)
 
 
 def prompt_bytes(
@@ -115,6 +116,8 @@ def lines(run: DryRun) -> Iterator[str]:
     yield f"setup     {run.settings.setup or 'none'}"
     checks = [f"{step.phase}: {command}" for step in run.steps for command in step.checks]
     yield f"checks    {', '.join(checks) or 'none'}"
+    if run.missing:
+        yield f"missing   {run.missing}"
 
 
 def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None, now: datetime) -> Step:

@@ -1,14 +1,12 @@
 """The commented `.samoloop.yaml` that `init` writes: every key, its default or an example, one line of meaning."""
 
 import re
-import shutil
 import textwrap
-from collections.abc import Mapping
 from pathlib import Path
 
 from samoloop.base.errors import UsageError
 from samoloop.base.files import write_atomic
-from samoloop.config.keys import BUILT_IN, CONFIG, Config
+from samoloop.config.keys import CONFIG, Config
 from samoloop.config.project import FILE_NAME
 from samoloop.config.schema import Key, Table, written
 
@@ -58,9 +56,3 @@ def _section(key: Key) -> list[str]:
     lines = [f"#   {item.name}: {item.example or written(item.default)}   # {item.says}" for item in keys]
     mark = "   # example" if any(item.example for item in keys) else ""
     return [*head, f"# {key.name}:{mark}", *lines, ""]
-
-
-def installed_provider(environ: Mapping[str, str]) -> str:
-    """The first built-in CLI that is on PATH; claude where none is."""
-    programs = (name for name in BUILT_IN if name != "demo")
-    return next((name for name in programs if shutil.which(name, path=environ.get("PATH"))), "claude")

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any, cast
@@ -32,6 +33,11 @@ def get(name: str, settings: Mapping[str, Any] | None = None, environ: Mapping[s
         f"The provider {name!r} is unknown; use one of {', '.join(BUILT_IN)}, or describe it in the configuration as "
         f"`providers: {{{name}: {{command: [...]}}}}`."
     )
+
+
+def installed(environ: Mapping[str, str]) -> list[str]:
+    """The built-in CLIs that are on PATH."""
+    return [name for name in BUILT_IN if name != "demo" and shutil.which(name, path=environ.get("PATH"))]
 
 
 def _scripted(settings: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

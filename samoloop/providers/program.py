@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samoloop.base.errors import ProviderError
+from samoloop.providers import installed
 from samoloop.providers.base import Checkup
 
 QUESTION_SECONDS = 10  # time limit of a `--version` or a login question
@@ -42,7 +43,7 @@ class Program:
         """The program's absolute path. Raises ProviderError with the way to get it."""
         found = self.find(environ)
         if found is None:
-            raise ProviderError(f"{self.missing(environ)} {self.advice()}")
+            raise ProviderError(f"{self.missing(environ)} {self.advice(environ)}")
         return found
 
     def missing(self, environ: Mapping[str, str]) -> str:
@@ -53,9 +54,16 @@ class Program:
             return f"{environ[self.variable]!r} from {self.variable} is no program."
         return f"The program {self.name!r} is not on PATH."
 
-    def advice(self) -> str:
-        """How to get the program."""
-        return f"Install it with `{self.install}`, or name it under providers.{self.name}.path."
+    def advice(self, environ: Mapping[str, str]) -> str:
+        """How to get the program, or what to use instead."""
+        here = [name for name in installed(environ) if name != self.name]
+        instead = (
+            f"{' and '.join(here)} {'is' if len(here) == 1 else 'are'} installed: choose with `--provider {here[0]}`, "
+            f"or `provider: {here[0]}` in .samoloop.yaml. "
+            if here
+            else ""
+        )
+        return f"{instead}Install it with `{self.install}`, or name it under providers.{self.name}.path."
 
 
 def ask(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str] | None:
@@ -89,7 +97,7 @@ def older(version: str | None, oldest: tuple[int, ...]) -> bool:
 
 def not_found(program: Program, environ: Mapping[str, str]) -> Checkup:
     """What `doctor` says where the program is missing."""
-    return Checkup(None, advice=f"{program.missing(environ)} {program.advice()}")
+    return Checkup(None, advice=f"{program.missing(environ)} {program.advice(environ)}")
 
 
 def link(path: Path, target: Path) -> None:

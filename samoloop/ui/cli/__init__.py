@@ -49,6 +49,17 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from samoloop.ui.cli import failures
+
+            found = failures.meant(args[0], COMMANDS)
+            hint = f"did you mean samoloop {found}?" if found else "samoloop --help lists them."
+            ctx.fail(f"There is no command {args[0]!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
@@ -74,25 +85,53 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line; what a person can mend is one sentence and an exit code."""
-    from samoloop.base.errors import SamoloopError
-
+    """Run the command line; whatever goes wrong is one sentence and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old terminal's encoding may lack the arrows
     try:
-        result: Any = cli.main(args=args, standalone_mode=False)
-        sys.exit(result if isinstance(result, int) else 0)
-    except click.exceptions.Abort:
-        click.echo("Interrupted.", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except SamoloopError as error:
-        click.echo(f"samoloop: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        click.echo(f"samoloop: {error.strerror or error}{where}; nothing that was recorded is lost", err=True)
-        sys.exit(2)
+        sys.exit(_run(sys.argv[1:] if args is None else args))
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(_refusal(error))
+
+
+def _run(args: list[str]) -> int:
+    _check(args)
+    result: Any = cli.main(args=args, standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+def _check(args: list[str]) -> None:
+    """Refuse what no journal could hold."""
+    from samoloop.base.errors import UsageError
+
+    for word in args:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{word!r} is not UTF-8 text; put it in a file and name that with --file") from None
+
+
+def _refusal(error: Exception | KeyboardInterrupt) -> int:
+    """Say what went wrong; returns the exit code."""
+    from samoloop.base.errors import SamoloopError
+    from samoloop.ui.cli import failures
+
+    match error:
+        case click.exceptions.Abort() | KeyboardInterrupt():
+            failures.say("Interrupted.")
+            return 130
+        case click.UsageError() if error.ctx:
+            failures.say(f"{error.ctx.get_usage()}\n\nsamoloop: {failures.of_click(error)}")
+            return error.exit_code
+        case click.ClickException():
+            failures.say(f"samoloop: {failures.of_click(error)}")
+            return error.exit_code
+        case SamoloopError():
+            failures.say(f"samoloop: {error}")
+            return error.exit_code
+        case OSError():
+            failures.say(f"samoloop: {failures.of_system(error)}")
+            return 2
+    failures.say(f"samoloop: {failures.keep(error)}")
+    return 2

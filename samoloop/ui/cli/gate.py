@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import click
 
@@ -9,7 +10,7 @@ from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.locks import is_held
 from samoloop.core import gates
 from samoloop.core.gates import Gate, Verdict
-from samoloop.core.session import LOCK, Session
+from samoloop.core.session import LOCK, Session, find
 from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition
 from samoloop.ui.cli.common import find_session, json_option, session_argument, speaker
@@ -175,7 +176,16 @@ def tell(words: tuple[str, ...]) -> None:
     if len(words) > 2:
         raise UsageError('put the guidance in quotes: samoloop tell SESSION "..."')
     name = words[0] if len(words) == 2 else None
-    _, session = find_session(name, lambda state: state.condition is not Condition.DONE)
+    settings, session = find_session(name, lambda state: state.condition is not Condition.DONE)
+    if name is None and _is_session(settings.sessions_dir, words[0]):
+        raise UsageError(f'say what the next child should know: samoloop tell {words[0]} "..."')
     gates.tell(session.dir, words[-1], speaker())
     click.echo(f"The next child of {session.name} will read it.")
     _say_what_follows(session)
+
+
+def _is_session(sessions: Path, word: str) -> bool:
+    try:
+        return find(sessions, word) is not None
+    except UsageError:  # no name at all
+        return False

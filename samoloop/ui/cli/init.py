@@ -8,6 +8,7 @@ import click
 from samoloop.config import starter
 from samoloop.config.loading import BUILT_IN
 from samoloop.config.project import find_root
+from samoloop.providers import installed
 
 
 @click.command("init")
@@ -22,7 +23,7 @@ def init(provider: str | None) -> None:
     samoloop init --provider codex
     """
     here = Path.cwd()
-    chosen = provider or starter.installed_provider(os.environ)
+    chosen = provider or next(iter(installed(os.environ)), "claude")
     path = starter.write(find_root(here) or here, chosen)
     click.echo(f"Wrote {path}: provider {chosen}, all else as it is by default.")
     click.echo("Next:")

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from samoloop.api.asked import FOCUSES, How, Order, Wishes
-from samoloop.base.errors import UsageError
+from samoloop.base.errors import ProviderError, UsageError
 from samoloop.config.keys import EFFORTS
 from samoloop.core.rules import EXIT_CODES, Kind
 from samoloop.core.session import REPORT, Session, find
@@ -204,7 +205,8 @@ def read_task(task: str | None, task_file: str | None) -> str | None:
 
 def _read_file(name: str) -> str:
     try:
-        data = sys.stdin.buffer.read(TASK_LIMIT_BYTES + 1) if name == "-" else Path(name).read_bytes()
+        with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+            data = file.read(TASK_LIMIT_BYTES + 1)
     except OSError as error:
         raise UsageError(f"the task cannot be read from {name}: {error.strerror}") from None
     if len(data) > TASK_LIMIT_BYTES:
@@ -229,14 +231,21 @@ def _root(repo: Path | None, in_place: bool) -> Path:
 
 
 def show_dry_run(order: Order, as_json: bool) -> int:
-    """Show what `run` would do. What it would refuse is refused here too; nothing is written."""
+    """Show what `run` would do. What it would refuse is refused here too; nothing is written.
+
+    A CLI that cannot be started is no reason to refuse: one may look before one installs it.
+    """
     from samoloop.api import dry_run, hand_off
     from samoloop.base.clock import Clock
     from samoloop.worker import launching
 
     planned = hand_off.plan(order, os.environ)
-    launching.rehearse(planned.settings, planned.workflow, os.environ)
-    found = dry_run.look_ahead(planned, name=order.name, now=Clock().local())
+    try:
+        launching.rehearse(planned.settings, planned.workflow, os.environ)
+        missing = ""
+    except ProviderError as error:
+        missing = str(error)
+    found = dry_run.look_ahead(planned, name=order.name, now=Clock().local(), missing=missing)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else "\n".join(dry_run.lines(found)))
     return 0
 
