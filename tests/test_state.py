@@ -242,7 +242,7 @@ def test_a_word_with_the_approval_reaches_the_next_child() -> None:
     [
         ("plan_approval", "changes", {"text": "The person wants changes in p.md:", "words": "shorter"}),
         ("human_action", "done", {"text": "The person did what was asked (plug it in):", "words": "shorter"}),
-        ("file_update", "updated", {"text": "The person updated p.md."}),
+        ("file_update", "updated", {"text": "The person updated p.md; do not commit it."}),
     ],
 )
 def test_what_is_no_passing_stays_in_the_phase(kind: str, verdict: str, note: dict[str, str]) -> None:

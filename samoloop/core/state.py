@@ -97,6 +97,7 @@ class State:
     warned: set[str] = field(default_factory=set)  # ceilings announced at 80 %
     overview_hash: str | None = None  # of `_overview.md` since the session came to rest; None: not come to rest
     checkpoint: str | None = None  # the last one
+    left_out: set[str] = field(default_factory=set)  # files that gates asked a person for: in no commit or checkpoint
     worktree_is_new: bool = False  # made again, or forked: it lacks what git ignores
     archived: bool = False  # the person removed the worktree
     tree: str | None = None  # code and session content after the last iteration, for progress
@@ -282,6 +283,8 @@ def _adopted(state: State, event: Event) -> None:
 
 def _gate_opened(state: State, event: Event) -> None:
     state.gate = Gate.from_json(event["gate"])
+    if state.gate.kind is GateKind.FILE_UPDATE:
+        state.left_out.add(state.gate.gate_file)
     state.gates_opened += 1
     state.wanted = None
     state.overview_hash = None
@@ -322,7 +325,7 @@ def _gate_closed(state: State, event: Event) -> None:
     elif verdict == "done":
         state.notes.append(_words(f"The person did what was asked ({gate.reason}):", comment))
     elif verdict == "updated":
-        state.notes.append({"kind": "person", "text": f"The person updated {gate.file}."})
+        state.notes.append({"kind": "person", "text": f"The person updated {gate.file}; do not commit it."})
 
 
 def _words(text: str, words: str) -> dict[str, str]:
@@ -443,6 +446,7 @@ def _rewound(event: Event, seen: list[Event], present: State) -> State:
     past = fold(seen[: event["record"]])
     past.iteration, past.attempt, past.retry = present.iteration, present.attempt, False
     past.totals, past.gates_opened = present.totals, present.gates_opened
+    past.left_out = present.left_out
     past.worktree_is_new, past.archived = present.worktree_is_new, present.archived
     past.checkpoint = event.get("checkpoint")
     past.open = None

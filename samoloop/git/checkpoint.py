@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def make(
     `journal` are the iteration's journal lines, kept byte for byte in the message. Raises GitError, also where
     another process moved the ref meanwhile.
     """
-    tree = session_tree(worktree.objects(code.commit), session_dir)
+    tree = session_tree(worktree.objects(code.commit), session_dir, worktree.left_out)
     trailers = {"Iteration": iteration, "Attempt": attempt, "Head": None if code.head == code.commit else code.head}
     return put(worktree, ref, tree, code.commit, summary, trailers, journal)
 
@@ -119,10 +120,12 @@ def _move(store: Git, ref: str, oid: str, previous: str | None) -> None:
     store.run("update-ref", ref, oid, previous or "")
 
 
-def session_tree(objects: Objects, session_dir: Path) -> str:
-    """The session's own files as a tree, their bytes as they are."""
+def session_tree(objects: Objects, session_dir: Path, left_out: Collection[str] = ()) -> str:
+    """The session's own files but for `left_out` as a tree, their bytes as they are."""
     files = []
     for path, found in session_files(session_dir):
+        if path in left_out:
+            continue
         with suppress(FileNotFoundError):  # an editor has just replaced it
             mode = 0o100755 if found.st_mode & stat.S_IXUSR else 0o100644
             files.append((path, mode, objects.blob((session_dir / path).read_bytes())))

@@ -68,7 +68,7 @@ def _commit_all(worktree: Worktree, state: TreeState, message: str) -> Committed
     if state.clean:
         return Committed(None, Snapshot(head, head, head_tree), (), (), None)
     git = replace(worktree.git, lfs=True)  # the content of an LFS file must not get into a commit
-    skipped = stage(git, worktree.root, state.to_stage)
+    skipped = stage(git, worktree.root, state.to_stage, worktree.left_out)
     tree = git.line("write-tree")
     if tree == head_tree:
         return Committed(None, Snapshot(head, head, tree, skipped), skipped, (), None)

@@ -4,7 +4,7 @@ import io
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +47,11 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     now = worktree.snapshot(state)
     left = checkpoints.make(worktree, session_dir, ref, now, summary=f"Before going back to {what}")
     notes += _quit_operations(worktree)
-    stage(worktree.git, worktree.root, state.to_stage)  # so that what the target lacks is removed, untracked or not
+    # So that what the target lacks is removed, untracked or not.
+    stage(worktree.git, worktree.root, state.to_stage, worktree.left_out)
     aside = _move_aside(worktree, now, target.code, session_dir)
     worktree.check_out(target.code, target.head)
-    put_back_session(worktree.store, session_dir, target)
+    put_back_session(worktree.store, session_dir, target, worktree.left_out)
     trailers = {"Rewound-To": target.iteration, "Head": target.head if target.head != target.code else None}
     on_top = checkpoints.put(worktree, ref, target.tree, target.code, f"Back at {what}", trailers)
     return Restored(on_top, left, aside, notes)
@@ -123,21 +124,22 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def put_back_session(store: Git, session_dir: Path, source: Checkpoint) -> list[str]:
+def put_back_session(store: Git, session_dir: Path, source: Checkpoint, left_out: Collection[str] = ()) -> list[str]:
     """Make the session's files those of `source` (the folder too, if missing) and return the names that changed.
 
-    Logs, journal, locks, the inbox and what no checkpoint holds stay as they are.
+    Logs, journal, locks, the inbox, the files `left_out` and what no checkpoint holds stay as they are.
     """
     session_dir.mkdir(parents=True, exist_ok=True)
     wanted = _session_content(store, source.tree)
+    stays = {_INBOX, *left_out}
     changed = []
     for path, _ in list(session_files(session_dir)):
-        if path not in wanted and path != _INBOX:
+        if path not in wanted and path not in stays:
             remove(session_dir / path)
             changed.append(path)
     for path, (mode, content) in wanted.items():
         full = session_dir / path
-        if path == _INBOX:
+        if path in stays:
             continue
         if full.is_file() and not full.is_symlink() and full.read_bytes() == content:
             continue

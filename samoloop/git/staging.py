@@ -5,32 +5,44 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from samoloop.git.calls import Git, failure
 from samoloop.git.tree_state import Skipped
 
 LIMIT_BYTES = 50 * 1024 * 1024
+_A_PERSONS = "a gate asked you for it, so samoloop commits it nowhere: add it yourself if it belongs there"
 _ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 _NOT_OF_ONE_PATH = (b".lock", b"No space left", b"Input/output error", b"Read-only file system")
 
 
-def stage(git: Git, root: Path, paths: Sequence[str]) -> list[Skipped]:
+def stage(git: Git, root: Path, paths: Sequence[str], left_out: Collection[str] = ()) -> list[Skipped]:
     """Record the present content of `paths` (or that they are gone) in git's index; returns those left out.
 
-    Raises GitError when the index cannot be written.
+    Of the files `left_out`, which are a person's, the index keeps what HEAD has. Raises GitError when the index cannot
+    be written.
     """
     skipped = []
     wanted = []
+    if left_out:
+        _take_out(git, [f":(top,literal){path}" for path in left_out])
     for path in paths:
-        if why := _reason_to_skip(root, path):
+        if path in left_out:
+            skipped.append(Skipped(path, _A_PERSONS))
+        elif why := _reason_to_skip(root, path):
             skipped.append(Skipped(path, why))
         else:
             wanted.append(path)
     if wanted:
         skipped += _add(git, root, wanted)
     return skipped
+
+
+def _take_out(git: Git, paths: Sequence[str]) -> None:
+    """Undo what a child has staged of `paths`."""
+    if git.call("reset", "--quiet", "HEAD", "--", *paths).returncode:  # there is no commit yet
+        git.run("rm", "--quiet", "--cached", "--ignore-unmatch", "--", *paths)
 
 
 def _add(git: Git, root: Path, paths: list[str]) -> list[Skipped]:

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +45,10 @@ class Worktree:
     git_dir: Path  # of this worktree alone: HEAD and index
     common_dir: Path  # objects and branches; the same as `git_dir` in place
     branch: str
+    left_out: frozenset[str] = frozenset()  # files of a person, which no commit and no checkpoint may hold
 
     @classmethod
-    def open(cls, common_dir: Path, root: Path, branch: str) -> "Worktree":
+    def open(cls, common_dir: Path, root: Path, branch: str, left_out: Collection[str] = ()) -> "Worktree":
         """The existing worktree at `root`; `common_dir` is `Repo.git_dir`. Raises WorktreeGone.
 
         A missing or replaced `.git` is put right by `repair`.
@@ -55,19 +56,21 @@ class Worktree:
         git_dir = registered(common_dir, root)
         if git_dir is None:
             raise WorktreeGone(f"git no longer knows the worktree {root} of branch {branch}: it was pruned or removed.")
-        worktree = cls(root, git_dir, common_dir, branch)
+        worktree = cls(root, git_dir, common_dir, branch, frozenset(left_out))
         for note in worktree.repair():
             logger.warning("%s", note)
         return worktree
 
     @classmethod
-    def in_place(cls, folder: Path, private: Path, branch: str, excludes: Sequence[str]) -> "Worktree":
+    def in_place(
+        cls, folder: Path, private: Path, branch: str, excludes: Sequence[str], left_out: Collection[str] = ()
+    ) -> "Worktree":
         """`folder` itself, recorded in a private repository at `private` (made, with a first commit of what is
         there, if missing). A repository that the person has in `folder` is not touched.
 
         `excludes` are gitignore patterns of what is never recorded, such as the sessions folder.
         """
-        worktree = cls(folder, private, private, branch)
+        worktree = cls(folder, private, private, branch, frozenset(left_out))
         if not (private / "HEAD").exists() or worktree.store.ref(worktree.ref) is None:
             worktree._begin_private(excludes)
         return worktree
@@ -155,7 +158,7 @@ class Worktree:
         if state.head and state.clean:
             return Snapshot(state.head, state.head, head_tree)
         with self._index_copy() as git:
-            skipped = stage(git, self.root, state.to_stage)
+            skipped = stage(git, self.root, state.to_stage, self.left_out)
             tree = git.line("write-tree")
         if state.head and tree == head_tree:
             return Snapshot(state.head, state.head, tree, skipped)

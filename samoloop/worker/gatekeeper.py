@@ -125,7 +125,7 @@ def sentence(gate: Gate, closing: Closing) -> str:
         Verdict.CHANGES: f"changes to {gate.file} asked for {who}",
         Verdict.REJECT: f"plan {gate.file} rejected {who}",
         Verdict.DONE: f"done {who}: {gate.reason}",
-        Verdict.UPDATED: f"{gate.file} updated {who}",
+        Verdict.UPDATED: f"{gate.file} updated {who}; it stays out of commits and checkpoints",
     }
     return sentences[closing.verdict]
 

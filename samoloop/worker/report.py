@@ -154,12 +154,14 @@ def _commits(commits: Sequence[tuple[str, str]], diff_stat: str) -> str:
 
 
 def _notes(events: Sequence[Event]) -> str:
-    """What went otherwise than it should, iteration by iteration."""
-    lines = []
+    """What went otherwise than it should, iteration by iteration; what stays so is said once."""
+    lines: list[str] = []
+    said: set[str] = set()
     for event in events:
         if event["event"] == "ended":
             where = f"- iteration {event['iteration']} ({event['phase']}): "
-            lines += [where + _line(sentence) for sentence in _oddities(event)]
+            lines += [where + _line(sentence) for sentence in _oddities(event) if sentence not in said]
+            said.update(event.get("notes") or [])
         elif event["event"] == "interrupted":
             lines.append(f"- iteration {event['iteration']}: interrupted, {event.get('why') or event['note']}")
         elif event["event"] == "worktree_new":

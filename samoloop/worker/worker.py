@@ -43,10 +43,10 @@ class Worker:
     def worktree(self) -> Worktree:
         """Where the children work. Raises WorktreeGone."""
         created = self.state.created
-        root = Path(created["worktree"])
+        root, left_out = Path(created["worktree"]), self.state.left_out
         if created.get("in_place"):
-            return Worktree.in_place(root, self.private_repository, created["branch"], self.in_place_excludes)
-        return Worktree.open(Path(created["repo"]), root, created["branch"])
+            return Worktree.in_place(root, self.private_repository, created["branch"], self.in_place_excludes, left_out)
+        return Worktree.open(Path(created["repo"]), root, created["branch"], left_out)
 
     @property
     def store(self) -> Git:
