@@ -153,9 +153,13 @@ def test_without_git_the_rest_is_still_looked_at(repo: Path) -> None:
 def test_telegram_is_a_note_where_it_is_off_and_its_token_is_never_shown(repo: Path) -> None:
     assert finding(repo, "telegram")[0] is Level.NOTE
     token = "7000000001:AAE-a-token-that-must-never-be-shown_0"
+    mine = repo.parent / "config" / "samoloop" / "config.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("telegram: {base_url: 'http://127.0.0.1:1/bot'}\n")  # where nobody answers
     environ = {**os.environ, "TELEGRAM_BOT_TOKEN": token, "TELEGRAM_CHAT_ID": "42"}
+    environ |= {"XDG_CONFIG_HOME": str(repo.parent / "config"), "XDG_STATE_HOME": str(repo.parent / "state")}
     found = examine(repo, environ)
-    assert [one.level for one in found if one.area == "telegram"] == [Level.OK]
+    assert [one.level for one in found if one.area == "telegram"] == [Level.WARNING, Level.OK]
     assert token not in str(found)
     assert finding(repo, "telegram", {**environ, "TELEGRAM_CHAT_ID": "you"})[0] is Level.PROBLEM
 

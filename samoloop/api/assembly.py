@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from samoloop.api.asked import How
 from samoloop.base.clock import Clock
@@ -13,6 +13,9 @@ from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker.view import Quiet, Running, Several, View
 from samoloop.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from samoloop.worker.delivery import Delivery
 
 
 @contextmanager
@@ -38,12 +41,12 @@ def assembled(
         yes=how.yes,
         no_wait=how.no_wait,
     )
-    courier = _courier(worker)
+    delivery = _delivery(worker)
     try:
         yield worker
     finally:
         awake.off()
-        for sentence in courier.close() if courier else []:
+        for sentence in delivery.close() if delivery else []:
             view.say(sentence)
 
 
@@ -60,13 +63,14 @@ class _WhileAtWork(Quiet):
         self._awake.off()
 
 
-def _courier(worker: Worker) -> Any:
+def _delivery(worker: Worker) -> "Delivery | None":
     """Brings what the worker announces to those who listen; nothing is started where nobody does."""
     config = worker.config
     if not config.outlets.readers:
         return None
-    from samoloop.worker.courier import Courier
+    from samoloop.worker.delivery import Delivery
 
-    courier = Courier(worker.session.dir, config.root, config.outlets, config.telegram, worker.environ)
-    courier.start()
-    return courier
+    delivery = Delivery(worker.session.dir, config.root, config.outlets, config.telegram, worker.environ)
+    delivery.start()
+    worker.deliver = delivery.look
+    return delivery

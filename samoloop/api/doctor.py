@@ -1,4 +1,4 @@
-"""Is everything there that a session needs? Looks, asks the CLIs for their version, calls no model, mends nothing."""
+"""Is everything there that a session needs? Looks, asks CLIs and bot who they are, calls no model, mends nothing."""
 
 import os
 import platform
@@ -248,7 +248,14 @@ def _telegram(settings: Config, environ: Mapping[str, str]) -> Iterator[Finding]
     for problem in problems:
         yield Finding("telegram", Level.PROBLEM, problem)
     if found:
-        yield Finding("telegram", Level.OK, f"chat {found.chat}", "To try it: samoloop telegram test")
+        from samoloop.api import telegram_check
+
+        checked = telegram_check.check(found, settings.telegram, environ)
+        for problem in checked.problems:
+            yield Finding("telegram", Level.WARNING, problem)
+        bot = f"@{checked.bot} answers, " if checked.bot else ""
+        relay = f"a relay listens (process {checked.relay})" if checked.relay else "a session that works starts a relay"
+        yield Finding("telegram", Level.OK, f"{bot}chat {found.chat}, {relay}", "To try it: samoloop telegram test")
     elif not problems:
         yield Finding("telegram", Level.NOTE, "not set up", "To answer from your phone: samoloop telegram setup")
 

@@ -42,6 +42,23 @@ class Lock:
         os.pwrite(descriptor, content.encode(), 0)
         return cls(descriptor)
 
+    @classmethod
+    def inherit(cls, path: Path, descriptor: int, content: str) -> Self:
+        """Go on with the lock on `path` that the process which started this one took and left.
+
+        Raises LockHeld where the descriptor is no such lock.
+        """
+        try:
+            same = os.path.samestat(os.fstat(descriptor), path.stat())
+        except OSError:
+            same = False
+        if not same:
+            raise LockHeld(f"{path} is not what this process was started with")
+        os.set_inheritable(descriptor, False)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, content.encode(), 0)
+        return cls(descriptor)
+
     def release(self) -> None:
         """Close the descriptor. The lock is free once the processes that inherited it have ended too."""
         os.close(self.descriptor)

@@ -125,7 +125,7 @@ def wait_for_news(worker: Worker, decision: Decision) -> None:
     """Sleep until a human acted, the time has come, or the worker shall stop."""
     session, gate = worker.session, worker.state.gate
     files = [session.dir / gate.gate_file, session.worktree / gate.gate_file] if gate else []
-    with watching(session.dir, files) as watch:
+    with watching(session.dir, files, worker.deliver) as watch:
         while gate is not None:
             found = gatekeeper.look(worker)
             if found is None or worker.state.gate is not gate:

@@ -6,7 +6,7 @@ content decides (a file system that reports nothing, such as NFS, is covered by 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ def stamp(path: Path) -> Stamp:
 class Watch:
     """The files of one gate, from the moment it was armed: changes made before `wait` are not missed."""
 
-    def __init__(self, session_dir: Path, files: Sequence[Path], reader: int):
+    def __init__(self, session_dir: Path, files: Sequence[Path], reader: int, each_look: Callable[[], None]):
+        self._each_look = each_look
         self._wake = session_dir / WAKE
         self._files = files
         self._reader = reader
@@ -47,6 +48,7 @@ class Watch:
         """Until there is something to look at (True); False when the worker shall stop or `until` (epoch) is over."""
         changed_at: float | None = None
         while not stop.finish:
+            self._each_look()
             if stamp(self._wake) != self._seen_wake:
                 self._seen_wake, self._seen = stamp(self._wake), self._stamps()
                 return True
@@ -78,15 +80,15 @@ class Watch:
 
 
 @contextmanager
-def watching(session_dir: Path, files: Sequence[Path]) -> Iterator[Watch]:
-    """Watch the folders of these files and `_wake`. Arm it, then look, then wait."""
+def watching(session_dir: Path, files: Sequence[Path], each_look: Callable[[], None] = lambda: None) -> Iterator[Watch]:
+    """Watch the folders of these files and `_wake`. Arm it, then look, then wait; `each_look` comes along slowly."""
     (session_dir / WAKE).touch()
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
     observer = _observe({session_dir, *(path.parent for path in files)}, writer)
     try:
-        yield Watch(session_dir, files, reader)
+        yield Watch(session_dir, files, reader, each_look)
     finally:
         if observer is not None:
             observer.stop()

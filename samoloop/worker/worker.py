@@ -1,7 +1,7 @@
 """What a worker holds while it runs one session. It keeps nothing that is not on disk first."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Worker:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     yes: bool = False  # take suggestions, approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit
+    deliver: Callable[[], None] = lambda: None  # called when there may be news to deliver, and again while it waits
 
     @property
     def state(self) -> State:
@@ -80,6 +81,7 @@ class Worker:
 
     def announce(self, announcement: Announcement) -> None:
         outbox.put(self.session.dir, announcement, self.config.outlets)
+        self.deliver()
 
     def restore_overview(self) -> None:
         """Put the worker's lines right, and the whole file back if the child emptied or removed it."""

@@ -29,7 +29,7 @@ from samoloop.base import effects
 from samoloop.core.session import all_sessions
 from samoloop.core.state import State
 from samoloop.ui import cli
-from samoloop.worker.courier import Courier
+from samoloop.worker.delivery import Delivery
 from samoloop.worker.worker import Worker
 
 TASK = "Add a feature"
@@ -204,7 +204,7 @@ def watch(fault: Fault) -> None:
     if fault.mode == "cut":
         fault.disk = Disk(fault.scene / "repo")
         fault.disk.install()
-    Courier.close.__defaults__ = (0.1,)  # a disk that is full stays so, however long one waits
+    Delivery.close.__defaults__ = (0.1,)  # a disk that is full stays so, however long one waits
     if fault.mode in ("none", *AT_POINTS):
         return
 

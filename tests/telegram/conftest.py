@@ -1,4 +1,4 @@
-"""One phone per test."""
+"""One phone per test, and no relay left behind."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,4 +11,6 @@ from phone import Phone
 @pytest.fixture
 def phone(tmp_path: Path) -> Iterator[Phone]:
     with Standin() as standin:
-        yield Phone(standin, tmp_path)
+        phone = Phone(standin, tmp_path)
+        yield phone
+        phone.end_relays()

@@ -1,17 +1,21 @@
 """A chat, a person, sessions, and a relay that runs in this process."""
 
 import asyncio
+import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bot_api import TOKEN, Person, Standin
 from session_work import Work
 
+from samoloop.base.locks import holders
 from samoloop.config import projects
+from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import Settings
-from samoloop.ui.telegram.home import Home
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.relay import Pace, Relay
 
@@ -29,17 +33,40 @@ class Phone:
         self.ann = Person(standin, ANN, "Ann", self.chat)
         self.settings = Settings(TOKEN, ANN, frozenset({ANN}), base_url=standin.base_url, remind_seconds=0)
         self.environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-        self.machine = Machine(starts=False)
+        self.machine = Machine()
 
     @property
-    def home(self) -> Home:
-        return Home(self.settings, self.environ)
+    def folder(self) -> BotFolder:
+        return BotFolder(self.settings, self.environ)
 
     def work(self, name: str = "26-11-21-jwt-auth") -> Work:
         work = Work(self.tmp_path / "project", name)
-        self.home.register(work.dir, work.root)
+        self.folder.register(work.dir, work.root)
         projects.register(work.root, self.environ)
         return work
+
+    @property
+    def section(self) -> dict[str, object]:
+        """The person's `telegram:` section."""
+        return {"token": TOKEN, "chat": ANN, "users": [ANN], "base_url": self.standin.base_url, "remind": "off"}
+
+    def remember(self, **more: object) -> dict[str, str]:
+        """Write the person's own file; gives the environment of a process that reads it."""
+        folder = self.tmp_path / "config" / "samoloop"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(json.dumps({"telegram": self.section, **more}))
+        return {**os.environ, **self.environ, "XDG_CONFIG_HOME": str(folder.parent)}
+
+    def relays(self) -> list[int]:
+        """The processes that hold the bot's lock."""
+        return holders(self.folder.relay_lock)
+
+    def end_relays(self) -> None:
+        """kill -9 for what a worker of this test has started."""
+        for pid in self.relays():
+            if pid != os.getpid():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     @contextmanager
     def relay(self, pace: Pace = PACE) -> Iterator[None]:
@@ -48,7 +75,7 @@ class Phone:
         box: list[tuple[asyncio.AbstractEventLoop, Relay]] = []
 
         async def run() -> None:
-            box.append((asyncio.get_running_loop(), Relay(self.settings, self.home, self.machine, pace)))
+            box.append((asyncio.get_running_loop(), Relay(self.settings, self.folder, self.machine, pace)))
             started.set()
             await box[0][1].run()
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from samoloop.base.locks import Lock
 from samoloop.config.outlets import Outlets
 from samoloop.core import gates
 from samoloop.core.gates import Closing, Gate
@@ -46,7 +47,7 @@ class Work:
             worktree=str(root),
         )  # fmt: skip
         self.session.record("prepared", phase="requirements")
-        self._lock: object = None
+        self._lock: Lock | None = None
 
     @property
     def gate(self) -> Gate:
@@ -56,9 +57,12 @@ class Work:
 
     def live(self) -> None:
         """From now on a worker seems to hold the session."""
-        from samoloop.base.locks import Lock
-
         self._lock = Lock.take(self.dir / LOCK, 1, "1")
+
+    def die(self) -> None:
+        """The worker is gone."""
+        assert self._lock is not None
+        self._lock.release()
 
     def ask(self, text: str = QUESTIONS) -> Gate:
         (self.dir / "_qa.md").write_text(text)

@@ -1,5 +1,6 @@
 """Slash commands, topics, reminders: what a person sends beside taps and replies."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,13 +10,15 @@ import pytest
 from bot_api import Person
 from phone import ANN, Phone
 
+from samoloop.core import gates
+from samoloop.ui.telegram.drafts import Drafts
 from samoloop.ui.telegram.machine import Machine
 from samoloop.worker.outbox import Kind
 
 GROUP = -1001
 
 
-@dataclass(frozen=True)
+@dataclass
 class Recorder(Machine):
     """A machine that writes down what it was asked to run."""
 
@@ -26,6 +29,10 @@ class Recorder(Machine):
     def run(self, root: Path | str, words: Any, stdin: str = "") -> tuple[int, str]:
         self.ran.append((*words, *([stdin] if stdin else [])))
         return self.code, self.output
+
+    def resume(self, session_dir: Path, by: str) -> str:
+        self.ran.append(("resume", session_dir.name, by))
+        return self.output
 
 
 def test_the_commands_are_registered_with_the_bot(phone: Phone) -> None:
@@ -84,7 +91,7 @@ def test_tell_goes_to_the_session_that_is_named_and_asks_where_none_is(phone: Ph
 
 
 def test_stop_and_diff_run_the_ordinary_commands(phone: Phone) -> None:
-    phone.machine = Recorder(starts=False, output="diff --git a/x b/x\n" + "+line <b>\n" * 1000)
+    phone.machine = Recorder(output="diff --git a/x b/x\n" + "+line <b>\n" * 1000)
     phone.work()
     with phone.relay():
         phone.ann.say("/stop now")
@@ -97,25 +104,71 @@ def test_stop_and_diff_run_the_ordinary_commands(phone: Phone) -> None:
 
 
 def test_a_relay_starts_a_worker_for_an_answer_to_a_session_that_has_none(phone: Phone) -> None:
-    phone.machine = machine = Recorder(starts=True)
+    phone.machine = machine = Recorder()
     work = phone.work()
     work.ask()
     with phone.relay():
         phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "B ·"))
         assert machine.ran == []
         phone.ann.tap(phone.bot("Which token lifetime?"), "B ·")
-        phone.standin.wait(lambda: machine.ran == [("resume", work.dir.name, "--detach")])
+        phone.standin.wait(lambda: machine.ran)
+    assert machine.ran[0][:2] == ("resume", work.dir.name)
+    assert machine.ran[0][2] in re.findall(r"by (Ann \(Telegram \d+\))", work.read("_qa.md"))
 
 
-def test_without_a_relay_of_its_own_the_person_is_told_what_to_type(phone: Phone) -> None:
-    phone.work().show_plan()
+def test_a_reply_while_the_blocked_worker_ends_starts_the_next(phone: Phone) -> None:
+    phone.machine = machine = Recorder()
+    work = phone.work()
+    work.live()
+    work.block()
     with phone.relay():
-        phone.ann.tap(phone.bot("the plan is ready"), "✅ Approve")
-        phone.bot("on the machine: samoloop resume 26-11-21-jwt-auth")
+        phone.ann.reply(phone.bot("blocked in testing"), "use sqlite")
+        phone.bot("Told jwt-auth")
+        assert machine.ran == []
+        work.die()
+        phone.standin.wait(lambda: machine.ran)
+    assert machine.ran[0][:2] == ("resume", work.dir.name)
+    assert re.fullmatch(r"Ann \(Telegram \d+\)", machine.ran[0][2])
+
+
+def test_a_relay_that_was_killed_after_an_answer_starts_its_worker_when_it_comes_back(phone: Phone) -> None:
+    phone.machine = machine = Recorder()
+    work = phone.work()
+    gate = work.ask("# Questions\n\n### Q1: Which?\nA) one\nB) two\n**Answer:** _waiting_\n")
+    gates.answer(work.dir, gate, {"Q1": "A"}, "Ann (Telegram 7)")
+    with phone.relay():
+        phone.standin.wait(lambda: machine.ran == [("resume", work.dir.name, "Ann (Telegram 7)")])
+        phone.bot("requirements, iteration 0")
+    assert len(machine.ran) == 1
+
+
+def test_what_is_done_on_the_machine_starts_no_worker(phone: Phone) -> None:
+    phone.machine = machine = Recorder()
+    asking, blocked = phone.work("26-11-21-asking"), phone.work("26-11-21-blocked")
+    gate = asking.show_plan()
+    gates.decide_plan(asking.dir, gate, gates.Verdict.APPROVE, "ann (command)")
+    blocked.block()
+    gates.tell(blocked.dir, "use sqlite", "ann (command)")
+    with phone.relay():
+        phone.bot("blocked in testing")
+        phone.ann.say("/sessions")
+        phone.bot("asking: waiting")
+    assert machine.ran == []
+
+
+def test_a_worker_that_cannot_be_started_is_told_once(phone: Phone) -> None:
+    phone.machine = machine = Recorder(code=2, output="there is no disk any more")
+    phone.work().block()
+    with phone.relay():
+        phone.ann.reply(phone.bot("blocked in testing"), "go on")
+        phone.bot("could not go on: there is no disk any more")
+        phone.ann.say("/sessions")
+        phone.bot("jwt-auth: blocked")
+    assert len(machine.ran) == 1
 
 
 def test_a_live_worker_is_left_to_act_by_itself(phone: Phone) -> None:
-    phone.machine = machine = Recorder(starts=True)
+    phone.machine = machine = Recorder()
     work = phone.work()
     work.live()
     work.show_plan()
@@ -127,7 +180,7 @@ def test_a_live_worker_is_left_to_act_by_itself(phone: Phone) -> None:
 
 
 def test_new_hands_off_a_task_after_a_confirming_button(phone: Phone) -> None:
-    phone.machine = machine = Recorder(starts=True)
+    phone.machine = machine = Recorder()
     phone.work()
     with phone.relay():
         phone.ann.say("/new project Add a <dark> mode\nwith a switch")
@@ -136,7 +189,7 @@ def test_new_hands_off_a_task_after_a_confirming_button(phone: Phone) -> None:
         data = asking["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
         phone.ann.tap(asking, "🚀 Start in project")
         phone.bot("Starting add-a-dark-mode in project")
-        phone.standin.wait(lambda: not phone.home.held(_update(asking)))
+        phone.standin.wait(lambda: not Drafts(phone.folder).get(_update(asking)))
         assert "used or forgotten" in phone.ann.toast(phone.ann.tap_data(asking, data))
     task = "Add a <dark> mode\nwith a switch"
     assert machine.ran == [("run", "--detach", "--session", "add-a-dark-mode", "--file", "-", task)]
@@ -246,8 +299,8 @@ def test_one_status_message_is_edited_in_place_and_never_buzzes(phone: Phone) ->
 
 
 def test_the_machine_runs_samoloop_itself(tmp_path: Path) -> None:
-    code, output = Machine(starts=False).run(tmp_path, ["--version"])
+    code, output = Machine().run(tmp_path, ["--version"])
     assert (code, output.split()[0]) == (0, "samoloop")
-    code, output = Machine(starts=False).run(tmp_path, ["no-such-command"])
+    code, output = Machine().run(tmp_path, ["no-such-command"])
     assert code == 2
     assert "no-such-command" in output

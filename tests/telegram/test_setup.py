@@ -9,11 +9,14 @@ import pytest
 import yaml
 from bot_api import TOKEN, Person
 from click.testing import CliRunner
+from kit import samoloop
 from phone import ANN, Phone
 
+from samoloop.api import telegram_check
 from samoloop.config.telegram_bot import Settings, parse
 from samoloop.ui.cli.telegram import telegram
 from samoloop.ui.telegram import setup
+from samoloop.worker.relay_starter import RelayStarter
 
 
 def in_background(act: Callable[[], Any]) -> threading.Thread:
@@ -105,9 +108,9 @@ def test_what_is_no_token_is_refused() -> None:
         setup.blank("hello", "http://127.0.0.1:1/bot")
 
 
-def test_a_bot_that_is_in_use_is_not_set_up_beside_it(phone: Phone) -> None:
-    with setup.only_poller(phone.settings, phone.environ), pytest.raises(Exception, match="uses this bot right now"):
-        setup.only_poller(phone.settings, phone.environ)
+def test_a_bot_that_a_person_listens_to_is_not_set_up_beside_it(phone: Phone) -> None:
+    with phone.folder.foreground(), pytest.raises(Exception, match="uses this bot right now"):
+        setup.find_person(phone.settings, phone.environ, lambda line: None)
 
 
 def test_nobody_answers(phone: Phone) -> None:
@@ -118,14 +121,31 @@ def test_nobody_answers(phone: Phone) -> None:
 # --- doctor -----------------------------------------------------------------------------------------------------------
 
 
-def checkup(phone: Phone, **more: object) -> list[str]:
-    section = {"token": TOKEN, "chat": ANN, "users": [ANN], "base_url": phone.standin.base_url, **more}
-    return setup.checkup(section, phone.environ)
+def checkup(phone: Phone, **more: object) -> tuple[str, ...]:
+    section = {**phone.section, **more}
+    found, _ = parse(section, {})
+    assert found is not None
+    return telegram_check.check(found, section, phone.environ).problems
 
 
-def test_doctor_says_nothing_of_a_bot_that_works_or_is_not_there(phone: Phone) -> None:
-    assert setup.checkup({}, {}) == []
-    assert checkup(phone) == []
+def test_doctor_says_nothing_of_a_bot_that_works(phone: Phone) -> None:
+    assert checkup(phone) == ()
+
+
+def test_doctor_asks_the_bot_and_names_the_relay_that_listens(phone: Phone) -> None:
+    environ = phone.remember()
+    quiet = samoloop(phone.tmp_path, "doctor", env=environ)
+    assert "@samoloop_test_bot answers, chat 4711, a session that works starts a relay" in quiet.stdout
+    phone.work().block()
+    RelayStarter(phone.section, environ).serve(phone.tmp_path / "session", phone.tmp_path)
+    pid = phone.standin.wait(phone.relays)[0]
+    assert f"a relay listens (process {pid})" in samoloop(phone.tmp_path, "doctor", env=environ).stdout
+
+
+def test_doctor_does_not_wait_for_a_server_that_is_gone(phone: Phone) -> None:
+    assert (
+        "127.0.0.1 cannot be reached (ConnectionRefusedError)" in checkup(phone, base_url="http://127.0.0.1:1/bot")[0]
+    )
 
 
 def test_doctor_names_a_webhook(phone: Phone) -> None:
@@ -141,11 +161,10 @@ def test_doctor_names_a_second_poller(phone: Phone) -> None:
     assert "another program polls" in checkup(phone)[0]
 
 
-def test_doctor_names_a_wrong_token_and_wrong_settings(phone: Phone) -> None:
+def test_doctor_names_a_wrong_token(phone: Phone) -> None:
     wrong = "123456:AAE-some-other-token-that-nobody-knows"
-    assert "does not know the bot token" in checkup(phone, token=wrong)[0]
+    assert "does not know the bot token: run `samoloop telegram setup`" in checkup(phone, token=wrong)[0]
     assert wrong not in checkup(phone, token=wrong)[0]
-    assert "telegram.users: it is empty" in checkup(phone, chat=-5, users=[])[0]
 
 
 def test_doctor_names_a_file_that_others_can_read(phone: Phone, home: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_wrong_token_ends_the_relay_without_naming_it(phone: Phone) -> None:
     settings = replace(phone.settings, token="123456:AAE-some-other-token-that-nobody-knows")
 
     async def run() -> None:
-        await asyncio.wait_for(Relay(settings, phone.home, phone.machine).run(), 10)
+        await asyncio.wait_for(Relay(settings, phone.folder, phone.machine).run(), 10)
 
     with pytest.raises(TokenRefused, match="does not know the bot token") as refused:
         asyncio.run(run())

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from bot_api import TOKEN
@@ -19,40 +18,14 @@ from samoloop.demo import examples
 
 pytestmark = pytest.mark.timeout(120)
 
-# What `samoloop resume` does around a worker: a courier from its start to its end.
-WORKER = """
-import os, sys
-from contextlib import contextmanager
-from pathlib import Path
-from samoloop.config import loading as config
-from samoloop.worker.courier import Courier
-from samoloop.demo.play import go_on
-from samoloop.core.session import Session
-from samoloop.worker.view import Quiet
-
-@contextmanager
-def quiet(session, stop):
-    yield Quiet()
-
-settings = config.load(Path.cwd(), os.environ)
-session = Session(Path(sys.argv[1]))
-courier = Courier(session.dir, settings.root, settings.outlets, settings.telegram, os.environ)
-courier.start()
-go_on(session, settings, open_view=quiet, environ=os.environ)
-print(*courier.close(), flush=True)
-"""
-
 
 class Machine:
     """The computer that the person is not at."""
 
     def __init__(self, phone: Phone) -> None:
         self.root = examples.copy(examples.get("bulk-discount"), phone.tmp_path / "till")
-        folder = phone.tmp_path / "config" / "samoloop"
-        folder.mkdir(parents=True)
-        section = {"token": TOKEN, "chat": ANN, "users": [ANN], "base_url": phone.standin.base_url, "remind": "off"}
-        (folder / "config.yaml").write_text(json.dumps({"telegram": section, "provider": "demo"}))
-        self.environ = {**os.environ, **phone.environ, "XDG_CONFIG_HOME": str(folder.parent)}
+        self.phone = phone
+        self.environ = phone.remember(provider="demo")
         self.environ |= {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org"}
         self.environ |= {"GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org"}
 
@@ -66,21 +39,6 @@ class Machine:
     def session(self) -> Session:
         return Session(next((self.root / "_sessions").glob("*/_history.jsonl")).parent)
 
-    def begin(self, task: Path) -> None:
-        """A session whose first worker is gone at once."""
-        self.samoloop("run", "--detach", "--session", "bulk-discount", "--file", str(task))
-        self.kill_worker()
-
-    @contextmanager
-    def worker(self) -> Iterator["subprocess.Popen[str]"]:
-        """A worker that listens on the phone by itself; ends by kill -9 where it has not ended."""
-        argv = [sys.executable, "-c", WORKER, str(self.session.dir)]
-        with subprocess.Popen(argv, cwd=self.root, env=self.environ, stdout=subprocess.PIPE, text=True) as running:
-            try:
-                yield running
-            finally:
-                running.kill()
-
     def kill_worker(self) -> None:
         """kill -9, and wait until the lock is free."""
         lock = self.session.dir / LOCK
@@ -88,10 +46,16 @@ class Machine:
             os.kill(int(lock.read_text()), 9)
         until(lambda: not is_held(lock))
 
+    def kill_all(self) -> None:
+        """kill -9 for worker and relay."""
+        self.kill_worker()
+        self.phone.end_relays()
+        until(lambda: not self.phone.relays())
+
     @contextmanager
     def relay(self) -> Iterator[None]:
-        """A relay that ends by kill -9."""
-        argv = [sys.executable, "-c", "from samoloop.ui.cli.relay import relay; relay()"]
+        """A relay that a person runs; ends by kill -9."""
+        argv = [sys.executable, "-m", "samoloop", "relay"]
         with subprocess.Popen(argv, cwd=self.root, env=self.environ, stdout=subprocess.DEVNULL) as running:
             try:
                 yield
@@ -144,22 +108,19 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
     (phone.tmp_path / "chat.json").write_text(json.dumps(phone.standin.log, indent=1, ensure_ascii=False))  # to look at
 
 
-def test_a_worker_alone_serves_the_phone_and_the_next_one_goes_on(phone: Phone, machine: Machine) -> None:
+def test_a_worker_starts_the_relay_that_starts_the_next_worker(phone: Phone, machine: Machine) -> None:
     task = machine.root.parent / "task.md"
     task.write_text(examples.get("bulk-discount").task)
-    machine.begin(task)
-    with machine.worker():
-        phone.ann.tap(phone.standin.wait_message(ANN, "question 1 of 2", 40), "B ·")
-        second = phone.bot("question 2 of 2")
-    phone.ann.tap(second, "C ·")  # nobody listens: Telegram keeps it
-    with machine.worker():
-        plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
-        phone.standin.wait(lambda: "✅ C · one piece is free" in phone.shown(second))
-    with machine.worker() as last:
-        phone.ann.tap(plan, "✅ Approve")
-        said, _ = last.communicate(timeout=60)
-    assert said.startswith("Nobody listens on Telegram now")
+    machine.samoloop("run", "--detach", "--no-wait", "--session", "bulk-discount", "--file", str(task))
+    phone.ann.tap(phone.standin.wait_message(ANN, "question 1 of 2", 40), "B ·")
+    phone.ann.tap(phone.bot("question 2 of 2"), "C ·")  # no worker waits: the relay starts one
+    plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
+    machine.kill_all()
+    phone.ann.tap(plan, "✅ Approve")  # nobody listens: Telegram keeps it
+    machine.samoloop("resume", "--detach")
+    phone.standin.wait_message(ANN, "· done in", 60)
     assert machine.session.state().condition == "done"
-    assert "· done in" in phone.bot("· done in")["shown"]
+    by = [event["by"] for event in machine.session.journal.read() if event["event"] == "resumed"]
+    assert by[0].startswith("Ann (Telegram ")
     status = next(message for message in phone.standin.messages(ANN) if message["silent"])
-    assert status["shown"].startswith("🏁")
+    phone.standin.wait(lambda: phone.shown(status).startswith("🏁"))

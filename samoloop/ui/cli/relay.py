@@ -1,37 +1,58 @@
-"""`samoloop relay`: Telegram for many sessions, without a worker of its own."""
+"""`samoloop relay`: Telegram for all sessions of this machine."""
 
 import logging
 import os
-import signal
-import threading
+from logging.handlers import RotatingFileHandler
 
 import click
 
+from samoloop.base.errors import ConfigError, LockHeld
 from samoloop.config.loading import load
 from samoloop.config.project import user_file
 
+IDLE_SECONDS = 300.0
+LOG_BYTES = 500_000
+
 
 @click.command("relay")
-def relay() -> None:
+@click.option("--detached", is_flag=True, hidden=True, help="Started by a worker: end when no session needs it.")
+@click.option("--lock", type=int, hidden=True, help="The descriptor of the lock that the worker took for it.")
+@click.option("--idle", type=float, default=IDLE_SECONDS, hidden=True, help="How long nothing may need it, in seconds.")
+def relay(detached: bool, lock: int | None, idle: float) -> None:
     """Listen on Telegram for all sessions of this machine, and start workers for what you send; until Ctrl-C.
 
     \b
     samoloop relay
     """
-    from samoloop.base.errors import ConfigError
+    from samoloop.base.locks import Lock
     from samoloop.config import telegram_bot
-    from samoloop.ui.telegram.member import Member, dedicated
+    from samoloop.config.bot_folder import BotFolder
 
     found, problems = telegram_bot.parse(load(user_file(os.environ).parent, os.environ).telegram, os.environ)
     if found is None:
         raise ConfigError("\n".join(problems) or "Telegram is not configured: samoloop telegram setup")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    with dedicated(found, os.environ):
-        member = Member(found, os.environ, dedicated=True)
-        member.start()
-        click.echo("Listening on Telegram; Ctrl-C ends it, sessions go on.")
-        stopped.wait()
-        click.echo(member.close() or "Another samoloop listens from now on.")
+    folder = BotFolder(found, os.environ)
+    form, dates = "%(asctime)s %(message)s", "%d %b %H:%M:%S"
+    if not detached:
+        logging.basicConfig(level=logging.INFO, format=form, datefmt=dates)
+        with folder.foreground():
+            from samoloop.ui.telegram.relay import listen
+
+            click.echo("Listening on Telegram; Ctrl-C ends it, sessions go on.")
+            listen(found, folder, os.environ)
+        click.echo(
+            "Nobody listens on Telegram now: what you send there is kept by Telegram for a day, until a session has "
+            "something to say or the next `samoloop relay`."
+        )
+        return
+    own = f"{os.getpid()}\n"
+    try:
+        held = Lock.take(folder.relay_lock, 0, own) if lock is None else Lock.inherit(folder.relay_lock, lock, own)
+    except LockHeld:
+        return  # another one listens already
+    with held:
+        from samoloop.ui.telegram.relay import listen
+
+        handler = RotatingFileHandler(folder.log, maxBytes=LOG_BYTES, backupCount=1)
+        logging.basicConfig(level=logging.INFO, format=form, datefmt=dates, handlers=[handler])
+        listen(found, folder, os.environ, idle_seconds=idle)

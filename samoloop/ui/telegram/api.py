@@ -22,7 +22,6 @@ from samoloop.ui.telegram.text import clean, plain, shorten
 from samoloop.ui.telegram.updates import Other, Said, Tap, Update
 
 ANSWER_SECONDS = 10.0  # beyond which a poll that should have ended counts as lost
-PROBES = 2  # polls of a second each
 LISTEN_TO = ["message", "callback_query"]
 T = TypeVar("T")
 
@@ -154,19 +153,6 @@ class Api:
     async def is_forum(self) -> bool:
         """Whether the chat is a group with topics."""
         return bool((await self._persist(lambda: self._bot.get_chat(self.settings.chat))).is_forum)
-
-    async def webhook(self) -> str:
-        """The address that takes the updates away from pollers, empty where there is none."""
-        return (await self._persist(self._bot.get_webhook_info)).url
-
-    async def is_polled_elsewhere(self, offset: int) -> bool:
-        """Whether another program polls the bot: it and we would throw each other out. Acknowledges nothing new."""
-        try:
-            for _ in range(PROBES):
-                await self._bot.get_updates(offset, limit=1, timeout=1, allowed_updates=LISTEN_TO)
-        except errors.Conflict:
-            return True
-        return False
 
     async def register_commands(self, commands: Sequence[tuple[str, str]]) -> None:
         """Tell the phone which commands there are, and show them behind the menu button."""

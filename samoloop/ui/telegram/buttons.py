@@ -22,7 +22,7 @@ class Kind(StrEnum):
     WORDS = "w"  # open the reply box for an answer in words
     PLAN = "p"  # choice: Plan
     ACTION = "d"  # what was asked for is done
-    HELD = "h"  # decide about a text that waits for a word; choice: Held
+    DRAFT = "h"  # say what a draft is for; choice: Use
 
 
 class Plan(StrEnum):
@@ -31,8 +31,8 @@ class Plan(StrEnum):
     REJECT = "R"
 
 
-class Held(StrEnum):
-    """What to do with a text that was held back."""
+class Use(StrEnum):
+    """What to do with a draft."""
 
     TELL = "tell"  # guidance for the session's next iteration
     CHANGES = "changes"  # a request for changes to the plan

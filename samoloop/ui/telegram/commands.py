@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from samoloop.core import gates
 from samoloop.core.session import slug_of
 from samoloop.core.signals import GateKind
-from samoloop.core.state import Condition
+from samoloop.core.state import AT_REST, Condition
 from samoloop.ui.telegram import effects, render
-from samoloop.ui.telegram.home import HeldText, Purpose
+from samoloop.ui.telegram.drafts import Draft, Purpose
 from samoloop.ui.telegram.machine import last_line
 from samoloop.ui.telegram.reactions import Post, Reaction
 from samoloop.ui.telegram.render import Outgoing
@@ -19,7 +19,7 @@ from samoloop.ui.telegram.text import escape, shorten
 from samoloop.ui.telegram.updates import Said
 
 if TYPE_CHECKING:
-    from samoloop.ui.telegram.desk import Desk  # it imports this module
+    from samoloop.ui.telegram.handler import Handler  # it imports this module
 
 LOG_LINES = 15
 RESTING = (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED)
@@ -46,36 +46,36 @@ HELP = (
 )
 
 
-def run(desk: "Desk", said: Said) -> list[Reaction]:
+def run(handler: "Handler", said: Said) -> list[Reaction]:
     """Carry out the command that the message begins with."""
     first, *words = said.text.split(maxsplit=1)
     name, rest = first[1:].partition("@")[0].lower(), "".join(words)
     if name in ("help", "start"):
         return [_post(said, Outgoing(HELP))]
     if name == "sessions":
-        return [_post(said, _all(desk))]
+        return [_post(said, _all(handler))]
     if name == "new":
-        return _new(desk, said, rest)
+        return _new(handler, said, rest)
     act = _ABOUT_ONE.get(name)
     if act is None:
-        return [desk.say(said, f"There is no command /{shorten(name, 30)}. /help lists what there is.")]
-    known, rest = _session(desk, said, rest)
+        return [handler.say(said, f"There is no command /{shorten(name, 30)}. /help lists what there is.")]
+    known, rest = _session(handler, said, rest)
     if known is None:
-        names = ", ".join(other.short for other in desk.sessions.refresh() if not other.ended)
-        return [desk.say(said, f"Which session? /{name} NAME. There are: {names or 'none that is open'}.")]
-    return act(desk, said, known, rest)
+        names = ", ".join(other.short for other in handler.sessions.refresh() if not other.ended)
+        return [handler.say(said, f"Which session? /{name} NAME. There are: {names or 'none that is open'}.")]
+    return act(handler, said, known, rest)
 
 
-def _session(desk: "Desk", said: Said, rest: str) -> tuple[Known | None, str]:
+def _session(handler: "Handler", said: Said, rest: str) -> tuple[Known | None, str]:
     """The session that is meant, and the words after its name: by name, topic, reply, or because there is one only."""
     first, _, after = rest.partition(" ")
-    if named := desk.sessions.by_name(first):
+    if named := handler.sessions.by_name(first):
         return named, after.strip()
-    if said.thread and (known := desk.sessions.by_thread(said.thread)):
+    if said.thread and (known := handler.sessions.by_thread(said.thread)):
         return known, rest
-    if said.reply_to and (known := desk.sessions.by_message(said.reply_to)):
+    if said.reply_to and (known := handler.sessions.by_message(said.reply_to)):
         return known, rest
-    everything = desk.sessions.refresh()
+    everything = handler.sessions.refresh()
     candidates = [known for known in everything if not known.ended] or everything
     return (candidates[0], rest) if len(candidates) == 1 else (None, rest)
 
@@ -87,21 +87,21 @@ def _post(said: Said, message: Outgoing, known: Known | None = None) -> Post:
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
-def _all(desk: "Desk") -> Outgoing:
-    found = sorted(desk.sessions.refresh(), key=lambda known: known.name, reverse=True)
+def _all(handler: "Handler") -> Outgoing:
+    found = sorted(handler.sessions.refresh(), key=lambda known: known.name, reverse=True)
     lines = [f"<b>{escape(k.short)}</b>: {escape(k.state.condition)}, {escape(k.state.phase)}" for k in found[:20]]
     return Outgoing("\n".join(lines) or "No session has run with Telegram on yet.")
 
 
-def _status(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
+def _status(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     shown = render.status(known.progress(said.at))
     worker = "" if known.has_worker or known.ended else "\nNo worker runs for it."
     return [_post(said, Outgoing(shown.html + worker), known)]
 
 
-def _questions(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
+def _questions(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     asked = open_questions(known)
-    return [Post(lambda: asked, known)] if asked else [desk.say(said, f"{known.short} asks nothing now.", known)]
+    return [Post(lambda: asked, known)] if asked else [handler.say(said, f"{known.short} asks nothing now.", known)]
 
 
 def open_questions(known: Known) -> list[Outgoing]:
@@ -119,13 +119,13 @@ def open_questions(known: Known) -> list[Outgoing]:
     ]
 
 
-def _plan(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
+def _plan(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if waiting := open_plan(known):
         return [Post(lambda: waiting, known)]
     found = max(known.session_dir.glob("*-plan-*.md"), key=lambda path: path.stat().st_mtime, default=None)
     text = gates.read_text(found) if found else None
     if found is None or not text:
-        return [desk.say(said, f"{known.short} has no plan yet.", known)]
+        return [handler.say(said, f"{known.short} has no plan yet.", known)]
     document = Outgoing(render.head("📄", known.name, "the plan"), document=(found.name, text.encode()))
     return [_post(said, document, known)]
 
@@ -141,7 +141,7 @@ def open_plan(known: Known) -> list[Outgoing]:
     return render.plan(known.name, gate.file, text, gate.sha256, render.Gated(known.session_dir, gate.id))
 
 
-def _log(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
+def _log(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     text = gates.read_text(known.session_dir / "_overview.md") or ""
     flow = re.search(r"^## Flow Log\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     lines = [line for line in (flow[1] if flow else "").splitlines() if line.strip()]
@@ -149,9 +149,9 @@ def _log(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
     return [_post(said, render.listing(title, "\n".join(lines[-LOG_LINES:]), "log.txt"), known)]
 
 
-def _diff(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
+def _diff(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     def make() -> list[Outgoing]:
-        code, output = desk.machine.run(known.root, ["diff", known.name])
+        code, output = handler.machine.run(known.root, ["diff", known.name])
         if code:
             return [Outgoing(f"⚠️ {escape(last_line(output))}")]
         return [render.listing(render.head("🧾", known.name, "changes so far"), output, f"{known.short}.diff")]
@@ -162,62 +162,64 @@ def _diff(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
 # --- acting -----------------------------------------------------------------------------------------------------------
 
 
-def _tell(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
+def _tell(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if not rest:
-        return [desk.say(said, "Tell it what? /tell NAME and your words.", known)]
-    outcome = desk.once(known, said.update_id, partial(effects.tell, known, rest, said.name, said.update_id))
-    return [desk.say(said, outcome, known), *desk.go_on(known)]
+        return [handler.say(said, "Tell it what? /tell NAME and your words.", known)]
+    outcome = handler.once(known, said.update_id, partial(effects.tell, known, rest, said.name, said.update_id))
+    return [handler.say(said, outcome, known)]
 
 
-def _stop(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
+def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     def stop() -> str:
         now = ["--now"] if rest.strip().lower() == "now" else []
-        code, output = desk.machine.run(known.root, ["stop", known.name, *now])
+        code, output = handler.machine.run(known.root, ["stop", known.name, *now])
         return last_line(output) if code else f"{known.short} stops{' now' if now else ' after this iteration'}."
 
-    return [desk.say(said, desk.once(known, said.update_id, stop), known)]
+    return [handler.say(said, handler.once(known, said.update_id, stop), known)]
 
 
-def _resume(desk: "Desk", said: Said, known: Known, rest: str) -> list[Reaction]:
+def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if known.has_worker and known.state.condition not in RESTING:
-        return [desk.say(said, f"{known.short} has a worker already: it is {known.state.condition}.", known)]
-    if rest or known.has_worker:  # a worker that rests wakes from guidance
+        return [handler.say(said, f"{known.short} has a worker already: it is {known.state.condition}.", known)]
+    rests = known.state.condition in AT_REST
+    reactions: list[Reaction] = []
+    if rest or known.has_worker:  # one that is about to end: words of a phone start the next
         words = rest or "Please go on."
-        outcome = desk.once(known, said.update_id, partial(effects.tell, known, words, said.name, said.update_id))
-        return [desk.say(said, outcome, known), *desk.go_on(known)]
+        outcome = handler.once(known, said.update_id, partial(effects.tell, known, words, said.name, said.update_id))
+        reactions = [handler.say(said, outcome, known)]
+        if rests:
+            return reactions
 
     def start() -> list[Outgoing]:
-        if not desk.machine.starts:
-            return [Outgoing(f"On the machine: <code>samoloop resume {escape(known.name)}</code>")]
-        why = desk.machine.resume(known.root, known.name)
+        why = handler.machine.resume(known.session_dir, effects.signed(said.name, said.update_id))
         return [Outgoing(f"⚠️ {escape(why)}" if why else f"▶️ {escape(known.short)} goes on.", silent=True)]
 
-    return [Post(start, known)]
+    return [*reactions, Post(start, known)]
 
 
-def _new(desk: "Desk", said: Said, rest: str) -> list[Reaction]:
-    roots = desk.home.roots()
+def _new(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
+    roots = handler.folder.roots()
     first, _, after = rest.partition(" ")
     named = next((root for root in roots if root.name.lower() == first.lower() and after.strip()), None)
     task = after.strip() if named else rest
     if not roots:
-        return [desk.say(said, "No project is known yet: a project's first session is started on the machine.")]
+        return [handler.say(said, "No project is known yet: a project's first session is started on the machine.")]
     if not task:
         names = ", ".join(root.name for root in roots)
-        return [desk.say(said, f"Hand off what? /new PROJECT and the task. Projects: {names}.")]
-    name = _free_name(slug_of(task), desk)
-    held = HeldText(said.update_id, Purpose.TASK, task, said.name, said.message_id, said.thread,
+        return [handler.say(said, f"Hand off what? /new PROJECT and the task. Projects: {names}.")]
+    name = _free_name(slug_of(task), handler)
+    draft = Draft(said.update_id, Purpose.TASK, task, said.name, said.message_id, said.thread,
                     root=str(named or ""), name=name)  # fmt: skip
-    desk.home.hold(held)
+    handler.drafts.keep(draft)
     return []
 
 
-def _free_name(slug: str, desk: "Desk") -> str:
-    taken = {known.short for known in desk.sessions.refresh()}
+def _free_name(slug: str, handler: "Handler") -> str:
+    taken = {known.short for known in handler.sessions.refresh()}
     return next(name for name in (slug, *(f"{slug}-{n}" for n in range(2, 10_000))) if name not in taken)
 
 
-_ABOUT_ONE: dict[str, Callable[["Desk", Said, Known, str], list[Reaction]]] = {
+_ABOUT_ONE: dict[str, Callable[["Handler", Said, Known, str], list[Reaction]]] = {
     "status": _status,
     "questions": _questions,
     "plan": _plan,

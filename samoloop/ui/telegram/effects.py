@@ -13,19 +13,19 @@ from samoloop.core.questions import Question
 from samoloop.core.session import LOGS
 from samoloop.core.signals import GateKind
 from samoloop.ui.telegram.buttons import DIGEST, Press, question_hash, target_tag
-from samoloop.ui.telegram.sessions import Known
+from samoloop.ui.telegram.sessions import SIGNED, Known
 
 OLD = "This button belongs to an earlier gate: nothing was changed. Look at the newest message."
 
 
 def signed(name: str, update_id: int) -> str:
     """Who did it, as the files keep it: the number makes the effect recognisable."""
-    return f"{name} (Telegram {update_id})"
+    return f"{name} {SIGNED}{update_id})"
 
 
 def unsigned(by: str) -> str:
     """For people: without the number."""
-    return by.partition(" (Telegram ")[0]
+    return by.partition(f" {SIGNED}")[0]
 
 
 def asked(known: Known, target: str) -> tuple[Gate, Question]:

@@ -4,17 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from samoloop.api.asked import How
+from samoloop.api.detach import detach
+from samoloop.base.errors import SamoloopError
+from samoloop.core.session import Session
 
 LIMIT_SECONDS = 120
 
 
-@dataclass(frozen=True)
 class Machine:
-    """Runs commands. `starts` is false inside a worker: what it starts would belong to its child's process tree."""
-
-    starts: bool
+    """Runs commands."""
 
     def run(self, root: Path | str, words: Sequence[str], stdin: str = "") -> tuple[int, str]:
         """Exit code and output of `samoloop WORDS` in `root`; the last line is the one that explains a failure."""
@@ -30,10 +31,13 @@ class Machine:
             return 126, f"samoloop {words[0]} could not be run: {error.strerror}"
         return done.returncode, done.stdout if done.returncode == 0 else done.stderr or done.stdout
 
-    def resume(self, root: Path, session: str) -> str:
-        """Start a worker in the background; returns what went wrong, empty when it runs."""
-        code, output = self.run(root, ["resume", session, "--detach"])
-        return "" if code == 0 else last_line(output)
+    def resume(self, session_dir: Path, by: str) -> str:
+        """Start a worker in the background for a person; returns what went wrong, empty when it runs."""
+        try:
+            detach(Session(session_dir), How(by=by), os.environ)
+        except (SamoloopError, OSError) as error:
+            return str(error)
+        return ""
 
 
 def last_line(output: str) -> str:

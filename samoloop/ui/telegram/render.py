@@ -34,7 +34,7 @@ class Role(StrEnum):
     BLOCKED = "blocked"
     STATUS = "status"
     COMMENT = "comment"  # the box that "Request changes" opens
-    HELD = "held"  # asks what to do with a text
+    DRAFT = "draft"  # asks what to do with one
 
 
 @dataclass(frozen=True)

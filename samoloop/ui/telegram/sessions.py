@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import SamoloopError
+from samoloop.base.files import sha256
 from samoloop.base.locks import is_held
-from samoloop.core.gates import ACTION, APPROVAL, INBOX, Closing, Gate, StillOpen, Void, examine
+from samoloop.config.bot_folder import BotFolder, Registered
+from samoloop.core.gates import ACTION, APPROVAL, INBOX, Closing, Gate, StillOpen, Void, examine, read_text
 from samoloop.core.journal import FILE_NAME, Event, Journal
 from samoloop.core.questions import FILE_NAME as QUESTIONS
 from samoloop.core.session import LOCK
 from samoloop.core.state import AT_REST, ENDED, Condition, State, fold
 from samoloop.ui.telegram.buttons import session_tag
-from samoloop.ui.telegram.home import Home, Registered
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.render import Progress, short_name
 
-WATCHED = (FILE_NAME, QUESTIONS, APPROVAL, ACTION)
+SIGNED = "(Telegram "  # in the name of whoever acted from a phone
+WATCHED = (FILE_NAME, QUESTIONS, APPROVAL, ACTION, INBOX)
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Known:
     state: State = field(default_factory=State)
     changes: int = 0  # how often it was found different
     _seen: Any = None
+    _acted: tuple[int, tuple[str, str]] = (0, ("", ""))  # `phone_act` as it was at that many changes
 
     @property
     def name(self) -> str:
@@ -79,12 +82,25 @@ class Known:
         found = examine(self.state.gate, self.session_dir, Path(self.state.created.get("worktree", "")))
         return None if isinstance(found, StillOpen) else found
 
-    def moved_on(self) -> bool:
-        """Whether a worker that started now would have something to act on."""
+    def phone_act(self) -> tuple[str, str]:
+        """What a person did from the phone that no worker has taken up yet, as a name for it, and who did it.
+
+        Both are empty where there is nothing. It is read from the files, so a relay that was killed finds it again.
+        """
+        if self._acted[0] != self.changes:
+            self._acted = self.changes, self._read_act()
+        return self._acted[1]
+
+    def _read_act(self) -> tuple[str, str]:
         if self.state.gate is not None:
-            return self.decision() is not None
-        rests = self.state.condition in AT_REST and not self.ended
-        return rests and (self.session_dir / INBOX).exists()
+            decision = self.decision()
+            if isinstance(decision, Void):  # a worker opens the gate anew
+                return f"void {self.state.gate.id}", "the phone"
+            names = [name for name in (decision.by if decision else "").split(", ") if SIGNED in name]
+            return (f"gate {self.state.gate.id}", names[-1]) if names else ("", "")
+        words = read_text(self.session_dir / INBOX) if self.state.condition in AT_REST and not self.ended else None
+        found = [line for line in (words or "").splitlines() if line.startswith("From ") and SIGNED in line]
+        return (f"guidance {sha256(words or '')}", found[-1][len("From ") :].rstrip(":")) if found else ("", "")
 
     def progress(self, now: float) -> Progress:
         state = self.state
@@ -118,13 +134,13 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 class Sessions:
     """All of them, kept in step with the register."""
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, folder: BotFolder) -> None:
+        self._folder = folder
         self._known: dict[Path, Known] = {}
 
     def refresh(self) -> list[Known]:
         """Those that can be read now."""
-        registered = {known.session_dir: known for known in self._home.sessions()}
+        registered = {known.session_dir: known for known in self._folder.sessions()}
         for gone in self._known.keys() - registered.keys():
             del self._known[gone]
         return [known for entry in registered.values() if (known := self._look(entry))]

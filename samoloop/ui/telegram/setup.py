@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 
 from samoloop.base.errors import ConfigError, SamoloopError, UsageError
 from samoloop.base.files import write_atomic
-from samoloop.base.locks import Lock, is_held
 from samoloop.config import telegram_bot as config
+from samoloop.config.bot_folder import BotFolder
 from samoloop.config.project import user_file
 from samoloop.config.telegram_bot import Settings
 from samoloop.ui.telegram.api import Api, Refused
-from samoloop.ui.telegram.home import Home
 from samoloop.ui.telegram.render import Button, Outgoing
 from samoloop.ui.telegram.updates import Said, Tap
 
@@ -52,9 +51,10 @@ def find_person(found: Settings, environ: Mapping[str, str], say: Say, seconds: 
     code = f"{secrets.randbelow(9000) + 1000}"
 
     async def listen() -> Said:
-        return await _with_api(found, lambda api: _first(api, Home(found, environ), lambda said: _holds(said, code)))
+        return await _with_api(found, lambda api: _first(api, folder, lambda said: _holds(said, code)))
 
-    with only_poller(found, environ):
+    folder = BotFolder(found, environ)
+    with folder.foreground():
         say(f"Now send it this message, in the chat or group that shall be used:  /start {code}")
         return asyncio.run(_in_time(listen(), seconds, f"no message with {code} came: run the setup again"))
 
@@ -76,30 +76,23 @@ def try_out(found: Settings, environ: Mapping[str, str], say: Say, seconds: floa
             fits = isinstance(update, Tap) and update.data.startswith(mark) and update.user in found.users
             return update if fits and isinstance(update, Tap) else None
 
-        tap = await _first(api, Home(found, environ), tapped)
+        tap = await _first(api, folder, tapped)
         await api.toast(tap.query, "That works.")
         await api.edit(message, f"👋 samoloop here. It works, {tap.name}: questions and plans will come to this chat.")
         return tap.name
 
-    with only_poller(found, environ):
+    folder = BotFolder(found, environ)
+    with folder.foreground():
         return asyncio.run(
             _in_time(_with_api(found, ask), seconds, "nobody tapped: run `samoloop telegram test` again")
         )
 
 
-def only_poller(found: Settings, environ: Mapping[str, str]) -> Lock:
-    """The right to poll, as a context manager. Raises UsageError when a worker or a relay has it."""
-    home = Home(found, environ)
-    if is_held(home.poller_lock) or is_held(home.dedicated_lock):
-        raise UsageError("a worker or `samoloop relay` uses this bot right now: stop it, then try again")
-    return Lock.take(home.poller_lock, 1.0, "setup")
-
-
-async def _first(api: Api, home: Home, wanted: Callable[[Said | Tap], T | None]) -> T:
+async def _first(api: Api, folder: BotFolder, wanted: Callable[[Said | Tap], T | None]) -> T:
     """The first update that fits; what came before it is acknowledged and dropped."""
     while True:
-        for update in await api.updates(home.offset(), POLL_SECONDS):
-            home.save_offset(update.update_id + 1)
+        for update in await api.updates(folder.offset(), POLL_SECONDS):
+            folder.save_offset(update.update_id + 1)
             if isinstance(update, Said | Tap) and (found := wanted(update)) is not None:
                 return found
 
@@ -174,34 +167,3 @@ def _check_kept(before: str, after: str, path: Path) -> None:
         same = False
     if not same:
         raise ConfigError(f"{path} cannot be changed safely: add this to it by hand, then run `samoloop telegram test`")
-
-
-# --- for doctor -------------------------------------------------------------------------------------------------------
-
-
-def checkup(telegram: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with Telegram, a sentence each; empty where it works or is not configured. Takes a few seconds."""
-    found, problems = config.parse(telegram, environ)
-    if found is None:
-        return problems
-    path = user_file(environ)
-    if path.exists() and telegram.get("token") and path.stat().st_mode & 0o077:
-        problems.append(f"{path} holds the bot token and others can read it: chmod 600 {path}")
-    try:
-        problems += asyncio.run(_in_time(_with_api(found, lambda api: _look(api, found, environ)), 20, "no answer"))
-    except SamoloopError as error:
-        problems.append(f"Telegram does not answer for the bot: {error}")
-    return problems
-
-
-async def _look(api: Api, found: Settings, environ: Mapping[str, str]) -> list[str]:
-    await api.bot_name()
-    if address := await api.webhook():
-        host = address.split("/")[2] if "//" in address else address
-        return [
-            f"the bot has a webhook at {host}, which takes every answer away: delete it, or use a bot of its own here"
-        ]
-    home = Home(found, environ)
-    if not is_held(home.poller_lock) and await api.is_polled_elsewhere(home.offset()):
-        return ["another program polls this bot, so answers get lost: end it, or make a bot of its own for samoloop"]
-    return []

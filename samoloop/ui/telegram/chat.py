@@ -15,7 +15,7 @@ from samoloop.core.state import AT_REST, ENDED
 from samoloop.ui.telegram import effects, render
 from samoloop.ui.telegram.api import Api, Refused
 from samoloop.ui.telegram.commands import open_plan, open_questions
-from samoloop.ui.telegram.home import HeldText
+from samoloop.ui.telegram.drafts import Draft
 from samoloop.ui.telegram.ledger import READER, Sent
 from samoloop.ui.telegram.render import Gated, Outgoing, Role
 from samoloop.ui.telegram.sessions import Known
@@ -41,7 +41,7 @@ class _Shown:
     at: float = 0.0  # monotonic
 
 
-class Delivery:
+class Chat:
     """Sends for all sessions of one chat; every call returns when what it sends is in the chat."""
 
     def __init__(self, api: Api, *, status_seconds: float = STATUS_SECONDS) -> None:
@@ -117,9 +117,9 @@ class Delivery:
         except Refused:
             return False
 
-    async def ask(self, message: Outgoing, held: HeldText) -> int:
+    async def ask(self, message: Outgoing, draft: Draft) -> int:
         """Ask what a text is for, where it was said."""
-        return await self._api.send(message, held.thread)
+        return await self._api.send(message, draft.thread)
 
     # Gates that are closed by now
 

@@ -12,7 +12,7 @@ import pytest
 
 from samoloop.base.errors import ConfigError
 from samoloop.config.outlets import Outlets
-from samoloop.worker.courier import Courier, NotDelivered, post, run_command
+from samoloop.worker.delivery import Delivery, NotDelivered, post, run_command
 from samoloop.worker.outbox import Announcement, Kind, put
 
 ENVIRON = {"PATH": "/usr/bin:/bin", "TELEGRAM_BOT_TOKEN": "123456:secret-secret-secret-secret"}
@@ -65,18 +65,20 @@ def hook() -> Iterator[Hook]:
     hook.thread.join()
 
 
-def start(tmp_path: Path, outlets: Outlets) -> Courier:
-    courier = Courier(tmp_path, tmp_path, outlets, {}, ENVIRON)
-    courier.start()
-    return courier
+def start(tmp_path: Path, outlets: Outlets) -> Delivery:
+    delivery = Delivery(tmp_path, tmp_path, outlets, {}, ENVIRON)
+    delivery.start()
+    return delivery
 
 
 def test_a_command_gets_each_announcement_on_its_standard_input(tmp_path: Path) -> None:
     outlets = Outlets(command=("sh", "-c", "cat >> heard; echo >> heard; env | grep -c TELEGRAM >> leaks; true"))
     put(tmp_path, Announcement(Kind.STARTED, "s"), outlets)
-    courier = start(tmp_path, outlets)
+    delivery = start(tmp_path, outlets)
     put(tmp_path, Announcement(Kind.DONE, "s", text="ende ✓"), outlets)
-    assert courier.close() == []
+    delivery.look()
+    until(lambda: "ende" in (tmp_path / "heard").read_text())
+    assert delivery.close() == []
     heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
     assert [(item["kind"], item.get("text")) for item in heard] == [("started", None), ("done", "ende ✓")]
     assert set((tmp_path / "leaks").read_text().split()) == {"0"}
@@ -87,9 +89,9 @@ def test_a_webhook_that_fails_is_tried_again_in_order(tmp_path: Path, hook: Hook
     hook.refuse = 1
     for kind in (Kind.STARTED, Kind.QUESTIONS, Kind.DONE):
         put(tmp_path, Announcement(kind, "s"), outlets)
-    courier = start(tmp_path, outlets)
+    delivery = start(tmp_path, outlets)
     until(lambda: len(hook.taken) == 3)
-    assert courier.close() == []
+    assert delivery.close() == []
     assert [item["kind"] for item in hook.taken] == ["started", "questions", "done"]
 
 
@@ -99,8 +101,8 @@ def test_what_was_not_taken_is_said_and_kept_for_the_next_worker(
     hook.refuse = 1000
     outlets = Outlets(webhook=hook.address)
     put(tmp_path, Announcement(Kind.DONE, "s"), outlets)
-    courier = start(tmp_path, outlets)
-    assert courier.close(0.1) == ["The announce webhook does not work: what it has not heard is kept."]
+    delivery = start(tmp_path, outlets)
+    assert delivery.close(0.1) == ["The announce webhook does not work: what it has not heard is kept."]
     hook.refuse = 0
     assert start(tmp_path, outlets).close() == []
     assert [item["kind"] for item in hook.taken] == ["done"]
@@ -125,4 +127,4 @@ def test_a_webhooks_address_is_not_repeated_in_errors(hook: Hook) -> None:
 
 def test_telegram_without_settings_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="samoloop telegram setup"):
-        Courier(tmp_path, tmp_path, Outlets(telegram=True), {}, {})
+        Delivery(tmp_path, tmp_path, Outlets(telegram=True), {}, {})

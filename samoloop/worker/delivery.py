@@ -1,7 +1,8 @@
-"""Brings what a worker announces to those who listen: a command, a webhook, Telegram. Always in threads of its own.
+"""Brings what a worker announces to those who listen: a command, a webhook, the phone.
 
-The worker's loop writes the outbox and goes on; a dead network or a slow command never delays an iteration. What could
-not be delivered before the worker ends is delivered by the next one, in order.
+The worker's loop writes the outbox and goes on; a slow command or a dead network never delays an iteration, so a
+command and a webhook have a thread each. The phone needs none: a relay of its own reads the outbox. What could not be
+delivered before the worker ends is delivered by the next one, in order.
 """
 
 import json
@@ -11,18 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from samoloop.base.errors import ConfigError
 from samoloop.config.outlets import Outlets
 from samoloop.worker import outbox
-from samoloop.worker.outbox import FOLDER
+from samoloop.worker.relay_starter import RelayStarter
 
-if TYPE_CHECKING:
-    from samoloop.ui.telegram.member import Member
-
-LOOK_SECONDS = 0.5
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 300.0
 COMMAND_SECONDS, WEBHOOK_SECONDS = 60.0, 20.0
 
@@ -34,35 +30,35 @@ class NotDelivered(Exception):
     """Why a command or webhook did not take an announcement; it is tried again."""
 
 
-class Courier:
+class Delivery:
     """What one worker runs for its announcements, from its start to its end."""
 
     def __init__(
         self, session_dir: Path, root: Path, outlets: Outlets, telegram: Mapping[str, Any], environ: Mapping[str, str]
     ) -> None:
         """`telegram` is the person's section of the configuration. Raises ConfigError where it cannot be used."""
-        self._session_dir = session_dir
+        self._session_dir, self._root = session_dir, root
         self._hooks = [Hook(session_dir, name, send) for name, send in _hooks(outlets, root, environ).items()]
-        self._member: Member | None = None
-        if outlets.telegram:
-            self._member = _join(telegram, environ)
-            self._member.register(session_dir, root)
+        self._relay = RelayStarter(telegram, environ) if outlets.telegram else None
 
     def start(self) -> None:
         """Begin to deliver, what an earlier worker left first."""
         for hook in self._hooks:
             hook.start()
-        if self._member:
-            self._member.start()
+        if self._relay:
+            self._relay.serve(self._session_dir, self._root)
+
+    def look(self) -> None:
+        """There may be news, or nobody to bring it: cheap, for each announcement and each look of a wait."""
+        for hook in self._hooks:
+            hook.look()
+        if self._relay:
+            self._relay.look()
 
     def close(self, seconds: float = 10.0) -> list[str]:
-        """Deliver what is left, for at most `seconds`; returns what a person should know."""
+        """Give commands and webhooks what is left, for at most `seconds`; returns what a person should know."""
         deadline = time.monotonic() + seconds
         sentences = [hook.close(deadline - time.monotonic()) for hook in self._hooks]
-        if self._member:
-            if not self._member.flush(self._session_dir, deadline - time.monotonic()):
-                sentences.append("Telegram could not be reached; what it has not heard is kept for the next start.")
-            sentences.append(self._member.close())
         return [sentence for sentence in sentences if sentence]
 
 
@@ -71,6 +67,7 @@ class Hook:
 
     def __init__(self, session_dir: Path, reader: str, send: Send) -> None:
         self._session_dir, self._reader, self._send = session_dir, reader, send
+        self._failures = 0
         self._closing = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"announce-{reader}", daemon=True)
@@ -78,6 +75,11 @@ class Hook:
     def start(self) -> None:
         outbox.remove_leftovers(self._session_dir, f"{self._reader}.cursor")
         self._thread.start()
+
+    def look(self) -> None:
+        """Deliver what is new; where the last try failed the wait goes on."""
+        if not self._failures:
+            self._wake.set()
 
     def close(self, seconds: float) -> str:
         """Try at once what is left, then end; says so where something stays behind."""
@@ -93,35 +95,23 @@ class Hook:
         return any(outbox.pending(self._session_dir, self._reader))
 
     def _run(self) -> None:
-        seen: object = None
-        failures = 0
         while not self._closing.is_set():
-            stamp = _stamp(self._session_dir / FOLDER)
-            if failures or stamp != seen:
-                seen = stamp
-                failures = 0 if self._deliver_all(failures) else failures + 1
-            wait = min(FIRST_WAIT_SECONDS * 2 ** min(failures - 1, 16), LONGEST_WAIT_SECONDS)
-            self._wake.wait(wait if failures else LOOK_SECONDS)
+            self._failures = 0 if self._deliver_all() else self._failures + 1
+            pause = min(FIRST_WAIT_SECONDS * 2 ** min(self._failures - 1, 16), LONGEST_WAIT_SECONDS)
+            self._wake.wait(pause if self._failures else None)
             self._wake.clear()
 
-    def _deliver_all(self, failures: int) -> bool:
+    def _deliver_all(self) -> bool:
         """Everything in order; False at the first that was not taken, which is logged once per outage."""
         for item in list(outbox.pending(self._session_dir, self._reader)):
             try:
                 self._send(item.announcement.as_json())
                 outbox.acknowledge(self._session_dir, self._reader, item.number)
             except (NotDelivered, OSError) as error:
-                if not failures:
+                if not self._failures:
                     log.warning("announce %s: %s; trying again until it works", self._reader, error)
                 return False
         return True
-
-
-def _stamp(folder: Path) -> object:
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 def _hooks(outlets: Outlets, root: Path, environ: Mapping[str, str]) -> dict[str, Send]:
@@ -165,14 +155,3 @@ def post(address: str, content: Mapping[str, Any]) -> None:
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or error
         raise NotDelivered(f"{urlsplit(address).hostname} cannot be reached: {type(why).__name__}") from None
-
-
-def _join(telegram: Mapping[str, Any], environ: Mapping[str, str]) -> "Member":
-    """Become one of those who would poll."""
-    from samoloop.config import telegram_bot
-    from samoloop.ui.telegram.member import Member
-
-    found, problems = telegram_bot.parse(telegram, environ)
-    if found is None:
-        raise ConfigError("\n".join(problems) or "Telegram is wanted but not configured: samoloop telegram setup")
-    return Member(found, environ)

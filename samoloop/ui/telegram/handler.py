@@ -9,10 +9,11 @@ from collections.abc import Callable
 from functools import partial
 
 from samoloop.base.errors import SamoloopError, SessionError
+from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import Settings
-from samoloop.ui.telegram import buttons, commands, effects, held, render
-from samoloop.ui.telegram.buttons import Held, Press, target_tag
-from samoloop.ui.telegram.home import HeldText, Home, Purpose
+from samoloop.ui.telegram import buttons, commands, drafts, effects, render
+from samoloop.ui.telegram.buttons import Press, Use, target_tag
+from samoloop.ui.telegram.drafts import Draft, Drafts, Purpose
 from samoloop.ui.telegram.ledger import Sent
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.reactions import Edit, Post, Reaction, Toast
@@ -24,11 +25,12 @@ from samoloop.ui.telegram.updates import Other, Said, Tap, Update
 log = logging.getLogger(__name__)
 
 
-class Desk:
+class Handler:
     """Takes updates, one at a time, in order."""
 
-    def __init__(self, settings: Settings, home: Home, sessions: Sessions, machine: Machine) -> None:
-        self.home, self.sessions, self.machine = home, sessions, machine
+    def __init__(self, settings: Settings, folder: BotFolder, sessions: Sessions, machine: Machine) -> None:
+        self.folder, self.sessions, self.machine = folder, sessions, machine
+        self.drafts = Drafts(folder)
         self._settings = settings
         self._strangers: set[int] = set()
 
@@ -52,8 +54,8 @@ class Desk:
         press = buttons.unpack(tap.data)
         if press is None:
             return [Toast(tap.query, "This button is not known here.")]
-        if press.kind is buttons.Kind.HELD:
-            return self._tap_held(tap, press)
+        if press.kind is buttons.Kind.DRAFT:
+            return self._tap_draft(tap, press)
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, "That session is gone.")]
@@ -62,7 +64,7 @@ class Desk:
         if press.kind is buttons.Kind.WORDS or wants_changes:
             return self._open_box(known, press, tap)
         outcome = self.once(known, tap.update_id, partial(_act, known, press, tap))
-        return [Toast(tap.query, outcome), *self.go_on(known)]
+        return [Toast(tap.query, outcome)]
 
     def _open_box(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
         """Open the reply box on the phone; nothing is changed yet."""
@@ -91,19 +93,6 @@ class Desk:
         known.look()
         return outcome
 
-    def go_on(self, known: Known) -> list[Reaction]:
-        """A session that could move on and has no worker gets one, or the person is told how."""
-        if known.has_worker or not known.moved_on():
-            return []
-        return [Post(partial(self._resume, known), known)]
-
-    def _resume(self, known: Known) -> list[Outgoing]:
-        if not self.machine.starts:
-            command = f"<code>samoloop resume {escape(known.name)}</code>"
-            return [Outgoing(f"💤 Kept. No worker runs for {escape(known.short)} now; on the machine: {command}")]
-        why = self.machine.resume(known.root, known.name)
-        return [Outgoing(f"⚠️ {escape(known.short)} could not go on: {escape(why)}")] if why else []
-
     # Messages
 
     def _said(self, said: Said) -> list[Reaction]:
@@ -114,17 +103,17 @@ class Desk:
         known = self.sessions.by_message(said.reply_to) if said.reply_to else None
         if known is not None and said.reply_to is not None:
             return self._reply(known, known.ledger.messages[said.reply_to], said)
-        return self.hold(said, Purpose.REMARK, self.sessions.by_thread(said.thread) if said.thread else None)
+        return self.keep(said, Purpose.REMARK, self.sessions.by_thread(said.thread) if said.thread else None)
 
     def _reply(self, known: Known, to: Sent, said: Said) -> list[Reaction]:
         """A reply acts where the message asked for one; elsewhere it only says which session is meant."""
         if to.role == Role.PLAN:
-            return self.hold(said, Purpose.CHANGES, known, to)
+            return self.keep(said, Purpose.CHANGES, known, to)
         act = _asked_for(known, to, said)
         if act is None:
-            return self.hold(said, Purpose.REMARK, known)
+            return self.keep(said, Purpose.REMARK, known)
         outcome = self.once(known, said.update_id, act)
-        return [self.say(said, outcome, known), *self.go_on(known)]
+        return [self.say(said, outcome, known)]
 
     def say(self, said: Said, words: str, known: Known | None = None) -> Post:
         """A short answer to a message."""
@@ -133,43 +122,41 @@ class Desk:
 
     # Texts that wait for a word
 
-    def hold(self, said: Said, purpose: Purpose, known: Known | None, to: Sent | None = None) -> list[Reaction]:
-        """Keep the text; what it is for is asked by whoever sees it in `Home.not_asked`, also after a crash."""
-        kept = HeldText(
+    def keep(self, said: Said, purpose: Purpose, known: Known | None, to: Sent | None = None) -> list[Reaction]:
+        """Keep the text as a draft; what it is for is asked by whoever sees it in `not_asked`, also after a crash."""
+        draft = Draft(
             said.update_id, purpose, said.text, said.name, said.message_id, said.thread,
             session_dir=str(known.session_dir) if known else "",
             gate=to.gate if to else "", hash=to.hash if to else "",
         )  # fmt: skip
-        self.home.hold(kept)
+        self.drafts.keep(draft)
         return []
 
-    def _tap_held(self, tap: Tap, press: Press) -> list[Reaction]:
-        text = self.home.held(int(press.target)) if press.target.isdecimal() else None
+    def _tap_draft(self, tap: Tap, press: Press) -> list[Reaction]:
+        text = self.drafts.get(int(press.target)) if press.target.isdecimal() else None
         if text is None:
             return [Toast(tap.query, "That text was used or forgotten already.")]
-        if press.choice == Held.DROP:
-            self.home.release(text.id)
+        if press.choice == Use.DROP:
+            self.drafts.remove(text.id)
             return [Toast(tap.query, "Forgotten."), Edit(tap.message_id, "🗑 Forgotten.")]
-        if press.choice == Held.START:
+        if press.choice == Use.START:
             return self._start(tap, press, text)
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, "That session is gone.")]
-        outcome = self.once(known, text.id, partial(held.use, known, press, text))
-        self.home.release(text.id)
-        return [Toast(tap.query, outcome), Edit(tap.message_id, escape(outcome)), *self.go_on(known)]
+        outcome = self.once(known, text.id, partial(drafts.use, known, press, text))
+        self.drafts.remove(text.id)
+        return [Toast(tap.query, outcome), Edit(tap.message_id, escape(outcome))]
 
-    def _start(self, tap: Tap, press: Press, text: HeldText) -> list[Reaction]:
-        root = held.chosen_root(self.home, press)
+    def _start(self, tap: Tap, press: Press, text: Draft) -> list[Reaction]:
+        root = drafts.chosen_root(self.folder, press)
         if not root:
             return [Toast(tap.query, "That project is gone.")]
-        if not self.machine.starts:
-            return [Toast(tap.query, "Only `samoloop relay` starts sessions: run it on the machine and tap again.")]
 
         def start() -> list[Outgoing]:
             code, output = self.machine.run(root, ["run", "--detach", "--session", text.name, "--file", "-"], text.text)
             if code == 0:
-                self.home.release(text.id)
+                self.drafts.remove(text.id)
             return [Outgoing(f"⚠️ Not started: {escape(shorten(output, 500))}")] if code else []
 
         shown = f"🚀 Starting <b>{escape(text.name)}</b> in {escape(root.rpartition('/')[2])}."

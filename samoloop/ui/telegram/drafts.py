@@ -1,0 +1,169 @@
+"""Drafts: texts that act on nothing until a button says what they are for: free text, remarks on a plan, new tasks."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from samoloop.base.errors import SessionError
+from samoloop.base.files import read_plain, sha256, write_atomic
+from samoloop.config.bot_folder import LIMIT_BYTES, BotFolder
+from samoloop.core import gates
+from samoloop.core.questions import Question
+from samoloop.ui.telegram import buttons, effects
+from samoloop.ui.telegram.buttons import DIGEST, Press, Use
+from samoloop.ui.telegram.render import Button, Outgoing, Role
+from samoloop.ui.telegram.sessions import Known, Sessions
+from samoloop.ui.telegram.text import escape, shorten
+
+MOST_CHOICES = 20
+
+
+class Purpose(StrEnum):
+    """What a draft may become."""
+
+    REMARK = "remark"  # an answer or guidance: the person chooses
+    CHANGES = "changes"  # a request for changes to a plan
+    TASK = "task"  # a new session
+
+
+ASKING = {
+    Purpose.REMARK: "What is this for? By itself a message answers and approves nothing.",
+    Purpose.CHANGES: "Send this back to planning as a request for changes?",
+    Purpose.TASK: "Hand this off as a new session?",
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A person's text, on disk before it is asked what it is for."""
+
+    id: int  # the update that brought it
+    purpose: Purpose
+    text: str
+    by: str
+    message_id: int
+    thread: int | None = None
+    session_dir: str = ""  # a remark's session; empty: it has to be chosen
+    gate: str = ""  # of the plan that changes are requested for
+    hash: str = ""  # of the plan that was shown
+    root: str = ""  # a task's repository; empty: it has to be chosen
+    name: str = ""  # a task's session, chosen when the text came, so that a repeated tap starts nothing twice
+    asked: int | None = None  # the message with the buttons
+
+
+class Drafts:
+    """All of one bot, a file each."""
+
+    def __init__(self, folder: BotFolder) -> None:
+        self._path = folder.path / "drafts"
+
+    def keep(self, draft: Draft) -> None:
+        """Keep a text; a repeated update changes nothing about it."""
+        if not self._file(draft.id).exists():
+            self._write(draft)
+
+    def get(self, id: int) -> Draft | None:
+        """The text of that update; None when it was used or dropped."""
+        try:
+            content = json.loads(read_plain(self._file(id), LIMIT_BYTES) or b"")
+            return Draft(**{**content, "purpose": Purpose(content["purpose"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    def not_asked(self) -> list[Draft]:
+        """Those whose question has not been sent, oldest first."""
+        ids = sorted(int(path.stem) for path in self._path.glob("*.json") if path.stem.isdecimal())
+        return [draft for draft in map(self.get, ids) if draft is not None and draft.asked is None]
+
+    def note_asked(self, draft: Draft, message_id: int) -> None:
+        self._write(replace(draft, asked=message_id))
+
+    def remove(self, id: int) -> None:
+        """The text was used or dropped: no second tap can use it again."""
+        self._file(id).unlink(missing_ok=True)
+
+    def _write(self, draft: Draft) -> None:
+        write_atomic(self._file(draft.id), json.dumps(asdict(draft), ensure_ascii=False), mode=0o600)
+
+    def _file(self, id: int) -> Path:
+        return self._path / f"{id}.json"
+
+
+def ask(draft: Draft, folder: BotFolder, sessions: Sessions) -> Outgoing:
+    """The message that asks what a draft is for."""
+    found = _choices(draft, folder, sessions)
+    forget = Press(buttons.Kind.DRAFT, "", str(draft.id), "", Use.DROP)
+    asking = ASKING[draft.purpose] if found else "There is nothing open that this could be for."
+    text = f"{escape(asking)}\n<blockquote>{escape(shorten(draft.text, 300))}</blockquote>"
+    rows = [(Button(shorten(label, 60), press.pack()),) for label, press in found[:MOST_CHOICES]]
+    return Outgoing(text, Role.DRAFT, rows=(*rows, (Button("🗑 Forget it", forget.pack()),)), reply_to=draft.message_id)
+
+
+def use(known: Known, press: Press, draft: Draft) -> str:
+    """Let a draft act on a session. Raises SamoloopError where nothing was changed."""
+    choice, _, question = press.choice.partition(":")
+    by = effects.signed(draft.by, draft.id)
+    if choice == Use.TELL:
+        return effects.tell(known, draft.text, draft.by, draft.id)
+    if choice == Use.ANSWER:
+        return effects.answer(known, "", question, press.hash, draft.text, by)
+    if choice == Use.CHANGES:
+        return effects.request_changes(known, draft.gate, draft.hash, draft.text, by)
+    raise SessionError("This button is not known here.")
+
+
+def chosen_root(folder: BotFolder, press: Press) -> str:
+    """The repository that a button names, empty when it is gone."""
+    return next((str(root) for root in folder.roots() if _root_tag(str(root)) == press.hash), "")
+
+
+def _choices(draft: Draft, folder: BotFolder, sessions: Sessions) -> list[tuple[str, Press]]:
+    if draft.purpose is Purpose.REMARK:
+        return _for_remark(draft, sessions)
+    if draft.purpose is Purpose.CHANGES:
+        return _for_changes(draft, sessions)
+    return _for_task(draft, folder)
+
+
+def _press(draft: Draft, known: Known | None, hash: str, choice: str) -> Press:
+    tag = buttons.session_tag(known.session_dir) if known else ""
+    return Press(buttons.Kind.DRAFT, tag, str(draft.id), hash[:DIGEST], choice)
+
+
+def _for_remark(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:
+    found = []
+    for known in sessions.refresh():
+        if draft.session_dir == str(known.session_dir) or (not draft.session_dir and not known.ended):
+            for question in _only_question(known):
+                press = _press(draft, known, buttons.question_hash(question), f"{Use.ANSWER}:{question.id}")
+                found.append((f"💬 Answer to {question.id} of {known.short}", press))
+            found.append((f"🧭 Guidance for {known.short}", _press(draft, known, "", Use.TELL)))
+    return found
+
+
+def _only_question(known: Known) -> list[Question]:
+    """The one question that waits; none where it could be any of several."""
+    if known.gate is None:
+        return []
+    waiting = [q for q in gates.read_questions(known.session_dir) if q.id in known.gate.questions and not q.answer]
+    return waiting if len(waiting) == 1 else []
+
+
+def _for_changes(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:
+    return [
+        ("✏️ Request changes", _press(draft, known, draft.hash, Use.CHANGES))
+        for known in sessions.refresh()
+        if draft.session_dir == str(known.session_dir)
+    ]
+
+
+def _for_task(draft: Draft, folder: BotFolder) -> list[tuple[str, Press]]:
+    roots = [str(root) for root in folder.roots() if draft.root in ("", str(root))]
+    return [
+        (f"🚀 Start in {root.rpartition('/')[2]}", _press(draft, None, _root_tag(root), Use.START)) for root in roots
+    ]
+
+
+def _root_tag(root: str) -> str:
+    return sha256(root)[:DIGEST]
