@@ -78,7 +78,7 @@ def test_an_unknown_placeholder_is_never_left_standing() -> None:
 
 def test_protocol_phase_and_facts_come_in_this_order() -> None:
     workflow = workflow_files.load("feature", None)
-    text = tell(at(workflow, "testing"), posture="Be careful.", guidance=["Use sqlite."]).text
+    text = tell(at(workflow, "testing"), parts=["## Posture\n\nBe careful.", ""], guidance=["Use sqlite."]).text
     parts = [
         "# One iteration",
         "# Phase: testing",

@@ -5,17 +5,34 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from samoloop.api.asked import How
+from samoloop.api.settings import settings_of
 from samoloop.base.clock import Clock
 from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
+from samoloop.config import profiles
 from samoloop.config.loading import Config
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
+from samoloop.worker.keeping import git_findings
+from samoloop.worker.stations import Stations
 from samoloop.worker.view import Quiet, Running, Several, View
 from samoloop.worker.worker import Worker
 
 if TYPE_CHECKING:
     from samoloop.worker.delivery import Delivery
+
+
+def _posture(worker: Worker) -> str:
+    config = worker.config
+    return profiles.section(config.phase(worker.state.phase).profile or config.profile, config.root)
+
+
+STATIONS = Stations(after=(git_findings,), prompt=(_posture,))
+
+
+def onlooker(session: Session, environ: Mapping[str, str]) -> Worker:
+    """A worker that nobody runs: for whoever looks at a session, or acts on it between two iterations."""
+    return Worker(session, settings_of(session, environ), environ=environ, stations=STATIONS)
 
 
 @contextmanager
@@ -28,8 +45,12 @@ def assembled(
     stop: StopRequest,
     view: View,
     clock: Clock | None = None,
+    more: Stations | None = None,
 ) -> Iterator[Worker]:
-    """A worker for the session, whose announcements are delivered while the block runs. Its caller holds the lease."""
+    """A worker for the session, whose announcements are delivered while the block runs. Its caller holds the lease.
+
+    `more` act at its stations after those that every worker has.
+    """
     awake = Awake(settings.keep_awake and not how.allow_sleep)
     worker = Worker(
         session,
@@ -38,6 +59,7 @@ def assembled(
         stop=stop,
         view=Several((view, _WhileAtWork(awake))),
         environ=environ,
+        stations=STATIONS if more is None else STATIONS.and_then(more),
         yes=how.yes,
         no_wait=how.no_wait,
     )

@@ -91,7 +91,7 @@ def prompt_bytes(
         now=now,
         additions_file=place / "_logs" / "notes.md",
         guidance=(),
-        posture=profiles.load(profile, settings.root).text if profile else "",
+        parts=[profiles.section(profile, settings.root)],
         effort=own.effort or settings.effort,
     )
     return len(built.text.encode())

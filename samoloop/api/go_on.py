@@ -27,6 +27,7 @@ from samoloop.core.state import Condition
 from samoloop.worker import launching, loop, news, outbox, shared_limits
 from samoloop.worker.lease import FILES, Lease, locked
 from samoloop.worker.report import write_report
+from samoloop.worker.stations import Stations
 from samoloop.worker.view import Quiet, View
 from samoloop.worker.worker import Worker
 
@@ -50,12 +51,13 @@ def go_on(
     stop: StopRequest | None = None,
     clock: Clock | None = None,
     lease: Lease = FILES,
+    more: Stations | None = None,
 ) -> Decision:
     """Work on the session in this process as far as it goes, and return what it came to.
 
-    Without `stop`, Ctrl-C and the other signals ask this worker to stop while it runs. A worker that fails (a setup
-    that fails, a CLI that vanished, a damaged configuration) records it: the decision is `failed` with the sentence
-    that status, report and announcement repeat.
+    Without `stop`, Ctrl-C and the other signals ask this worker to stop while it runs. `more` act at the worker's
+    stations beside those that every worker has. A worker that fails (a setup that fails, a CLI that vanished, a damaged
+    configuration) records it: the decision is `failed` with the sentence that status, report and announcement repeat.
 
     Raises LockHeld where another worker holds the session, SessionError where it is over; and for a person who is
     there (`how.attended`) what they said wrong, with nothing recorded.
@@ -71,7 +73,9 @@ def go_on(
             return _failed(Worker(session, _least_settings(session, environ), environ=environ), error)
         with stoppable(stop) as asked, open_view(session, asked) as view:
             become_subreaper()
-            with assembled(session, settings, how, environ=environ, stop=asked, view=view, clock=clock) as worker:
+            with assembled(
+                session, settings, how, environ=environ, stop=asked, view=view, clock=clock, more=more
+            ) as worker:
                 return _work(worker, how)
 
 

@@ -26,3 +26,8 @@ def load(name: str, project: Path | None) -> Profile:
             if path.is_file():
                 return Profile(name, split_front_matter(path.read_text(encoding="utf-8"))[1])
     raise ConfigError(f"there is no profile {name!r}; there are: {', '.join(names(project)) or 'none'}")
+
+
+def section(name: str | None, project: Path | None) -> str:
+    """What a prompt says of the posture; empty where no profile is named. Raises ConfigError."""
+    return f"## Posture\n\n{load(name, project).text.strip()}" if name else ""

@@ -4,8 +4,8 @@ Pure functions: no files, no clock, no network. Everything they need comes in as
 tests.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -13,12 +13,14 @@ from samoloop.base.durations import format_seconds
 from samoloop.core import ceilings
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.events import Failure, Trouble
+from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import TRANSIENT, Outcome
 from samoloop.core.signals import BadSignal, GateKind, Signal, Status
 from samoloop.core.state import State
 from samoloop.core.workflow import Phase, Workflow
 
+VETOES = 3  # of leaving one phase, before a human is asked
 TRIES = 2  # of an iteration whose CLI fails
 STILL_ITERATIONS = 3  # without any change, before the child is told
 FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 2.0, 600.0
@@ -66,6 +68,7 @@ class Decision:
     delay_seconds: float = 0.0  # before the next attempt, without jitter
     not_before: float | None = None  # epoch seconds
     transient: bool = False  # a RETRY that is not held against the CLI
+    vetoed: bool = False  # the child wanted to leave the phase, and what the worker saw speaks against it
     notes: tuple[Mapping[str, str], ...] = field(default=())  # what the next child is told: kind, text
 
     @property
@@ -93,19 +96,47 @@ class Decision:
             "summary": self.summary,
             "not_before": self.not_before,
             "transient": self.transient,
+            "vetoed": self.vetoed,
             "notes": list(self.notes),
         }
         return {key: item for key, item in value.items() if item}
 
 
-def decide(workflow: Workflow, state: State, outcome: Outcome, signal: Signal | BadSignal) -> Decision:
-    """What follows from one child. A valid signal decides; without one the strongest evidence does."""
+def decide(
+    workflow: Workflow,
+    state: State,
+    outcome: Outcome,
+    signal: Signal | BadSignal,
+    evidence: Sequence[Evidence] = (),
+) -> Decision:
+    """What follows from one child. A valid signal decides, unless what the worker itself saw speaks against it; without
+    a signal the strongest trouble does.
+    """
+    return _with_evidence(state, _decide(workflow, state, outcome, signal), evidence)
+
+
+def _decide(workflow: Workflow, state: State, outcome: Outcome, signal: Signal | BadSignal) -> Decision:
     if isinstance(signal, Signal):
         verdict = judge(workflow, state, signal)
         if isinstance(verdict, Decision):
             return _without_progress(state, outcome, verdict)
         signal = verdict
     return _without_signal(state, outcome, signal)
+
+
+def _with_evidence(state: State, decision: Decision, evidence: Sequence[Evidence]) -> Decision:
+    """What blocks is for a human, a veto keeps the session in its phase, and the next child is told of the rest."""
+    by = {weight: [seen for seen in evidence if seen.weight is weight] for weight in Weight}
+    if by[Weight.BLOCK] and decision.kind is not Kind.BLOCKED:
+        return Decision(Kind.BLOCKED, state.phase, by[Weight.BLOCK][0].text, needs="human_decision")
+    leaves = decision.kind is Kind.DONE or (decision.kind is Kind.CONTINUE and decision.phase != state.phase)
+    if by[Weight.VETO] and leaves:
+        said = "; ".join(seen.text for seen in by[Weight.VETO])
+        if state.vetoes >= VETOES:
+            return Decision(Kind.BLOCKED, state.phase, f"vetoed {VETOES} times: {said}", needs="error_resolution")
+        decision = Decision(Kind.CONTINUE, state.phase, said, vetoed=True)
+    told = by[Weight.NOTE] + (by[Weight.VETO] if decision.vetoed else [])
+    return replace(decision, notes=(*decision.notes, *({"kind": seen.source, "text": seen.text} for seen in told)))
 
 
 def judge(workflow: Workflow, state: State, signal: Signal) -> Decision | BadSignal:

@@ -80,6 +80,7 @@ class State:
     failures: int = 0  # CLI errors in a row
     transients: int = 0  # transient troubles and usage limits in a row
     transient_since: float | None = None  # epoch seconds of the first of them
+    vetoes: int = 0  # of leaving this phase, since it was entered or a human resumed
     still: int = 0  # iterations in a row without progress
     not_before: float | None = None  # epoch seconds
     limits: dict[str, float] = field(default_factory=dict)  # provider -> epoch seconds of its reset
@@ -201,6 +202,7 @@ def _decided(state: State, event: Event, decision: dict[str, Any]) -> None:
     _note(state, decision.get("notes") or [])
     _count_troubles(state, event, decision)
     _count_still(state, event, kind)
+    state.vetoes += bool(decision.get("vetoed"))
     if kind == "continue":
         _continue(state, decision["phase"])
     elif kind in ("repair", "retry", "limited"):
@@ -267,7 +269,7 @@ def _enter(state: State, phase: str) -> None:
     state.phase = phase
     state.phase_iterations = 0
     state.passed = set()
-    state.still = 0
+    state.still = state.vetoes = 0
 
 
 def _interrupted(state: State, event: Event) -> None:
@@ -343,7 +345,7 @@ def _moved(state: State, event: Event) -> None:
 
 def _resumed(state: State, event: Event) -> None:
     """A human's resume renews the counters, so no state is a dead end."""
-    state.phase_iterations = state.repairs = state.failures = state.transients = state.still = 0
+    state.phase_iterations = state.repairs = state.failures = state.transients = state.still = state.vetoes = 0
     state.transient_since = None
     state.rounds = {}
     state.since_resume = Totals()

@@ -10,7 +10,7 @@ from samoloop.base.files import remove, sha256, sync_folder
 from samoloop.children import wrapper
 from samoloop.children.child import Child, Ended, Spec
 from samoloop.children.processes import boot_id
-from samoloop.config import prices, profiles, skills
+from samoloop.config import prices, skills
 from samoloop.core import gates, rules, signals
 from samoloop.core.events import Trouble
 from samoloop.core.limits import EndedBy
@@ -21,8 +21,9 @@ from samoloop.core.signals import BadSignal, Signal
 from samoloop.core.state import Condition
 from samoloop.providers.base import Launch, Provider, Reader, Request
 from samoloop.worker import prompt, shared_limits
-from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work, with_git_notes
+from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work
 from samoloop.worker.launching import request_for
+from samoloop.worker.stations import Finished
 from samoloop.worker.view import Running
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree, ready_worktree
@@ -59,7 +60,7 @@ def begin(worker: Worker) -> Begun:
     name = pick_provider(worker)
     provider = worker.provider(name)
     request = request_to(worker, name, state.phase, stem)
-    launch = provider.launch(request)
+    launch = worker.stations.launch(worker, provider.launch(request))
     ready_worktree(worker)
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
@@ -166,7 +167,6 @@ def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -
     place = prompt.Place(session.dir, session.worktree, session.branch, known, limit)
     names = dict.fromkeys([*state.inbox, *inbox])
     guidance = [gates.read_text(session.logs / name) or "" for name in names]
-    profile = config.phase(state.phase).profile or config.profile
     return prompt.build(
         place,
         state,
@@ -174,7 +174,7 @@ def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -
         now=worker.clock.local(),
         additions_file=additions_file(stem),
         guidance=guidance,
-        posture=profiles.load(profile, config.root).text if profile else "",
+        parts=worker.stations.parts(worker),
         effort=config.phase(state.phase).effort or config.effort,
     )
 
@@ -255,9 +255,9 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     usage = prices.priced(outcome.usage, started.get("model"), worker.config.prices)
     outcome = replace(outcome, usage=usage, progress=tree is None or tree != state.tree)
     checked = understand(worker, signal)
-    decision = rules.decide(state.live_workflow, state, outcome, checked)
-    decision = with_login_help(worker, begun.provider, timed(worker, decision))
-    decision = with_git_notes(told_again(decision, started), committed)
+    evidence = worker.stations.evidence(worker, Finished(started, ended, outcome, committed))
+    decision = rules.decide(state.live_workflow, state, outcome, checked, evidence)
+    decision = told_again(with_login_help(worker, begun.provider, timed(worker, decision)), started)
     line = session.journal.compose(
         "ended",
         iteration=started["iteration"],

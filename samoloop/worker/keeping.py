@@ -1,15 +1,16 @@
 """What git keeps of an iteration: the child's leftovers as a commit, session and code as a checkpoint."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import sha256
-from samoloop.core.rules import Decision, Kind
+from samoloop.core.evidence import Evidence, Weight
+from samoloop.core.rules import Decision
 from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
 from samoloop.git.compare import commits_between, diff_stat
+from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
 
@@ -41,12 +42,13 @@ def git_notes(committed: Committed | None) -> list[str]:
     return [*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
 
 
-def with_git_notes(decision: Decision, committed: Committed | None) -> Decision:
-    """What git has to say to the next child; a branch that only a human can sort out blocks."""
-    if committed and committed.blocked and decision.kind is not Kind.BLOCKED:
-        return Decision(Kind.BLOCKED, decision.phase, committed.blocked, needs="human_decision")
-    said = committed.notes if committed else []
-    return replace(decision, notes=(*decision.notes, *({"kind": "git", "text": note} for note in said)))
+def git_findings(worker: Worker, finished: Finished) -> list[Evidence]:
+    """What git has to say to the next child; a branch that only a human can sort out blocks. A station of a worker."""
+    committed = finished.committed
+    if committed is None:
+        return []
+    blocks = [Evidence("git", Weight.BLOCK, committed.blocked)] if committed.blocked else []
+    return [*blocks, *(Evidence("git", Weight.NOTE, note) for note in committed.notes)]
 
 
 def keep_checkpoint(

@@ -81,9 +81,9 @@ def due(worker: Worker) -> Decision | None:
         return Decision(Kind(state.condition), state.phase, state.reason, needs=state.needs, summary=state.summary)
     if state.condition is Condition.WAITING:
         return Decision(Kind.WAIT, state.phase, state.reason)
-    limited = limit(worker)
-    if limited:
-        return limited
+    held = worker.stations.hold(worker) or limit(worker)
+    if held:
+        return held
     decision = rules.ceiling(state, worker.config.ceilings, worker.config.phase_ceilings())
     return halt(worker, Condition.WAITING, decision.reason) if decision else None
 

@@ -44,10 +44,10 @@ def build(
     now: datetime,
     additions_file: Path,
     guidance: Sequence[str],
-    posture: str = "",
+    parts: Sequence[str] = (),
     effort: str | None = None,
 ) -> Prompt:
-    """The whole prompt of the next child. `guidance` is what a person said; `posture` the text of a profile."""
+    """The whole prompt of the next child. `guidance` is what a person said; `parts` are sections of rooms."""
     workflow = state.live_workflow
     phase = workflow.phase(state.phase)
     allowed = (phase.name, *workflow.next_phases(phase.name))
@@ -65,19 +65,17 @@ def build(
         "skills_dir": str(place.skills_dir),
     }
     facts = _facts(values, state, allowed, place, effort)
-    parts = [fill(workflow.protocol, values).strip(), fill(phase.body, values).strip(), facts]
-    if posture:
-        parts.append(f"## Posture\n\n{posture.strip()}")
+    sections = [fill(workflow.protocol, values).strip(), fill(phase.body, values).strip(), facts, *filter(None, parts)]
     additions = _additions(state.notes, guidance)
     too_long = len(additions.encode()) > INLINE_BYTES
     if too_long:
-        parts.append(
+        sections.append(
             "## New for this iteration\n\n"
             f"Read `{additions_file}` before you start: it says what is new since the last child."
         )
     elif additions:
-        parts.append(f"## New for this iteration\n\n{additions}")
-    return Prompt("\n\n".join(parts) + "\n", additions if too_long else None)
+        sections.append(f"## New for this iteration\n\n{additions}")
+    return Prompt("\n\n".join(sections) + "\n", additions if too_long else None)
 
 
 def _facts(values: Mapping[str, str], state: State, allowed: Sequence[str], place: Place, effort: str | None) -> str:

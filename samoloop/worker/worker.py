@@ -19,6 +19,7 @@ from samoloop.git.worktree import Worktree
 from samoloop.providers.base import Provider
 from samoloop.worker import launching, outbox
 from samoloop.worker.outbox import Announcement
+from samoloop.worker.stations import Stations
 from samoloop.worker.view import Quiet, View
 
 
@@ -31,6 +32,7 @@ class Worker:
     clock: Clock = field(default_factory=Clock)
     stop: StopRequest = field(default_factory=StopRequest)
     view: View = field(default_factory=Quiet)
+    stations: Stations = field(default_factory=Stations)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     yes: bool = False  # take suggestions, approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit

@@ -4,12 +4,12 @@ import os
 
 import click
 
+from samoloop.api.assembly import onlooker
 from samoloop.base.errors import UsageError
 from samoloop.core import gates
 from samoloop.core.state import Condition
 from samoloop.ui.cli.common import find_session, session_argument, speaker
 from samoloop.worker.lease import locked
-from samoloop.worker.worker import Worker
 
 
 @click.command("diff")
@@ -23,8 +23,8 @@ def diff(session_name: str | None, iteration: int | None) -> None:
     """
     from samoloop.git.compare import iteration_diff
 
-    settings, session = find_session(session_name)
-    worker = Worker(session, settings)
+    _, session = find_session(session_name)
+    worker = onlooker(session, os.environ)
     number = session.state().iteration if iteration is None else iteration
     click.echo_via_pager(iteration_diff(worker.store, worker.ref, number, color=True))
 
@@ -41,9 +41,9 @@ def rewind(session_name: str, iteration: int) -> None:
     from samoloop.api.rewind import rewind as go_back
 
     gates.refuse_inside_child(os.environ)
-    settings, session = find_session(session_name)
+    _, session = find_session(session_name)
     with locked(session):
-        for line in go_back(Worker(session, settings), iteration, speaker()):
+        for line in go_back(onlooker(session, os.environ), iteration, speaker()):
             click.echo(line)
     click.echo(f"Go on with: samoloop resume {session.name}")
 
@@ -61,8 +61,8 @@ def fork(session_name: str, iteration: int, name: str) -> None:
     from samoloop.api.rewind import fork as branch_off
 
     gates.refuse_inside_child(os.environ)
-    settings, session = find_session(session_name)
-    new = branch_off(Worker(session, settings), iteration, name)
+    _, session = find_session(session_name)
+    new = branch_off(onlooker(session, os.environ), iteration, name)
     click.echo(f"{new.name} starts after iteration {iteration} of {session.name}, on branch {new.branch}.")
     click.echo(f"Go on with: samoloop resume {new.name}")
 
@@ -78,7 +78,7 @@ def archive(session_name: str | None, force: bool) -> None:
     """
     from samoloop.api.rewind import archive as put_away
 
-    settings, session = find_session(session_name, lambda state: state.condition is Condition.DONE)
+    _, session = find_session(session_name, lambda state: state.condition is Condition.DONE)
     state = session.state()
     if state.condition is not Condition.DONE and not force:
         raise UsageError(
@@ -86,4 +86,4 @@ def archive(session_name: str | None, force: bool) -> None:
             f"worktree all the same with: samoloop archive {session.name} --force"
         )
     with locked(session):
-        click.echo(put_away(Worker(session, settings), speaker()))
+        click.echo(put_away(onlooker(session, os.environ), speaker()))

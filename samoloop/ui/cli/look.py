@@ -111,12 +111,11 @@ def prompt(session_name: str | None, as_json: bool) -> None:
     \b
     samoloop prompt auth
     """
+    from samoloop.api.assembly import onlooker
     from samoloop.api.preview import preview
-    from samoloop.api.settings import settings_of
-    from samoloop.worker.worker import Worker
 
     _, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
-    found = preview(Worker(session, settings_of(session, os.environ)))
+    found = preview(onlooker(session, os.environ))
     if as_json:
         size = len(found.text.encode())
         click.echo(json.dumps({"session": session.name, **asdict(found), "bytes": size}, indent=2, ensure_ascii=False))

@@ -1,0 +1,21 @@
+"""What the worker itself saw after a child, as values: the rules take it in and stay pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Weight(StrEnum):
+    """What a piece of evidence does."""
+
+    NOTE = "note"  # the next child is told
+    VETO = "veto"  # the phase is not left
+    BLOCK = "block"  # only a human can sort it out
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One thing that was seen."""
+
+    source: str  # the room that saw it, one word; the kind of the note that a child gets
+    weight: Weight
+    text: str  # a sentence, for the next child and for a person

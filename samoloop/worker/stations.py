@@ -1,0 +1,65 @@
+"""The four moments of an iteration at which a room may act. Whoever assembles the worker fills them: the heart names
+nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samoloop.core.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samoloop.children.child import Ended
+    from samoloop.core.outcome import Outcome
+    from samoloop.core.rules import Decision
+    from samoloop.git.commit import Committed
+    from samoloop.providers.base import Launch
+    from samoloop.worker.worker import Worker
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A child after its end, before anything was decided."""
+
+    started: Mapping[str, Any]  # its journal record
+    ended: Ended
+    outcome: Outcome
+    committed: Committed | None  # what git keeps of it; None where commits are off
+
+
+@dataclass(frozen=True)
+class Stations:
+    """Who acts, in this order. Each is called with the worker, which holds the session's lease."""
+
+    before: Sequence[Callable[[Worker], Decision | None]] = ()  # a child: what it has to wait for, None for nothing
+    around: Sequence[Callable[[Worker, Launch], Launch]] = ()  # a launch: the process that is started instead
+    after: Sequence[Callable[[Worker, Finished], Sequence[Evidence]]] = ()  # a child: what was seen
+    prompt: Sequence[Callable[[Worker], str]] = ()  # paragraphs of the prompt, empty for none
+
+    def and_then(self, more: Stations) -> Stations:
+        """These, and after them others."""
+        return Stations(
+            (*self.before, *more.before),
+            (*self.around, *more.around),
+            (*self.after, *more.after),
+            (*self.prompt, *more.prompt),
+        )
+
+    def hold(self, worker: Worker) -> Decision | None:
+        """The first wait that stands before the next child."""
+        return next((decision for act in self.before if (decision := act(worker))), None)
+
+    def launch(self, worker: Worker, launch: Launch) -> Launch:
+        for act in self.around:
+            launch = act(worker, launch)
+        return launch
+
+    def evidence(self, worker: Worker, finished: Finished) -> tuple[Evidence, ...]:
+        return tuple(seen for act in self.after for seen in act(worker, finished))
+
+    def parts(self, worker: Worker) -> list[str]:
+        return [part for act in self.prompt if (part := act(worker))]
