@@ -17,8 +17,8 @@ from samoloop.base.clock import Clock
 from samoloop.children.stop import StopRequest
 from samoloop.config import loading
 from samoloop.config.loading import Config
-from samoloop.core.journal import Event
 from samoloop.core.outcome import Collector
+from samoloop.core.records import Ended
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker.view import Running
@@ -85,7 +85,7 @@ class Recorder:
     """A view that remembers."""
 
     said: list[str] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    ended_records: list[Ended] = field(default_factory=list)
 
     def say(self, sentence: str) -> None:
         self.said.append(sentence)
@@ -94,8 +94,8 @@ class Recorder:
 
     def progress(self, collector: Collector) -> None: ...
 
-    def ended(self, event: Event, decision: Decision) -> None:
-        self.events.append(event)
+    def ended(self, record: Ended, decision: Decision) -> None:
+        self.ended_records.append(record)
 
     def waiting(self, decision: Decision) -> None:
         self.said.append(decision.reason)

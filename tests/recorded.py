@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.config import workflow_files
+from samoloop.core.records import Ended, read
 from samoloop.core.session import Session
 
 PLAN = "11-21-0930-plan-jwt.md"
@@ -30,9 +31,13 @@ def make_session(root: Path, name: str = "26-11-21-auth", title: str = "Add JWT 
         "worktree": str(root),
         "in_place": True,
     }
-    session.record("created", **{**known, **created})
-    session.record("prepared", phase="investigation", notes=[], setup=None, tree=None)
+    _record(session, "created", **{**known, **created})
+    _record(session, "prepared", phase="investigation", notes=[], setup=None, tree=None)
     return session
+
+
+def _record(into: Session, event: str, **fields: Any) -> Any:
+    return into.record(read({"event": event, **fields}))
 
 
 def start(session: Session, provider: str = "claude", model: str | None = None, attempt: int = 1) -> Path:
@@ -40,7 +45,8 @@ def start(session: Session, provider: str = "claude", model: str | None = None, 
     state = session.state()
     iteration = state.iteration + (1 if attempt == 1 else 0)
     stem = session.stem(iteration, state.phase, attempt)
-    session.record(
+    _record(
+        session,
         "started",
         iteration=iteration,
         attempt=attempt,
@@ -65,13 +71,14 @@ def end(
     signal: Mapping[str, Any] | None = None,
     outcome: Mapping[str, Any] | None = None,
     said: str = "",
-) -> dict[str, Any]:
+) -> Ended:
     """Record the running child as ended."""
     started = session.state().open
     assert started is not None
-    return session.record(
+    return _record(
+        session,
         "ended",
-        **{key: started[key] for key in ("iteration", "attempt", "phase", "provider", "model")},
+        **{key: getattr(started, key) for key in ("iteration", "attempt", "phase", "provider", "model")},
         outcome={"ended_by": "exit", "exit_code": 0, "seconds": seconds, **(outcome or {})},
         signal=dict(signal) if signal else None,
         bad_signal=None,
@@ -106,7 +113,11 @@ def write_log(stem: Path, lines: Sequence[bytes | Mapping[str, Any]]) -> None:
 def ask_questions(session: Session, *ids: str) -> None:
     """Let the session wait for answers to these questions."""
     start(session)
-    end(session, {"kind": "wait", "phase": "requirements", "for": "qa_answers"}, signal={"status": "waiting"})
+    end(
+        session,
+        {"kind": "wait", "phase": "requirements", "for": "qa_answers"},
+        signal={"status": "waiting", "for": "qa_answers"},
+    )
     blocks = [
         f"### {id}: Which way {id}?\nA) one\nB) two\n**Suggestion:** A - simpler\n**Answer:** _waiting_\n" for id in ids
     ]
@@ -117,7 +128,8 @@ def ask_questions(session: Session, *ids: str) -> None:
 def ask_approval(session: Session) -> None:
     """Let the session wait for approval of its plan."""
     start(session)
-    end(session, {"kind": "wait", "phase": "planning", "for": "plan_approval"}, signal={"status": "waiting"})
+    signal = {"status": "waiting", "for": "plan_approval", "file": PLAN}
+    end(session, {"kind": "wait", "phase": "planning", "for": "plan_approval"}, signal=signal)
     (session.dir / PLAN).write_text("# Plan\n")
     open_gate(session, "plan_approval", file=PLAN, sha256="3f2a" * 16)
 
@@ -125,7 +137,7 @@ def ask_approval(session: Session) -> None:
 def open_gate(session: Session, kind: str, **gate: Any) -> None:
     state = session.state()
     fields = {"id": "g1", "kind": kind, "phase": state.phase, "iteration": state.iteration, **gate}
-    session.record("gate_opened", gate=fields, reason=f"waits for {kind}")
+    _record(session, "gate_opened", gate=fields, reason=f"waits for {kind}")
 
 
 def claude_text(text: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from child_runs import until
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
+from samoloop.core.records import Started
 from samoloop.core.session import all_sessions
 from samoloop.ui.cli import failures
 
@@ -388,5 +389,5 @@ def test_a_worker_in_the_background_is_told_what_resume_was_told(bench, tmp_path
     until(
         lambda: json.loads(samoloop(bench.root, "status", session.name, "--json").stdout)["condition"] == "done", 30.0
     )
-    events = [json.loads(line) for line in session.journal.path.read_text().splitlines()]
-    assert [event["provider"] for event in events if event["event"] == "started"][-1] == "other"
+    started = [record for record in session.journal.read() if isinstance(record, Started)]
+    assert started[-1].provider == "other"

@@ -14,6 +14,7 @@ from samoloop.base import effects
 from samoloop.base.errors import GitError, SessionError
 from samoloop.config.outlets import Outlets
 from samoloop.core import gates
+from samoloop.core.records import Noted
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
@@ -94,7 +95,7 @@ def test_the_end_is_announced_once(bench):
     session = bench.session()
     assert bench.run(session, yes=True).kind is Kind.DONE
     before = said(session)
-    session.record("noted", text="a record more")
+    session.record(Noted(text="a record more"))
     with pytest.raises(SessionError, match="is done"):
         bench.run(session, yes=True)
     assert said(session) == before and [kind for kind, _ in before].count("done") == 1

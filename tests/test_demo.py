@@ -18,6 +18,7 @@ from kit import git, make_repo, samoloop
 from samoloop import providers
 from samoloop.core import questions, signals
 from samoloop.core.events import Result, Started, Text, Tool, Usage
+from samoloop.core.records import Ended
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind, Signal
@@ -324,13 +325,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 def test_the_demo_takes_a_real_project_through_every_phase_and_asks_nobody(played):
     (session,) = (played.root / "_sessions").glob("*/_history.jsonl")
     session = session.parent
-    journal = [json.loads(line) for line in (session / "_history.jsonl").read_text().splitlines()]
-    ended = [event for event in journal if event["event"] == "ended"]
-    assert [event["phase"] for event in ended] == [
+    ended = [record for record in Session(session).journal.read() if isinstance(record, Ended)]
+    assert [event.phase for event in ended] == [
         *("investigation", "requirements", "requirements", "planning", "implementation", "implementation"),
         *("implementation", "testing", "testing", "quality", "done"),
     ]
-    assert {event["provider"] for event in ended} == {"demo"}
+    assert {event.provider for event in ended} == {"demo"}
     assert played.cpu_seconds < 10
 
 

@@ -9,6 +9,7 @@ from records import SMALL, T0, in_phase, state_of
 
 from samoloop.api.asked import How
 from samoloop.api.go_on import go_on
+from samoloop.core.decision import Note
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.outcome import Outcome
 from samoloop.core.rules import VETOES, Kind, decide
@@ -39,7 +40,7 @@ def test_a_veto_keeps_the_session_in_its_phase_and_tells_the_next_child(phase, s
     decision = judged(phase, signal, NOTE, VETO)
     assert (decision.kind, decision.phase, decision.vetoed) == (Kind.CONTINUE, phase, True)
     assert decision.reason == "1 test failed" and decision.goes_on
-    assert decision.notes == ({"kind": "git", "text": NOTE.text}, {"kind": "check", "text": VETO.text})
+    assert decision.notes == (Note("git", NOTE.text), Note("check", VETO.text))
 
 
 @pytest.mark.parametrize(("phase", "signal", "kind"), [("work", STAY, Kind.CONTINUE), ("work", BLOCKED, Kind.BLOCKED)])
@@ -69,7 +70,7 @@ def test_what_blocks_is_for_a_human_and_goes_before_a_veto():
 
 def test_a_bad_signal_is_a_bad_signal_whatever_was_seen():
     decision = judged("work", BadSignal("none was written"), VETO, NOTE)
-    assert decision.kind is Kind.REPAIR and decision.notes[-1] == {"kind": "git", "text": NOTE.text}
+    assert decision.kind is Kind.REPAIR and decision.notes[-1] == Note("git", NOTE.text)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_rooms_act_at_the_four_stations_of_a_worker(bench, tmp_path):
     session, seen = bench.session(), []
 
     def check(worker, finished):
-        seen.append((finished.started["phase"], finished.outcome.exit_code, finished.committed is not None))
+        seen.append((finished.started.phase, finished.outcome.exit_code, finished.committed is not None))
         return [VETO] if len(seen) <= 3 else []  # one of them is the word before
 
     def around(worker, launch):

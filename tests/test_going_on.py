@@ -17,6 +17,7 @@ from watchdog.observers import Observer
 
 from samoloop.base.errors import LockHeld, SessionError
 from samoloop.config import projects
+from samoloop.core.records import Record, Resumed
 from samoloop.core.rules import Kind
 from samoloop.core.session import LOCK, Session, all_sessions
 from samoloop.core.state import Condition
@@ -54,8 +55,8 @@ def only_session(root: Path) -> Session:
     return session
 
 
-def events(session: Session) -> list[dict]:
-    return [json.loads(line) for line in (session.dir / "_history.jsonl").read_text().splitlines()]
+def events(session: Session) -> list[Record]:
+    return list(Session(session.dir).journal.read())
 
 
 def command(root: Path, *words: str) -> "subprocess.Popen[str]":
@@ -101,9 +102,11 @@ def test_a_worker_that_waited_for_the_lock_acts_on_what_the_one_before_it_left(r
         if second.returncode != 2:  # else it had no patience left: once more
             break
     assert second.returncode == 4, said
-    counts = Counter((event["event"], event.get("iteration"), event.get("attempt")) for event in events(session))
+    counts = Counter(
+        (event.event, getattr(event, "iteration", None), getattr(event, "attempt", None)) for event in events(session)
+    )
     assert all(counts[key] == 1 for key in counts if key[0] in ("started", "ended"))
-    sequence = [(event["event"], event["phase"]) for event in events(session) if event["event"] == "ended"]
+    sequence = [(event.event, event.phase) for event in events(session) if event.event == "ended"]
     assert sequence[:2] == [("ended", "investigation"), ("ended", "requirements")]
 
 
@@ -120,7 +123,7 @@ def test_two_workers_on_one_session_in_the_same_moment(root, tmp_path):
     said = [process.communicate(timeout=40)[0] for process in both]
     assert sorted(process.returncode for process in both) == [2, 4], said
     assert any("a worker is at work" in text for text in said)
-    assert sum(event["event"] == "prepared" for event in events(session)) == 1
+    assert sum(event.event == "prepared" for event in events(session)) == 1
 
 
 # --- what is remembered ---------------------------------------------------------------------------------------------
@@ -159,8 +162,8 @@ def test_one_ceiling_does_not_lift_another(root, tmp_path):
     from samoloop.api.settings import settings_of
 
     (root / ".samoloop.yaml").write_text("{}")
-    session.record("resumed", by="Ann", settings={"ceilings": {"cost": 5.0}})
-    session.record("resumed", by="Ann", settings={"ceilings": {"iterations": 10}})
+    session.record(Resumed(by="Ann", settings={"ceilings": {"cost": 5.0}}))
+    session.record(Resumed(by="Ann", settings={"ceilings": {"iterations": 10}}))
     found = settings_of(session, os.environ, {"ceilings": {"wall": "2h"}}).ceilings
     assert (found.iterations, found.wall_seconds, found.cost_usd) == (10, 7200.0, 5.0)
 
@@ -171,9 +174,7 @@ def test_a_provider_named_by_the_environment_is_remembered(root, tmp_path):
     done = samoloop(root, "run", "Do it", "--session", "x", "--no-wait", env={"SAMOLOOP_PROVIDER": "scripted"})
     assert done.returncode == 4, done.stderr
     assert samoloop(root, "resume", "x", "--no-wait").returncode == 4
-    assert [event["provider"] for event in events(only_session(root)) if event["event"] == "started"] == [
-        "scripted"
-    ] * 2
+    assert [event.provider for event in events(only_session(root)) if event.event == "started"] == ["scripted"] * 2
 
 
 # --- a worker that fails --------------------------------------------------------------------------------------------

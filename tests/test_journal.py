@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from samoloop.base.errors import SessionError
-from samoloop.core.journal import FILE_NAME, Journal, moment, timestamp
+from samoloop.core.journal import FILE_NAME, Journal
+from samoloop.core.records import Noted, Torn, line, moment, timestamp
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -25,23 +26,17 @@ def journal(path: Path) -> Journal:
 
 
 def names(path: Path) -> list[str]:
-    return [event["event"] for event in journal(path).read()]
+    return [record.event for record in journal(path).read()]
 
 
 def test_records_are_read_as_they_were_written(path: Path) -> None:
-    written = journal(path).append("noted", text="naïve\n“quoted”", number=3, nothing=None)
-    assert written == {
-        "event": "noted",
-        "at": "2026-11-21T12:00:00.123Z",
-        "text": "naïve\n“quoted”",
-        "number": 3,
-        "nothing": None,
-    }
+    written = journal(path).append(Noted(text="naïve\n“quoted”"))
+    assert written == Noted(at="2026-11-21T12:00:00.123Z", text="naïve\n“quoted”")
     assert list(journal(path).read()) == [written]
 
 
 def test_one_record_is_one_line_of_readable_text(path: Path) -> None:
-    journal(path).append("noted", text="zwölf\u2028\r\n")
+    journal(path).append(Noted(text="zwölf\u2028\r\n"))
     assert path.read_bytes().count(b"\n") == 1
     assert "zwölf" in path.read_text(encoding="utf-8")
 
@@ -51,19 +46,19 @@ def test_a_missing_journal_has_no_records(path: Path) -> None:
 
 
 def test_half_a_surrogate_pair_does_not_break_the_line(path: Path) -> None:
-    journal(path).append("noted", text="\ud800")
-    assert [event["text"] for event in journal(path).read()] == ["?"]
+    journal(path).append(Noted(text="\ud800"))
+    assert [record.text for record in journal(path).read()] == ["?"]
 
 
-def test_a_composed_line_is_what_gets_written(path: Path) -> None:
-    line = journal(path).compose("noted", text="x")
-    journal(path).append_line(line)
-    assert path.read_bytes() == line
+def test_the_line_of_a_stamped_record_is_what_gets_written(path: Path) -> None:
+    stamped = journal(path).stamp(Noted(text="x"))
+    Journal(path).append(stamped)
+    assert path.read_bytes() == line(stamped)
 
 
 def three_records(path: Path) -> list[bytes]:
     for text in ("one", "zwei – two", "three"):
-        journal(path).append("noted", text=text)
+        journal(path).append(Noted(text=text))
     return path.read_bytes().splitlines(keepends=True)
 
 
@@ -77,18 +72,18 @@ def test_cut_at_any_byte_it_reads_the_whole_records_and_keeps_them_for_ever(path
     whole = b"".join(lines)
     for cut in cuts(lines):
         path.write_bytes(whole[:cut])
-        texts = [event["text"] for event in journal(path).read()]
+        texts = [record.text for record in journal(path).read()]
         assert texts in (["one"], ["one", "zwei – two"], ["one", "zwei – two", "three"])
         assert len(texts) >= whole[:cut].count(b"\n")
-        journal(path).append("noted", text="after")
-        kept = [event["text"] for event in journal(path).read() if event["event"] == "noted"]
+        journal(path).append(Noted(text="after"))
+        kept = [record.text for record in journal(path).read() if isinstance(record, Noted)]
         assert kept == [*texts, "after"]
 
 
 def test_a_cut_line_is_closed_and_said_so(path: Path) -> None:
     lines = three_records(path)
     path.write_bytes(b"".join(lines)[:-4])
-    journal(path).append("noted", text="after")
+    journal(path).append(Noted(text="after"))
     assert names(path) == ["noted", "noted", "torn", "noted"]
     assert path.read_bytes().startswith(b"".join(lines)[:-4] + b"\n")
 
@@ -96,33 +91,33 @@ def test_a_cut_line_is_closed_and_said_so(path: Path) -> None:
 def test_closing_a_cut_line_may_be_cut_off_too(path: Path) -> None:
     lines = three_records(path)
     torn = b"".join(lines)[:-4]
-    closing = b"\n" + journal(path).compose("torn")
+    closing = b"\n" + line(journal(path).stamp(Torn()))
     for length in range(len(closing) + 1):
         path.write_bytes(torn + closing[:length])
-        assert [event["text"] for event in journal(path).read() if event["event"] == "noted"] == ["one", "zwei – two"]
-        journal(path).append("noted", text="after")
-        kept = [event["text"] for event in journal(path).read() if event["event"] == "noted"]
+        assert [record.text for record in journal(path).read() if isinstance(record, Noted)] == ["one", "zwei – two"]
+        journal(path).append(Noted(text="after"))
+        kept = [record.text for record in journal(path).read() if isinstance(record, Noted)]
         assert kept == ["one", "zwei – two", "after"]
 
 
 def test_a_cut_record_longer_than_one_look_at_the_end_is_closed(path: Path) -> None:
-    journal(path).append("noted", text="one")
-    journal(path).append("noted", text="x" * 3_000_000)
+    journal(path).append(Noted(text="one"))
+    journal(path).append(Noted(text="x" * 3_000_000))
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    journal(path).append("noted", text="after")
+    journal(path).append(Noted(text="after"))
     assert names(path) == ["noted", "noted", "torn", "noted"]
     path.write_bytes(whole[:-9])
-    journal(path).append("noted", text="after")
+    journal(path).append(Noted(text="after"))
     assert names(path) == ["noted", "torn", "noted"]
 
 
 def test_zeros_that_a_power_cut_left_at_the_end_are_ignored(path: Path) -> None:
-    journal(path).append("noted", text="one")
+    journal(path).append(Noted(text="one"))
     with path.open("ab") as file:
         file.write(bytes(4096))
     assert names(path) == ["noted"]
-    journal(path).append("noted", text="after")
+    journal(path).append(Noted(text="after"))
     assert names(path) == ["noted", "torn", "noted"]
 
 
@@ -147,30 +142,31 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from samoloop.core.journal import Journal
+from samoloop.core.records import Noted
 path = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, -1))
 book = Journal(path)
 try:
-    book.append("noted", text="two")
+    book.append(Noted(text="two"))
 except OSError as error:
     print(error.strerror)
 resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
-book.append("noted", text="three")
+book.append(Noted(text="three"))
 """
 
 
 def test_a_write_that_fails_midway_leaves_a_line_that_the_next_one_closes(path: Path) -> None:
     """A full disk, played by a limit on the size of files."""
-    journal(path).append("noted", text="one")
+    journal(path).append(Noted(text="one"))
     done = subprocess.run([sys.executable, "-c", FULL_DISK, path], capture_output=True, text=True, check=True)
     assert done.stdout == "File too large\n"
-    assert [event.get("text") for event in journal(path).read()] == ["one", None, "three"]
+    assert [getattr(record, "text", None) for record in journal(path).read()] == ["one", None, "three"]
 
 
 def test_a_journal_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        journal(tmp_path / "gone" / FILE_NAME).append("noted")
+        journal(tmp_path / "gone" / FILE_NAME).append(Noted())
 
 
 def test_times_are_utc_and_come_back() -> None:

@@ -25,7 +25,7 @@ from samoloop.api.standing import row, standing
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import Lock
-from samoloop.core.journal import timestamp
+from samoloop.core.records import Interrupted, Noted, timestamp
 from samoloop.core.session import CHILD_LOCK, LOCK, Session
 from samoloop.ui.cli import cli
 from samoloop.ui.terminal.log_output import Raw
@@ -256,7 +256,7 @@ def test_log_shows_an_iteration_with_all_its_attempts(session: Session) -> None:
     recorded.write_log(recorded.start(session), [recorded.claude_text("First try.")])
     recorded.end(session, {"kind": "retry", "reason": "overload"})
     recorded.write_log(recorded.start(session, attempt=2), [recorded.claude_text("Second try.")])
-    session.record("interrupted", iteration=1, attempt=2, phase="investigation", note="n", why="power cut")
+    session.record(Interrupted(iteration=1, attempt=2, phase="investigation", note="n", why="power cut"))
     recorded.write_log(recorded.start(session, attempt=3), [recorded.claude_text("Third try.")])
     recorded.end(session, {"kind": "continue", "phase": "requirements"})
     recorded.iterate(session, "planning")
@@ -468,7 +468,7 @@ def told(bench: Bench, session: Session) -> str:
     worker = bench.worker(Session(session.dir), clock=Noon())
     with locked(session):
         begun = begin(worker)
-        text = (session.logs / f"{begun.started['stem']}.prompt.md").read_text()
+        text = (session.logs / f"{begun.started.stem}.prompt.md").read_text()
         begun.child.wait(
             bench.config.limits,
             habits=begun.provider,
@@ -575,5 +575,5 @@ def test_looking_writes_nothing(session: Session) -> None:
 def test_the_time_of_a_record_is_read_as_utc(session: Session) -> None:
     moment = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
     early = Session(session.dir, now=lambda: moment)
-    early.record("noted", text="x")
+    early.record(Noted(text="x"))
     assert look_json(session, "status")["updated"] == timestamp(moment)

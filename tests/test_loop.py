@@ -13,6 +13,7 @@ from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 from samoloop.base.errors import LockHeld, UsageError
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
+from samoloop.core.records import Resumed
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
@@ -32,7 +33,7 @@ def behave(bench: Bench, body: str, phase: str = "investigation") -> Bench:
 
 
 def ended(session: Session) -> list[dict]:
-    return [event for event in session.journal.read() if event["event"] == "ended"]
+    return [event for event in session.journal.read() if event.event == "ended"]
 
 
 def test_a_task_walks_through_every_phase_and_both_gates(bench):
@@ -45,7 +46,7 @@ def test_a_task_walks_through_every_phase_and_both_gates(bench):
 
     state = Session(session.dir).state()
     assert (state.condition, state.summary, state.phase) == (Condition.DONE, "all good", "done")
-    assert [event["phase"] for event in ended(session)] == [
+    assert [event.phase for event in ended(session)] == [
         *("investigation", "requirements", "requirements", "planning", "implementation", "testing", "quality", "done")
     ]
     assert git(bench.root, "show", "samoloop/add-jwt-auth:feature.txt") == "code"
@@ -57,8 +58,8 @@ def test_a_task_walks_through_every_phase_and_both_gates(bench):
 def test_yes_takes_suggestions_and_approves_and_says_so(bench):
     session = bench.session()
     assert bench.run(session, yes=True).kind is Kind.DONE
-    closed = [event for event in session.journal.read() if event["event"] == "gate_closed"]
-    assert [(event["verdict"], event["by"]) for event in closed] == [("answered", "--yes"), ("approve", "--yes")]
+    closed = [event for event in session.journal.read() if event.event == "gate_closed"]
+    assert [(event.verdict, event.by) for event in closed] == [("answered", "--yes"), ("approve", "--yes")]
 
 
 def test_yes_is_not_remembered(bench):
@@ -75,7 +76,7 @@ def test_changes_go_back_to_planning_with_the_comment(bench):
     bench.run(session)
     gates.decide_plan(session.dir, Session(session.dir).state().gate, Verdict.CHANGES, "Ann", comment="no new library")
     assert bench.run(session).kind is Kind.WAIT
-    assert ended(session)[-1]["phase"] == "planning"
+    assert ended(session)[-1].phase == "planning"
     told = (session.dir / "_logs" / "005-planning.prompt.md").read_text()
     assert "no new library" in told
 
@@ -87,7 +88,7 @@ def test_reject_stops_and_resume_plans_anew(bench):
     bench.run(session)
     gates.decide_plan(session.dir, Session(session.dir).state().gate, Verdict.REJECT, "Ann", comment="too big")
     assert bench.run(session).exit_code == 6
-    session.record("resumed", by="Ann")
+    session.record(Resumed(by="Ann"))
     assert bench.run(session).kind is Kind.WAIT
     assert "too big" in (session.dir / "_logs" / "005-planning.prompt.md").read_text()
 
@@ -139,7 +140,7 @@ def test_a_bad_signal_gets_one_repair_iteration_and_then_a_human(bench, name):
     assert (decision.kind, decision.exit_code) == (Kind.BLOCKED, 4)
     assert reason in decision.reason
     first = ended(session)[0]
-    assert first["decision"]["kind"] == "repair" and reason in first["bad_signal"]
+    assert first.decision.kind is Kind.REPAIR and reason in first.bad_signal
     assert reason in (session.dir / "_logs" / "002-investigation.prompt.md").read_text()
     assert "samoloop resume" in (session.dir / "_report.md").read_text()
 
@@ -147,14 +148,14 @@ def test_a_bad_signal_gets_one_repair_iteration_and_then_a_human(bench, name):
 def test_a_repaired_signal_goes_on_as_if_nothing_had_been(bench):
     session = behave(bench, "if [ -f once ]; then next requirements; else touch once; fi").session()
     assert bench.run(session).kind is Kind.WAIT
-    assert [event["decision"]["kind"] for event in ended(session)] == ["repair", "continue", "wait"]
+    assert [event.decision.kind for event in ended(session)] == ["repair", "continue", "wait"]
 
 
 def test_a_signal_of_an_earlier_attempt_is_never_taken_for_the_present_one(bench):
     session = behave(bench, "if [ -f once ]; then exit 1; fi; touch once; next investigation").session()
     decision = bench.run(session)
     assert decision.kind is Kind.FAILED
-    assert [event["signal"] is not None for event in ended(session)] == [True, False, False]
+    assert [event.signal is not None for event in ended(session)] == [True, False, False]
 
 
 def test_a_valid_signal_counts_whatever_the_exit_code(bench):
@@ -167,7 +168,7 @@ def test_a_failing_cli_is_tried_twice_and_then_failed(bench):
     session = behave(bench, "echo broken >&2; exit 7").session()
     decision = bench.run(session)
     assert (decision.kind, decision.exit_code) == (Kind.FAILED, 5)
-    assert [(event["iteration"], event["attempt"]) for event in ended(session)] == [(1, 1), (1, 2)]
+    assert [(event.iteration, event.attempt) for event in ended(session)] == [(1, 1), (1, 2)]
     report = (session.dir / "_report.md").read_text()
     assert "exit code 7" in report and "broken" in report
 
@@ -175,7 +176,7 @@ def test_a_failing_cli_is_tried_twice_and_then_failed(bench):
 def test_a_child_killed_by_a_signal_is_tried_again(bench):
     session = behave(bench, "if [ -f once ]; then next requirements; else touch once; kill -9 $$; fi").session()
     assert bench.run(session).kind is Kind.WAIT
-    assert [event["attempt"] for event in ended(session)] == [1, 2, 1]
+    assert [event.attempt for event in ended(session)] == [1, 2, 1]
 
 
 def test_a_child_cannot_answer_its_own_question(bench):
@@ -218,7 +219,7 @@ def test_a_process_left_by_the_child_cannot_write_the_answer_later(bench):
     """
     session = behave(bench, body, "requirements").session()
     bench.run(session)
-    assert ended(session)[-1]["swept"] >= 1
+    assert ended(session)[-1].swept >= 1
     assert "_waiting_" in (session.dir / "_qa.md").read_text()
 
 
@@ -336,7 +337,7 @@ def test_resume_renews_the_counters_so_that_blocked_is_no_dead_end(bench):
     assert bench.run(session).kind is Kind.BLOCKED
     (session.dir / "fixed").touch()
     session = Session(session.dir)
-    session.record("resumed", by="Ann")
+    session.record(Resumed(by="Ann"))
     assert bench.run(session).kind is Kind.WAIT
 
 
@@ -357,7 +358,7 @@ def test_a_person_may_move_a_session_at_rest_by_its_overview(bench):
     path.write_text(path.read_text().replace("Phase: quality", "Phase: implementation"))
     behave(bench, "next done", "quality")
     assert bench.run(session, yes=True).kind is Kind.DONE
-    assert any(event["event"] == "moved" and event["to"] == "implementation" for event in session.journal.read())
+    assert any(event.event == "moved" and event.target == "implementation" for event in session.journal.read())
 
 
 def test_a_move_past_a_gate_is_refused_with_a_sentence(bench):
@@ -408,7 +409,7 @@ def test_the_worker_survives_a_journal_that_a_crash_cut(bench):
     path = session.journal.path
     path.write_bytes(path.read_bytes()[:-20])
     assert bench.run(session).kind is Kind.WAIT
-    assert [event["event"] for event in session.journal.read()].count("torn") == 1
+    assert [event.event for event in session.journal.read()].count("torn") == 1
 
 
 def test_a_waiting_worker_goes_on_by_itself_when_an_editor_saves(bench):
@@ -451,7 +452,7 @@ def test_what_a_person_stops_rests_and_what_a_shutdown_stops_is_taken_up_again(b
         process.kill()
         process.wait()
     assert Session(session.dir).state().condition is condition
-    Session(session.dir).record("resumed", by="Ann")
+    Session(session.dir).record(Resumed(by="Ann"))
     behave(bench, "next requirements")
     assert bench.run(session).kind is Kind.WAIT
     told = (session.dir / "_logs" / "001-investigation.2.prompt.md").read_text()
@@ -463,10 +464,10 @@ def test_a_move_by_a_person_counts_after_a_resume_too(bench):
     bench.run(session, yes=True)
     path = session.dir / "_overview.md"
     path.write_text(path.read_text().replace("Phase: quality", "Phase: implementation"))
-    Session(session.dir).record("resumed", by="Ann")
+    Session(session.dir).record(Resumed(by="Ann"))
     behave(bench, "next done", "quality")
     assert bench.run(session, yes=True).kind is Kind.DONE
-    assert any(event["event"] == "moved" for event in session.journal.read())
+    assert any(event.event == "moved" for event in session.journal.read())
 
 
 def test_guidance_outlives_a_child_whose_signal_could_not_be_used(bench):

@@ -9,6 +9,7 @@ import pytest
 from records import SMALL, closed, created, ended, event, in_phase, opened, prepared, started, state_of, waited, went
 
 from samoloop.config import workflow_files
+from samoloop.core.decision import Note
 from samoloop.core.signals import GateKind
 from samoloop.core.state import State, fold
 from samoloop.core.workflow import Workflow
@@ -48,7 +49,7 @@ def tell(state: State, guidance: list[str] | None = None, iteration: int = 12, *
 
 def at(workflow: Workflow, phase: str, passed: bool = False) -> State:
     gate = workflow.phase(phase).gate
-    kept = {"workflow": workflow, "created": created(workflow), "phase": phase, "phase_iterations": 10}
+    kept = {"creation": created(workflow), "phase": phase, "phase_iterations": 10}
     return State(**kept, iteration=12, passed={gate} if gate and passed else set())
 
 
@@ -161,7 +162,7 @@ def test_guidance_is_quoted_as_a_person_s_words() -> None:
 )
 def test_each_note_says_what_it_is(kind: str, lead: str) -> None:
     state = state_of()
-    state.notes = [{"kind": kind, "text": "X"}]
+    state.notes = [Note(kind, "X")]
     assert lead in tell(state).text
 
 
@@ -191,7 +192,7 @@ def test_what_is_long_goes_to_a_file_that_the_prompt_names(length: int, inline: 
 
 def test_the_limit_counts_bytes_of_all_additions_together() -> None:
     state = state_of()
-    state.notes = [{"kind": "git", "text": "x" * 500}, {"kind": "person", "text": "y" * 500}]
+    state.notes = [Note("git", "x" * 500), Note("person", "y" * 500)]
     whole = tell(state)
     assert whole.additions is not None
     assert "x" * 500 in whole.additions

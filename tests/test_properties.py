@@ -20,10 +20,10 @@ from records import SMALL, T0, created, prepared
 from samoloop.config import workflow_files
 from samoloop.core.events import Denied, Failure, Result, Trouble
 from samoloop.core.gates import Gate
-from samoloop.core.journal import Event
 from samoloop.core.limits import EndedBy
 from samoloop.core.next_steps import next_steps
 from samoloop.core.outcome import Outcome
+from samoloop.core.records import Record, read
 from samoloop.core.rules import Ceilings, Decision, ceiling, decide, judge
 from samoloop.core.signals import BadSignal, GateKind, Signal, parse
 from samoloop.core.state import AT_REST, Condition, State, apply, fold
@@ -45,7 +45,7 @@ class Life:
     """One session's journal and the state that follows from it."""
 
     def __init__(self, workflow: Workflow, ceilings: Ceilings = NO_CEILING) -> None:
-        self.records: list[Event] = [created(workflow), prepared(workflow.first_with_child)]
+        self.records: list[Record] = [created(workflow), prepared(workflow.first_with_child)]
         self.state = fold(self.records)
         self.workflow = workflow
         self.ceilings = ceilings
@@ -55,25 +55,25 @@ class Life:
         self.visits = [False, False]  # after each record: whether a person passed the gate in this visit of the phase
 
     def record(self, name: str, **fields: Any) -> None:
-        record = json.loads(json.dumps({"event": name, "at": "2026-11-21T10:00:00.000Z", **fields}))
+        record = read(json.loads(json.dumps({"event": name, "at": "2026-11-21T10:00:00.000Z", **fields})))
         before, passed = self.state.phase, self.visits[-1] or self.passes(record)
         self.records.append(record)
         self.state = fold(self.records) if name == "rewound" else apply(self.state, record)
         if name == "rewound":
-            passed = self.visits[record["record"] - 1]
+            passed = self.visits[record.record - 1]
         elif self.state.phase != before:
             assert passed or name == "moved" or not self.workflow.phase(before).gate, "out of a gated phase, unpassed"
             passed = False
         self.visits.append(passed)
 
-    def passes(self, record: Event) -> bool:
+    def passes(self, record: Record) -> bool:
         """Whether a person passes the gate of the phase by this."""
-        if record["event"] != "gate_closed" or record["verdict"] not in ("answered", "approve"):
+        if record.event != "gate_closed" or record.verdict not in ("answered", "approve"):
             return False
         phase = self.workflow.phase(self.state.phase)
-        if record["kind"] == phase.gate:
+        if record.kind == phase.gate:
             self.passed.add(phase.name)
-        return bool(record["kind"] == phase.gate)
+        return bool(record.kind == phase.gate)
 
     def restart(self) -> None:
         """A new worker knows what is in the journal."""
@@ -95,7 +95,9 @@ class Life:
     def start(self) -> None:
         state = self.state
         iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
-        self.record("started", iteration=iteration, attempt=attempt, phase=state.phase, time=self.now)
+        self.record(
+            "started", iteration=iteration, attempt=attempt, phase=state.phase, provider="claude", time=self.now
+        )
         self.children += 1
 
     def end(self, outcome: Outcome, signal: Signal | BadSignal) -> None:
@@ -114,9 +116,9 @@ class Life:
             decision = replace(decision, not_before=self.now + decision.delay_seconds)
         self.record(
             "ended",
-            iteration=state.open["iteration"],
-            attempt=state.open["attempt"],
-            phase=state.open["phase"],
+            iteration=state.open.iteration,
+            attempt=state.open.attempt,
+            phase=state.open.phase,
             provider="claude",
             time=self.now,
             outcome=outcome.to_json(),
@@ -136,7 +138,7 @@ class Life:
     def open_gate(self) -> None:
         state = self.state
         assert state.wanted
-        kind = GateKind(state.wanted["for"])
+        kind = state.wanted.wait_for
         ids = ("Q1",) if kind is GateKind.QA_ANSWERS else ()
         id = f"g{state.gates_opened + 1}"
         gate = Gate(id, kind, state.phase, state.iteration, state.wanted.get("file"), questions=ids)
@@ -206,7 +208,7 @@ def allowed(state: State, signals: list[Signal | BadSignal]) -> list[Signal]:
 def person_acts(life: Life, dice: random.Random) -> None:
     """One of the things that a person can do with a session at rest."""
     state, targets = life.state, [name for name in life.workflow.names if life.can_move(name)]
-    places = [place for place, record in enumerate(life.records, 1) if record["event"] in ("prepared", "ended")]
+    places = [place for place, record in enumerate(life.records, 1) if record.event in ("prepared", "ended")]
     if state.gate and dice.random() < 0.8:
         life.close_gate(dice.choice(VERDICTS[state.gate.kind]))
     elif targets and dice.random() < 0.3:
@@ -278,7 +280,7 @@ class Session(RuleBasedStateMachine):
     @precondition(lambda self: self.life.state.condition in AT_REST and not self.life.state.open)
     @rule(data=st.data())
     def go_back(self, data: st.DataObject) -> None:
-        places = [place for place, r in enumerate(self.life.records, 1) if r["event"] in ("prepared", "ended")]
+        places = [place for place, r in enumerate(self.life.records, 1) if r.event in ("prepared", "ended")]
         place = data.draw(st.sampled_from(places))
         self.life.record("rewound", to=0, record=place, note="back")
 
@@ -303,7 +305,7 @@ class Session(RuleBasedStateMachine):
         assert next_steps("x", state, at_work=False)
         if state.condition is Condition.DONE:
             return
-        again = fold([*self.life.records, {"event": "resumed", "at": state.updated, "now": True}])
+        again = fold([*self.life.records, read({"event": "resumed", "at": state.updated, "now": True})])
         if state.gate or state.wanted:
             assert again.gate or again.wanted  # resume passes no gate: its own command does
         else:

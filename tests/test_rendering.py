@@ -10,6 +10,8 @@ import recorded
 from samoloop import providers
 from samoloop.config.keys import BUILT_IN
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
+from samoloop.core.records import Ended
+from samoloop.core.records import Started as Begun
 from samoloop.providers.base import Request
 from samoloop.ui.terminal.endings import ended_line, follows, oddities
 from samoloop.ui.terminal.rendering import Renderer, event_json, head_line, read_line
@@ -108,19 +110,18 @@ def test_the_head_line_names_child_and_iteration(tmp_path: Path) -> None:
     recorded.start(session, model="opus")
     recorded.end(session, {"kind": "retry"})
     recorded.start(session, attempt=2)
-    started = [event for event in session.journal.read() if event["event"] == "started"]
+    started = [record for record in session.journal.read() if isinstance(record, Begun)]
     assert head_line(started[0]).text.startswith("── 001 investigation · claude opus · ")
     assert head_line(started[1]).text.startswith("── 001.2 investigation · claude · ")
 
 
 NOW = 1_795_258_800.0
-ENDED: dict[str, Any] = {
-    "iteration": 3,
-    "attempt": 1,
-    "phase": "investigation",
-    "outcome": {"seconds": 12.4},
-    "usage": {"cost_usd": 0.04},
-}
+
+
+def ended(**fields: Any) -> Ended:
+    """The record of an iteration."""
+    known = {"iteration": 3, "phase": "investigation", "outcome": {"seconds": 12.4}, "usage": {"cost_usd": 0.04}}
+    return Ended.from_json(known | fields)
 
 
 @pytest.mark.parametrize(
@@ -140,14 +141,12 @@ ENDED: dict[str, Any] = {
     ],
 )
 def test_what_follows_is_said_in_words(decision: dict[str, Any], words: str) -> None:
-    assert follows({**ENDED, "decision": decision}, NOW) == words
+    assert follows(ended(decision=decision), NOW) == words
 
 
 def test_a_later_attempt_is_said_with_its_time() -> None:
     decision = {"kind": "limited", "not_before": NOW + 600, "reason": "the limit is reached"}
-    assert (
-        follows({**ENDED, "decision": decision}, NOW) == f"again at {clock_time(NOW + 600, NOW)}: the limit is reached"
-    )
+    assert follows(ended(decision=decision), NOW) == f"again at {clock_time(NOW + 600, NOW)}: the limit is reached"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +160,7 @@ def test_a_later_attempt_is_said_with_its_time() -> None:
     ],
 )
 def test_an_unknown_cost_is_never_shown_as_nothing(usage: dict[str, Any], cost: str) -> None:
-    line = ended_line({**ENDED, "usage": usage, "decision": {"kind": "continue", "phase": "requirements"}}, NOW)
+    line = ended_line(ended(usage=usage, decision={"kind": "continue", "phase": "requirements"}), NOW)
     assert line == f"003 investigation      12s  {cost}  → requirements"
 
 
@@ -171,7 +170,7 @@ def test_what_went_wrong_beside_a_signal_is_told() -> None:
         "denied": [f"Bash: rm {number}" for number in range(5)],
         "failure": {"trouble": "overload", "message": "529"},
     }
-    found = oddities({**ENDED, "outcome": outcome, "decision": {"kind": "continue"}, "left": [77]})
+    found = oddities(ended(outcome=outcome, decision={"kind": "continue"}, left=[77]))
     assert found == [
         "permission denied: Bash: rm 0",
         "permission denied: Bash: rm 1",

@@ -8,11 +8,12 @@ from records import SMALL, T0, closed, ended, event, in_phase, opened, started, 
 
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.ceilings import shares as ceiling_shares
+from samoloop.core.decision import EXIT_CODES, Note
 from samoloop.core.events import Denied, Failure, Result, Trouble
-from samoloop.core.journal import Event
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import Outcome
-from samoloop.core.rules import EXIT_CODES, Decision, Kind, ceiling, decide, judge
+from samoloop.core.records import Record
+from samoloop.core.rules import Decision, Kind, ceiling, decide, judge
 from samoloop.core.signals import BadSignal, GateKind, Signal, Status
 from samoloop.core.state import State
 from samoloop.core.workflow import Phase, Workflow
@@ -23,7 +24,7 @@ ASKED = [*waited(1, "ask", "qa_answers"), opened(1, "ask", "qa_answers", questio
 ANSWERED = [*ASKED, closed("qa_answers", "answered", answers={"Q1": {"title": "t", "answer": "A"}})]
 
 
-def gate_closed(phase: str, kind: str, verdict: str) -> list[Event]:
+def gate_closed(phase: str, kind: str, verdict: str) -> list[Record]:
     """In that phase a gate of this kind was opened and closed."""
     iteration = state_of(in_phase(phase)).iteration + 1
     opening = opened(iteration, phase, kind, "g9", file="p.md", questions=["Q1"])
@@ -45,7 +46,7 @@ DONE = Signal(Status.DONE, summary="all good")
 # --- what a well-formed signal means ----------------------------------------------------------------------------------
 
 # (history, signal, kind of decision, phase it names)
-ACCEPTED: list[tuple[list[Event], Signal, Kind, str]] = [
+ACCEPTED: list[tuple[list[Record], Signal, Kind, str]] = [
     # a gated phase, before its gate
     (in_phase("ask"), go("ask"), Kind.CONTINUE, "ask"),
     (in_phase("ask"), wait("qa_answers"), Kind.WAIT, "ask"),
@@ -74,7 +75,7 @@ ACCEPTED: list[tuple[list[Event], Signal, Kind, str]] = [
 ]
 
 # (history, signal, part of the reason)
-REFUSED: list[tuple[list[Event], Signal, str]] = [
+REFUSED: list[tuple[list[Record], Signal, str]] = [
     (in_phase("ask"), go("plan"), "ask can be left only after its gate: signal waiting for qa_answers first"),
     (in_phase("plan"), go("work"), "plan can be left only after its gate: signal waiting for plan_approval first"),
     (in_phase("ask"), go("work"), "from ask a child may continue with: ask, plan"),
@@ -132,21 +133,21 @@ REFUSED: list[tuple[list[Event], Signal, str]] = [
     ],
 )
 def test_an_allowed_signal_decides_whatever_else_happened(
-    history: list[Event], signal: Signal, kind: Kind, phase: str, outcome: Outcome
+    history: list[Record], signal: Signal, kind: Kind, phase: str, outcome: Outcome
 ) -> None:
     decision = decide(SMALL, state_of(history), outcome, signal)
     assert (decision.kind, decision.phase) == (kind, phase)
 
 
 @pytest.mark.parametrize(("history", "signal", "reason"), REFUSED)
-def test_a_signal_that_is_not_allowed_is_a_bad_signal(history: list[Event], signal: Signal, reason: str) -> None:
+def test_a_signal_that_is_not_allowed_is_a_bad_signal(history: list[Record], signal: Signal, reason: str) -> None:
     state = state_of(history)
     verdict = judge(SMALL, state, signal)
     assert isinstance(verdict, BadSignal)
     assert reason in verdict.reason
     decision = decide(SMALL, state, FINE, signal)
     assert (decision.kind, decision.phase) == (Kind.REPAIR, state.phase)
-    assert decision.notes == ({"kind": "repair", "text": verdict.reason},)
+    assert decision.notes == (Note("repair", verdict.reason),)
 
 
 def test_a_decision_carries_what_the_signal_said() -> None:
@@ -200,7 +201,7 @@ def test_changes_send_a_plan_gate_of_any_phase_back_to_that_phase() -> None:
 # --- limits of phases and rounds --------------------------------------------------------------------------------------
 
 
-def many(phase: str, first: int, count: int) -> list[Event]:
+def many(phase: str, first: int, count: int) -> list[Record]:
     return [record for number in range(first, first + count) for record in went(number, phase, phase)]
 
 
@@ -421,7 +422,7 @@ def test_a_clock_that_goes_back_costs_nobody_patience() -> None:
 STILL = replace(FINE, progress=False)
 
 
-def stuck(count: int, phase: str = "work", first: int = 4) -> list[Event]:
+def stuck(count: int, phase: str = "work", first: int = 4) -> list[Record]:
     return [r for number in range(first, first + count) for r in went(number, phase, phase, progress=False)]
 
 
@@ -437,10 +438,9 @@ def test_without_progress_the_child_is_told_once_and_then_a_person_is_asked(
     decision = decide(workflow, state, STILL, go("work"))
     assert (decision.kind, len(decision.notes)) == (kind, notes)
     if notes:
-        assert decision.notes[0]["kind"] == "no_progress"
+        assert decision.notes[0].kind == "no_progress"
         assert (
-            "3 iterations of work in a row changed neither the code nor the session's files"
-            in decision.notes[0]["text"]
+            "3 iterations of work in a row changed neither the code nor the session's files" in decision.notes[0].text
         )
     if kind is Kind.BLOCKED:
         assert decision.reason.startswith("no progress: 4 iterations of work in a row")
@@ -465,7 +465,7 @@ def test_a_repair_among_them_does_not_take_the_warning_away() -> None:
 # --- ceilings ---------------------------------------------------------------------------------------------------------
 
 
-def spent(iterations: int = 0, seconds: float = 0.0, cost: float = 0.0) -> list[Event]:
+def spent(iterations: int = 0, seconds: float = 0.0, cost: float = 0.0) -> list[Record]:
     """In `work`, after so much."""
     records = [*in_phase("work"), event("resumed")]
     for number in range(4, 4 + iterations):
@@ -486,7 +486,7 @@ def spent(iterations: int = 0, seconds: float = 0.0, cost: float = 0.0) -> list[
     ],
 )
 def test_the_share_of_a_ceiling_is_known_and_all_of_it_waits_for_a_person(
-    records: list[Event], name: str, share: float
+    records: list[Record], name: str, share: float
 ) -> None:
     state = state_of(records)
     assert ceiling_shares(state, Ceilings(), {})[name] == pytest.approx(share)
@@ -560,7 +560,7 @@ def test_a_decision_knows_whether_a_child_can_follow(kind: Kind, goes_on: bool, 
 
 def test_the_journal_gets_a_decision_without_its_empty_fields() -> None:
     assert Decision(Kind.CONTINUE, "work").to_json() == {"kind": "continue", "phase": "work"}
-    full = Decision(Kind.WAIT, "ask", "please", gate=GateKind.QA_ANSWERS, notes=({"kind": "git", "text": "x"},))
+    full = Decision(Kind.WAIT, "ask", "please", gate=GateKind.QA_ANSWERS, notes=(Note("git", "x"),))
     assert full.to_json() == {
         "kind": "wait",
         "phase": "ask",

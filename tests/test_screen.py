@@ -40,7 +40,7 @@ def session(tmp_path: Path) -> Session:
 def running(session: Session) -> Running:
     started = session.state().open
     assert started is not None
-    return Running(session.name, started["phase"], started["iteration"], started["attempt"], "claude", "opus", 1800.0)
+    return Running(session.name, started.phase, started.iteration, started.attempt, "claude", "opus", 1800.0)
 
 
 def end(session: Session, view: View, **decision: Any) -> None:
@@ -321,7 +321,7 @@ def test_an_adopted_child_is_shown_with_the_time_since_its_start(
         recorded.start(session)
         started = session.state().open
         assert started is not None
-        started["time"] -= 600
+        monkeypatch.setattr(session.state(), "open", started.but(time=started.time - 600))
         view.started(running(session))
         screen.wait_for(lambda text: "  10m 00s" in text)
 

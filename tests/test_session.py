@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from records import created, ended, event, prepared, started
+from records import created, ended, prepared, started
 
 from samoloop.base.errors import SessionError, UsageError
-from samoloop.core.journal import Event
+from samoloop.core.records import Halted, Noted, Record
 from samoloop.core.session import Session, all_sessions, check_name, find, new_folder, resolve, slug_of, title_of
 from samoloop.core.state import Condition
 
@@ -22,12 +22,11 @@ def sessions(tmp_path: Path) -> Path:
     return folder
 
 
-def make(sessions: Path, name: str, *records: Event) -> Session:
+def make(sessions: Path, name: str, *records: Record) -> Session:
     session = Session(sessions / name)
     session.dir.mkdir()
     for record in (created(session=name), prepared(), *records):
-        fields = {key: value for key, value in record.items() if key not in ("event", "at")}
-        session.record(record["event"], **fields)
+        session.record(record)
     return Session(session.dir)
 
 
@@ -237,15 +236,16 @@ def test_a_folder_without_a_journal_holds_no_session(sessions: Path, content: by
 
 def test_what_is_recorded_acts_on_the_state_at_once_and_after_a_restart(sessions: Path) -> None:
     session = make(sessions, "26-11-21-a")
-    session.record("halted", condition="stopped", reason="stopped by a person")
+    session.record(Halted(condition=Condition.STOPPED, reason="stopped by a person"))
     assert session.state().condition is Condition.STOPPED
     assert Session(session.dir).state() == session.state()
 
 
 def test_a_record_that_nobody_understands_is_not_written(sessions: Path) -> None:
     session = make(sessions, "26-11-21-a")
-    session.journal.append("teleported")
+    with session.journal.path.open("a") as file:
+        file.write('{"event":"teleported"}\n')
     before = session.journal.path.read_bytes()
     with pytest.raises(SessionError):
-        Session(session.dir).record(event("noted")["event"])
+        Session(session.dir).record(Noted())
     assert session.journal.path.read_bytes() == before

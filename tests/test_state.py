@@ -1,6 +1,5 @@
 """The same records always give the same state; every record type, from a literal journal."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,12 @@ from records import (
 )
 
 from samoloop.base.errors import SessionError
-from samoloop.core.gates import Gate
-from samoloop.core.journal import Event
+from samoloop.core.decision import Note
+from samoloop.core.gates import Gate, Verdict
+from samoloop.core.records import Noted, Record, Rewound, RoomRecord, line, read
 from samoloop.core.session import Session
-from samoloop.core.signals import GateKind
-from samoloop.core.state import _HANDLERS, REWOUND, Condition, State, fold
+from samoloop.core.signals import GateKind, Signal, Status
+from samoloop.core.state import Condition, State, fold
 
 RETRY = {"kind": "retry", "reason": "exit code 1"}
 NETWORK = {"kind": "retry", "reason": "network", "transient": True, "not_before": T0 + 600}
@@ -133,8 +133,7 @@ def test_a_transient_trouble_is_dated_by_its_first_time() -> None:
 
 
 def test_a_transient_trouble_of_an_older_journal_is_dated_by_its_record() -> None:
-    record = ended(1, "ask", NETWORK, minutes=3)
-    del record["time"]
+    record = ended(1, "ask", NETWORK, minutes=3, time=None)
     assert state_of(started(1, "ask"), record).transient_since == T0 + 180
 
 
@@ -152,8 +151,7 @@ def test_only_going_on_without_progress_is_standing_still() -> None:
 
 def test_a_record_without_the_word_progress_counts_as_progress() -> None:
     stuck = went(1, "ask", "ask", progress=False)
-    older = went(2, "ask", "ask")
-    del older[1]["progress"]
+    older = went(2, "ask", "ask", progress=None)
     assert state_of(stuck, older).still == 0
 
 
@@ -164,11 +162,11 @@ def test_what_a_person_said_is_told_until_a_child_has_signalled() -> None:
         opened(3, "plan", "plan_approval", "g2", file="p.md"),
         closed("plan_approval", "changes", "g2", comment="no new dependency"),
     ]
-    note = {"kind": "person", "text": "The person wants changes in p.md:", "words": "no new dependency"}
+    note = Note("person", "The person wants changes in p.md:", "no new dependency")
     assert state_of(sent_back).notes == [note]
     lost = [started(4, "plan", inbox=["004-plan.inbox.md"]), ended(4, "plan", REPAIR)]
     state = state_of(sent_back, lost)
-    assert state.notes == [note, {"kind": "repair", "text": "no signal"}]
+    assert state.notes == [note, Note("repair", "no signal")]
     assert state.inbox == ["004-plan.inbox.md"]
     state = state_of(sent_back, lost, went(5, "plan", "plan"))
     assert (state.notes, state.inbox) == ([], [])
@@ -178,7 +176,7 @@ def test_what_a_person_said_is_told_until_a_child_has_signalled() -> None:
 def test_a_child_that_could_not_work_leaves_what_it_was_told_to_the_next(kind: str) -> None:
     told = event("interrupted", iteration=1, attempt=1, note="half done", why="lost")
     state = state_of(started(1, "ask"), told, started(1, "ask", 2), ended(1, "ask", {"kind": kind, "reason": "login"}))
-    assert state.notes == [{"kind": "interrupted", "text": "half done"}]
+    assert state.notes == [Note("interrupted", "half done")]
 
 
 def test_the_same_note_is_told_once() -> None:
@@ -186,7 +184,7 @@ def test_the_same_note_is_told_once() -> None:
     state = state_of(
         started(1, "ask"), ended(1, "ask", decision), started(1, "ask", 2), ended(1, "ask", decision, attempt=2)
     )
-    assert state.notes == [{"kind": "git", "text": "a merge is in progress"}]
+    assert state.notes == [Note("git", "a merge is in progress")]
 
 
 def test_an_interrupted_iteration_runs_again_and_says_so_once() -> None:
@@ -194,7 +192,7 @@ def test_an_interrupted_iteration_runs_again_and_says_so_once() -> None:
     second = event("interrupted", iteration=1, attempt=2, note="two", why="lost")
     state = state_of(started(1, "ask"), first, started(1, "ask", 2), second)
     assert (state.condition, state.retry, state.open) == (Condition.READY, True, None)
-    assert state.notes == [{"kind": "interrupted", "text": "two"}]
+    assert state.notes == [Note("interrupted", "two")]
 
 
 def test_an_adopted_child_changes_nothing_but_the_time() -> None:
@@ -206,7 +204,7 @@ def test_an_adopted_child_changes_nothing_but_the_time() -> None:
 
 def test_a_wanted_gate_is_opened_later_by_the_signal_in_the_journal() -> None:
     state = state_of(waited(1, "ask", "qa_answers"))
-    assert state.wanted == {"status": "waiting", "for": "qa_answers"}
+    assert state.wanted == Signal(Status.WAITING, wait_for=GateKind.QA_ANSWERS)
     assert (state.condition, state.gate) == (Condition.WAITING, None)
 
 
@@ -222,7 +220,7 @@ def test_answers_pass_the_gate_and_are_remembered() -> None:
     assert (state.condition, state.phase, state.gate) == (Condition.READY, "ask", None)
     assert state.passed == {GateKind.QA_ANSWERS}
     assert state.given == {"Q1": {"title": "Which?", "answer": "A"}}
-    assert state.notes == [{"kind": "answered", "text": "The person answered Q1 in _qa.md."}]
+    assert state.notes == [Note("answered", "The person answered Q1 in _qa.md.")]
 
 
 def test_an_approved_plan_moves_on_without_a_child() -> None:
@@ -232,29 +230,28 @@ def test_an_approved_plan_moves_on_without_a_child() -> None:
 
 def test_a_word_with_the_approval_reaches_the_next_child() -> None:
     records = in_phase("work")
-    records[-1]["comment"] = "mind the tests"
-    told = {"kind": "person", "text": "The person approved p.md and said:", "words": "mind the tests"}
-    assert state_of(records).notes == [told]
+    records[-1] = records[-1].but(comment="mind the tests")
+    assert state_of(records).notes == [Note("person", "The person approved p.md and said:", "mind the tests")]
 
 
 @pytest.mark.parametrize(
     ("kind", "verdict", "note"),
     [
-        ("plan_approval", "changes", {"text": "The person wants changes in p.md:", "words": "shorter"}),
-        ("human_action", "done", {"text": "The person did what was asked (plug it in):", "words": "shorter"}),
-        ("file_update", "updated", {"text": "The person updated p.md; do not commit it."}),
+        ("plan_approval", "changes", Note("person", "The person wants changes in p.md:", "shorter")),
+        ("human_action", "done", Note("person", "The person did what was asked (plug it in):", "shorter")),
+        ("file_update", "updated", Note("person", "The person updated p.md; do not commit it.")),
     ],
 )
-def test_what_is_no_passing_stays_in_the_phase(kind: str, verdict: str, note: dict[str, str]) -> None:
+def test_what_is_no_passing_stays_in_the_phase(kind: str, verdict: str, note: Note) -> None:
     gate = opened(3, "plan", kind, "g2", file="p.md", reason="plug it in")
     state = state_of(in_phase("plan"), waited(3, "plan", kind), gate, closed(kind, verdict, comment="shorter"))
     assert (state.condition, state.phase, state.passed) == (Condition.READY, "plan", set())
-    assert state.notes == [{"kind": "person", **note}]
+    assert state.notes == [note]
 
 
 def test_a_rejected_plan_stops_the_session_and_resume_plans_anew() -> None:
     records = in_phase("work")
-    records[-1] |= {"verdict": "reject", "comment": "not worth it"}
+    records[-1] = records[-1].but(verdict=Verdict.REJECT, comment="not worth it")
     state = state_of(records)
     assert (state.condition, state.phase, state.passed) == (Condition.STOPPED, "plan", set())
     assert state.reason == "the plan was rejected by ada: not worth it"
@@ -300,7 +297,7 @@ def test_resume_renews_every_counter() -> None:
     assert after.since_resume.iterations == 0
     assert after.totals == before.totals
     assert (after.condition, after.reason, after.needs) == (Condition.READY, "", "")
-    assert after.notes[-1] == {"kind": "resumed", "text": "A person resumed the session. It was blocked: twice"}
+    assert after.notes[-1] == Note("resumed", "A person resumed the session. It was blocked: twice")
 
 
 @pytest.mark.parametrize("kind", ["blocked", "failed", "wait"])
@@ -364,7 +361,7 @@ def test_a_worktree_that_was_made_again_is_furnished_and_told_once() -> None:
     assert state_of(new).worktree_is_new
     after = state_of(new, ready)
     assert not after.worktree_is_new
-    assert after.notes == [{"kind": "git", "text": "The worktree was made anew."}]
+    assert after.notes == [Note("git", "The worktree was made anew.")]
 
 
 def test_archived_is_a_fact_until_the_worktree_comes_back() -> None:
@@ -381,46 +378,54 @@ def test_going_back_does_not_furnish_the_worktree() -> None:
 @pytest.mark.parametrize("name", ["noted", "torn", "gate_void"])
 def test_records_for_the_report_alone_change_nothing(name: str) -> None:
     before = state_of()
-    after = state_of(event(name, text="x"))
+    after = state_of(event(name, gate="g1"))
     before.updated = after.updated
     assert after == before
 
 
+def test_what_a_worker_could_not_do_holds_the_session_up_until_it_is_tried_again() -> None:
+    failed = event("failed", reason="the setup command ended with 1", time=T0)
+    held = state_of(failed, failed)
+    assert (held.condition, held.reason, held.failures_of_workers) == (Condition.FAILED, held.failure, 2)
+    tried = state_of(failed, event("retried"))
+    assert (tried.condition, tried.reason, tried.failures_of_workers) == (Condition.READY, "", 1)
+    assert state_of(failed, event("retried"), started(1, "ask")).failures_of_workers == 0
+
+
 def test_every_record_type_is_tested_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8") + Path(__file__).with_name("records.py").read_text()
-    assert [name for name in [*_HANDLERS, REWOUND] if f'"{name}"' not in text] == []
+    assert [name for name in Record.classes if f'"{name}"' not in text] == []
 
 
 # --- going back -----------------------------------------------------------------------------------------------------
 
 
-def rewound(record: int, to: int, minutes: float = 30) -> Event:
+def rewound(record: int, to: int, minutes: float = 30) -> Record:
     return event("rewound", minutes, to=to, record=record, checkpoint="c9", left="l9", by="ada", note=f"Back to {to}.")
 
 
-def journal_to(phase: str) -> list[Event]:
+def journal_to(phase: str) -> list[Record]:
     return [created(), prepared(), *in_phase(phase)]
 
 
 def test_going_back_is_the_state_of_then_with_the_numbers_of_now() -> None:
     records = journal_to("review")
-    place = 1 + next(i for i, r in enumerate(records) if r["event"] == "ended" and r["iteration"] == 2)
+    place = 1 + next(i for i, r in enumerate(records) if r.event == "ended" and r.iteration == 2)
     state = fold([*records, rewound(place, 2)])
     assert (state.phase, state.condition) == ("plan", Condition.READY)
     assert (state.iteration, state.totals.iterations, state.gates_opened) == (4, 4, 2)
     assert state.given == {"Q1": {"title": "Which?", "answer": "A"}}
     assert state.passed == set()
-    assert state.checkpoint == "c9"
-    assert state.notes == [{"kind": "rewound", "text": "Back to 2."}]
+    assert state.notes == [Note("rewound", "Back to 2.")]
     assert state.updated == "2026-11-21T10:30:00.000Z"
 
 
 def test_a_gate_that_was_open_then_is_open_again() -> None:
     records = journal_to("work")
-    place = 1 + next(i for i, r in enumerate(records) if r["event"] == "ended" and r["iteration"] == 3)
+    place = 1 + next(i for i, r in enumerate(records) if r.event == "ended" and r.iteration == 3)
     state = fold([*records, rewound(place, 3)])
     assert (state.condition, state.phase) == (Condition.WAITING, "plan")
-    assert state.wanted == {"status": "waiting", "for": "plan_approval", "file": "p.md"}
+    assert state.wanted == Signal(Status.WAITING, wait_for=GateKind.PLAN_APPROVAL, file="p.md")
     place += 1  # as it was after the gate opened
     gate = fold([*records, rewound(place, 3)]).gate
     assert gate is not None
@@ -434,7 +439,7 @@ def test_going_back_before_the_first_child() -> None:
 
 def test_going_back_twice_and_after_further_work() -> None:
     records = journal_to("review")
-    place = 1 + next(i for i, r in enumerate(records) if r["event"] == "ended" and r["iteration"] == 2)
+    place = 1 + next(i for i, r in enumerate(records) if r.event == "ended" and r.iteration == 2)
     records.append(rewound(place, 2))
     records += waited(5, "plan", "plan_approval", file="q.md")
     further = len(records)
@@ -446,7 +451,7 @@ def test_going_back_twice_and_after_further_work() -> None:
     assert (state.phase, state.iteration, state.phase_iterations) == ("ask", 6, 1)
     state = fold([*records, rewound(further, 5)])  # into the time after the first way back
     assert (state.phase, state.condition, state.iteration) == ("plan", Condition.WAITING, 6)
-    assert state.wanted == {"status": "waiting", "for": "plan_approval", "file": "q.md"}
+    assert state.wanted == Signal(Status.WAITING, wait_for=GateKind.PLAN_APPROVAL, file="q.md")
 
 
 @pytest.mark.parametrize(
@@ -461,10 +466,10 @@ def test_going_back_leaves_limits_and_failures_behind(decision: dict[str, object
 def test_a_session_that_went_back_can_be_recorded_further(tmp_path: Path) -> None:
     session = Session(tmp_path)
     for record in journal_to("review"):
-        session.record_line(json.dumps(record).encode() + b"\n")
-    session.record("rewound", to=0, record=2, checkpoint="c", left="l", by="ada", note="Back.")
+        session.record(record)
+    session.record(Rewound(to=0, record=2, checkpoint="c", left="l", by="ada", note="Back."))
     assert session.state().phase == "ask"
-    session.record("noted", text="on")
+    session.record(Noted(text="on"))
     assert session.state() == Session(tmp_path).state()
 
 
@@ -473,14 +478,15 @@ def test_a_session_that_went_back_can_be_recorded_further(tmp_path: Path) -> Non
 
 def test_a_record_of_a_newer_version_is_refused_and_nothing_written(tmp_path: Path) -> None:
     session = Session(tmp_path)
-    session.record_line(json.dumps(created()).encode() + b"\n")
-    session.journal.append("teleported", to="moon")
+    session.record(created())
+    with session.journal.path.open("a") as file:
+        file.write('{"event":"teleported","at":"2026-11-21T10:00:00.000Z","to":"moon"}\n')
     before = session.journal.path.read_bytes()
     fresh = Session(tmp_path)
     with pytest.raises(SessionError, match="'teleported', which this version does not know: it was written by a newer"):
         fresh.state()
     with pytest.raises(SessionError, match="teleported"):
-        fresh.record("noted", text="x")
+        fresh.record(Noted(text="x"))
     assert session.journal.path.read_bytes() == before
 
 
@@ -492,7 +498,7 @@ def test_a_session_of_a_newer_format_is_refused() -> None:
 @pytest.mark.parametrize("kind", [None, 7, ["started"], {}])
 def test_a_record_without_a_type_is_refused(kind: object) -> None:
     with pytest.raises(SessionError, match="does not know"):
-        fold([created(), {"event": kind}])
+        read({"event": kind})
 
 
 @pytest.mark.parametrize(
@@ -507,41 +513,36 @@ def test_a_record_without_a_type_is_refused(kind: object) -> None:
         {"event": "moved"},
     ],
 )
-def test_a_damaged_record_is_refused_with_a_sentence(record: Event) -> None:
+def test_a_damaged_record_is_refused_with_a_sentence(record: dict[str, object]) -> None:
     with pytest.raises(SessionError, match=f"record of type '{record['event']}' .* cannot be understood"):
-        fold([created(), prepared(), record])
+        fold([created(), prepared(), read(record)])
 
 
-def test_a_journal_of_an_older_version_is_read() -> None:
-    """Only what a record cannot do without is there."""
+def test_a_workflow_of_an_older_version_has_what_it_did_not_know_by_default() -> None:
     workflow = SMALL.to_json()
     for phase in workflow["phases"]:
         for key in ("summary", "iteration_seconds", "skills"):
             del phase[key]
     del workflow["summary"]
-    answers = {"Q1": {"title": "Which?", "answer": "A"}}
-    state = fold(
-        [
-            {"event": "created", "workflow": workflow},
-            {"event": "prepared", "phase": "ask"},
-            {"event": "started", "iteration": 1, "attempt": 1},
-            {"event": "ended", "decision": {"kind": "wait", "for": "qa_answers"}, "signal": {"for": "qa_answers"}},
-            {"event": "gate_opened", "gate": {"id": "g1", "kind": "qa_answers", "phase": "ask", "iteration": 1}},
-            {"event": "gate_closed", "verdict": "answered", "answers": answers},
-            {"event": "started", "iteration": 2, "attempt": 1},
-            {"event": "ended", "decision": {"kind": "continue", "phase": "plan"}},
-            {"event": "resumed"},
-        ]
-    )
-    assert (state.phase, state.condition, state.iteration, state.given) == ("plan", Condition.READY, 2, answers)
+    record = read({"event": "created", "session": "s", "workflow": workflow})
+    assert fold([record]).live_workflow == SMALL
+
+
+def test_a_record_of_a_room_is_kept_and_means_nothing_to_the_core(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.record(created())
+    before = session.state()
+    said = session.record(RoomRecord(name="backlog.taken", values={"item": 7, "nested": {"at": "dawn"}}))
+    assert list(Session(tmp_path).journal.read())[-1] == said
+    assert session.state() == Session(tmp_path).state() == before
 
 
 # --- a journal cut at every byte --------------------------------------------------------------------------------------
 
 
 def test_cut_at_any_byte_of_its_last_records_it_folds_with_or_without_them(tmp_path: Path) -> None:
-    records: list[Event] = json.loads(json.dumps(journal_to("work")))
-    lines = [json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records]
+    records = journal_to("work")
+    lines = [line(record) for record in records]
     whole = b"".join(lines)
     expected = {len(records) - missing: fold(records[: len(records) - missing]) for missing in range(3)}
     path = tmp_path / "_history.jsonl"
@@ -550,7 +551,7 @@ def test_cut_at_any_byte_of_its_last_records_it_folds_with_or_without_them(tmp_p
         kept = len(list(Session(tmp_path).journal.read()))
         assert Session(tmp_path).state() == expected[kept]
         if cut % 5 == 0:  # an append is durable, so it costs
-            Session(tmp_path).record("noted", text="after")
+            Session(tmp_path).record(Noted(text="after"))
             again = list(Session(tmp_path).journal.read())
             assert again[:kept] == records[:kept]
-            assert again[-1]["text"] == "after"
+            assert again[-1].but(at="") == Noted(text="after")

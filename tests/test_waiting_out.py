@@ -9,6 +9,7 @@ import pytest
 from kit import GOOD_CHILD, Bench, make_repo, script
 
 from samoloop.base.clock import Clock
+from samoloop.core.records import Resumed
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
@@ -61,7 +62,7 @@ def jsonl(bench: Bench, *names: str) -> dict[str, dict[str, object]]:
 
 
 def ended(session: Session) -> list[dict]:
-    return [event for event in session.journal.read() if event["event"] == "ended"]
+    return [event for event in session.journal.read() if event.event == "ended"]
 
 
 def test_a_five_hour_limit_is_slept_through_and_costs_no_attempt(bench):
@@ -70,7 +71,7 @@ def test_a_five_hour_limit_is_slept_through_and_costs_no_attempt(bench):
     decision = bench.run(session, clock=clock, no_wait=False, yes=True)
     assert decision.kind is Kind.DONE
     assert 5 * 3600 <= clock.waited < 5 * 3600 + 120
-    assert [event["decision"]["kind"] for event in ended(session)][:2] == ["limited", "continue"]
+    assert [event.decision.kind for event in ended(session)][:2] == ["limited", "continue"]
     assert Session(session.dir).state().failures == 0
 
 
@@ -92,7 +93,7 @@ def test_a_limit_holds_for_every_session_of_the_provider(bench):
     decision = bench.run(other, clock=JumpingClock(START + 60))
     assert (decision.kind, ended(other)) == (Kind.LIMITED, [])
     shared_limits.forget("scripted", os.environ)
-    other.record("resumed", by="Ann", now=True)
+    other.record(Resumed(by="Ann", now=True))
     assert bench.run(other, clock=JumpingClock(START + 60)).kind is Kind.WAIT
 
 
@@ -101,12 +102,12 @@ def test_a_fallback_takes_over_while_the_first_is_limited_and_gives_back(bench):
     bench.settings = {"providers": jsonl(bench, "spare"), "fallback": ["spare"]}
     session = bench.session()
     assert bench.run(session, clock=JumpingClock()).kind is Kind.WAIT
-    assert [event["provider"] for event in ended(session)] == ["scripted", "spare", "spare"]
+    assert [event.provider for event in ended(session)] == ["scripted", "spare", "spare"]
     from samoloop.core import gates
 
     gates.answer(session.dir, Session(session.dir).state().gate, {"Q1": "A"}, "Ann")
     bench.run(session, clock=JumpingClock(START + 3600))
-    assert ended(session)[-1]["provider"] == "scripted"
+    assert ended(session)[-1].provider == "scripted"
 
 
 def test_transient_trouble_is_tried_again_with_growing_pauses(bench):
@@ -114,7 +115,7 @@ def test_transient_trouble_is_tried_again_with_growing_pauses(bench):
     clock, session = JumpingClock(), bench.session()
     assert bench.run(session, clock=clock, yes=True, no_wait=False).kind is Kind.DONE
     assert 2 + 4 + 8 + 16 <= clock.waited <= 1.3 * (2 + 4 + 8 + 16)
-    assert [event["attempt"] for event in ended(session)][:5] == [1, 2, 3, 4, 5]
+    assert [event.attempt for event in ended(session)][:5] == [1, 2, 3, 4, 5]
 
 
 def test_trouble_that_lasts_for_hours_is_for_a_human(bench):
@@ -143,7 +144,7 @@ def test_a_ceiling_asks_a_human_and_resume_grants_as_much_again(bench):
     assert "3 iterations is reached" in decision.reason and len(ended(session)) == 3
     assert any("80%" in said or "100%" in said for said in bench.view.said)
     session = Session(session.dir)
-    session.record("resumed", by="Ann")
+    session.record(Resumed(by="Ann"))
     bench.run(session, yes=True)
     assert len(ended(session)) == 6
 

@@ -10,6 +10,7 @@ from kit import Bench, git, make_repo, samoloop, script
 
 from samoloop.api import findings
 from samoloop.config import workflow_files
+from samoloop.core.records import Started
 from samoloop.core.session import all_sessions
 from samoloop.core.signals import Status
 
@@ -104,8 +105,7 @@ def test_a_session_ends_with_the_phase_that_was_asked_for(bench: Bench, until: s
     done = samoloop(bench.root, "run", "Do it", "--until", until, "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     (session,) = all_sessions(bench.root / "_sessions")
-    events = [json.loads(line) for line in (session.dir / "_history.jsonl").read_text().splitlines()]
-    assert [event["phase"] for event in events if event["event"] == "started"] == phases
+    assert [record.phase for record in session.journal.read() if isinstance(record, Started)] == phases
     assert session.state().condition == "done"
     assert session.state().summary == ("11-21-0900-plan-x.md is approved" if until == "planning" else "as far as asked")
     assert "**Done.**" in (session.dir / "_report.md").read_text()

@@ -4,13 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from samoloop.api.asked import How
 from samoloop.api.go_on import refuse_if_over, settle
 from samoloop.base.clock import Clock
 from samoloop.base.errors import LockHeld, SessionError
-from samoloop.core.rules import EXIT_CODES
+from samoloop.core.decision import EXIT_CODES
 from samoloop.core.session import Session
 from samoloop.worker.lease import FILES, Lease
 
@@ -44,7 +43,7 @@ def spawn(session: Session, how: How, environ: Mapping[str, str]) -> "subprocess
     with (session.logs / LOG).open("ab") as log:
         return subprocess.Popen(
             command(session, how),
-            cwd=Path(session.state().created["root"]),
+            cwd=session.state().created.root,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -11,6 +11,7 @@ from samoloop.base.durations import format_seconds
 from samoloop.config import profiles, skills
 from samoloop.config.loading import Config
 from samoloop.core.ceilings import Ceilings
+from samoloop.core.records import Created, Prepared
 from samoloop.core.session import LOGS, slug_of, title_of
 from samoloop.core.state import State, fold
 from samoloop.core.workflow import Phase, Workflow
@@ -145,8 +146,8 @@ def _state_in(workflow: Workflow, phase: Phase, base: str | None) -> State:
     """A session that has just come to the phase."""
     return fold(
         [
-            {"event": "created", "workflow": workflow.to_json(), "base": base},
-            {"event": "prepared", "phase": phase.name},
+            Created(session="", workflow=workflow, base=base),
+            Prepared(phase=phase.name),
         ]
     )
 

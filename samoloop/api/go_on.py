@@ -10,7 +10,6 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 from samoloop.api.asked import How
 from samoloop.api.assembly import assembled
@@ -21,6 +20,7 @@ from samoloop.children.processes import become_subreaper
 from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading
 from samoloop.config.loading import Config
+from samoloop.core.records import Failed, Resumed, Retried
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import Condition
@@ -115,9 +115,9 @@ def _work(worker: Worker, how: How) -> Decision:
     try:
         _greet(worker)
         if how.by is not None:
-            session.record("resumed", by=how.by, now=how.now, settings=remembered(worker.config, how.said))
+            session.record(Resumed(by=how.by, now=how.now, settings=remembered(worker.config, how.said)))
         elif state.failure:
-            session.record("retried")
+            session.record(Retried())
         if how.now:
             for provider in worker.config.candidates(state.phase):
                 shared_limits.forget(provider, worker.environ)
@@ -136,7 +136,7 @@ def _failed(worker: Worker, error: Exception) -> Decision:
     session, state, sentence = worker.session, worker.state, _sentence(error)
     is_news = sentence != state.failure
     try:
-        session.record("failed", reason=sentence, time=worker.clock.epoch())
+        session.record(Failed(reason=sentence, time=worker.clock.epoch()))
     except (SamoloopError, OSError):
         raise error from None
     with suppress(SamoloopError, OSError):
@@ -158,7 +158,7 @@ def _sentence(error: Exception) -> str:
 
 def _least_settings(session: Session, environ: Mapping[str, str]) -> Config:
     """Who is to hear of a damaged configuration: the person's own file alone names a phone, and may be whole."""
-    root = Path(session.state().created["root"])
+    root = session.state().created.root
     try:
         return replace(loading.load(session.dir / ".nowhere", environ), root=root)
     except ConfigError:

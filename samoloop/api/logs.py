@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from samoloop.base.errors import SessionError
-from samoloop.core.journal import Event
+from samoloop.core.records import Ended, Interrupted, Record, Started
 from samoloop.core.session import Session
 from samoloop.core.state import AT_REST, State, fold
 
@@ -22,8 +22,8 @@ _SETTLED_SECONDS = 1.0  # how long a session must rest before nobody waits for m
 class Attempt:
     """One child that was started."""
 
-    started: Event
-    ended: Event | None  # None: it runs, or was interrupted
+    started: Started
+    ended: Ended | None  # None: it runs, or was interrupted
     interrupted: str  # why, else empty
     stem: Path
 
@@ -53,19 +53,19 @@ class Sink(Protocol):
     def end(self, attempt: Attempt) -> None: ...
 
 
-def attempts(events: Sequence[Event], logs: Path) -> list[Attempt]:
+def attempts(records: Sequence[Record], logs: Path) -> list[Attempt]:
     """Every child that was started, in order."""
-    ended: dict[tuple[int, int], Event] = {}
+    ended: dict[tuple[int, int], Ended] = {}
     interrupted: dict[tuple[int, int], str] = {}
-    for event in events:
-        if event["event"] == "ended":
-            ended[_key(event)] = event
-        elif event["event"] == "interrupted":
-            interrupted[_key(event)] = event.get("why") or "nobody knows why"
+    for record in records:
+        if isinstance(record, Ended):
+            ended[_key(record)] = record
+        elif isinstance(record, Interrupted):
+            interrupted[_key(record)] = record.why or "nobody knows why"
     return [
-        Attempt(event, ended.get(_key(event)), interrupted.get(_key(event), ""), logs / Path(event["stem"]).name)
-        for event in events
-        if event["event"] == "started"
+        Attempt(record, ended.get(_key(record)), interrupted.get(_key(record), ""), logs / Path(record.stem).name)
+        for record in records
+        if isinstance(record, Started)
     ]
 
 
@@ -73,7 +73,7 @@ def show(session: Session, iteration: int | None, sink: Sink) -> None:
     """All attempts of one iteration (None: the last one), as far as they are written. Raises SessionError."""
     known = attempts(list(session.journal.read()), session.logs)
     for attempt in known[_first(session, known, iteration) :]:
-        if iteration in (None, attempt.started["iteration"]):
+        if iteration in (None, attempt.started.iteration):
             _pour(attempt, sink)
 
 
@@ -83,22 +83,22 @@ def follow(session: Session, iteration: int | None, sink: Sink, at_work: AtWork)
     Raises SessionError where there is no such iteration, KeyboardInterrupt where a person has seen enough.
     """
     news = _News(session)
-    known = attempts(news.events, session.logs)
+    known = attempts(news.records, session.logs)
     shown = _first(session, known, iteration) if known or iteration is not None else 0
     rested_since: float | None = None
     while True:
         while shown < len(known):
             _pour_while_running(session, known[shown], sink, news, at_work)
-            known = attempts(news.events, session.logs)
+            known = attempts(news.records, session.logs)
             shown += 1
-        state = fold(news.events)
+        state = fold(news.records)
         resting = state.condition in AT_REST or not at_work()
         rested_since = (rested_since or time.monotonic()) if resting else None
         if rested_since and time.monotonic() - rested_since >= _SETTLED_SECONDS:
             return state
         time.sleep(_PAUSE_SECONDS)
         if news.look():
-            known = attempts(news.events, session.logs)
+            known = attempts(news.records, session.logs)
 
 
 class Lines:
@@ -135,7 +135,7 @@ class _News:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._stamp: tuple[int, int] | None = None
-        self.events: list[Event] = []
+        self.records: list[Record] = []
         self.look()
 
     def look(self) -> bool:
@@ -145,7 +145,7 @@ class _News:
         if stamp == self._stamp:
             return False
         self._stamp = stamp
-        self.events = list(self._session.journal.read())
+        self.records = list(self._session.journal.read())
         return True
 
 
@@ -185,7 +185,7 @@ def _pour_while_running(session: Session, attempt: Attempt, sink: Sink, news: _N
             sink.data(chunk)
         if not news.look() and not at_work():
             break
-        found = attempts(news.events, session.logs)
+        found = attempts(news.records, session.logs)
         attempt = next(one for one in found if _key(one.started) == _key(attempt.started))
         if not attempt.over:
             time.sleep(_PAUSE_SECONDS)
@@ -198,13 +198,13 @@ def _first(session: Session, known: Sequence[Attempt], iteration: int | None) ->
     """The place of the first attempt of an iteration. Raises SessionError."""
     if not known:
         raise SessionError(f"{session.name} has started no child yet; watch it: samoloop log {session.name} -f")
-    wanted = known[-1].started["iteration"] if iteration is None else iteration
+    wanted = known[-1].started.iteration if iteration is None else iteration
     for place, attempt in enumerate(known):
-        if attempt.started["iteration"] == wanted:
+        if attempt.started.iteration == wanted:
             return place
-    last = known[-1].started["iteration"]
+    last = known[-1].started.iteration
     raise SessionError(f"{session.name} has no iteration {wanted}; there are 1 to {last}")
 
 
-def _key(event: Mapping[str, Any]) -> tuple[int, int]:
-    return event["iteration"], event["attempt"]
+def _key(record: Started | Ended | Interrupted) -> tuple[int, int]:
+    return record.iteration, record.attempt

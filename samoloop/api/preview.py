@@ -6,6 +6,7 @@ from pathlib import Path
 
 from samoloop.base.errors import SessionError
 from samoloop.core import gates
+from samoloop.core.records import Prepared, Resumed
 from samoloop.core.state import Condition, State, apply
 from samoloop.worker.iteration import build_prompt
 from samoloop.worker.worker import Worker
@@ -29,7 +30,7 @@ def preview(worker: Worker) -> Preview:
     """
     session, state = worker.session, worker.state
     if state.open:
-        path = session.logs / f"{Path(state.open['stem']).name}.prompt.md"
+        path = session.logs / f"{Path(state.open.stem).name}.prompt.md"
         text = gates.read_text(path)
         if text is None:
             raise SessionError(f"a child is at work on {session.name}, but what it was told is not in {path}")
@@ -47,11 +48,11 @@ def _suppose(state: State) -> str:
         case Condition.DONE:
             raise SessionError("the session is done: no child follows")
         case Condition.NEW:
-            apply(state, {"event": "prepared", "phase": state.live_workflow.first_with_child})
+            apply(state, Prepared(phase=state.live_workflow.first_with_child))
             return "The session is not prepared yet: this supposes that it was."
         case Condition.BLOCKED | Condition.FAILED | Condition.STOPPED:
             before = state.condition
-            apply(state, {"event": "resumed"})
+            apply(state, Resumed())
             return f"The session is {before}: this supposes a resume."
         case Condition.WAITING if state.gate or state.wanted:
             return "The session waits for a person: what they decide is added, and may change the phase."

@@ -3,14 +3,11 @@
 The journal is never rewritten: going back is one more record in it, and what was left stays reachable.
 """
 
-import json
-from pathlib import Path
-
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import make_folder
 from samoloop.base.locks import is_held
 from samoloop.core import session as sessions
-from samoloop.core.journal import Event
+from samoloop.core.records import Archived, Created, Ended, Parent, Prepared, Record, Rewound, WorktreeNew
 from samoloop.core.session import CHILD_LOCK, Session
 from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
@@ -30,13 +27,14 @@ def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     mended = mend_worktree(worker)
     restored = restore.restore(worker.worktree, session.dir, worker.ref, target)
     session.record(
-        "rewound",
-        to=iteration,
-        record=record,
-        checkpoint=restored.checkpoint.oid,
-        left=restored.left.oid,
-        by=by,
-        note=f"A person put code and session back to the end of iteration {iteration}; later work was left.",
+        Rewound(
+            to=iteration,
+            record=record,
+            checkpoint=restored.checkpoint.oid,
+            left=restored.left.oid,
+            by=by,
+            note=f"A person put code and session back to the end of iteration {iteration}; later work was left.",
+        )
     )
     worker.restore_overview()
     lines = [f"{session.name} is back at the end of iteration {iteration}, phase {session.state().phase}."]
@@ -53,22 +51,22 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     if sessions.find(config.sessions_dir, name) is not None:
         raise UsageError(f"there is a session {name} already; choose another name")
     created = worker.state.created
-    if created.get("in_place"):
+    if created.in_place:
         raise UsageError("A session that works in place has no second worktree: copy the folder and start one there.")
     source, record = _locate(worker, iteration)
-    repo = Repo.find(Path(created["root"]))
+    repo = Repo.find(created.root)
     with sessions.new_folder(config.sessions_dir, name, worker.clock.local()) as (folder, session_name):
         branch = repo.new_branch_name(config.branch_prefix, name)
         path = config.worktrees_dir / session_name
         make_folder(path.parent)
         worktree = restore.fork(repo, source, folder, path, branch)
-        events = list(worker.session.journal.read())[:record]
-        parent = {"session": worker.session.name, "iteration": iteration, "checkpoint": source.oid}
-        own = {"session": session_name, "branch": branch, "worktree": str(worktree.root), "parent": parent}
+        parent = Parent(session=worker.session.name, iteration=iteration, checkpoint=source.oid)
+        own = created.but(session=session_name, branch=branch, worktree=worktree.root, parent=parent)
         new = Session(folder)
-        for event in [{**events[0], **own}, *events[1:]]:
-            new.record_line(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-        new.record("worktree_new", why=f"The worktree is a fork of {worker.session.name}'s at iteration {iteration}.")
+        for known in list(worker.session.journal.read())[:record]:
+            new.record(own if isinstance(known, Created) else known)
+        why = f"The worktree is a fork of {worker.session.name}'s at iteration {iteration}."
+        new.record(WorktreeNew(why=why))
         snapshot = worktree.snapshot()
         ref = checkpoint.ref_name(session_name)
         summary = f"{iteration:03d} forked from {worker.session.name}"
@@ -82,7 +80,7 @@ def archive(worker: Worker, by: str) -> str:
     The caller holds the session's lock. Raises UsageError, SessionError or GitError where it must stay.
     """
     session = worker.session
-    if session.state().created.get("in_place"):
+    if session.state().created.in_place:
         raise UsageError(f"{session.name} works in place: it has no worktree to remove")
     refuse_beside_child(session)
     left = f"branch {session.branch} and {session.dir} stay"
@@ -90,7 +88,7 @@ def archive(worker: Worker, by: str) -> str:
         return f"{session.name} was archived already; {left}."
     if session.worktree.exists():
         worker.worktree.remove()
-    session.record("archived", by=by)
+    session.record(Archived(by=by))
     return f"Removed the worktree of {session.name}; {left}."
 
 
@@ -115,11 +113,11 @@ def _locate(worker: Worker, iteration: int) -> tuple[Checkpoint, int]:
     return source, record
 
 
-def _record_of(events: list[Event], iteration: int) -> int | None:
+def _record_of(records: list[Record], iteration: int) -> int | None:
     """The place, counted from 1, of the last record that ended the iteration."""
     found = None
-    for place, event in enumerate(events, 1):
-        ends = event["event"] == "ended" and event["iteration"] == iteration
-        if ends or (iteration == 0 and event["event"] == "prepared"):
+    for place, record in enumerate(records, 1):
+        ends = isinstance(record, Ended) and record.iteration == iteration
+        if ends or (iteration == 0 and isinstance(record, Prepared)):
             found = place
     return found

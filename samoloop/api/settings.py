@@ -1,7 +1,6 @@
 """A session's settings: what it remembers, with what is said now on top, key by key."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from samoloop.config import loading
@@ -15,9 +14,9 @@ def settings_of(session: Session, environ: Mapping[str, str], said: Mapping[str,
     """
     state = session.state()
     return loading.settings_of(
-        Path(state.created["root"]),
+        state.created.root,
         environ,
-        environment=state.created.get("environment") or {},
+        environment=state.created.environment,
         remembered=loading.merged(*state.said),
         said=said or {},
     )

@@ -1,7 +1,6 @@
 """Where a session stands, as data: what `status` and `list` show, and what they give as JSON."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import is_held
-from samoloop.core.journal import Event, timestamp
 from samoloop.core.next_steps import next_steps, waits_for
+from samoloop.core.records import Ended, timestamp
 from samoloop.core.session import CHILD_LOCK, LOCK, REPORT, Session
 from samoloop.core.state import State
 
@@ -52,7 +51,7 @@ def standing(session: Session) -> dict[str, Any]:
         "folder": str(session.dir),
         "workflow": state.live_workflow.name,
         "branch": session.branch,
-        "base": created.get("base"),
+        "base": created.base,
         "worktree": str(session.worktree),
         "condition": str(state.condition),
         "phase": state.phase,
@@ -69,10 +68,10 @@ def standing(session: Session) -> dict[str, Any]:
         "next": [asdict(step) for step in steps],
         "worker": worker,
         "child": child,
-        "created": created.get("at"),
+        "created": created.at,
         "updated": state.updated,
         "totals": asdict(state.totals),
-        "last": recent(session),
+        "last": [record.to_json() for record in recent(session)],
         "report": str(session.dir / REPORT) if (session.dir / REPORT).is_file() else None,
     }
 
@@ -95,7 +94,7 @@ def row(session: Session) -> dict[str, Any]:
         "condition": str(state.condition),
         "phase": state.phase,
         "iteration": state.iteration,
-        "created": state.created.get("at"),
+        "created": state.created.at,
         "updated": state.updated,
         "cost_usd": state.totals.cost_usd,
         "unpriced": state.totals.unpriced,
@@ -115,17 +114,17 @@ _NOTHING: dict[str, Any] = {
 }
 
 
-def recent(session: Session) -> list[Event]:
+def recent(session: Session) -> list[Ended]:
     """The last few `ended` records, read from the journal's end alone."""
     with session.journal.path.open("rb") as file:
         file.seek(max(file.seek(0, 2) - _RECENT_BYTES, 0))
         lines = file.read().split(b"\n")
-    found: list[Event] = []
+    found: list[Ended] = []
     for line in reversed(lines):
         if b'"ended"' not in line[:40]:
             continue
         try:
-            found.append(json.loads(line))
+            found.append(Ended.from_json(json.loads(line)))
         except ValueError:  # the first line read may be the end of one
             continue
         if len(found) == _RECENT:
@@ -141,14 +140,13 @@ def _worker(session: Session) -> dict[str, Any]:
 def _child(session: Session, state: State) -> dict[str, Any]:
     """The child at work. Its lock counts, not the journal: it may outlive its worker, or have died with it."""
     alive = is_held(session.dir / CHILD_LOCK)
-    started: Mapping[str, Any] = state.open if alive and state.open else {}
-    stem = started.get("stem")
+    started = state.open if alive else None
     return {
         "alive": alive,
-        "pid": _number(session.logs / f"{Path(stem).name}.pid") if stem else None,
-        "provider": started.get("provider"),
-        "model": started.get("model"),
-        "since": started.get("at"),
+        "pid": _number(session.logs / f"{Path(started.stem).name}.pid") if started else None,
+        "provider": started.provider if started else None,
+        "model": started.model if started else None,
+        "since": started.at if started else None,
     }
 
 

@@ -1,7 +1,8 @@
 """What a child's output means, whatever CLI wrote it: the seven events, and why a CLI could not do its work."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Trouble(StrEnum):
@@ -53,6 +54,10 @@ class Usage:
     cost_usd: float | None = None
     model: str | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """For the journal, without what is unknown."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
 
 @dataclass(frozen=True)
 class Denied:
@@ -60,6 +65,14 @@ class Denied:
 
     tool: str
     detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.detail}"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Denied":
+        tool, _, detail = text.partition(": ")
+        return cls(tool, detail)
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,11 @@ class Result:
 
     ok: bool
     text: str = ""
+
+    @classmethod
+    def from_json(cls, text: str) -> "Result":
+        """The journal keeps what a failed one said."""
+        return cls(ok=False, text=text)
 
 
 Event = Started | Text | Tool | Usage | Denied | Failure | Result

@@ -5,28 +5,21 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
+from samoloop.core import records
+from samoloop.core.records import Record, Torn
 
 FILE_NAME = "_history.jsonl"
-Event = dict[str, Any]
 _TAIL_BYTES = 64 * 1024
+
+Written = TypeVar("Written", bound=Record)
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def timestamp(moment: datetime) -> str:
-    """`2026-11-21T10:05:00.123Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment(text: str) -> datetime:
-    """The inverse of `timestamp`."""
-    return datetime.fromisoformat(text)
 
 
 class Journal:
@@ -37,74 +30,73 @@ class Journal:
         self._now = now
         self._mended = False
 
-    def read(self) -> Iterator[Event]:
+    def read(self) -> Iterator[Record]:
         """Every whole record. What a crash tore off is left out; damage of another kind is a SessionError."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return
-        yield from _all_at_once(data) or self._one_by_one(data)
+        yield from map(records.read, _all_at_once(data) or self._one_by_one(data))
 
-    def _one_by_one(self, data: bytes) -> Iterator[Event]:
+    def _one_by_one(self, data: bytes) -> Iterator[dict[str, Any]]:
         torn: int | None = None  # the first of the unreadable lines just before
         for number, line in enumerate(data.split(b"\n"), 1):
             if not line:
                 continue
-            event = _record(line)
-            if event is None:
+            value = _object(line)
+            if value is None:
                 torn = torn or number
                 continue
-            if torn and event.get("event") != "torn":
+            if torn and value.get("event") != Torn.event:
                 raise SessionError(
                     f"line {torn} of {self.path} is damaged; put back a good copy of the file, nothing was changed"
                 )
             torn = None
-            yield event
+            yield value
 
-    def compose(self, event: str, **fields: Any) -> bytes:
-        """The line that `append_line` will write: so that a checkpoint can carry the same bytes."""
-        record = {"event": event, "at": timestamp(self._now()), **fields}
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    def stamp(self, record: Written) -> Written:
+        """The record with the time, unless it has one: so that a checkpoint can carry the line before it is written."""
+        return record if record.at else record.but(at=records.timestamp(self._now()))
 
-    def append(self, event: str, **fields: Any) -> Event:
-        """Write one record durably and return it as it would be read."""
-        return self.append_line(self.compose(event, **fields))
+    def append(self, record: Written) -> Written:
+        """Write one record durably and return it as it would be read.
 
-    def append_line(self, line: bytes) -> Event:
-        """Write a composed line durably. Raises OSError with nothing but a torn line left behind."""
-        record: Event = json.loads(line)
+        Raises OSError with nothing but a torn line left behind.
+        """
+        line = records.line(self.stamp(record))
+        value = json.loads(line)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             if not self._mended:
-                _close_torn_line(descriptor, self.compose("torn"))
+                _close_torn_line(descriptor, records.line(self.stamp(Torn())))
             self._mended = False  # a failing write below may tear a line: look again next time
-            with effect(f"record {record['event']}"):
+            with effect(f"record {value['event']}"):
                 _write(descriptor, line)
                 os.fsync(descriptor)
             self._mended = True
         finally:
             os.close(descriptor)
-        return record
+        return type(record).from_json(value)
 
 
-def _all_at_once(data: bytes) -> list[Event]:
+def _all_at_once(data: bytes) -> list[dict[str, Any]]:
     """Every record of a journal that nothing has damaged, twice as fast as line by line; else an empty list."""
     if not data.endswith(b"}\n"):
         return []
     try:
-        events = json.loads(b"[" + data[:-1].replace(b"}\n{", b"},{") + b"]")
+        values = json.loads(b"[" + data[:-1].replace(b"}\n{", b"},{") + b"]")
     except ValueError:
         return []
-    return events if all(isinstance(event, dict) for event in events) else []
+    return values if all(isinstance(value, dict) for value in values) else []
 
 
-def _record(line: bytes) -> Event | None:
-    """The record that a line holds; None for one that is torn."""
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that a line holds; None for one that is torn."""
     try:
-        event = json.loads(line)
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -119,7 +111,7 @@ def _close_torn_line(descriptor: int, record: bytes) -> None:
     That may have been cut off itself, even just behind its newline: so the last line is read, not the last byte alone.
     """
     last, whole = _last_line(descriptor)
-    if last and not (whole and _record(last)):
+    if last and not (whole and _object(last)):
         _write(descriptor, record if whole else b"\n" + record)
 
 

@@ -27,10 +27,10 @@ def next_steps(name: str, state: State, *, at_work: bool) -> list[Step]:
             Step(f"samoloop stop {name}", "stop after this iteration"),
         ]
     if state.condition is Condition.DONE:
-        if state.created.get("in_place") or state.archived:
+        if state.created.in_place or state.archived:
             return [Step(f"samoloop diff {name}", "what the last iteration changed")]
         return [
-            Step(f"git merge {state.created.get('branch')}", "take the work over, after a look"),
+            Step(f"git merge {state.created.branch}", "take the work over, after a look"),
             Step(f"samoloop archive {name}", "remove the worktree"),
         ]
     if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.WAITING):

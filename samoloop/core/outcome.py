@@ -1,21 +1,24 @@
 """What happened to one child: a fold over its events, and how it ended. Values only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
+from samoloop.core import fields
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.limits import EndedBy
 
 _STRENGTH = (Trouble.USAGE_LIMIT, Trouble.LOGIN, Trouble.BILLING)
 TRANSIENT = frozenset({Trouble.RATE, Trouble.OVERLOAD, Trouble.NETWORK})
 _DENIED_KEPT = 20
+NO_USAGE = Usage()
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One child, after its end."""
 
+    KEYS: ClassVar = {"at": "time", "result": "result_failed"}
     ended_by: EndedBy = EndedBy.EXIT
     exit_code: int | None = 0  # None: unknown; negative: the signal that ended it
     seconds: float = 0.0
@@ -23,7 +26,7 @@ class Outcome:
     failure: Failure | None = None  # the strongest fatal one
     denied: tuple[Denied, ...] = ()
     result: Result | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     progress: bool = True  # code or session files changed
 
     @property
@@ -34,7 +37,7 @@ class Outcome:
         return self.failure is not None or (own_end and (self.exit_code != 0 or failed_result))
 
     def to_json(self) -> dict[str, Any]:
-        """For the journal: short, without empty fields."""
+        """For the journal: short, without empty fields. Usage, progress and time stand beside it there."""
         value: dict[str, Any] = {
             "ended_by": self.ended_by,
             "exit_code": self.exit_code,
@@ -47,6 +50,11 @@ class Outcome:
         if self.result and not self.result.ok:
             value["result_failed"] = self.result.text[:500]
         return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """As the journal kept it, with `usage`, `progress` and `time` put in."""
+        return fields.read(cls, value)
 
 
 @dataclass

@@ -5,20 +5,22 @@ tests.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any
+from dataclasses import replace
 
 from samoloop.base.durations import format_seconds
 from samoloop.core import ceilings
 from samoloop.core.ceilings import Ceilings
+from samoloop.core.decision import Decision as Decision
+from samoloop.core.decision import DecisionKind, Note
 from samoloop.core.events import Failure, Trouble
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import TRANSIENT, Outcome
-from samoloop.core.signals import BadSignal, GateKind, Signal, Status
+from samoloop.core.signals import BadSignal, Signal, Status
 from samoloop.core.state import State
 from samoloop.core.workflow import Phase, Workflow
+
+Kind = DecisionKind
 
 VETOES = 3  # of leaving one phase, before a human is asked
 TRIES = 2  # of an iteration whose CLI fails
@@ -28,78 +30,6 @@ FIRST_LIMIT_BACKOFF_SECONDS, LAST_LIMIT_BACKOFF_SECONDS = 300.0, 3600.0  # a usa
 SHORTEST_LIMIT_SECONDS = 5.0  # and with one that is nearly now
 TRANSIENT_PATIENCE_SECONDS = 2 * 3600
 FARTHEST_RESET_SECONDS = 8 * 24 * 3600  # weekly limits exist; anything beyond is not believed
-
-
-class Kind(StrEnum):
-    """What the worker does next."""
-
-    CONTINUE = "continue"  # another child, in `phase`
-    REPAIR = "repair"  # another child in the same phase, told what was wrong with the signal
-    RETRY = "retry"  # the same iteration again
-    LIMITED = "limited"  # the same iteration again, once the provider's limit is over
-    WAIT = "wait"  # for a human: at a gate (`gate`), or at a ceiling
-    BLOCKED = "blocked"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    DONE = "done"
-
-
-EXIT_CODES = {
-    Kind.DONE: 0,
-    Kind.WAIT: 3,
-    Kind.LIMITED: 3,
-    Kind.RETRY: 3,
-    Kind.BLOCKED: 4,
-    Kind.FAILED: 5,
-    Kind.STOPPED: 6,
-}
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One decision with its reason, a sentence for a person."""
-
-    kind: Kind
-    phase: str | None = None
-    reason: str = ""
-    gate: GateKind | None = None
-    needs: str = ""
-    summary: str = ""
-    delay_seconds: float = 0.0  # before the next attempt, without jitter
-    not_before: float | None = None  # epoch seconds
-    transient: bool = False  # a RETRY that is not held against the CLI
-    vetoed: bool = False  # the child wanted to leave the phase, and what the worker saw speaks against it
-    notes: tuple[Mapping[str, str], ...] = field(default=())  # what the next child is told: kind, text
-
-    @property
-    def goes_on(self) -> bool:
-        """Another child can start now."""
-        return self.kind in (Kind.CONTINUE, Kind.REPAIR)
-
-    @property
-    def sleeps(self) -> bool:
-        """Another child can start later, without a human."""
-        return self.kind in (Kind.RETRY, Kind.LIMITED)
-
-    @property
-    def exit_code(self) -> int:
-        return EXIT_CODES[self.kind]
-
-    def to_json(self) -> dict[str, Any]:
-        """For the journal, without empty fields."""
-        value: dict[str, Any] = {
-            "kind": self.kind,
-            "phase": self.phase,
-            "reason": self.reason,
-            "for": self.gate,
-            "needs": self.needs,
-            "summary": self.summary,
-            "not_before": self.not_before,
-            "transient": self.transient,
-            "vetoed": self.vetoed,
-            "notes": list(self.notes),
-        }
-        return {key: item for key, item in value.items() if item}
 
 
 def decide(
@@ -136,7 +66,7 @@ def _with_evidence(state: State, decision: Decision, evidence: Sequence[Evidence
             return Decision(Kind.BLOCKED, state.phase, f"vetoed {VETOES} times: {said}", needs="error_resolution")
         decision = Decision(Kind.CONTINUE, state.phase, said, vetoed=True)
     told = by[Weight.NOTE] + (by[Weight.VETO] if decision.vetoed else [])
-    return replace(decision, notes=(*decision.notes, *({"kind": seen.source, "text": seen.text} for seen in told)))
+    return replace(decision, notes=(*decision.notes, *(Note(seen.source, seen.text) for seen in told)))
 
 
 def judge(workflow: Workflow, state: State, signal: Signal) -> Decision | BadSignal:
@@ -211,7 +141,7 @@ def _without_progress(state: State, outcome: Outcome, decision: Decision) -> Dec
     if still > STILL_ITERATIONS:
         return Decision(Kind.BLOCKED, state.phase, f"no progress: {evidence}", needs="human_decision")
     if still == STILL_ITERATIONS:
-        note = {"kind": "no_progress", "text": f"{evidence}. Do something else, or signal blocked and say why."}
+        note = Note("no_progress", f"{evidence}. Do something else, or signal blocked and say why.")
         return Decision(Kind.CONTINUE, decision.phase, notes=(note,))
     return decision
 
@@ -279,7 +209,7 @@ def _second_chance(state: State, kind: str, reason: str) -> Decision:
     """One more iteration that is told the exact reason; a second in a row is for a human."""
     if state.repairs:
         return Decision(Kind.BLOCKED, state.phase, f"twice in a row: {reason}", needs="error_resolution")
-    return Decision(Kind.REPAIR, state.phase, reason, notes=({"kind": kind, "text": reason},))
+    return Decision(Kind.REPAIR, state.phase, reason, notes=(Note(kind, reason),))
 
 
 def _limit_sentence(outcome: Outcome) -> str:

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import make_folder, remove, sync_folder
 from samoloop.base.locks import Lock
 from samoloop.core import journal
-from samoloop.core.journal import Event, Journal
-from samoloop.core.state import REWOUND, Condition, State, apply, fold
+from samoloop.core.decision import Condition
+from samoloop.core.journal import Journal, Written
+from samoloop.core.records import Rewound
+from samoloop.core.state import State, apply, fold
 
 LOCK, CHILD_LOCK, LOGS, REPORT = "_lock", "_child.lock", "_logs", "_report.md"
 _DATED = re.compile(r"\d\d-\d\d-\d\d-(.+)")
@@ -45,7 +46,7 @@ class Session:
         """Folded from the journal when first asked, then kept up by `record`: only the lock's holder may rely on it."""
         if self._state is None:
             self._state = fold(self.journal.read())
-            if not self._state.created:
+            if self._state.creation is None:
                 raise SessionError(f"{self.dir} holds no session: {journal.FILE_NAME} is missing or empty")
         return self._state
 
@@ -53,29 +54,28 @@ class Session:
         """Fold again when next asked: what was read before the lock was taken may be old."""
         self._state = None
 
-    def record(self, event: str, **fields: Any) -> Event:
-        """Journal one record durably, then let it act on the state."""
-        return self.record_line(self.journal.compose(event, **fields))
+    def record(self, record: Written) -> Written:
+        """Journal one record durably, then let it act on the state.
 
-    def record_line(self, line: bytes) -> Event:
-        """Journal a composed line. Refuses, with nothing written, where the journal cannot be understood."""
+        Refuses, with nothing written, where the journal cannot be understood.
+        """
         state = self._state if self._state is not None else self.state() if self.journal.path.exists() else State()
-        record = self.journal.append_line(line)
+        written = self.journal.append(record)
         # Going back looks at the records before it, so all of them are folded again.
-        self._state = fold(self.journal.read()) if record["event"] == REWOUND else apply(state, record)
-        return record
+        self._state = fold(self.journal.read()) if isinstance(record, Rewound) else apply(state, written)
+        return written
 
     @property
     def task(self) -> str:
-        return str(self.state().created.get("title", self.name))
+        return self.state().created.title or self.name
 
     @property
     def branch(self) -> str:
-        return str(self.state().created.get("branch", ""))
+        return self.state().created.branch
 
     @property
     def worktree(self) -> Path:
-        return Path(self.state().created.get("worktree", ""))
+        return self.state().created.worktree
 
     def stem(self, iteration: int, phase: str, attempt: int) -> Path:
         """Where the files of one attempt start: `_logs/007-planning`, `_logs/007-planning.2`."""

@@ -58,6 +58,27 @@ class Signal:
     iteration: int | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False)  # as the child wrote it, unknown fields too
 
+    def to_json(self) -> Mapping[str, Any]:
+        """As the child wrote it."""
+        return self.raw
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Signal":
+        """The inverse. Raises ValueError with a sentence for the child."""
+        signal = cls(
+            status=_status(value),
+            phase=_text(value, "phase"),
+            wait_for=_choice(value, "for", GateKind),
+            file=_text(value, "file"),
+            reason=_text(value, "reason"),
+            needs=_choice(value, "needs", Needs),
+            summary=_text(value, "summary"),
+            iteration=_number(value, "iteration"),
+            raw=value,
+        )
+        _require(signal)
+        return signal
+
 
 @dataclass(frozen=True)
 class BadSignal:
@@ -92,29 +113,16 @@ def parse(data: bytes) -> Signal | BadSignal:
     if _is_deep(value):
         return BadSignal(f"{FILE_NAME} is nested deeper than {LIMIT_LEVELS} levels")
     try:
-        signal = _build(value)
+        return Signal.from_json(value)
     except ValueError as error:
         return BadSignal(str(error))
-    return signal
 
 
-def _build(value: dict[str, Any]) -> Signal:
+def _status(value: Mapping[str, Any]) -> Status:
     status = _choice(value, "status", Status)
     if status is None:
         raise ValueError(f'"status" is missing; allowed: {_names(Status)}')
-    signal = Signal(
-        status=status,
-        phase=_text(value, "phase"),
-        wait_for=_choice(value, "for", GateKind),
-        file=_text(value, "file"),
-        reason=_text(value, "reason"),
-        needs=_choice(value, "needs", Needs),
-        summary=_text(value, "summary"),
-        iteration=_number(value, "iteration"),
-        raw=value,
-    )
-    _require(signal)
-    return signal
+    return status
 
 
 def _require(signal: Signal) -> None:

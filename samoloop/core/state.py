@@ -1,33 +1,39 @@
 """Where a session stands: a pure fold over its journal. The same records always give the same state."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
-from samoloop.base.errors import SessionError
-from samoloop.core.gates import Gate
-from samoloop.core.journal import Event, moment
-from samoloop.core.signals import GateKind
+from samoloop.core.decision import Condition as Condition
+from samoloop.core.decision import DecisionKind, Note
+from samoloop.core.events import Usage
+from samoloop.core.gates import Gate, Verdict
+from samoloop.core.records import (
+    Archived,
+    Created,
+    Ended,
+    Failed,
+    GateClosed,
+    GateOpened,
+    Halted,
+    Interrupted,
+    LimitShared,
+    Moved,
+    Prepared,
+    Record,
+    Rested,
+    Resumed,
+    Retried,
+    Rewound,
+    Started,
+    Warned,
+    WorktreeNew,
+    WorktreeReady,
+    moment,
+    not_understood,
+)
+from samoloop.core.signals import GateKind, Signal
 from samoloop.core.workflow import Workflow
-
-FORMAT = 1
-REWOUND = "rewound"  # the one record that looks at those before it
-
-
-class Condition(StrEnum):
-    """What the session is doing, or what it would do when a worker starts."""
-
-    NEW = "new"  # not prepared yet: no branch, no worktree
-    READY = "ready"  # the next child can start
-    RUNNING = "running"  # a child was started and its end is not recorded
-    WAITING = "waiting"  # for a human
-    LIMITED = "limited"  # until a time
-    BLOCKED = "blocked"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    DONE = "done"
-
 
 AT_REST = frozenset({Condition.WAITING, Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.DONE})
 ENDED = frozenset({Condition.DONE})
@@ -44,36 +50,35 @@ class Totals:
     cost_usd: float = 0.0
     unpriced: int = 0
 
-    def add(self, usage: dict[str, Any], seconds: float) -> None:
+    def add(self, usage: Usage, seconds: float) -> None:
         self.seconds += seconds
-        self.input_tokens += usage.get("input_tokens") or 0
-        self.output_tokens += usage.get("output_tokens") or 0
-        if usage.get("cost_usd") is None:
+        self.input_tokens += usage.input_tokens or 0
+        self.output_tokens += usage.output_tokens or 0
+        if usage.cost_usd is None:
             self.unpriced += 1
         else:
-            self.cost_usd += usage["cost_usd"]
+            self.cost_usd += usage.cost_usd
 
 
 @dataclass
 class State:
     """The fold's result. Only `fold` writes to it; everybody else reads."""
 
-    created: Event = field(default_factory=dict)
-    said: list[dict[str, Any]] = field(default_factory=list)  # settings by a person, at the hand-off and at resumes
-    prepared: Event | None = None
-    workflow: Workflow | None = None
+    creation: Created | None = None
+    said: list[Mapping[str, Any]] = field(default_factory=list)  # settings by a person, at the hand-off and at resumes
+    prepared: Prepared | None = None
     condition: Condition = Condition.NEW
     phase: str = ""
     iteration: int = 0  # the last one that was started
     attempt: int = 0  # of that iteration
     retry: bool = False  # the next start is another attempt of the same iteration
-    open: Event | None = None  # `started` without `ended`
-    ended: Event | None = None  # the last `ended`
-    wanted: dict[str, Any] | None = None  # the waiting signal whose gate has not been opened yet
+    open: Started | None = None  # no `ended` follows it yet
+    ended: Ended | None = None  # the last one
+    wanted: Signal | None = None  # the waiting signal whose gate has not been opened yet
     gate: Gate | None = None
     gates_opened: int = 0
     passed: set[GateKind] = field(default_factory=set)  # since the phase was entered
-    given: dict[str, dict[str, str]] = field(default_factory=dict)  # human answers: id -> title, answer
+    given: dict[str, Mapping[str, str]] = field(default_factory=dict)  # human answers: id -> title, answer
     phase_iterations: int = 0  # in this phase since it was entered, or since a human's resume
     rounds: dict[str, int] = field(default_factory=dict)  # backward edges taken, by source phase
     repairs: int = 0  # bad signals or time limits in a row
@@ -90,14 +95,13 @@ class State:
     failed_at: float = 0.0  # epoch seconds of the last of them
     needs: str = ""
     summary: str = ""
-    notes: list[dict[str, str]] = field(default_factory=list)  # what the next child is to be told: kind, text
+    notes: list[Note] = field(default_factory=list)  # what the next child is to be told
     inbox: list[str] = field(default_factory=list)  # guidance files that no child has answered with a signal yet
     totals: Totals = field(default_factory=Totals)
     since_resume: Totals = field(default_factory=Totals)  # for the ceilings: a human's resume renews them
     phase_totals: dict[str, Totals] = field(default_factory=dict)  # for the ceilings of a phase, renewed likewise
     warned: set[str] = field(default_factory=set)  # ceilings announced at 80 %
     overview_hash: str | None = None  # of `_overview.md` since the session came to rest; None: not come to rest
-    checkpoint: str | None = None  # the last one
     left_out: set[str] = field(default_factory=set)  # files that gates asked a person for: in no commit or checkpoint
     worktree_is_new: bool = False  # made again, or forked: it lacks what git ignores
     archived: bool = False  # the person removed the worktree
@@ -105,10 +109,15 @@ class State:
     updated: str = ""  # time of the last record
 
     @property
+    def created(self) -> Created:
+        """The first record, which every session has."""
+        assert self.creation is not None
+        return self.creation
+
+    @property
     def live_workflow(self) -> Workflow:
         """The workflow that the session started with."""
-        assert self.workflow is not None
-        return self.workflow
+        return self.created.workflow
 
     @property
     def rests(self) -> bool:
@@ -116,142 +125,123 @@ class State:
         return self.condition in AT_REST and self.overview_hash is not None
 
 
-def fold(events: Iterable[Event]) -> State:
-    """The state after these records. Raises SessionError for a record that this version does not understand."""
-    seen: list[Event] = []
+def fold(records: Iterable[Record]) -> State:
+    """The state after these records. Raises SessionError for one that says what cannot be."""
+    seen: list[Record] = []
     state = State()
-    for event in events:
-        seen.append(event)
-        state = _rewound(event, seen, state) if event.get("event") == REWOUND else apply(state, event)
+    for record in records:
+        seen.append(record)
+        state = _rewound(record, seen, state) if isinstance(record, Rewound) else apply(state, record)
     return state
 
 
-def apply(state: State, event: Event) -> State:
-    """Let one record act on the state, and return it."""
-    kind = event.get("event")
-    handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
-    if handler is None:
-        raise SessionError(
-            f"the journal holds a record of type {kind!r}, which this version does not know: "
-            "it was written by a newer samoloop; use that one, nothing was changed"
-        )
+def apply(state: State, record: Record) -> State:
+    """Let one record act on the state, and return it. Those that have no effect are for the report, or of a room."""
+    effect = _EFFECTS.get(type(record))
     try:
-        handler(state, event)
+        if effect:
+            effect(state, record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SessionError(
-            f"the journal's record of type {kind!r} at {event.get('at')} cannot be understood ({error!r}); "
-            "put back a good copy of the file, nothing was changed"
-        ) from error
-    state.updated = event.get("at", state.updated)
+        raise not_understood(record.event, record.at, error) from error
+    state.updated = record.at or state.updated
     return state
 
 
-def _created(state: State, event: Event) -> None:
-    if event.get("format", FORMAT) > FORMAT:
-        raise SessionError(
-            f"the session has format {event['format']}, this version knows up to {FORMAT}: use a newer one"
-        )
-    state.created = event
-    state.said = [event.get("settings") or {}]
-    state.workflow = Workflow.from_json(event["workflow"])
-    state.phase = state.workflow.names[0]
+def _created(state: State, record: Created) -> None:
+    state.creation = record
+    state.said = [record.settings]
+    state.phase = record.workflow.names[0]
 
 
-def _prepared(state: State, event: Event) -> None:
-    state.prepared = event
-    state.tree = event.get("tree")
-    _enter(state, event["phase"])
+def _prepared(state: State, record: Prepared) -> None:
+    state.prepared = record
+    state.tree = record.tree
+    _enter(state, record.phase)
     state.condition = Condition.READY
 
 
-def _started(state: State, event: Event) -> None:
+def _started(state: State, record: Started) -> None:
     _went_on(state)
-    if event["iteration"] != state.iteration:
+    if record.iteration != state.iteration:
         state.totals.iterations += 1
         state.since_resume.iterations += 1
         _phase_totals(state).iterations += 1
         state.phase_iterations += 1
-    state.iteration = event["iteration"]
-    state.attempt = event["attempt"]
-    state.inbox += event.get("inbox") or []
-    state.open = event
+    state.iteration, state.attempt = record.iteration, record.attempt
+    state.inbox += record.inbox
+    state.open = record
     state.retry = False
     state.not_before = None
     state.overview_hash = None
     state.condition = Condition.RUNNING
 
 
-def _ended(state: State, event: Event) -> None:
+def _ended(state: State, record: Ended) -> None:
     state.open = None
-    state.ended = event
-    usage, seconds = event.get("usage") or {}, event.get("outcome", {}).get("seconds", 0.0)
+    state.ended = record
     for totals in (state.totals, state.since_resume, _phase_totals(state)):
-        totals.add(usage, seconds)
+        totals.add(record.outcome.usage, record.outcome.seconds)
     _went_on(state)
-    state.checkpoint = event.get("checkpoint") or state.checkpoint
-    state.tree = event.get("tree") or state.tree
-    _decided(state, event, event["decision"])
-
-
-def _decided(state: State, event: Event, decision: dict[str, Any]) -> None:
-    kind = decision["kind"]
-    state.reason, state.needs = decision.get("reason") or "", decision.get("needs") or ""
-    state.retry = kind in ("retry", "limited")
-    if event.get("signal") and not event.get("bad_signal"):
+    state.tree = record.tree or state.tree
+    decision = record.decision
+    state.reason, state.needs = decision.reason, decision.needs
+    state.retry = decision.sleeps
+    if record.signalled and not record.bad_signal:
         state.notes, state.inbox = [], []  # a child that signalled has read them; any other may not have
-    _note(state, decision.get("notes") or [])
-    _count_troubles(state, event, decision)
-    _count_still(state, event, kind)
-    state.vetoes += bool(decision.get("vetoed"))
-    if kind == "continue":
-        _continue(state, decision["phase"])
-    elif kind in ("repair", "retry", "limited"):
-        state.not_before = decision.get("not_before")
-        state.condition = Condition.LIMITED if state.not_before else Condition.READY
-        if kind == "limited" and state.not_before:
-            state.limits[event.get("provider", "")] = state.not_before
-    elif kind == "wait":
-        state.wanted = event.get("signal") if decision.get("for") else None
-        state.condition = Condition.WAITING
-    else:
-        state.condition = Condition(kind)
-        state.summary = decision.get("summary") or state.summary
+    _note(state, decision.notes)
+    _count_troubles(state, record)
+    _count_still(state, record)
+    state.vetoes += decision.vetoed
+    match decision.kind:
+        case DecisionKind.CONTINUE:
+            _continue(state, decision.phase or state.phase)
+        case DecisionKind.REPAIR | DecisionKind.RETRY | DecisionKind.LIMITED as kind:
+            state.not_before = decision.not_before
+            state.condition = Condition.LIMITED if state.not_before else Condition.READY
+            if kind is DecisionKind.LIMITED and state.not_before:
+                state.limits[record.provider] = state.not_before
+        case DecisionKind.WAIT:
+            state.wanted = record.signal if decision.gate else None
+            state.condition = Condition.WAITING
+        case _:
+            state.condition = Condition(decision.kind)
+            state.summary = decision.summary or state.summary
 
 
-def _note(state: State, notes: list[dict[str, str]]) -> None:
+def _note(state: State, notes: Iterable[Note]) -> None:
     """What the next child is told; of the attempts that did not end properly the last one says it all."""
-    again = any(note["kind"] == "interrupted" for note in notes)
-    kept = [note for note in state.notes if not (again and note["kind"] == "interrupted")]
+    again = any(note.kind == "interrupted" for note in notes)
+    kept = [note for note in state.notes if not (again and note.kind == "interrupted")]
     state.notes = [*kept, *(note for note in notes if note not in kept)]
 
 
-def _count_troubles(state: State, event: Event, decision: dict[str, Any]) -> None:
+def _count_troubles(state: State, record: Ended) -> None:
     """Each kind of trouble is counted apart; a retry of the iteration keeps the counts of the others."""
-    kind, transient = decision["kind"], bool(decision.get("transient"))
-    if kind == "repair":
+    kind, transient = record.decision.kind, record.decision.transient
+    if kind is DecisionKind.REPAIR:
         state.repairs += 1
     elif not state.retry:
         state.repairs = 0
-    if kind == "retry" and not transient:
+    if kind is DecisionKind.RETRY and not transient:
         state.failures += 1
     elif not state.retry:
         state.failures = 0
-    if transient or kind == "limited":
+    if transient or kind is DecisionKind.LIMITED:
         state.transients += 1
     else:
         state.transients = 0
-    if kind == "retry" and transient:
-        ended = event.get("time") or moment(event["at"]).timestamp()
+    if kind is DecisionKind.RETRY and transient:
+        ended = record.outcome.at or moment(record.at).timestamp()
         state.transient_since = state.transient_since or ended
-    elif kind != "limited":
+    elif kind is not DecisionKind.LIMITED:
         state.transient_since = None
 
 
-def _count_still(state: State, event: Event, kind: str) -> None:
+def _count_still(state: State, record: Ended) -> None:
     """Only a child that goes on in its phase can be without progress: a repair is bounded by itself."""
-    if event.get("progress", True):
+    if record.outcome.progress:
         state.still = 0
-    elif kind == "continue":
+    elif record.decision.kind is DecisionKind.CONTINUE:
         state.still += 1
 
 
@@ -272,78 +262,74 @@ def _enter(state: State, phase: str) -> None:
     state.still = state.vetoes = 0
 
 
-def _interrupted(state: State, event: Event) -> None:
+def _interrupted(state: State, record: Interrupted) -> None:
     state.open = None
     state.retry = True
     state.condition = Condition.READY
-    _note(state, [{"kind": "interrupted", "text": event["note"]}])
+    _note(state, [Note("interrupted", record.note)])
 
 
-def _adopted(state: State, event: Event) -> None:
-    """The child that a dead worker left is waited for; nothing changes."""
-
-
-def _gate_opened(state: State, event: Event) -> None:
-    state.gate = Gate.from_json(event["gate"])
-    if state.gate.kind is GateKind.FILE_UPDATE:
-        state.left_out.add(state.gate.gate_file)
+def _gate_opened(state: State, record: GateOpened) -> None:
+    state.gate = record.gate
+    if record.gate.kind is GateKind.FILE_UPDATE:
+        state.left_out.add(record.gate.gate_file)
     state.gates_opened += 1
     state.wanted = None
     state.overview_hash = None
     state.condition = Condition.WAITING
-    state.reason = event.get("reason") or state.reason
+    state.reason = record.reason or state.reason
     _went_on(state)
 
 
-def _gate_closed(state: State, event: Event) -> None:
+def _gate_closed(state: State, record: GateClosed) -> None:
     gate, state.gate = state.gate, None
     if gate is None:
         return
-    verdict, comment = event["verdict"], event.get("comment") or ""
+    comment = record.comment
     state.reason = ""
     state.condition = Condition.READY
     state.still = 0
-    if verdict in ("answered", "approve"):
-        state.passed.add(gate.kind)
-    if verdict == "answered":
-        state.given |= event.get("answers") or {}
-        state.notes.append({"kind": "answered", "text": f"The person answered {', '.join(gate.questions)} in _qa.md."})
-    elif verdict == "approve":
-        following = state.live_workflow.after(state.phase)
-        if comment:
-            state.notes.append(_words(f"The person approved {gate.file} and said:", comment))
-        phase = state.live_workflow.phase(state.phase)
-        if following and phase.gate in (None, *state.passed):
-            _continue(state, following)
-        elif not following and phase.gate is gate.kind and not comment:
-            # the gate was the end, as after `run --until planning`; a comment is for one more child
-            state.condition, state.summary = Condition.DONE, f"{gate.file} is approved"
-    elif verdict == "changes":
-        state.notes.append(_words(f"The person wants changes in {gate.file}:", comment))
-    elif verdict == "reject":
-        state.condition = Condition.STOPPED
-        state.reason = f"the plan was rejected by {event.get('by')}" + (f": {comment}" if comment else "")
-        state.notes.append(_words(f"The person rejected {gate.file}.", comment))
-    elif verdict == "done":
-        state.notes.append(_words(f"The person did what was asked ({gate.reason}):", comment))
-    elif verdict == "updated":
-        state.notes.append({"kind": "person", "text": f"The person updated {gate.file}; do not commit it."})
+    match record.verdict:
+        case Verdict.ANSWERED:
+            state.passed.add(gate.kind)
+            state.given |= record.answers
+            state.notes.append(Note("answered", f"The person answered {', '.join(gate.questions)} in _qa.md."))
+        case Verdict.APPROVE:
+            state.passed.add(gate.kind)
+            _approved(state, gate, comment)
+        case Verdict.CHANGES:
+            state.notes.append(Note("person", f"The person wants changes in {gate.file}:", comment))
+        case Verdict.REJECT:
+            state.condition = Condition.STOPPED
+            state.reason = f"the plan was rejected by {record.by}" + (f": {comment}" if comment else "")
+            state.notes.append(Note("person", f"The person rejected {gate.file}.", comment))
+        case Verdict.DONE:
+            state.notes.append(Note("person", f"The person did what was asked ({gate.reason}):", comment))
+        case Verdict.UPDATED:
+            state.notes.append(Note("person", f"The person updated {gate.file}; do not commit it."))
 
 
-def _words(text: str, words: str) -> dict[str, str]:
-    """A note with a person's own words, which the prompt fences."""
-    return {"kind": "person", "text": text, "words": words}
+def _approved(state: State, gate: Gate, comment: str) -> None:
+    following = state.live_workflow.after(state.phase)
+    if comment:
+        state.notes.append(Note("person", f"The person approved {gate.file} and said:", comment))
+    phase = state.live_workflow.phase(state.phase)
+    if following and phase.gate in (None, *state.passed):
+        _continue(state, following)
+    elif not following and phase.gate is gate.kind and not comment:
+        # the gate was the end, as after `run --until planning`; a comment is for one more child
+        state.condition, state.summary = Condition.DONE, f"{gate.file} is approved"
 
 
-def _moved(state: State, event: Event) -> None:
-    _enter(state, event["to"])
+def _moved(state: State, record: Moved) -> None:
+    _enter(state, record.target)
     state.gate, state.wanted = None, None
     state.retry = False
     state.condition = Condition.READY
     state.reason = state.needs = ""
 
 
-def _resumed(state: State, event: Event) -> None:
+def _resumed(state: State, record: Resumed) -> None:
     """A human's resume renews the counters, so no state is a dead end."""
     state.phase_iterations = state.repairs = state.failures = state.transients = state.still = state.vetoes = 0
     state.transient_since = None
@@ -351,14 +337,13 @@ def _resumed(state: State, event: Event) -> None:
     state.since_resume = Totals()
     state.phase_totals = {}
     state.warned = set()
-    state.said = [*state.said, event.get("settings") or {}]
+    state.said = [*state.said, record.settings]
     _went_on(state)
-    if event.get("now"):
+    if record.now:
         state.not_before, state.limits = None, {}
     if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED):
-        state.notes.append(
-            {"kind": "resumed", "text": f"A person resumed the session. It was {state.condition}: {state.reason}"}
-        )
+        was = f"A person resumed the session. It was {state.condition}: {state.reason}"
+        state.notes.append(Note("resumed", was))
     stays = (Condition.NEW, Condition.RUNNING, Condition.DONE)
     held = state.gate is not None or state.wanted is not None or state.condition in stays
     if not held and not (state.condition is Condition.LIMITED and state.not_before):
@@ -375,15 +360,15 @@ def _unfreeze(state: State) -> None:
     state.reason = state.needs = ""
 
 
-def _failed(state: State, event: Event) -> None:
+def _failed(state: State, record: Failed) -> None:
     """A worker could not go on. It holds up what would go on; what rests already stays as it is."""
-    state.failure, state.failed_at = event["reason"], event.get("time") or moment(event["at"]).timestamp()
+    state.failure, state.failed_at = record.reason, record.time or moment(record.at).timestamp()
     state.failures_of_workers += 1
     if state.condition in (Condition.NEW, Condition.READY, Condition.RUNNING, Condition.LIMITED):
         state.condition, state.reason, state.needs = Condition.FAILED, state.failure, ""
 
 
-def _retried(state: State, event: Event) -> None:
+def _retried(state: State, record: Retried) -> None:
     """A worker tries again what the last one could not do; the count of failures goes on until something was done."""
     if state.condition is Condition.FAILED:
         _unfreeze(state)
@@ -393,96 +378,80 @@ def _went_on(state: State) -> None:
     state.failure, state.failures_of_workers = "", 0
 
 
-def _halted(state: State, event: Event) -> None:
-    """The worker came to rest by itself between iterations: stopped, or at a ceiling."""
-    state.condition = Condition(event["condition"])
-    state.reason = event.get("reason") or ""
+def _halted(state: State, record: Halted) -> None:
+    state.condition, state.reason = record.condition, record.reason
     state.overview_hash = None
 
 
-def _rested(state: State, event: Event) -> None:
-    state.overview_hash = event.get("overview")
+def _rested(state: State, record: Rested) -> None:
+    state.overview_hash = record.overview
 
 
-def _warned(state: State, event: Event) -> None:
-    state.warned.add(event["ceiling"])
+def _warned(state: State, record: Warned) -> None:
+    state.warned.add(record.ceiling)
 
 
-def _limit_shared(state: State, event: Event) -> None:
-    """Another session met the provider's limit first."""
-    state.limits[event["provider"]] = event["not_before"]
+def _limit_shared(state: State, record: LimitShared) -> None:
+    state.limits[record.provider] = record.not_before
     if state.condition in (Condition.READY, Condition.LIMITED):
-        state.not_before = event["not_before"]
+        state.not_before = record.not_before
         state.condition = Condition.LIMITED
-        state.reason = event.get("reason") or ""
+        state.reason = record.reason
 
 
-def _worktree_new(state: State, event: Event) -> None:
+def _worktree_new(state: State, record: WorktreeNew) -> None:
     """The old one is gone: what takes its place lacks what git ignores."""
     state.worktree_is_new, state.archived = True, False
 
 
-def _worktree_ready(state: State, event: Event) -> None:
+def _worktree_ready(state: State, record: WorktreeReady) -> None:
     state.worktree_is_new = False
-    _note(state, [{"kind": "git", "text": text} for text in event["notes"]])
+    _note(state, [Note("git", text) for text in record.notes])
 
 
-def _archived(state: State, event: Event) -> None:
+def _archived(state: State, record: Archived) -> None:
     state.archived = True
-
-
-def _torn(state: State, event: Event) -> None:
-    """A line that a crash cut off was closed; it holds nothing."""
-
-
-def _noted(state: State, event: Event) -> None:
-    """Something for the report alone."""
 
 
 def _phase_totals(state: State) -> Totals:
     return state.phase_totals.setdefault(state.phase, Totals())
 
 
-def _rewound(event: Event, seen: list[Event], present: State) -> State:
+def _rewound(record: Rewound, seen: list[Record], present: State) -> State:
     """The state at the end of an earlier iteration; numbers and totals go on from the present."""
-    past = fold(seen[: event["record"]])
+    past = fold(seen[: record.record])
     past.iteration, past.attempt, past.retry = present.iteration, present.attempt, False
     past.totals, past.gates_opened = present.totals, present.gates_opened
     past.left_out = present.left_out
     past.worktree_is_new, past.archived = present.worktree_is_new, present.archived
-    past.checkpoint = event.get("checkpoint")
     past.open = None
     past.not_before, past.limits = None, {}
     past.overview_hash = None
-    past.updated = event.get("at", present.updated)
+    past.updated = record.at or present.updated
     if past.condition in (Condition.LIMITED, Condition.RUNNING, Condition.FAILED):
         past.condition = Condition.READY
-    if event.get("note"):
-        past.notes.append({"kind": "rewound", "text": event["note"]})
+    if record.note:
+        past.notes.append(Note("rewound", record.note))
     return past
 
 
-_HANDLERS = {
-    "created": _created,
-    "prepared": _prepared,
-    "started": _started,
-    "adopted": _adopted,
-    "ended": _ended,
-    "interrupted": _interrupted,
-    "gate_opened": _gate_opened,
-    "gate_closed": _gate_closed,
-    "gate_void": _noted,
-    "moved": _moved,
-    "resumed": _resumed,
-    "halted": _halted,
-    "failed": _failed,
-    "retried": _retried,
-    "rested": _rested,
-    "warned": _warned,
-    "limit_shared": _limit_shared,
-    "noted": _noted,
-    "torn": _torn,
-    "worktree_new": _worktree_new,
-    "worktree_ready": _worktree_ready,
-    "archived": _archived,
+_EFFECTS: dict[type[Record], Callable[[State, Any], None]] = {
+    Created: _created,
+    Prepared: _prepared,
+    Started: _started,
+    Ended: _ended,
+    Interrupted: _interrupted,
+    GateOpened: _gate_opened,
+    GateClosed: _gate_closed,
+    Moved: _moved,
+    Resumed: _resumed,
+    Halted: _halted,
+    Failed: _failed,
+    Retried: _retried,
+    Rested: _rested,
+    Warned: _warned,
+    LimitShared: _limit_shared,
+    WorktreeNew: _worktree_new,
+    WorktreeReady: _worktree_ready,
+    Archived: _archived,
 }

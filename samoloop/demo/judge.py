@@ -22,7 +22,7 @@ class Finding:
 
 def judge(example: Example, session: Session) -> list[Finding]:
     """Everything that the example expects, looked at in the session's worktree and folder."""
-    worktree, base = session.worktree, str(session.state().created["base"])
+    worktree, base = session.worktree, str(session.state().created.base)
     ran = run(example.test, worktree, os.environ)
     return [
         Finding(ran.ok, f"{ran.command}: exit {ran.exit_code}, {ran.verdict}"),

@@ -11,7 +11,7 @@ from samoloop.children.processes import become_subreaper
 from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading, workflow_files
 from samoloop.config.loading import Config
-from samoloop.core.journal import Event
+from samoloop.core.records import Ended
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.git.repo import Repo
@@ -74,10 +74,10 @@ class Told:
         self.progress = inner.progress
         self.waiting = inner.waiting
 
-    def ended(self, event: Event, decision: Decision) -> None:
-        self._inner.ended(event, decision)
-        if event.get("said"):
-            self.say(f"      “{' '.join(event['said'].split())}”")
+    def ended(self, record: Ended, decision: Decision) -> None:
+        self._inner.ended(record, decision)
+        if record.said:
+            self.say(f"      “{' '.join(record.said.split())}”")
 
 
 def telling(open_view: OpenView) -> OpenView:

@@ -143,7 +143,7 @@ def _show(root: Path, session: Session, example: examples.Example, decision: Dec
     created = session.state().created
     _title(f"The session is {session.state().condition}")
     click.echo(f"branch    {session.branch}")
-    log = ("log", "--reverse", "--format=          %h %s", f"{created['base']}..{session.branch}")
+    log = ("log", "--reverse", "--format=          %h %s", f"{created.base}..{session.branch}")
     click.echo("commits" + _git(root, *log)[len("commits") :])
     ran = run_command(example.test, session.worktree, os.environ)
     click.echo(f"tests     {ran.verdict}, just now, on that branch ({ran.command})")

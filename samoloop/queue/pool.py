@@ -13,7 +13,7 @@ from samoloop.api.detach import LOG
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SamoloopError
 from samoloop.children.stop import StopRequest
-from samoloop.core.rules import EXIT_CODES
+from samoloop.core.decision import EXIT_CODES
 from samoloop.core.session import Session
 from samoloop.queue.runner import Run, Runner
 from samoloop.queue.source import Source, pause

@@ -6,18 +6,18 @@ from samoloop.base.errors import SamoloopError
 from samoloop.core import gates, questions
 from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void
 from samoloop.core.questions import Question
+from samoloop.core.records import GateClosed, GateOpened, GateVoid
 from samoloop.core.rules import Decision, Kind
-from samoloop.core.signals import GateKind, Signal, parse
+from samoloop.core.signals import GateKind, Signal
 from samoloop.worker.keeping import keep_present
 from samoloop.worker.outbox import Announcement, Asked
 from samoloop.worker.outbox import Kind as Said
 from samoloop.worker.worker import Worker
 
 
-def open_gate(worker: Worker) -> None:
-    """Open the gate that the last signal asked for: journal first, then the file, then a checkpoint, then tell."""
+def open_gate(worker: Worker, signal: Signal) -> None:
+    """Open the gate that a signal asked for: journal first, then the file, then a checkpoint, then tell."""
     session, state = worker.session, worker.state
-    signal = _wanted_signal(worker)
     id = f"g{state.gates_opened + 1}"
     gate, text = gates.prepare(id, signal, state.phase, state.iteration, session.dir, session.worktree, state.given)
     _put(worker, gate, text)
@@ -26,14 +26,14 @@ def open_gate(worker: Worker) -> None:
 def reopen_gate(worker: Worker, old: Gate, why: str) -> None:
     """The plan is not what was approved: ask again."""
     session, state = worker.session, worker.state
-    session.record("gate_void", gate=old.id, why=why)
+    session.record(GateVoid(gate=old.id, why=why))
     worker.view.say(why)
     gate, text = gates.reopen(f"g{state.gates_opened + 1}", old, session.dir, state.given)
     _put(worker, gate, text, replaces=True)
 
 
 def _put(worker: Worker, gate: Gate, text: str | None, replaces: bool = False) -> None:
-    worker.session.record("gate_opened", gate=gate.to_json(), reason=describe(gate))
+    worker.session.record(GateOpened(gate=gate, reason=describe(gate)))
     gates.put(gate, text, worker.session.dir)
     worker.restore_overview()
     keep_present(worker, f"{gate.iteration:03d} {gate.phase}: gate {gate.id} opened")
@@ -44,15 +44,6 @@ def finish_opening(worker: Worker, gate: Gate) -> None:
     """What a worker that died while it opened the gate may not have come to. All of it may be done again."""
     gates.restore_text(gate, worker.session.dir, worker.state.given)
     worker.announce(announcement(worker, gate))
-
-
-def _wanted_signal(worker: Worker) -> Signal:
-    """The waiting signal as the journal kept it."""
-    import json
-
-    signal = parse(json.dumps(worker.state.wanted).encode())
-    assert isinstance(signal, Signal)
-    return signal
 
 
 def look(worker: Worker) -> Decision | None:
@@ -74,15 +65,16 @@ def look(worker: Worker) -> Decision | None:
 def close_gate(worker: Worker, gate: Gate, closing: Closing) -> None:
     """Record what a human decided; the state moves on by that record alone."""
     worker.session.record(
-        "gate_closed",
-        gate=gate.id,
-        kind=gate.kind,
-        verdict=closing.verdict,
-        by=closing.by,
-        comment=closing.comment,
-        sha256=closing.sha256,
-        answers=dict(closing.answers),
-        file=gate.file,
+        GateClosed(
+            gate=gate.id,
+            kind=gate.kind,
+            verdict=closing.verdict,
+            by=closing.by,
+            comment=closing.comment,
+            sha256=closing.sha256,
+            answers=closing.answers,
+            file=gate.file,
+        )
     )
     worker.view.say(sentence(gate, closing))
 

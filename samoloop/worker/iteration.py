@@ -1,7 +1,6 @@
 """One iteration is a function: start a child, wait for it, read its signal, decide, and record what follows."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,15 @@ from samoloop.children import wrapper
 from samoloop.children.child import Child, Ended, Spec
 from samoloop.children.processes import boot_id
 from samoloop.config import prices, skills
-from samoloop.core import gates, rules, signals
+from samoloop.core import gates, records, rules, signals
+from samoloop.core.decision import Condition, Note
 from samoloop.core.events import Trouble
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import Collector
+from samoloop.core.records import Adopted, Halted, Interrupted, Started
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import CHILD_LOCK
 from samoloop.core.signals import BadSignal, Signal
-from samoloop.core.state import Condition
 from samoloop.providers.base import Launch, Provider, Reader, Request
 from samoloop.worker import prompt, shared_limits
 from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work
@@ -45,7 +45,7 @@ class Begun:
     child: Child
     provider: Provider
     reader: Reader
-    started: Mapping[str, Any]  # its journal record
+    started: Started
     adopted: bool = False  # an earlier worker started it
 
 
@@ -69,19 +69,20 @@ def begin(worker: Worker) -> Begun:
     remove(session.dir / signals.FILE_NAME)
     marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
     started = session.record(
-        "started",
-        iteration=iteration,
-        attempt=attempt,
-        phase=state.phase,
-        provider=name,
-        model=request.model,
-        marker=marker,
-        boot=boot_id(),
-        time=worker.clock.epoch(),
-        stem=stem.name,
-        inbox=inbox,
-        head=worktree.head() if worktree else None,
-        stashes=worktree.stashes() if worktree else [],
+        Started(
+            iteration=iteration,
+            attempt=attempt,
+            phase=state.phase,
+            provider=name,
+            model=request.model,
+            marker=marker,
+            boot=boot_id(),
+            time=worker.clock.epoch(),
+            stem=stem.name,
+            inbox=tuple(inbox),
+            head=worktree.head() if worktree else None,
+            stashes=tuple(worktree.stashes()) if worktree else (),
+        )
     )
     child = Child.spawn(spec(worker, request, launch, marker, iteration))
     return Begun(child, provider, provider.reader(request), started)
@@ -188,20 +189,20 @@ def adopt(worker: Worker) -> Begun:
     session = worker.session
     started = worker.state.open
     assert started is not None
-    stem = session.logs / started["stem"]
-    provider = worker.provider(started["provider"])
-    request = request_to(worker, started["provider"], started["phase"], stem)
+    stem = session.logs / started.stem
+    provider = worker.provider(started.provider)
+    request = request_to(worker, started.provider, started.phase, stem)
     child = Child.adopt(
         stem=stem,
         lock=session.dir / CHILD_LOCK,
-        marker=started["marker"],
-        started_at=started["time"],
-        boot=started["boot"],
+        marker=started.marker,
+        started_at=started.time,
+        boot=started.boot,
     )
     if child.alive:
-        session.record("adopted", iteration=started["iteration"], attempt=started["attempt"], pid=child.pid)
+        session.record(Adopted(iteration=started.iteration, attempt=started.attempt, pid=child.pid))
         worker.view.say(
-            f"iteration {started['iteration']}: its child is still at work (process {child.pid}), waiting for it"
+            f"iteration {started.iteration}: its child is still at work (process {child.pid}), waiting for it"
         )
     return Begun(child, provider, provider.reader(request), started, adopted=True)
 
@@ -209,15 +210,15 @@ def adopt(worker: Worker) -> Begun:
 def wait(worker: Worker, begun: Begun, collector: Collector) -> Ended:
     """Until the child has ended and everything that it started is gone."""
     session, started = worker.session, begun.started
-    phase = worker.state.live_workflow.phase(started["phase"])
+    phase = worker.state.live_workflow.phase(started.phase)
     limits = worker.config.limits_for(phase.name, phase.iteration_seconds)
     running = Running(
         session.name,
         phase.name,
-        started["iteration"],
-        started["attempt"],
-        started["provider"],
-        started.get("model"),
+        started.iteration,
+        started.attempt,
+        started.provider,
+        started.model,
         limits.total,
     )
     worker.view.started(running)
@@ -240,7 +241,7 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     """Read the signal, keep the work, decide, and record it all in one line."""
     session, state, started = worker.session, worker.state, begun.started
     signal = signals.read(session.dir / signals.FILE_NAME)
-    same_boot = started["boot"] == boot_id()
+    same_boot = started.boot == boot_id()
     if isinstance(signal, BadSignal) or (ended.by is EndedBy.LOST and not same_boot):
         if ended.by is EndedBy.LOST:
             return interrupted(worker, started, "the machine was restarted" if not same_boot else "its process is gone")
@@ -252,38 +253,36 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     worker.restore_overview()
     committed = keep_work(worker, started) if worker.config.commit else None
     tree = content(worker, committed)
-    usage = prices.priced(outcome.usage, started.get("model"), worker.config.prices)
+    usage = prices.priced(outcome.usage, started.model, worker.config.prices)
     outcome = replace(outcome, usage=usage, progress=tree is None or tree != state.tree)
     checked = understand(worker, signal)
     evidence = worker.stations.evidence(worker, Finished(started, ended, outcome, committed))
     decision = rules.decide(state.live_workflow, state, outcome, checked, evidence)
     decision = told_again(with_login_help(worker, begun.provider, timed(worker, decision)), started)
-    line = session.journal.compose(
-        "ended",
-        iteration=started["iteration"],
-        attempt=started["attempt"],
-        phase=started["phase"],
-        provider=started["provider"],
-        model=started.get("model"),
-        time=outcome.at,
-        outcome=outcome.to_json(),
-        signal=dict(signal.raw) if isinstance(signal, Signal) else None,
-        bad_signal=checked.reason if isinstance(checked, BadSignal) else None,
-        decision=decision.to_json(),
-        usage={key: value for key, value in asdict(outcome.usage).items() if value is not None},
-        usage_complete=ended.usage_complete,
-        swept=ended.swept,
-        left=list(ended.left),
-        progress=outcome.progress,
-        tree=tree,
-        head=committed.snapshot.head if committed else None,
-        notes=git_notes(committed),
-        said=collector.last_text[-500:],
+    event = session.journal.stamp(
+        records.Ended(
+            iteration=started.iteration,
+            attempt=started.attempt,
+            phase=started.phase,
+            provider=started.provider,
+            model=started.model,
+            outcome=outcome,
+            signalled=signal.raw if isinstance(signal, Signal) else None,
+            bad_signal=checked.reason if isinstance(checked, BadSignal) else None,
+            decision=decision,
+            usage_complete=ended.usage_complete,
+            swept=ended.swept,
+            left=tuple(ended.left),
+            tree=tree,
+            head=committed.snapshot.head if committed else None,
+            notes=tuple(git_notes(committed)),
+            said=collector.last_text[-500:],
+        )
     )
-    keep_checkpoint(worker, started, committed, line, decision, adopted=begun.adopted)
-    event = session.record_line(line)
+    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)
+    session.record(event)
     if decision.kind is Kind.LIMITED and decision.not_before:
-        shared_limits.write(started["provider"], decision.not_before, decision.reason, worker.environ)
+        shared_limits.write(started.provider, decision.not_before, decision.reason, worker.environ)
     worker.view.ended(event, decision)
     return decision
 
@@ -299,40 +298,36 @@ def understand(worker: Worker, signal: Signal | BadSignal) -> Signal | BadSignal
     return gates.check_request(signal, session.dir, session.worktree, state.given)
 
 
-def interrupted(worker: Worker, started: Mapping[str, Any], why: str) -> Decision:
+def interrupted(worker: Worker, started: Started, why: str) -> Decision:
     """Nobody knows how far the child came: the iteration runs again, told so."""
+    note = half_done(started, why)
     worker.session.record(
-        "interrupted",
-        iteration=started["iteration"],
-        attempt=started["attempt"],
-        phase=started["phase"],
-        note=half_done(started, why),
-        why=why,
+        Interrupted(iteration=started.iteration, attempt=started.attempt, phase=started.phase, note=note, why=why)
     )
-    worker.view.say(f"iteration {started['iteration']} was interrupted: {why}; it runs again")
+    worker.view.say(f"iteration {started.iteration} was interrupted: {why}; it runs again")
     return Decision(Kind.RETRY, worker.state.phase, why)
 
 
-def stopped(worker: Worker, started: Mapping[str, Any]) -> Decision:
+def stopped(worker: Worker, started: Started) -> Decision:
     """The child was ended on request. What a person stopped rests until a person resumes it."""
     by_person = worker.stop.by_person
     interrupted(worker, started, "a person stopped the session" if by_person else "the machine went down")
     reason = "stopped by a person while a child was at work; its iteration runs again on resume"
     if by_person:
-        worker.session.record("halted", condition=Condition.STOPPED, reason=reason)
+        worker.session.record(Halted(condition=Condition.STOPPED, reason=reason))
     return Decision(Kind.STOPPED, worker.state.phase, reason if by_person else "ended by a signal")
 
 
-def told_again(decision: Decision, started: Mapping[str, Any]) -> Decision:
+def told_again(decision: Decision, started: Started) -> Decision:
     """Whoever does the same action again is told that an attempt came before, because it may be half done."""
     if not decision.sleeps:
         return decision
-    note = {"kind": "interrupted", "text": half_done(started, decision.reason)}
+    note = Note("interrupted", half_done(started, decision.reason))
     return replace(decision, notes=(*decision.notes, note))
 
 
-def half_done(started: Mapping[str, Any], why: str) -> str:
-    return f"Attempt {started['attempt']} of iteration {started['iteration']} did not end properly ({why})."
+def half_done(started: Started, why: str) -> str:
+    return f"Attempt {started.attempt} of iteration {started.iteration} did not end properly ({why})."
 
 
 def timed(worker: Worker, decision: Decision) -> Decision:

@@ -1,11 +1,9 @@
 """What git keeps of an iteration: the child's leftovers as a commit, session and code as a checkpoint."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import sha256
 from samoloop.core.evidence import Evidence, Weight
+from samoloop.core.records import Started
 from samoloop.core.rules import Decision
 from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
@@ -15,16 +13,16 @@ from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
 
 
-def keep_work(worker: Worker, started: Mapping[str, Any]) -> Committed:
+def keep_work(worker: Worker, started: Started) -> Committed:
     """Commit what the child left, whatever state it left it in."""
-    message = f"samoloop: work of iteration {started['iteration']} ({started['phase']})"
+    message = f"samoloop: work of iteration {started.iteration} ({started.phase})"
     worktree = worker.worktree
     return commit(
         worktree,
         message,
-        since=started.get("head") or worktree.snapshot().head,
+        since=started.head or worktree.snapshot().head,
         quiet_since=worker.clock.epoch(),
-        stashes=started.get("stashes"),
+        stashes=started.stashes,
     )
 
 
@@ -53,7 +51,7 @@ def git_findings(worker: Worker, finished: Finished) -> list[Evidence]:
 
 def keep_checkpoint(
     worker: Worker,
-    started: Mapping[str, Any],
+    started: Started,
     committed: Committed | None,
     line: bytes,
     decision: Decision,
@@ -63,7 +61,7 @@ def keep_checkpoint(
     """One checkpoint an iteration; after a crash it may have been made already."""
     if committed is None:
         return
-    worktree, iteration, attempt = worker.worktree, started["iteration"], started["attempt"]
+    worktree, iteration, attempt = worker.worktree, started.iteration, started.attempt
     if adopted:
         last = checkpoint.tip(worker.store, worker.ref)
         if last and (last.iteration, last.attempt) == (iteration, attempt):
@@ -73,7 +71,7 @@ def keep_checkpoint(
         worker.session.dir,
         worker.ref,
         committed.snapshot,
-        summary=f"{iteration:03d} {started['phase']}: {decision.kind}",
+        summary=f"{iteration:03d} {started.phase}: {decision.kind}",
         journal=line,
         iteration=iteration,
         attempt=attempt,
@@ -95,10 +93,10 @@ def result(worker: Worker) -> tuple[list[tuple[str, str]], str]:
     """What the session's branch has beyond its base: commits (id, subject), oldest first, and `git diff --stat`."""
     created, store = worker.state.created, worker.store
     try:
-        tip = store.ref(f"refs/heads/{created['branch']}")
+        tip = store.ref(f"refs/heads/{created.branch}")
         if tip is None:
             return [], ""
-        base = created.get("base") or store.line("rev-list", "--max-parents=0", tip).split()[0]
+        base = created.base or store.line("rev-list", "--max-parents=0", tip).split()[0]
         return commits_between(store, base, tip), diff_stat(store, base, tip)
     except SamoloopError:
         return [], ""

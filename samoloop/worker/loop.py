@@ -11,6 +11,7 @@ from contextlib import suppress
 from samoloop.base.errors import UsageError
 from samoloop.core import gates, overview, rules
 from samoloop.core.gates import file_hash, read_text
+from samoloop.core.records import Halted, LimitShared, Moved, Rested
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.state import AT_REST, Condition
 from samoloop.git.worktree import WorktreeGone
@@ -72,7 +73,7 @@ def due(worker: Worker) -> Decision | None:
     if state.open:
         return None
     if state.wanted:
-        gatekeeper.open_gate(worker)
+        gatekeeper.open_gate(worker, state.wanted)
     if state.gate:
         decision = gatekeeper.look(worker)
         if decision:
@@ -100,7 +101,7 @@ def limit(worker: Worker) -> Decision | None:
         return None
     if state.limits.get(provider) != times[provider]:  # another session met it
         reason = shared_limits.read(provider, worker.environ)[1]
-        worker.session.record("limit_shared", provider=provider, not_before=times[provider], reason=reason)
+        worker.session.record(LimitShared(provider=provider, not_before=times[provider], reason=reason))
     return Decision(Kind.LIMITED, state.phase, state.reason, not_before=times[provider])
 
 
@@ -143,7 +144,7 @@ def halt(worker: Worker, condition: Condition, reason: str) -> Decision:
     state = worker.state
     decision = Decision(Kind.WAIT if condition is Condition.WAITING else Kind.STOPPED, state.phase, reason)
     if state.condition is Condition.READY:
-        worker.session.record("halted", condition=condition, reason=reason)
+        worker.session.record(Halted(condition=condition, reason=reason))
         tell_decision(worker, decision)
     return decision
 
@@ -157,7 +158,7 @@ def rest(worker: Worker, decision: Decision) -> Decision:
         worker.restore_overview()
         write_report(worker)
         keep_present(worker, f"{worker.state.iteration:03d} {worker.state.phase}: at rest, {worker.state.condition}")
-        worker.session.record("rested", overview=file_hash(worker.session.dir / overview.FILE_NAME))
+        worker.session.record(Rested(overview=file_hash(worker.session.dir / overview.FILE_NAME)))
     return decision
 
 
@@ -184,5 +185,5 @@ def take_move(worker: Worker) -> None:
             raise UsageError(
                 f"{path.name} says Phase: {target}, but the gate of {phase.name} was not passed: pass it first"
             )
-    worker.session.record("moved", **{"from": state.phase, "to": target, "by": "editor"})
+    worker.session.record(Moved(source=state.phase, target=target, by="editor"))
     worker.view.say(f"moved to {target} by a person's edit of {path.name}")

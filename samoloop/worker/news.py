@@ -1,6 +1,7 @@
 """From decisions to announcements: what a person should hear of."""
 
 from samoloop.core import ceilings
+from samoloop.core.records import Warned
 from samoloop.core.rules import Decision, Kind
 from samoloop.worker.keeping import result
 from samoloop.worker.outbox import Announcement
@@ -34,7 +35,7 @@ def warn_of_ceilings(worker: Worker) -> None:
     state, config = worker.state, worker.config
     for name, share in ceilings.shares(state, config.ceilings, config.phase_ceilings()).items():
         if share >= WARN_SHARE and name not in state.warned:
-            worker.session.record("warned", ceiling=name, share=round(share, 3))
+            worker.session.record(Warned(ceiling=name, share=round(share, 3)))
             text = f"{share:.0%} of the ceiling of {name} is used"
             worker.view.say(text)
             worker.announce(about(worker, Said.BUDGET, text))

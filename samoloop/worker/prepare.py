@@ -6,8 +6,8 @@ from typing import Any
 from samoloop.base.files import sha256, write_atomic
 from samoloop.config.loading import Config
 from samoloop.core import overview
+from samoloop.core.records import Created, Prepared
 from samoloop.core.session import Session, new_folder, slug_of, title_of
-from samoloop.core.state import FORMAT
 from samoloop.core.workflow import Workflow
 from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
@@ -37,20 +37,20 @@ def create(
         branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
         write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
         Session(folder).record(
-            "created",
-            format=FORMAT,
-            session=session_name,
-            title=title_of(task),
-            task_sha256=sha256(task),
-            workflow=workflow.to_json(),
-            settings=dict(settings or {}),
-            environment=dict(environment or {}),
-            repo=str(repo.git_dir) if repo else None,
-            root=str(config.root),
-            base=commit,
-            branch=branch,
-            worktree=str(config.worktrees_dir / session_name if repo else config.root),
-            in_place=repo is None,
+            Created(
+                session=session_name,
+                title=title_of(task),
+                task_sha256=sha256(task),
+                workflow=workflow,
+                settings=settings or {},
+                environment=environment or {},
+                repo=repo.git_dir if repo else None,
+                root=config.root,
+                base=commit,
+                branch=branch,
+                worktree=config.worktrees_dir / session_name if repo else config.root,
+                in_place=repo is None,
+            )
         )
         if repo and commit:  # before the next one looks for a free name
             repo.make_branch(branch, commit)
@@ -77,6 +77,6 @@ def prepare(worker: Worker) -> None:
         tree = sha256(f"{snapshot.tree} {checkpoint.fingerprint(session.dir)}")
     else:
         tree = None
-    session.record("prepared", phase=phase, notes=lines, setup=setup, tree=tree)
+    session.record(Prepared(phase=phase, notes=tuple(lines), setup=setup, tree=tree))
     for line in lines:
         worker.view.say(line)

@@ -12,6 +12,7 @@ from pathlib import Path
 from samoloop.base.durations import format_seconds
 from samoloop.config.workflow_files import fill
 from samoloop.core import overview, signals
+from samoloop.core.decision import Note
 from samoloop.core.state import State
 
 INLINE_BYTES = 1000  # what is longer goes to a file
@@ -82,7 +83,7 @@ def _facts(values: Mapping[str, str], state: State, allowed: Sequence[str], plac
     workflow = state.live_workflow
     phase = workflow.phase(state.phase)
     count = min(state.phase_iterations + (0 if state.retry else 1), phase.max_iterations)
-    base = (state.created.get("base") or "")[:12]
+    base = (state.created.base or "")[:12]
     lines = [
         f"- Session folder: `{values['session_dir']}`; the task in full: `{overview.TASK_FILE}` there",
         f"- Worktree, your working folder: `{values['worktree']}`, branch `{values['branch']}`"
@@ -128,8 +129,8 @@ _STRICTNESS = {
 }
 
 
-def _additions(notes: Sequence[Mapping[str, str]], guidance: Sequence[str]) -> str:
-    parts = [f"- {_LEADS.get(note['kind'], '')}{note['text']}{_fenced(note.get('words', ''))}" for note in notes]
+def _additions(notes: Sequence[Note], guidance: Sequence[str]) -> str:
+    parts = [f"- {_LEADS.get(note.kind, '')}{note.text}{_fenced(note.words)}" for note in notes]
     parts += [f"- Guidance from the person, in their own words; follow it:{_fenced(words)}" for words in guidance]
     return "\n".join(parts).rstrip("\n")
 

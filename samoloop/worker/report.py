@@ -1,15 +1,24 @@
 """`_report.md`: one page that a person audits in a minute, written at the end and whenever a human is needed."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from samoloop.base.durations import format_seconds
 from samoloop.base.files import tail, write_atomic
 from samoloop.core.gates import Verdict
-from samoloop.core.journal import Event
 from samoloop.core.limits import EndedBy
 from samoloop.core.next_steps import Step, next_steps
+from samoloop.core.records import (
+    Ended,
+    GateClosed,
+    GateVoid,
+    Interrupted,
+    Moved,
+    Record,
+    Rewound,
+    WorktreeNew,
+    WorktreeReady,
+)
 from samoloop.core.session import REPORT, Session
 from samoloop.core.signals import GateKind
 from samoloop.core.state import AT_REST, ENDED, Condition, State, Totals
@@ -27,19 +36,19 @@ def write_report(worker: Worker) -> None:
 
 
 def render(
-    session: Session, events: Sequence[Event], commits: Sequence[tuple[str, str]] = (), diff_stat: str = ""
+    session: Session, records: Sequence[Record], commits: Sequence[tuple[str, str]] = (), diff_stat: str = ""
 ) -> str:
     """The report's text."""
     state = session.state()
-    ended = [event for event in events if event["event"] == "ended"]
+    ended = [record for record in records if isinstance(record, Ended)]
     sections = [
         f"# {_line(session.task)}\n\n{_headline(state)}",
         _summary(session, state),
         _section("What a person can do now", _next_steps(session.name, state)),
         _section("Phases", _phase_table(ended)),
-        _section("Gates", _gates(events)),
+        _section("Gates", _gates(records)),
         _section("Commits", _commits(commits, diff_stat)),
-        _section("Worth a look", _notes(events)),
+        _section("Worth a look", _notes(records)),
         _section("Last evidence", _evidence(session, ended)) if state.condition is not Condition.DONE else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -105,14 +114,14 @@ def _next_steps(name: str, state: State) -> str:
     return _fenced("\n".join(f"{step.command:<{width}}  # {step.what}" for step in steps)) if steps else ""
 
 
-def _phase_table(ended: Sequence[Event]) -> str:
+def _phase_table(ended: Sequence[Ended]) -> str:
     rows: dict[str, Totals] = {}
     providers: dict[str, set[str]] = {}
-    for event in ended:
-        row = rows.setdefault(event["phase"], Totals())
+    for record in ended:
+        row = rows.setdefault(record.phase, Totals())
         row.iterations += 1
-        row.add(event.get("usage") or {}, _outcome(event).get("seconds", 0.0))
-        providers.setdefault(event["phase"], set()).add(event.get("provider") or "?")
+        row.add(record.outcome.usage, record.outcome.seconds)
+        providers.setdefault(record.phase, set()).add(record.provider or "?")
     lines = ["| phase | iterations | time | cost | by |", "|---|---|---|---|---|"]
     for phase, row in rows.items():
         by = ", ".join(sorted(providers[phase]))
@@ -120,28 +129,29 @@ def _phase_table(ended: Sequence[Event]) -> str:
     return "\n".join(lines) if rows else ""
 
 
-def _gates(events: Sequence[Event]) -> str:
+def _gates(records: Sequence[Record]) -> str:
     lines = []
-    for event in events:
-        when = f"- {event['at'][:16].replace('T', ' ')}"
-        if event["event"] == "gate_closed":
-            lines.append(f"{when} {_closed(event)}")
-            answers = (event.get("answers") or {}).items()
-            lines += [f"  - {id} {_line(given['title'])}: {_line(given['answer'])}" for id, given in answers]
-        elif event["event"] == "gate_void":
-            lines.append(f"{when} {_line(event['why'])}")
-        elif event["event"] == "moved":
-            lines.append(f"{when} moved from {event['from']} to {event['to']} by {event['by']}")
+    for record in records:
+        when = f"- {record.at[:16].replace('T', ' ')}"
+        match record:
+            case GateClosed():
+                lines.append(f"{when} {_closed(record)}")
+                answers = record.answers.items()
+                lines += [f"  - {id} {_line(given['title'])}: {_line(given['answer'])}" for id, given in answers]
+            case GateVoid():
+                lines.append(f"{when} {_line(record.why)}")
+            case Moved():
+                lines.append(f"{when} moved from {record.source} to {record.target} by {record.by}")
     return "\n".join(lines)
 
 
-def _closed(event: Mapping[str, Any]) -> str:
+def _closed(record: GateClosed) -> str:
     """What was decided, by whom, and about which text."""
-    names = {GateKind.QA_ANSWERS: "questions", GateKind.PLAN_APPROVAL: f"plan {event.get('file')}"}
-    what = names.get(event["kind"], event["kind"])
-    bound = f", text {event['sha256'][:12]}" if event.get("sha256") and event["verdict"] == Verdict.APPROVE else ""
-    comment = f": {_line(event['comment'])}" if event.get("comment") else ""
-    return f"{what}: {event['verdict']} by {event['by']}{bound}{comment}"
+    names = {GateKind.QA_ANSWERS: "questions", GateKind.PLAN_APPROVAL: f"plan {record.file}"}
+    what = names.get(record.kind, record.kind)
+    bound = f", text {record.sha256[:12]}" if record.sha256 and record.verdict is Verdict.APPROVE else ""
+    comment = f": {_line(record.comment)}" if record.comment else ""
+    return f"{what}: {record.verdict} by {record.by}{bound}{comment}"
 
 
 def _commits(commits: Sequence[tuple[str, str]], diff_stat: str) -> str:
@@ -153,60 +163,56 @@ def _commits(commits: Sequence[tuple[str, str]], diff_stat: str) -> str:
     return "\n".join(lines)
 
 
-def _notes(events: Sequence[Event]) -> str:
+def _notes(records: Sequence[Record]) -> str:
     """What went otherwise than it should, iteration by iteration; what stays so is said once."""
     lines: list[str] = []
     said: set[str] = set()
-    for event in events:
-        if event["event"] == "ended":
-            where = f"- iteration {event['iteration']} ({event['phase']}): "
-            lines += [where + _line(sentence) for sentence in _oddities(event) if sentence not in said]
-            said.update(event.get("notes") or [])
-        elif event["event"] == "interrupted":
-            lines.append(f"- iteration {event['iteration']}: interrupted, {event.get('why') or event['note']}")
-        elif event["event"] == "worktree_new":
-            lines.append(f"- {_line(event['why'])}")
-        elif event["event"] == "worktree_ready":
-            lines += [f"- {_line(note)}" for note in event["notes"]]
-        elif event["event"] == "rewound":
-            lines.append(f"- rewound to iteration {event.get('to')}; what was left is {event.get('left', '')[:12]}")
+    for record in records:
+        match record:
+            case Ended():
+                where = f"- iteration {record.iteration} ({record.phase}): "
+                lines += [where + _line(sentence) for sentence in _oddities(record) if sentence not in said]
+                said.update(record.notes)
+            case Interrupted():
+                lines.append(f"- iteration {record.iteration}: interrupted, {record.why or record.note}")
+            case WorktreeNew():
+                lines.append(f"- {_line(record.why)}")
+            case WorktreeReady():
+                lines += [f"- {_line(note)}" for note in record.notes]
+            case Rewound():
+                lines.append(f"- rewound to iteration {record.to}; what was left is {record.left[:12]}")
     return "\n".join(lines)
 
 
-def _outcome(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    return event.get("outcome") or {}
-
-
-def _oddities(event: Mapping[str, Any]) -> list[str]:
-    outcome = _outcome(event)
-    ended_by, seconds = outcome.get("ended_by", EndedBy.EXIT), outcome.get("seconds", 0.0)
+def _oddities(record: Ended) -> list[str]:
+    outcome = record.outcome
     found = []
-    if event.get("bad_signal"):
-        found.append(f"bad signal: {event['bad_signal']}")
-    if outcome.get("failure"):
-        found.append(f"the CLI reported {outcome['failure']['trouble']}: {outcome['failure']['message']}")
-    found += [f"permission denied: {denied}" for denied in outcome.get("denied", [])]
-    if ended_by not in (EndedBy.EXIT, EndedBy.GRACE):
-        found.append(f"ended by the {ended_by} limit after {format_seconds(seconds)}")
-    elif ended_by == EndedBy.EXIT and outcome.get("exit_code") not in (0, None):
-        found.append(f"exit code {outcome['exit_code']}")
-    if event.get("swept"):
-        found.append(f"{event['swept']} processes that it left behind were ended")
-    if event.get("left"):
-        found.append(f"processes that could not be ended: {', '.join(map(str, event['left']))}")
-    if not event.get("usage_complete", True):
+    if record.bad_signal:
+        found.append(f"bad signal: {record.bad_signal}")
+    if outcome.failure:
+        found.append(f"the CLI reported {outcome.failure.trouble}: {outcome.failure.message}")
+    found += [f"permission denied: {denied}" for denied in outcome.denied]
+    if outcome.ended_by not in (EndedBy.EXIT, EndedBy.GRACE):
+        found.append(f"ended by the {outcome.ended_by} limit after {format_seconds(outcome.seconds)}")
+    elif outcome.ended_by is EndedBy.EXIT and outcome.exit_code not in (0, None):
+        found.append(f"exit code {outcome.exit_code}")
+    if record.swept:
+        found.append(f"{record.swept} processes that it left behind were ended")
+    if record.left:
+        found.append(f"processes that could not be ended: {', '.join(map(str, record.left))}")
+    if not record.usage_complete:
         found.append("its output was too fast to follow, so tokens and cost may be incomplete")
-    return found + list(event.get("notes") or [])
+    return [*found, *record.notes]
 
 
-def _evidence(session: Session, ended: Sequence[Event]) -> str:
+def _evidence(session: Session, ended: Sequence[Ended]) -> str:
     if not ended:
         return ""
     last = ended[-1]
-    stem = session.stem(last["iteration"], last["phase"], last.get("attempt", 1))
+    stem = session.stem(last.iteration, last.phase, last.attempt)
     parts = []
-    if last.get("said"):
-        parts.append(f"The last child said:\n\n{_fenced(last['said'])}")
+    if last.said:
+        parts.append(f"The last child said:\n\n{_fenced(last.said)}")
     errors = tail(stem.with_name(stem.name + ".err"), _TAIL_BYTES)
     if errors:
         parts.append(f"Its standard error ends:\n\n{_fenced(errors)}")

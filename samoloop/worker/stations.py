@@ -6,15 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samoloop.core.evidence import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from samoloop.children.child import Ended
     from samoloop.core.outcome import Outcome
+    from samoloop.core.records import Started
     from samoloop.core.rules import Decision
     from samoloop.git.commit import Committed
     from samoloop.providers.base import Launch
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 class Finished:
     """A child after its end, before anything was decided."""
 
-    started: Mapping[str, Any]  # its journal record
+    started: Started
     ended: Ended
     outcome: Outcome
     committed: Committed | None  # what git keeps of it; None where commits are off

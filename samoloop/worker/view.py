@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from samoloop.core.journal import Event
 from samoloop.core.outcome import Collector
+from samoloop.core.records import Ended
 from samoloop.core.rules import Decision
 
 
@@ -37,7 +37,7 @@ class View(Protocol):
         """It did something; called a few times a second at most."""
         ...
 
-    def ended(self, event: Event, decision: Decision) -> None:
+    def ended(self, record: Ended, decision: Decision) -> None:
         """It ended, and this follows."""
         ...
 
@@ -55,7 +55,7 @@ class Quiet:
 
     def progress(self, collector: Collector) -> None: ...
 
-    def ended(self, event: Event, decision: Decision) -> None: ...
+    def ended(self, record: Ended, decision: Decision) -> None: ...
 
     def waiting(self, decision: Decision) -> None: ...
 
@@ -78,9 +78,9 @@ class Several:
         for view in self._views:
             view.progress(collector)
 
-    def ended(self, event: Event, decision: Decision) -> None:
+    def ended(self, record: Ended, decision: Decision) -> None:
         for view in self._views:
-            view.ended(event, decision)
+            view.ended(record, decision)
 
     def waiting(self, decision: Decision) -> None:
         for view in self._views:

@@ -46,16 +46,15 @@ class Worker:
     def worktree(self) -> Worktree:
         """Where the children work. Raises WorktreeGone."""
         created = self.state.created
-        root, left_out = Path(created["worktree"]), self.state.left_out
-        if created.get("in_place"):
-            return Worktree.in_place(root, self.private_repository, created["branch"], self.in_place_excludes, left_out)
-        return Worktree.open(Path(created["repo"]), root, created["branch"], left_out)
+        root, left_out = created.worktree, self.state.left_out
+        if created.repo is None:
+            return Worktree.in_place(root, self.private_repository, created.branch, self.in_place_excludes, left_out)
+        return Worktree.open(created.repo, root, created.branch, left_out)
 
     @property
     def store(self) -> Git:
         """Git on the session's commits and checkpoints, which outlive the worktree."""
-        created = self.state.created
-        return Git(self.private_repository if created.get("in_place") else Path(created["repo"]))
+        return Git(self.state.created.repo or self.private_repository)
 
     @property
     def private_repository(self) -> Path:
@@ -65,14 +64,14 @@ class Worker:
     @property
     def in_place_excludes(self) -> list[str]:
         """What a session in place never records."""
-        root = Path(self.state.created["worktree"])
+        root = self.state.created.worktree
         sessions = self.session.dir.parent
         return [f"/{sessions.relative_to(root).as_posix()}/"] if sessions.is_relative_to(root) else []
 
     @property
     def ref(self) -> str:
         """The ref that holds the session's checkpoints, by the name that it was created with."""
-        return checkpoint.ref_name(self.state.created["session"])
+        return checkpoint.ref_name(self.state.created.session)
 
     def provider(self, name: str) -> Provider:
         return launching.provider_of(self.config, name, self.environ)

@@ -1,13 +1,12 @@
 """A session's worktree: made, furnished with what a fresh one lacks, and made again where it is gone."""
 
 import subprocess
-from pathlib import Path
-from typing import Any
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
 from samoloop.base.files import make_folder, tail
 from samoloop.config.loading import Config
+from samoloop.core.records import Setup, WorktreeNew, WorktreeReady
 from samoloop.git import checkpoint
 from samoloop.git.included import copy_included
 from samoloop.git.repo import Repo
@@ -21,17 +20,17 @@ _NAMES_SHOWN = 10
 
 def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
     created = worker.state.created
-    if created["in_place"]:
+    if created.base is None:  # in place
         return worker.worktree, [
-            f"working in place in {created['worktree']}; its history is kept in {worker.private_repository}"
+            f"working in place in {created.worktree}; its history is kept in {worker.private_repository}"
         ]
     repo = _repository(worker)
     repo.exclude(_excluded(worker.config))
-    root = Path(created["worktree"])
+    root = created.worktree
     make_folder(root.parent)
-    line = repo.head_line(created["base"])
-    worktree = repo.add_worktree(root, created["branch"], created["base"])
-    return worktree, [f"branch {created['branch']} {line}", *_include(worker, repo, worktree)]
+    line = repo.head_line(created.base)
+    worktree = repo.add_worktree(root, created.branch, created.base)
+    return worktree, [f"branch {created.branch} {line}", *_include(worker, repo, worktree)]
 
 
 def _include(worker: Worker, repo: Repo, worktree: Worktree) -> list[str]:
@@ -52,10 +51,10 @@ def _excluded(config: Config) -> list[str]:
     return [f"/{place.relative_to(config.root).as_posix()}/" for place in places if place.is_relative_to(config.root)]
 
 
-def run_setup(worker: Worker, worktree: Worktree) -> dict[str, Any] | None:
+def run_setup(worker: Worker, worktree: Worktree) -> Setup | None:
     """The project's own command for a fresh worktree, once, its output logged."""
     command = worker.config.setup
-    if not command or worker.state.created["in_place"]:
+    if not command or worker.state.created.in_place:
         return None
     worker.view.say(f"setup: {command}")
     log = worker.session.logs / "000-init.log"
@@ -78,7 +77,7 @@ def run_setup(worker: Worker, worktree: Worktree) -> dict[str, Any] | None:
             f"the setup command {command!r} ended with {done.returncode}; its output is in {log}, it ends:\n"
             f"{tail(log, _TAIL_BYTES)}\nmend it, then: samoloop resume {worker.session.name}"
         )
-    return {"command": command, "exit_code": 0}
+    return Setup(command=command, exit_code=0)
 
 
 def ready_worktree(worker: Worker) -> None:
@@ -90,12 +89,12 @@ def ready_worktree(worker: Worker) -> None:
     lines = _include(worker, _repository(worker), worktree)
     setup = run_setup(worker, worktree)
     if setup:
-        lines.append(f"the setup command ran: {setup['command']}")
+        lines.append(f"the setup command ran: {setup.command}")
     for line in lines:
         worker.view.say(line)
     what = "; ".join(lines) or "nothing was copied or installed"
     note = f"The worktree was made anew from the branch {worktree.branch}, so all that git ignores is new: {what}."
-    worker.session.record("worktree_ready", notes=[note], setup=setup)
+    worker.session.record(WorktreeReady(notes=(note,), setup=setup))
 
 
 def mend_worktree(worker: Worker) -> list[str]:
@@ -104,10 +103,10 @@ def mend_worktree(worker: Worker) -> list[str]:
     Raises WorktreeGone where git has neither its branch nor a checkpoint.
     """
     state = worker.state
-    if state.created.get("in_place"):
+    if state.created.in_place:
         return []
     if state.worktree_is_new:  # no child has worked in it
-        _repository(worker).clear_half_made(Path(state.created["worktree"]))
+        _repository(worker).clear_half_made(state.created.worktree)
     try:
         _ = worker.worktree
     except WorktreeGone as error:
@@ -119,19 +118,19 @@ def mend_worktree(worker: Worker) -> list[str]:
 
 def _make_again(worker: Worker, gone: WorktreeGone) -> str:
     state, store = worker.state, worker.store
-    root, branch = Path(state.created["worktree"]), state.created["branch"]
+    root, branch = state.created.worktree, state.created.branch
     last = checkpoint.tip(store, worker.ref)
     head = last.head if last else store.ref(f"refs/heads/{branch}")
     if head is None:
         raise gone
     if root.is_dir() and any(root.iterdir()):
         note = _repository(worker).remember_worktree(root, branch, head)
-        worker.session.record("worktree_ready", notes=[note])
+        worker.session.record(WorktreeReady(notes=(note,)))
         return note
     if not state.worktree_is_new:
-        worker.session.record("worktree_new", why=str(gone))
+        worker.session.record(WorktreeNew(why=str(gone)))
     return _repository(worker).recreate_worktree(root, branch, last.code if last else head, head)
 
 
 def _repository(worker: Worker) -> Repo:
-    return Repo.find(Path(worker.state.created["root"]))
+    return Repo.find(worker.state.created.root)

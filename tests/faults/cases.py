@@ -57,7 +57,7 @@ class Play:
 
     def note_killed_child(self) -> None:
         """Remember whose child was killed: of the last `started` record."""
-        started = [event for event in self.scene.events() if event["event"] == "started"]
+        started = [event for event in self.scene.events() if event.event == "started"]
         if started:  # the ledger of a child that was just begun may not name it yet
             self.killed[started[-1]["iteration"]] += 1
 
@@ -251,7 +251,7 @@ def at_rewind(play: Play, point: str) -> None:
         raise Violation(f"rewind ended with {code}, the session is {state.condition} in {state.phase}")
     if scene.branch() != play.wanted.branch[:2]:
         raise Violation(f"the branch holds {scene.branch()}")
-    left = [event["left"] for event in scene.events() if event["event"] == "rewound"]
+    left = [event.left for event in scene.events() if event.event == "rewound"]
     kept = git(scene.repo, "log", "--format=%H", f"refs/samoloop/sessions/{scene.session.name}").split()
     if not set(left) <= set(kept):
         raise Violation(f"what was left, {left}, is not kept")

@@ -27,8 +27,8 @@ def reference(scene: Scene, seconds: float) -> Reference:
 
 def decisions(scene: Scene) -> list[list]:
     """What followed from each iteration in the end; attempts that were only run again left out."""
-    ended = [event for event in scene.events() if event["event"] == "ended"]
-    kinds = [[event["iteration"], event["phase"], event["decision"]["kind"]] for event in ended]
+    ended = [event for event in scene.events() if event.event == "ended"]
+    kinds = [[event.iteration, event.phase, event.decision.kind] for event in ended]
     return [found for found in kinds if found[2] != "retry"]
 
 
@@ -84,15 +84,15 @@ def _actions(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool
     yield from (f"attempt {marker} was begun {times} times" for marker, times in begun.items() if times > 1)
     begun_by_iteration: dict[int, int] = {}
     for event in scene.events():
-        if event["event"] != "started":
+        if event.event != "started":
             continue
-        earlier = begun_by_iteration.get(event["iteration"], 0)
-        prompt = scene.session.logs / f"{event['stem']}.prompt.md"
-        if event["attempt"] > 1 and earlier and prompt.exists():
+        earlier = begun_by_iteration.get(event.iteration, 0)
+        prompt = scene.session.logs / f"{event.stem}.prompt.md"
+        if event.attempt > 1 and earlier and prompt.exists():
             text = prompt.read_text()
             if "interrupted" not in text and "did not end properly" not in text:
                 yield f"{prompt} does not say that an earlier attempt was interrupted"
-        begun_by_iteration[event["iteration"]] = earlier + begun[event["marker"]]
+        begun_by_iteration[event.iteration] = earlier + begun[event.marker]
 
 
 def _guidance(scene: Scene) -> Iterator[str]:
@@ -102,12 +102,12 @@ def _guidance(scene: Scene) -> Iterator[str]:
     begun, told = ({marker for _, marker in scene.lines(word)} for word in ("begun", "told"))
     said = answered = False
     for event in scene.events():
-        if event["event"] == "started" and event["marker"] in begun:
-            found = event["marker"] in told
+        if event.event == "started" and event.marker in begun:
+            found = event.marker in told
             if found == answered and (found or said):
-                yield f"a person's words were {'told again' if found else 'missing'} in {event['stem']}"
+                yield f"a person's words were {'told again' if found else 'missing'} in {event.stem}"
             said |= found
-        elif event["event"] == "ended" and event["signal"] and not event["bad_signal"]:
+        elif event.event == "ended" and event.signalled and not event.bad_signal:
             answered |= said
     if not answered:
         yield "a person's words were told to nobody"
@@ -118,8 +118,8 @@ def _history(scene: Scene, strict: bool) -> Iterator[str]:
     fold(events)
     last, attempt, open_attempt = 0, 0, None
     for event in events:
-        key = (event.get("iteration"), event.get("attempt"))
-        if event["event"] == "started":
+        key = (getattr(event, "iteration", None), getattr(event, "attempt", None))
+        if event.event == "started":
             if open_attempt:
                 yield f"{key} was started while {open_attempt} was open"
             if key[0] == last + 1 and key[1] == 1:
@@ -129,11 +129,11 @@ def _history(scene: Scene, strict: bool) -> Iterator[str]:
             elif strict:
                 yield f"{key} was started after {(last, attempt)}"
             open_attempt = key
-        elif event["event"] in ("ended", "interrupted"):
+        elif event.event in ("ended", "interrupted"):
             if open_attempt != key:
-                yield f"{event['event']} of {key} while {open_attempt} was open"
+                yield f"{event.event} of {key} while {open_attempt} was open"
             open_attempt = None
-    ended = Counter((e["iteration"], e["attempt"]) for e in events if e["event"] == "ended")
+    ended = Counter((e.iteration, e.attempt) for e in events if e.event == "ended")
     yield from (f"{times} ended records of {key}" for key, times in ended.items() if times > 1)
     if open_attempt:
         yield f"{open_attempt} has no end"
@@ -141,16 +141,16 @@ def _history(scene: Scene, strict: bool) -> Iterator[str]:
 
 def _gates(scene: Scene, how: How) -> Iterator[str]:
     events = scene.events()
-    opened = [event["gate"]["id"] for event in events if event["event"] == "gate_opened"]
-    closed = Counter(event["gate"] for event in events if event["event"] == "gate_closed")
+    opened = [event.gate.id for event in events if event.event == "gate_opened"]
+    closed = Counter(event.gate for event in events if event.event == "gate_closed")
     if len(set(opened)) != len(opened) or closed != Counter(opened):
         yield f"gates opened {opened}, closed {dict(closed)}"
     for event in events:
-        if event["event"] == "gate_closed":
-            id = event["gate"]
-            if scene.person.acted.get(id) != event["verdict"] or event["by"] != "Ann":
-                yield f"gate {id} was closed as {event['verdict']} by {event['by']}; Ann: {scene.person.acted.get(id)}"
-            said = [answer["answer"] for answer in event["answers"].values()] or [event["comment"]]
+        if event.event == "gate_closed":
+            id = event.gate
+            if scene.person.acted.get(id) != event.verdict or event.by != "Ann":
+                yield f"gate {id} was closed as {event.verdict} by {event.by}; Ann: {scene.person.acted.get(id)}"
+            said = [answer["answer"] for answer in event.answers.values()] or [event.comment]
             if how.torn not in ("_qa.md", "_approval.md") and any(id not in words for words in said):
                 yield f"gate {id} was closed by {said}, which is not what was said there"
     if how.announced:
@@ -179,7 +179,7 @@ def _git(scene: Scene, wanted: Reference, strict: bool) -> Iterator[str]:
     if commits > 1 or (strict and not commits):  # a child killed before its commit leaves that to the worker
         yield f"the child's own commit is there {commits} times: {found}"
     state = scene.session.state()
-    worktree = Worktree.open(scene.repo / ".git", scene.session.worktree, state.created["branch"])
+    worktree = Worktree.open(scene.repo / ".git", scene.session.worktree, state.created.branch)
     if not worktree.state().clean:
         yield f"the worktree is not clean: {worktree.state()}"
     made = Counter(
@@ -187,7 +187,7 @@ def _git(scene: Scene, wanted: Reference, strict: bool) -> Iterator[str]:
         for found in checkpoint.timeline(worktree.store, checkpoint.ref_name(scene.session.name))
         if found.iteration is not None
     )
-    ended = [(event["iteration"], event["attempt"]) for event in scene.events() if event["event"] == "ended"]
+    ended = [(event.iteration, event.attempt) for event in scene.events() if event.event == "ended"]
     if made != Counter([(0, None), *ended]):
         yield f"checkpoints {dict(made)} of the ended iterations {ended}"
     if said := git(scene.repo, "fsck", "--full", "--no-dangling", "--connectivity-only"):

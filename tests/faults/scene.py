@@ -19,6 +19,7 @@ from samoloop.base.errors import SamoloopError
 from samoloop.base.files import write_atomic
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
+from samoloop.core.records import Record
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition, State
@@ -282,7 +283,7 @@ class Scene:
                 hit = True
         return hit
 
-    def events(self) -> list[dict]:
+    def events(self) -> list[Record]:
         return list(self.session.journal.read()) if all_sessions(self.repo / "_sessions") else []
 
     def is_open(self) -> bool:
@@ -292,7 +293,7 @@ class Scene:
     def branch(self) -> list[str]:
         """Tree and subject of each commit on the session's branch."""
         created = self.session.state().created
-        log = git(self.repo, "log", "--reverse", "--format=%T %s", f"{created['base']}..refs/heads/{created['branch']}")
+        log = git(self.repo, "log", "--reverse", "--format=%T %s", f"{created.base}..refs/heads/{created.branch}")
         return log.splitlines()
 
     def clean_up(self) -> None:

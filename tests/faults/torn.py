@@ -11,6 +11,7 @@ from scene import Scene, Violation
 from samoloop.core import gates, signals
 from samoloop.core.gates import Closing, Gate, Verdict
 from samoloop.core.journal import FILE_NAME, Journal
+from samoloop.core.records import GateClosed, Noted
 from samoloop.core.session import Session
 from samoloop.core.signals import BadSignal, GateKind
 from samoloop.core.state import State, fold
@@ -144,7 +145,7 @@ def _journal_cut(folder: Path, data: bytes) -> str | None:
     try:
         before = list(Journal(path).read())
         fold(before)
-        Journal(path).append("noted", text="after the cut")
+        Journal(path).append(Noted(text="after the cut"))
         after = list(Journal(path).read())
         fold(after)
     except Exception as error:
@@ -152,8 +153,8 @@ def _journal_cut(folder: Path, data: bytes) -> str | None:
     kept = whole.count(b"\n") + (1 if rest and len(before) > whole.count(b"\n") else 0)
     if len(before) != kept or not path.read_bytes().startswith(data):
         return f"journal of {len(data)} bytes: {len(before)} records of {kept}"
-    if [e["event"] for e in after if e["event"] != "torn"] != [*(e["event"] for e in before), "noted"]:
-        return f"journal of {len(data)} bytes: after an append there is {[e['event'] for e in after[-3:]]}"
+    if [e.event for e in after if e.event != "torn"] != [*(e.event for e in before), "noted"]:
+        return f"journal of {len(data)} bytes: after an append there is {[e.event for e in after[-3:]]}"
     return None
 
 
@@ -174,8 +175,8 @@ def _signals() -> Iterator[tuple[str, str | None]]:
 
 
 def _gate_files(scene: Scene) -> Iterator[tuple[str, str | None]]:
-    opened = [Gate.from_json(event["gate"]) for event in scene.events() if event["event"] == "gate_opened"]
-    closed = {event["gate"]: event for event in scene.events() if event["event"] == "gate_closed"}
+    opened = [event.gate for event in scene.events() if event.event == "gate_opened"]
+    closed = {event.gate: event for event in scene.events() if event.event == "gate_closed"}
     for gate in opened:
         source = scene.session.dir / gate.gate_file
         data = source.read_bytes()
@@ -189,18 +190,18 @@ def _gate_files(scene: Scene) -> Iterator[tuple[str, str | None]]:
                 yield f"every byte: {gate.gate_file}", _wrongly_closed(gate, found, closed[gate.id], data[:cut])
 
 
-def _wrongly_closed(gate: Gate, found: object, event: dict, data: bytes) -> str | None:
+def _wrongly_closed(gate: Gate, found: object, event: GateClosed, data: bytes) -> str | None:
     """A cut file may close a gate only by what the person had written: the same verdict, no other words."""
     if not isinstance(found, Closing):
         return None
     said = f"{gate.gate_file} of {len(data)} bytes closes the gate with {found}"
-    if found.verdict != event["verdict"]:
+    if found.verdict != event.verdict:
         return said
     if gate.kind is GateKind.QA_ANSWERS:
-        whole = {id: answer["answer"] for id, answer in event["answers"].items()}
+        whole = {id: answer["answer"] for id, answer in event.answers.items()}
         fits = (a["answer"] and f"{whole[id]} <!-".startswith(a["answer"]) for id, a in found.answers.items())
         return None if all(fits) else said  # a shred of the signature behind the words does no harm
-    return None if found.verdict is Verdict.APPROVE and event["comment"].startswith(found.comment) else said
+    return None if found.verdict is Verdict.APPROVE and event.comment.startswith(found.comment) else said
 
 
 def _overviews(scene: Scene) -> Iterator[tuple[str, str | None]]:

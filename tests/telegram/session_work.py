@@ -6,7 +6,9 @@ from pathlib import Path
 from samoloop.base.locks import Lock
 from samoloop.config.outlets import Outlets
 from samoloop.core import gates
+from samoloop.core.decision import Condition
 from samoloop.core.gates import Closing, Gate
+from samoloop.core.records import Created, GateClosed, GateOpened, Halted, Prepared
 from samoloop.core.session import LOCK, Session
 from samoloop.core.signals import GateKind, Signal, Status
 from samoloop.core.workflow import Phase, Workflow
@@ -42,11 +44,11 @@ class Work:
         self.dir = root / "_sessions" / name
         (self.dir / "_logs").mkdir(parents=True)
         self.session = Session(self.dir)
+        branch = "samoloop/jwt-auth"
         self.session.record(
-            "created", format=1, title="Add JWT auth", workflow=WORKFLOW.to_json(), branch="samoloop/jwt-auth",
-            worktree=str(root),
-        )  # fmt: skip
-        self.session.record("prepared", phase="requirements")
+            Created(session=name, title="Add JWT auth", workflow=WORKFLOW, branch=branch, worktree=root)
+        )
+        self.session.record(Prepared(phase="requirements"))
         self._lock: Lock | None = None
 
     @property
@@ -80,7 +82,7 @@ class Work:
     def _open(self, signal: Signal, phase: str, kind: Kind) -> Gate:
         state = self.session.state()
         gate, text = gates.prepare(f"g{state.gates_opened + 1}", signal, phase, 3, self.dir, self.root, state.given)
-        self.session.record("gate_opened", gate=gate.to_json(), reason=gate.reason or "")
+        self.session.record(GateOpened(gate=gate, reason=gate.reason or ""))
         gates.put(gate, text, self.dir)
         asked = [q for q in gates.read_questions(self.dir) if q.id in gate.questions]
         shown = tuple(Asked(q.id, q.title, q.why, q.options, q.suggestion) for q in asked)
@@ -93,7 +95,7 @@ class Work:
         outbox.put(self.dir, replace(given, **fields), OUTLETS)  # type: ignore[arg-type]
 
     def block(self, reason: str = "The tests need a database", *, say: bool = True) -> None:
-        self.session.record("halted", condition="blocked", reason=reason)
+        self.session.record(Halted(condition=Condition.BLOCKED, reason=reason))
         if say:
             self.announce(Kind.BLOCKED, text=reason, phase="testing", needs="human_decision")
 
@@ -107,9 +109,17 @@ class Work:
         closing = self.decision()
         assert closing is not None
         self.session.record(
-            "gate_closed", gate=self.gate.id, kind=self.gate.kind, verdict=closing.verdict, by=closing.by,
-            comment=closing.comment, sha256=closing.sha256, answers=dict(closing.answers), file=self.gate.file,
-        )  # fmt: skip
+            GateClosed(
+                gate=self.gate.id,
+                kind=self.gate.kind,
+                verdict=closing.verdict,
+                by=closing.by,
+                comment=closing.comment,
+                sha256=closing.sha256,
+                answers=closing.answers,
+                file=self.gate.file,
+            )
+        )
         return closing
 
     def read(self, name: str) -> str:

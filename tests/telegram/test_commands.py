@@ -11,6 +11,7 @@ from bot_api import Person
 from phone import ANN, Phone
 
 from samoloop.core import gates
+from samoloop.core.records import Started
 from samoloop.ui.telegram.drafts import Drafts
 from samoloop.ui.telegram.machine import Machine
 from samoloop.worker.outbox import Kind
@@ -291,7 +292,7 @@ def test_one_status_message_is_edited_in_place_and_never_buzzes(phone: Phone) ->
     with phone.relay():
         message = phone.bot("requirements, iteration 0")
         assert message["silent"] is True
-        work.session.record("started", iteration=1, attempt=1, phase="requirements")
+        work.session.record(Started(iteration=1, attempt=1, phase="requirements", provider="claude"))
         phone.standin.wait(lambda: "requirements, iteration 1\nAdd JWT auth\nrunning" in phone.shown(message))
         work.block("no database <here>", say=False)
         phone.standin.wait(lambda: "no database <here>" in phone.shown(message))

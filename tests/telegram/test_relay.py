@@ -18,6 +18,8 @@ from bot_api import TOKEN
 from phone import ANN, Phone
 from session_work import Work
 
+from samoloop.core.decision import Condition
+from samoloop.core.records import Halted
 from samoloop.ui.telegram import buttons
 from samoloop.ui.telegram.buttons import Press
 from samoloop.worker import relay_starter
@@ -120,7 +122,7 @@ def test_relays_that_end_at_once_are_started_ever_more_rarely(phone: Phone) -> N
 def test_a_detached_relay_ends_when_no_session_needs_it(phone: Phone) -> None:
     done, waits = phone.work("26-11-21-done"), phone.work("26-11-21-waits")
     waits.show_plan()
-    done.session.record("halted", condition="done", reason="")
+    done.session.record(Halted(condition=Condition.DONE))
     phone.standin.down = True
     done.announce(Kind.DONE, text="all good")
     with process(phone, *DETACHED) as relay:
@@ -140,7 +142,7 @@ def test_a_session_that_waits_for_a_person_keeps_a_relay(phone: Phone) -> None:
         phone.standin.wait_message(ANN, "blocked in testing", 20)
         with pytest.raises(subprocess.TimeoutExpired):
             relay.wait(1.5)
-        work.session.record("halted", condition="stopped", reason="")
+        work.session.record(Halted(condition=Condition.STOPPED))
         assert relay.wait(20) == 0
 
 

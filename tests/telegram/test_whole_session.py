@@ -100,9 +100,9 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
     assert "samoloop/bulk-discount" in done["shown"]
     state = machine.session.state()
     assert state.condition == "done"
-    closings = [e for e in machine.session.journal.read() if e["event"] == "gate_closed"]
-    assert [event["verdict"] for event in closings] == ["answered", "approve"]
-    assert all(event["by"].startswith("Ann (Telegram ") for event in closings)
+    closings = [e for e in machine.session.journal.read() if e.event == "gate_closed"]
+    assert [event.verdict for event in closings] == ["answered", "approve"]
+    assert all(event.by.startswith("Ann (Telegram ") for event in closings)
     secret = [path for path in machine.root.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
     assert secret == []
     (phone.tmp_path / "chat.json").write_text(json.dumps(phone.standin.log, indent=1, ensure_ascii=False))  # to look at

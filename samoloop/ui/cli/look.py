@@ -150,14 +150,14 @@ def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Re
     from samoloop.ui.terminal import log_output
 
     def reader_for(attempt: "Attempt") -> "Reader":
-        name, stem = attempt.started["provider"], attempt.stem
+        name, stem = attempt.started.provider, attempt.stem
         request = Request(
             prompt=stem.with_name(stem.name + ".prompt.md"),
             worktree=session.worktree,
             session_dir=session.dir,
             stem=stem,
             title=session.name,
-            model=attempt.started.get("model"),
+            model=attempt.started.model,
         )
         try:
             return providers.get(name, settings.provider_settings(name)).reader(request)

@@ -14,7 +14,8 @@ import click
 from samoloop.api.asked import FOCUSES, How, Order, Wishes
 from samoloop.base.errors import ProviderError, UsageError
 from samoloop.config.keys import EFFORTS
-from samoloop.core.rules import EXIT_CODES, Kind
+from samoloop.core.decision import EXIT_CODES
+from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find
 from samoloop.core.state import Condition, State
 from samoloop.ui.cli.common import find_session, load_config, session_argument, speaker
@@ -269,7 +270,7 @@ def farewell(session: Session) -> str:
     lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
     if state.condition is Condition.DONE:
         lines = [f"{session.name}: done. {state.summary}".rstrip()]
-        if not state.created.get("in_place"):
+        if not state.created.in_place:
             lines.append(f"  branch    {session.branch}")
     if (session.dir / REPORT).exists():
         lines.append(f"  report    {session.dir / REPORT}")

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from samoloop.core import gates
 from samoloop.core.gates import Void
-from samoloop.core.journal import Event
 from samoloop.core.questions import Question
+from samoloop.core.records import GateClosed, GateVoid, Record, moment
 from samoloop.core.state import AT_REST, ENDED
 from samoloop.ui.telegram import effects, render
 from samoloop.ui.telegram.api import Api, Refused
@@ -212,12 +212,12 @@ def became(known: Known, message: Sent, asked: Mapping[str, Question]) -> str:
         if isinstance(decision, Void):
             return CHANGED
         return _decided(decision.verdict, decision.by, time.time(), message.hash) if decision else ""
-    event = known.closings.get(message.gate)
-    if event is None:
+    closing = known.closings.get(message.gate)
+    if closing is None:
         return NOT_ASKED
-    if event.get("event") == "gate_void":
+    if isinstance(closing, GateVoid):
         return CHANGED
-    return _decided(event.get("verdict", ""), event.get("by", ""), _when(event), message.hash)
+    return _decided(closing.verdict, closing.by, _when(closing), message.hash)
 
 
 def _decided(verdict: str, by: str, at: float, digest: str) -> str:
@@ -230,9 +230,11 @@ def _answered(known: Known, message: Sent, question: Question | None) -> str:
     options = question.options if question else ()
     if question is not None and _is_open(known, message):
         return _given(question.answer, options, question.by, time.time()) if question.answer else ""
-    event = known.closings.get(message.gate, {})
-    answer = event.get("answers", {}).get(message.target)
-    return _given(answer["answer"], options, event.get("by", ""), _when(event)) if answer else NOT_ASKED
+    closing = known.closings.get(message.gate)
+    if not isinstance(closing, GateClosed) or message.target not in closing.answers:
+        return NOT_ASKED
+    answer = closing.answers[message.target]
+    return _given(answer["answer"], options, closing.by, _when(closing))
 
 
 def _is_open(known: Known, message: Sent) -> bool:
@@ -249,8 +251,8 @@ def _person(by: str) -> str:
     return escape("an editor" if by in ("", "editor") else ", ".join(names))
 
 
-def _when(event: Event) -> float:
-    return datetime.fromisoformat(event["at"]).timestamp() if event.get("at") else time.time()
+def _when(record: Record) -> float:
+    return moment(record.at).timestamp() if record.at else time.time()
 
 
 def _still_asks(known: Known, message: Sent) -> bool:

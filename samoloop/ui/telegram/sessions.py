@@ -10,8 +10,9 @@ from samoloop.base.files import sha256
 from samoloop.base.locks import is_held
 from samoloop.config.bot_folder import BotFolder, Registered
 from samoloop.core.gates import ACTION, APPROVAL, INBOX, Closing, Gate, StillOpen, Void, examine, read_text
-from samoloop.core.journal import FILE_NAME, Event, Journal
+from samoloop.core.journal import FILE_NAME, Journal
 from samoloop.core.questions import FILE_NAME as QUESTIONS
+from samoloop.core.records import GateClosed, GateVoid
 from samoloop.core.session import LOCK
 from samoloop.core.state import AT_REST, ENDED, Condition, State, fold
 from samoloop.ui.telegram.buttons import session_tag
@@ -29,7 +30,7 @@ class Known:
     session_dir: Path
     root: Path
     ledger: Ledger
-    closings: dict[str, Event] = field(default_factory=dict)  # gate id -> how it was closed or became void
+    closings: dict[str, GateClosed | GateVoid] = field(default_factory=dict)  # by the gate's id
     state: State = field(default_factory=State)
     changes: int = 0  # how often it was found different
     _seen: Any = None
@@ -71,15 +72,15 @@ class Known:
         return True
 
     def _read_journal(self) -> None:
-        events = list(Journal(self.session_dir / FILE_NAME).read())
-        self.state = fold(events)
-        self.closings = {e["gate"]: e for e in events if e.get("event") in ("gate_closed", "gate_void")}
+        records = list(Journal(self.session_dir / FILE_NAME).read())
+        self.state = fold(records)
+        self.closings = {record.gate: record for record in records if isinstance(record, GateClosed | GateVoid)}
 
     def decision(self) -> Closing | Void | None:
         """What a person has decided at the open gate, whether or not a worker has seen it yet."""
         if self.state.gate is None:
             return None
-        found = examine(self.state.gate, self.session_dir, Path(self.state.created.get("worktree", "")))
+        found = examine(self.state.gate, self.session_dir, self.state.created.worktree)
         return None if isinstance(found, StillOpen) else found
 
     def phone_act(self) -> tuple[str, str]:
@@ -104,14 +105,20 @@ class Known:
 
     def progress(self, now: float) -> Progress:
         state = self.state
-        created = state.created.get("at")
-        began = datetime.fromisoformat(created).timestamp() if created else now
+        created = state.created
+        began = datetime.fromisoformat(created.at).timestamp() if created.at else now
         works = state.condition in (Condition.READY, Condition.RUNNING) and self.has_worker
         until = now if works or not state.updated else datetime.fromisoformat(state.updated).timestamp()
         cost = None if state.totals.unpriced and not state.totals.cost_usd else state.totals.cost_usd
-        title = str(state.created.get("title", ""))
         return Progress(
-            self.name, title, state.condition, state.phase, state.iteration, max(until - began, 0), cost, self._note()
+            self.name,
+            created.title,
+            state.condition,
+            state.phase,
+            state.iteration,
+            max(until - began, 0),
+            cost,
+            self._note(),
         )
 
     def _note(self) -> str:
@@ -154,7 +161,7 @@ class Sessions:
             known.look()
         except (SamoloopError, OSError):
             return None
-        return known if known.state.created else None
+        return known if known.state.creation else None
 
     def by_tag(self, tag: str) -> Known | None:
         """The session that a button names."""

@@ -75,7 +75,7 @@ class Readable:
 
     def end(self, attempt: Attempt) -> None:
         if attempt.ended:
-            if attempt.ended["outcome"]["exit_code"] not in (0, None) and (said := _stderr_end(attempt)):
+            if attempt.ended.outcome.exit_code not in (0, None) and (said := _stderr_end(attempt)):
                 self._write(Line(Tone.TROUBLE, f"standard error ends:\n{said}"))
             self._write(Line(Tone.HEAD, ended_line(attempt.ended, self._now())))
         elif attempt.interrupted:
@@ -89,7 +89,7 @@ class AsJson:
         self._write = write
 
     def begin(self, attempt: Attempt) -> None:
-        self._where = {key: attempt.started[key] for key in ("iteration", "attempt", "phase")}
+        self._where = {key: getattr(attempt.started, key) for key in ("iteration", "attempt", "phase")}
 
     def events(self, events: list[Event]) -> None:
         for event in events:
@@ -97,8 +97,9 @@ class AsJson:
 
     def end(self, attempt: Attempt) -> None:
         if attempt.ended:
+            ended = attempt.ended.to_json()
             known = ("provider", "model", "outcome", "usage", "signal", "decision")
-            self._give({"event": "ended", **{key: attempt.ended.get(key) for key in known}})
+            self._give({"event": "ended", **{key: ended[key] for key in known}})
         elif attempt.interrupted:
             self._give({"event": "interrupted", "why": attempt.interrupted})
 
@@ -136,7 +137,7 @@ class TextReader:
 def _finish(reader: Reader, attempt: Attempt) -> list[Event]:
     assert attempt.ended is not None
     try:
-        return reader.finish(attempt.ended["outcome"]["exit_code"], _stderr_end(attempt))
+        return reader.finish(attempt.ended.outcome.exit_code, _stderr_end(attempt))
     except Exception:
         return []
 

@@ -1,11 +1,12 @@
 """What a child does, as lines that a person reads: the events of any provider."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from samoloop.core import records
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.providers.base import Reader
 from samoloop.ui.terminal.endings import iteration_label
@@ -97,10 +98,10 @@ def event_json(event: Event) -> dict[str, Any]:
     return {"event": type(event).__name__.lower(), **fields}
 
 
-def head_line(started: Mapping[str, Any]) -> Line:
+def head_line(started: records.Started) -> Line:
     """Which child speaks: `── 003 planning · claude opus · 21 Nov 10:05`."""
-    who = " ".join(word for word in (started.get("provider"), started.get("model")) if word)
-    at = f"{datetime.fromisoformat(started['at']).astimezone():%d %b %H:%M}"
+    who = " ".join(word for word in (started.provider, started.model) if word)
+    at = f"{datetime.fromisoformat(started.at).astimezone():%d %b %H:%M}"
     return Line(Tone.HEAD, one_line(f"── {iteration_label(started)} · {who} · {at}", _LONGEST_LINE))
 
 

@@ -17,9 +17,9 @@ from samoloop.children.stop import StopRequest
 from samoloop.core import next_steps
 from samoloop.core.events import Usage
 from samoloop.core.gates import Gate, read_questions
-from samoloop.core.journal import Event
 from samoloop.core.next_steps import waits_for
 from samoloop.core.outcome import Collector
+from samoloop.core.records import Ended
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
@@ -95,9 +95,9 @@ class Plain:
     def progress(self, collector: Collector) -> None:
         """Only the end is worth a line."""
 
-    def ended(self, event: Event, decision: Decision) -> None:
-        self.say(ended_line(event, time.time(), self._label_width))
-        for sentence in oddities(event):
+    def ended(self, record: Ended, decision: Decision) -> None:
+        self.say(ended_line(record, time.time(), self._label_width))
+        for sentence in oddities(record):
             self.say(f"    {sentence}")
 
     def waiting(self, decision: Decision) -> None:
@@ -126,7 +126,7 @@ class Screen:
         state = self._session.state()
         limit = state.live_workflow.phase(running.phase).max_iterations
         place = f"{_who(running)}, {state.phase_iterations} of at most {limit} in this phase"
-        began = float((state.open or {}).get("time") or time.time())  # an adopted child began earlier
+        began = state.open.time if state.open else time.time()  # an adopted child began earlier
         spent = state.totals.cost_usd
 
         def content() -> list[Line]:
@@ -137,11 +137,11 @@ class Screen:
     def progress(self, collector: Collector) -> None:
         self._collector = collector
 
-    def ended(self, event: Event, decision: Decision) -> None:
+    def ended(self, record: Ended, decision: Decision) -> None:
         self.close()
-        line = ended_line(event, time.time(), self._label_width)
+        line = ended_line(record, time.time(), self._label_width)
         self._print(line, _TONES.get(decision.kind, "tool"), start=line.index("→"))
-        for sentence in oddities(event):
+        for sentence in oddities(record):
             self._print(f"    {sentence}", "warn")
 
     def waiting(self, decision: Decision) -> None:
@@ -234,7 +234,7 @@ def _who(running: Running) -> str:
 
 def _costs(usage: Usage, spent: float) -> str:
     """Tokens and cost of the running child as far as its CLI tells, and of the session before it."""
-    tokens = tokens_so_far({"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens})
+    tokens = tokens_so_far(usage.input_tokens, usage.output_tokens)
     cost = dollars(usage.cost_usd) if usage.cost_usd is not None else ""
     now = ", ".join(word for word in (tokens, cost) if word)
     before = f"{dollars(spent)} in earlier iterations" if spent else ""

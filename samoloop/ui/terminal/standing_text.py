@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from samoloop.base.durations import format_seconds
-from samoloop.core.journal import moment
+from samoloop.core.records import Ended, moment
 from samoloop.core.signals import GateKind
 from samoloop.ui.terminal.endings import ended_line, iteration_label, tokens_so_far
 from samoloop.ui.terminal.words import age, dollars, one_line, resumes
@@ -44,8 +44,9 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
         lines.append((f"  {name:<9} {one_line(value)}", "plain"))
     if standing["last"]:
         lines += [("", "plain"), ("  last iterations", "dim")]
-        width = max(len(iteration_label(event)) for event in standing["last"])
-        lines += [(f"    {ended_line(event, epoch, width)}", "plain") for event in standing["last"]]
+        last = [Ended.from_json(value) for value in standing["last"]]
+        width = max(len(iteration_label(record)) for record in last)
+        lines += [(f"    {ended_line(record, epoch, width)}", "plain") for record in last]
     if standing["next"]:
         width = max(len(one_line(step["command"])) for step in standing["next"])
         lines += [("", "plain"), ("  what you can do", "dim")]
@@ -102,7 +103,8 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
         process = f", process {child['pid']}" if child["pid"] else ""
         facts.append(("child", f"{who}{process}{since}"))
     spent = f"{_iterations(totals['iterations'])}, {format_seconds(totals['seconds'])} of work"
-    tokens = tokens_so_far(totals) if totals["input_tokens"] or totals["output_tokens"] else ""
+    known = (totals["input_tokens"], totals["output_tokens"])
+    tokens = tokens_so_far(*known) if any(known) else ""
     money = _money(totals["cost_usd"], totals["unpriced"]) if totals["iterations"] else ""
     facts += [
         ("spent", ", ".join(word for word in (spent, money, tokens) if word)),
