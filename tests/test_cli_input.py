@@ -1,6 +1,7 @@
 """Bad input by the command line: a sentence, a defined exit code, nothing lost and nothing made."""
 
 import errno
+import getpass
 import json
 import os
 import shutil
@@ -391,3 +392,19 @@ def test_a_worker_in_the_background_is_told_what_resume_was_told(bench, tmp_path
     )
     started = [record for record in session.journal.read() if isinstance(record, Started)]
     assert started[-1].provider == "other"
+
+
+def test_start_and_resume_are_announced(bench, tmp_path):
+    bench.child.write_text(script(tmp_path, GOOD_CHILD.replace("testing) next quality;;", BLOCKS_ONCE)).read_text())
+    use(bench, announce={"command": ["sh", "-c", f"cat >> {tmp_path}/heard; echo >> {tmp_path}/heard"]})
+    assert samoloop(bench.root, "run", "Do it", "--session", "x", "--yes").returncode == 4
+    assert samoloop(bench.root, "resume", "x", "--yes").returncode == 0
+    heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
+    kinds = [item["kind"] for item in heard]
+    assert kinds == ["started", "questions", "plan", "blocked", "resumed", "done"]
+    assert heard[4]["text"] == f"resumed by {getpass.getuser()}"
+
+
+BLOCKS_ONCE = """testing)
+  if [ -f blocked ]; then next quality
+  else touch blocked; signal '{"status": "blocked", "reason": "no database", "needs": "human_decision"}'; fi;;"""

@@ -116,6 +116,7 @@ def _work(worker: Worker, how: How) -> Decision:
         _greet(worker)
         if how.by is not None:
             session.record(Resumed(by=how.by, now=how.now, settings=remembered(worker.config, how.said)))
+            news.tell_resumed(worker, how.by)
         elif state.failure:
             session.record(Retried())
         if how.now:

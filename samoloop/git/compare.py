@@ -15,6 +15,11 @@ def diff_stat(store: Git, old: str, new: str) -> str:
     return store.line("diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--")
 
 
+def code_diff(store: Git, old: str, new: str) -> str:
+    """What lies between two commits, as a patch."""
+    return _diff(store, old, new, False, "")
+
+
 def iteration_diff(store: Git, ref: str, iteration: int, *, color: bool = False) -> str:
     """What an iteration changed: the code, then the session's files. Raises GitError where there is no such one."""
     known = checkpoint.timeline(store, ref)

@@ -7,7 +7,7 @@ from samoloop.core.records import Started
 from samoloop.core.rules import Decision
 from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
-from samoloop.git.compare import commits_between, diff_stat
+from samoloop.git.compare import code_diff, commits_between, diff_stat
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
@@ -100,3 +100,13 @@ def result(worker: Worker) -> tuple[list[tuple[str, str]], str]:
         return commits_between(store, base, tip), diff_stat(store, base, tip)
     except SamoloopError:
         return [], ""
+
+
+def code_so_far(worker: Worker) -> str:
+    """All that the session has changed in the code, as a diff; as of its last checkpoint, uncommitted work included."""
+    created, store = worker.state.created, worker.store
+    last = checkpoint.tip(store, worker.ref) if worker.config.commit else None
+    if last is None:
+        return ""
+    base = created.base or store.line("rev-list", "--max-parents=0", last.code).split()[0]
+    return code_diff(store, base, last.code)

@@ -18,7 +18,7 @@ from samoloop.git.worktree import WorktreeGone
 from samoloop.worker import gatekeeper, outbox, shared_limits
 from samoloop.worker.iteration import limited_until, step
 from samoloop.worker.keeping import keep_present
-from samoloop.worker.news import tell_decision
+from samoloop.worker.news import tell_decision, tell_start
 from samoloop.worker.prepare import prepare
 from samoloop.worker.report import write_report
 from samoloop.worker.waiting import watching
@@ -30,6 +30,7 @@ PATIENT_SECONDS = 10.0  # a delay that is waited for even under --no-wait
 def run(worker: Worker) -> Decision:
     """Work on the session until nothing more can be done without a human; the caller holds its lock."""
     wake_up(worker)
+    tell_start(worker)
     while True:
         decision = due(worker) or iterate(worker)
         if not await_turn(worker, decision):

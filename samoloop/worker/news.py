@@ -3,6 +3,7 @@
 from samoloop.core import ceilings
 from samoloop.core.records import Warned
 from samoloop.core.rules import Decision, Kind
+from samoloop.core.state import Condition
 from samoloop.worker.keeping import result
 from samoloop.worker.outbox import Announcement
 from samoloop.worker.outbox import Kind as Said
@@ -28,6 +29,18 @@ def tell_decision(worker: Worker, decision: Decision) -> None:
     elif decision.kind is Kind.WAIT and decision.gate is None and worker.state.gate is None:
         worker.announce(about(worker, Said.BLOCKED, decision.reason, decision))
     warn_of_ceilings(worker)
+
+
+def tell_start(worker: Worker) -> None:
+    """Announce a session that begins, once."""
+    if worker.state.iteration == 0:
+        worker.announce(about(worker, Said.STARTED, ""))
+
+
+def tell_resumed(worker: Worker, by: str) -> None:
+    """Announce that a person has a session go on; at a gate or in a limit it does not yet."""
+    if worker.state.condition is Condition.READY and worker.state.iteration:
+        worker.announce(about(worker, Said.RESUMED, f"resumed by {by.partition(' (')[0]}"))
 
 
 def warn_of_ceilings(worker: Worker) -> None:

@@ -31,6 +31,10 @@ class Recorder(Machine):
         self.ran.append((*words, *([stdin] if stdin else [])))
         return self.code, self.output
 
+    def diff(self, session_dir: Path) -> str:
+        self.ran.append(("diff", session_dir.name))
+        return self.output
+
     def resume(self, session_dir: Path, by: str) -> str:
         self.ran.append(("resume", session_dir.name, by))
         return self.output
@@ -91,7 +95,7 @@ def test_tell_goes_to_the_session_that_is_named_and_asks_where_none_is(phone: Ph
     assert two.read("_inbox.md").endswith("mind\nthe cache\n\n")
 
 
-def test_stop_and_diff_run_the_ordinary_commands(phone: Phone) -> None:
+def test_stop_and_diff(phone: Phone) -> None:
     phone.machine = Recorder(output="diff --git a/x b/x\n" + "+line <b>\n" * 1000)
     phone.work()
     with phone.relay():

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from bot_api import TOKEN
+from kit import git
 from phone import ANN, Phone
 
 from samoloop.base.locks import is_held
@@ -120,7 +121,14 @@ def test_a_worker_starts_the_relay_that_starts_the_next_worker(phone: Phone, mac
     machine.samoloop("resume", "--detach")
     phone.standin.wait_message(ANN, "· done in", 60)
     assert machine.session.state().condition == "done"
+    assert len(phone.standin.messages(ANN, "bulk-discount · started")) == 1
     by = [event["by"] for event in machine.session.journal.read() if event["event"] == "resumed"]
     assert by[0].startswith("Ann (Telegram ")
+    phone.ann.say("/diff")
+    changes = phone.bot("changes so far")
+    content = changes["content"].decode() if "content" in changes else changes["shown"]
+    assert {line.split()[3] for line in content.splitlines() if line.startswith("diff --git")} == {
+        f"b/{path}" for path in git(machine.root, "diff", "--name-only", "HEAD", "samoloop/bulk-discount").splitlines()
+    }
     status = next(message for message in phone.standin.messages(ANN) if message["silent"])
     phone.standin.wait(lambda: phone.shown(status).startswith("🏁"))

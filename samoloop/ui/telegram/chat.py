@@ -188,7 +188,7 @@ class Chat:
 
 def messages(known: Known, given: Announcement, *, started: bool) -> list[Outgoing]:
     """What an announcement looks like now: a gate that was closed meanwhile gets no buttons."""
-    if given.kind is Kind.STARTED and not started:
+    if given.kind in (Kind.STARTED, Kind.RESUMED) and not started:
         return []
     if given.kind not in (Kind.QUESTIONS, Kind.PLAN, Kind.ACTION):
         return render.news(given)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from samoloop.base.errors import SamoloopError
 from samoloop.core import gates
 from samoloop.core.session import slug_of
 from samoloop.core.signals import GateKind
@@ -151,10 +152,11 @@ def _log(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reacti
 
 def _diff(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     def make() -> list[Outgoing]:
-        code, output = handler.machine.run(known.root, ["diff", known.name])
-        if code:
-            return [Outgoing(f"⚠️ {escape(last_line(output))}")]
-        return [render.listing(render.head("🧾", known.name, "changes so far"), output, f"{known.short}.diff")]
+        try:
+            changes = handler.machine.diff(known.session_dir)
+        except SamoloopError as error:
+            return [Outgoing(f"⚠️ {escape(str(error))}")]
+        return [render.listing(render.head("🧾", known.name, "changes so far"), changes, f"{known.short}.diff")]
 
     return [Post(make, known)]
 

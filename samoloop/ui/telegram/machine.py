@@ -8,8 +8,11 @@ from pathlib import Path
 
 from samoloop.api.asked import How
 from samoloop.api.detach import detach
+from samoloop.api.settings import settings_of
 from samoloop.base.errors import SamoloopError
 from samoloop.core.session import Session
+from samoloop.worker.keeping import code_so_far
+from samoloop.worker.worker import Worker
 
 LIMIT_SECONDS = 120
 
@@ -38,6 +41,11 @@ class Machine:
         except (SamoloopError, OSError) as error:
             return str(error)
         return ""
+
+    def diff(self, session_dir: Path) -> str:
+        """All that a session has changed in the code so far. Raises SamoloopError."""
+        session = Session(session_dir)
+        return code_so_far(Worker(session, settings_of(session, os.environ)))
 
 
 def last_line(output: str) -> str:
