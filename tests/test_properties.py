@@ -141,7 +141,7 @@ class Life:
         kind = state.wanted.wait_for
         ids = ("Q1",) if kind is GateKind.QA_ANSWERS else ()
         id = f"g{state.gates_opened + 1}"
-        gate = Gate(id, kind, state.phase, state.iteration, state.wanted.get("file"), questions=ids)
+        gate = Gate(id, kind, state.phase, state.iteration, state.wanted.file, questions=ids)
         self.record("gate_opened", gate=gate.to_json(), reason=f"waits for {kind}")
 
     def close_gate(self, verdict: str) -> None:
