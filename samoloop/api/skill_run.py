@@ -3,7 +3,6 @@
 import re
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,16 +11,15 @@ from pathlib import Path
 from samoloop.base.durations import format_seconds
 from samoloop.base.errors import UsageError
 from samoloop.base.files import remove
-from samoloop.children.child import Child, Ended, Spec
-from samoloop.children.processes import become_subreaper
+from samoloop.children.run import run as run_child
 from samoloop.children.stop import StopRequest
 from samoloop.config.loading import Config
 from samoloop.config.project import find_root
 from samoloop.config.skills import Skill
 from samoloop.core.events import Event, Trouble
 from samoloop.core.limits import EndedBy
-from samoloop.core.outcome import Collector, Outcome
-from samoloop.providers.base import Provider, Request
+from samoloop.core.outcome import Outcome
+from samoloop.providers.base import Request
 from samoloop.worker import launching
 
 # What the skills write: `<MM-DD-HHMM>-<kind>-<slug>.md`.
@@ -89,47 +87,27 @@ def run(order: Order, config: Config, environ: Mapping[str, str], on_events: Cal
     provider = launching.provider_of(config, order.provider, environ)
     places = _document_places(order.where)
     before = _documents(places)
-    collector = Collector()
     with _folder(order) as folder, _stopping() as stop:
 
         def take(events: list[Event]) -> None:
-            collector.take(events)
             try:
                 on_events(events)
             except BrokenPipeError:  # nobody reads any more; an exception here would leave the child alone
                 stop.ask_now()
 
-        request = _request(order, config, environ, folder.path)
-        ended = _wait(request, provider, config, take, stop)
-        outcome = collector.outcome(ended.by, ended.exit_code, ended.seconds, time.time())
+        ran = run_child(
+            _request(order, config, environ, folder.path),
+            provider,
+            config.limits,
+            lock=folder.path / "_child.lock",
+            marker=folder.path.name,
+            on_events=take,
+            stop=stop,
+        )
         documents = tuple(sorted(path for path, at in _documents(places).items() if before.get(path) != at))
-        report = Report(outcome, documents, folder.path, tuple(ended.left))
+        report = Report(ran.outcome, documents, folder.path, tuple(ran.ended.left))
         folder.keep = report.exit_code not in (0, 130)
         return report if folder.keep else replace(report, logs=None)
-
-
-def _wait(
-    request: Request, provider: Provider, config: Config, take: Callable[[list[Event]], None], stop: StopRequest
-) -> Ended:
-    launch = provider.launch(request)
-    spec = Spec(
-        argv=launch.argv,
-        env={name: value for name, value in request.environ.items() if name not in launch.unset} | dict(launch.env),
-        cwd=request.worktree,
-        stdin=request.prompt if launch.prompt_on_stdin else None,
-        stem=request.stem,
-        lock=request.session_dir / "_child.lock",
-        marker=request.session_dir.name,
-    )
-    become_subreaper()
-    return Child.spawn(spec).wait(
-        config.limits,
-        habits=provider,
-        reader=provider.reader(request),
-        signal_ready=lambda: True,  # there is no signal to wait for: the CLI's result is the end
-        on_events=take,
-        stop=stop,
-    )
 
 
 def _request(order: Order, config: Config, environ: Mapping[str, str], folder: Path) -> Request:

@@ -7,8 +7,9 @@ from typing import Any
 from samoloop.base.effects import effect
 from samoloop.base.files import remove, sha256, sync_folder
 from samoloop.children import wrapper
-from samoloop.children.child import Child, Ended, Spec
+from samoloop.children.child import Child, Ended
 from samoloop.children.processes import boot_id
+from samoloop.children.run import spec_of
 from samoloop.config import prices, skills
 from samoloop.core import gates, records, rules, signals
 from samoloop.core.decision import Condition, Note
@@ -19,7 +20,7 @@ from samoloop.core.records import Adopted, Halted, Interrupted, Started
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import CHILD_LOCK
 from samoloop.core.signals import BadSignal, Signal
-from samoloop.providers.base import Launch, Provider, Reader, Request
+from samoloop.providers.base import Provider, Reader, Request
 from samoloop.worker import prompt, shared_limits
 from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work
 from samoloop.worker.launching import request_for
@@ -84,7 +85,8 @@ def begin(worker: Worker) -> Begun:
             stashes=tuple(worktree.stashes()) if worktree else (),
         )
     )
-    child = Child.spawn(spec(worker, request, launch, marker, iteration))
+    lock = session.dir / CHILD_LOCK
+    child = Child.spawn(spec_of(request, launch, lock=lock, marker=marker, told=told(worker, iteration)))
     return Begun(child, provider, provider.reader(request), started)
 
 
@@ -103,27 +105,16 @@ def request_to(worker: Worker, provider: str, phase: str, stem: Path) -> Request
     )
 
 
-def spec(worker: Worker, request: Request, launch: Launch, marker: str, iteration: int) -> Spec:
-    """The process to start."""
+def told(worker: Worker, iteration: int) -> dict[str, str]:
+    """What a child finds in its environment."""
     session = worker.session
-    env = {name: value for name, value in request.environ.items() if name not in launch.unset}
-    env |= launch.env
-    env |= {
+    return {
         "SAMOLOOP_SESSION_DIR": str(session.dir),
         "SAMOLOOP_SIGNAL": str(session.dir / signals.FILE_NAME),
         "SAMOLOOP_PHASE": worker.state.phase,
         "SAMOLOOP_ITERATION": str(iteration),
         "SAMOLOOP_WORKTREE": str(session.worktree),
     }
-    return Spec(
-        argv=launch.argv,
-        env=env,
-        cwd=session.worktree,
-        stdin=request.prompt if launch.prompt_on_stdin else None,
-        stem=request.stem,
-        lock=session.dir / CHILD_LOCK,
-        marker=marker,
-    )
 
 
 def limited_until(worker: Worker, provider: str) -> float:
