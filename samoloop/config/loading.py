@@ -17,10 +17,10 @@ from samoloop.config.keys import BUILT_IN as BUILT_IN
 from samoloop.config.keys import CONFIG, VARIABLES
 from samoloop.config.keys import Config as Config
 from samoloop.config.project import FILE_NAME as FILE_NAME
-from samoloop.config.project import user_file
+from samoloop.config.project import LEGACY_NAME as LEGACY_NAME
+from samoloop.config.project import legacy_folders, user_file
 from samoloop.config.schema import At, Fault, field_names, named, read_keys
 
-LEGACY_NAME = ".samocode"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _PROBLEMS = 20  # of which a message tells
 _SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"}  # folders below /
@@ -179,7 +179,8 @@ def _files(root: Path, environ: Mapping[str, str], problems: list[str]) -> Itera
         if layer is not None:
             yield layer if personal else _of_project(layer, root, problems)
     if not (root / FILE_NAME).is_file() and (root / LEGACY_NAME).is_file():
-        yield _legacy(root / LEGACY_NAME)
+        path = root / LEGACY_NAME
+        yield _Layer(legacy_folders(path), str(path), path=path)
 
 
 def _read(path: Path, problems: list[str]) -> _Layer | None:
@@ -210,17 +211,6 @@ def _of_project(layer: _Layer, root: Path, problems: list[str]) -> _Layer:
         ]
     problems += [layer.told(fault) for fault in faults]
     return replace(layer, values={name: value for name, value in layer.values.items() if name not in personal})
-
-
-def _legacy(path: Path) -> _Layer:
-    """An old `.samocode` file: KEY=VALUE lines for the two folders."""
-    found = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        key, separator, value = line.partition("=")
-        name = {"SESSIONS": "sessions", "WORKTREES": "worktrees"}.get(key.strip())
-        if separator and name and value.strip():
-            found[name] = value.strip().strip("\"'")
-    return _Layer(found, str(path), path=path)
 
 
 # --- what one key alone cannot tell -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samoloop.base.errors import UsageError
-from samoloop.config.project import find_root
+from samoloop.config.project import find_root, sessions_folder
 from samoloop.core import session
 from samoloop.core.session import Session
 from samoloop.core.state import State
@@ -39,10 +39,9 @@ def load_config(root: Path, flags: Mapping[str, Any] | None = None) -> "Config":
     return loading.load(root, os.environ, flags)
 
 
-def find_session(name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> tuple["Config", Session]:
-    """The session that is meant, and its project's settings."""
-    settings = load_config(project_root())
-    return settings, session.resolve(settings.sessions_dir, name, wanted)
+def find_session(name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> Session:
+    """The session that is meant."""
+    return session.resolve(sessions_folder(project_root(), os.environ), name, wanted)
 
 
 def speaker() -> str:

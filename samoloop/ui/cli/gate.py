@@ -19,7 +19,7 @@ from samoloop.ui.cli.common import find_session, json_option, session_argument, 
 def _find(name: str | None, *kinds: GateKind) -> tuple[Session, Gate]:
     """The session that waits at one of these gates. Refuses inside a child."""
     gates.refuse_inside_child(os.environ)
-    _, session = find_session(name, lambda state: state.gate is not None and state.gate.kind in kinds)
+    session = find_session(name, lambda state: state.gate is not None and state.gate.kind in kinds)
     gate = session.state().gate
     if gate is None or gate.kind not in kinds:
         what = f"it waits for {gate.kind}" if gate else f"it is {session.state().condition}"
@@ -42,7 +42,7 @@ def questions_(session_name: str | None, as_json: bool) -> None:
     \b
     samoloop questions auth
     """
-    _, session = find_session(session_name, lambda state: state.gate is not None)
+    session = find_session(session_name, lambda state: state.gate is not None)
     gate = session.state().gate
     waiting = set(gate.questions) if gate else set()
     found = sorted(gates.read_questions(session.dir), key=lambda question: bool(question.answer))
@@ -176,8 +176,8 @@ def tell(words: tuple[str, ...]) -> None:
     if len(words) > 2:
         raise UsageError('put the guidance in quotes: samoloop tell SESSION "..."')
     name = words[0] if len(words) == 2 else None
-    settings, session = find_session(name, lambda state: state.condition is not Condition.DONE)
-    if name is None and _is_session(settings.sessions_dir, words[0]):
+    session = find_session(name, lambda state: state.condition is not Condition.DONE)
+    if name is None and _is_session(session.dir.parent, words[0]):
         raise UsageError(f'say what the next child should know: samoloop tell {words[0]} "..."')
     gates.tell(session.dir, words[-1], speaker())
     click.echo(f"The next child of {session.name} will read it.")

@@ -23,7 +23,7 @@ def diff(session_name: str | None, iteration: int | None) -> None:
     """
     from samoloop.git.compare import iteration_diff
 
-    _, session = find_session(session_name)
+    session = find_session(session_name)
     worker = onlooker(session, os.environ)
     number = session.state().iteration if iteration is None else iteration
     click.echo_via_pager(iteration_diff(worker.store, worker.ref, number, color=True))
@@ -41,7 +41,7 @@ def rewind(session_name: str, iteration: int) -> None:
     from samoloop.api.rewind import rewind as go_back
 
     gates.refuse_inside_child(os.environ)
-    _, session = find_session(session_name)
+    session = find_session(session_name)
     with locked(session):
         for line in go_back(onlooker(session, os.environ), iteration, speaker()):
             click.echo(line)
@@ -61,7 +61,7 @@ def fork(session_name: str, iteration: int, name: str) -> None:
     from samoloop.api.rewind import fork as branch_off
 
     gates.refuse_inside_child(os.environ)
-    _, session = find_session(session_name)
+    session = find_session(session_name)
     new = branch_off(onlooker(session, os.environ), iteration, name)
     click.echo(f"{new.name} starts after iteration {iteration} of {session.name}, on branch {new.branch}.")
     click.echo(f"Go on with: samoloop resume {new.name}")
@@ -78,7 +78,7 @@ def archive(session_name: str | None, force: bool) -> None:
     """
     from samoloop.api.rewind import archive as put_away
 
-    _, session = find_session(session_name, lambda state: state.condition is Condition.DONE)
+    session = find_session(session_name, lambda state: state.condition is Condition.DONE)
     state = session.state()
     if state.condition is not Condition.DONE and not force:
         raise UsageError(

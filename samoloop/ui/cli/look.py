@@ -14,9 +14,9 @@ from samoloop.api.standing import at_work, row, standing
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SamoloopError
 from samoloop.config.project import sessions_folder
-from samoloop.core.session import Session, all_sessions, resolve
+from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
-from samoloop.ui.cli.common import find_session, json_option, project_root, session_argument, warn
+from samoloop.ui.cli.common import find_session, json_option, load_config, project_root, session_argument, warn
 from samoloop.ui.terminal.paint import paint
 from samoloop.ui.terminal.words import one_line
 
@@ -64,7 +64,7 @@ def status(session_name: str | None, as_json: bool) -> None:
     """
     from samoloop.ui.terminal.standing_text import status_lines
 
-    session = resolve(sessions_folder(project_root(), os.environ), session_name)
+    session = find_session(session_name)
     found = standing(session)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -89,8 +89,8 @@ def log(session_name: str | None, iteration: int | None, follow: bool, raw: bool
     """
     from samoloop.api import logs
 
-    settings, session = find_session(session_name)
-    sink = _sink(settings, session, raw=raw, as_json=as_json)
+    session = find_session(session_name)
+    sink = _sink(load_config(project_root()), session, raw=raw, as_json=as_json)
     if not follow:
         logs.show(session, iteration, sink)
         return
@@ -114,7 +114,7 @@ def prompt(session_name: str | None, as_json: bool) -> None:
     from samoloop.api.assembly import onlooker
     from samoloop.api.preview import preview
 
-    _, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
+    session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
     found = preview(onlooker(session, os.environ))
     if as_json:
         size = len(found.text.encode())

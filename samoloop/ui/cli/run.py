@@ -151,7 +151,7 @@ def resume(
     if only_work:
         how = replace(how, by=by, said=json.loads(said or "{}"))
         return start(Session(Path(session_name or "")), how, False)
-    _, session = find_session(session_name, lambda state: not _is_over(state))
+    session = find_session(session_name, lambda state: not _is_over(state))
     from samoloop.api.go_on import refuse_if_over, settle
     from samoloop.core import gates
 
@@ -174,7 +174,7 @@ def stop(session_name: str | None, now: bool) -> None:
     """
     from samoloop.api.stop import stop as ask_to_stop
 
-    _, session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
+    session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
     pid = ask_to_stop(session, now=now)
     if pid is None:
         click.echo(f"No worker is at work on {session.name}.")
