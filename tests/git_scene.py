@@ -13,6 +13,8 @@ from samoloop.git.commit import Committed, commit
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree
 
+REFS = os.environ.get("SAMOLOOP_TEST_REFS", "files")  # "reftable" where git knows that format, from 2.45
+
 
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """A home with nothing in it but a name for git; no GIT_* of whoever runs the tests."""
@@ -20,7 +22,8 @@ def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
         monkeypatch.delenv(name)
     home.mkdir()
     (home / ".gitconfig").write_text(
-        "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = trunk\n"
+        "[user]\n\tname = Ada\n\temail = ada@example.org\n"
+        f"[init]\n\tdefaultBranch = trunk\n\tdefaultRefFormat = {REFS}\n"
         '[protocol "file"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n'
     )
     monkeypatch.setenv("HOME", str(home))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from git_scene import Scene, begin, git, isolate, picture, write
+from git_scene import REFS, Scene, begin, git, isolate, picture, write
 
 from samoloop.base.errors import GitError
 from samoloop.git import checkpoint
@@ -117,9 +117,10 @@ def test_a_ref_that_the_person_deleted_starts_anew(scene: Scene) -> None:
 
 def test_a_lock_that_a_killed_git_left_on_the_ref_does_not_hinder(scene: Scene) -> None:
     scene.iterate(1)
-    (scene.repo.git_dir / f"{scene.ref}.lock").touch()
+    lock = scene.repo.git_dir / ("reftable/tables.list.lock" if REFS == "reftable" else f"{scene.ref}.lock")
+    lock.touch()
     assert checkpoint.tip(scene.worktree.store, scene.ref) != scene.iterate(2)
-    assert not (scene.repo.git_dir / f"{scene.ref}.lock").exists()
+    assert not lock.exists()
 
 
 def test_everything_that_the_ref_reaches_survives_the_branch_and_gc(scene: Scene) -> None:

@@ -7,14 +7,17 @@ import functools
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
+from samoloop.git.checkout import common_dir
 
+LOCK_SECONDS = 5  # no git holds the lock of reftables that long
 # Nothing of the person's set-up may run, prompt or ask in the background. Objects and refs are on disk before the
 # journal says so.
 OPTIONS = (
@@ -24,6 +27,7 @@ OPTIONS = (
     "core.safecrlf=false",
     "core.quotePath=false",
     "core.fsync=committed,reference",
+    f"reftable.lockTimeout={LOCK_SECONDS * 1000}",  # one lock for all refs, so others may hold it
     "gc.auto=0",
     "maintenance.auto=false",
     "log.showSignature=false",
@@ -77,7 +81,10 @@ class Git:
         options = () if self.lfs else _without_lfs()
         where = self.work_tree or self.git_dir
         with effect(_name(args)) if args[0] in _CHANGES else nullcontext():
-            return execute((*options, *args), cwd=where, environ=environ, stdin=stdin)
+            done = execute((*options, *args), cwd=where, environ=environ, stdin=stdin)
+            if done.returncode and b"cannot lock ref" in done.stderr and _remove_dead_lock(self.git_dir):
+                done = execute((*options, *args), cwd=where, environ=environ, stdin=stdin)
+            return done
 
     def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
         """Run git and return its output. Raises GitError with git's own words when it fails."""
@@ -131,6 +138,18 @@ def _name(args: tuple[str, ...]) -> str:
     """What a changing call is, as an effect: `git update-ref refs/heads`."""
     refs = ["/".join(arg.split("/", 2)[:2]) for arg in args if arg.startswith("refs/")]
     return " ".join(["git", args[0], *refs])
+
+
+def _remove_dead_lock(git_dir: Path) -> bool:
+    """Remove the lock on reftables that a killed git left. It is one for all refs, so a living git may hold it too."""
+    removed = False
+    for folder in {git_dir, common_dir(git_dir)}:
+        lock = folder / "reftable" / "tables.list.lock"
+        with suppress(OSError):
+            if time.time() - lock.stat().st_mtime > LOCK_SECONDS:
+                lock.unlink()
+                removed = True
+    return removed
 
 
 def is_oid(text: str) -> bool:

@@ -63,6 +63,11 @@ def common_dir(git_dir: Path) -> Path:
         return git_dir
 
 
+def refs_in_files(common: Path) -> bool:
+    """Whether HEAD, branches and reflogs are files to be read; in a repository with reftables only git knows them."""
+    return not (common / "reftable").is_dir()
+
+
 def registered(common: Path, root: Path) -> Path | None:
     """What git keeps for the linked worktree at `root` (a folder of `.git/worktrees`); None where it knows none."""
     worktrees = common / "worktrees"

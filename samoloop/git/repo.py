@@ -77,7 +77,7 @@ class Repo:
     def head_line(self, base: str) -> str:
         """One line for a person: which commit a session starts from, and how many uncommitted files are not in it."""
         short, _, subject = self.store.line("log", "-1", "--format=%h %s", base, "--").partition(" ")
-        state = tree_state.parse(self.git.run(*tree_state.STATUS, env={"GIT_OPTIONAL_LOCKS": "0"}), self.git_dir)
+        state = tree_state.parse(self.git.run(*tree_state.STATUS, env={"GIT_OPTIONAL_LOCKS": "0"}))
         where = ""
         if state.head == base:
             where = f", {state.branch}" if state.branch else ", detached HEAD"

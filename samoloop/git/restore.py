@@ -16,7 +16,6 @@ from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
 from samoloop.git.session_files import session_files
 from samoloop.git.staging import stage
-from samoloop.git.tree_state import operation_in
 from samoloop.git.worktree import Snapshot, Worktree
 
 _INBOX = "_inbox.md"  # guidance not yet delivered belongs to now: going back neither drops it nor repeats an old one
@@ -60,7 +59,7 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
 def _quit_operations(worktree: Worktree) -> list[str]:
     """Give up what is in progress, leaving files and HEAD as they are."""
     notes: list[str] = []
-    while operation := operation_in(worktree.git_dir):
+    while operation := worktree.operation():
         note = f"The {operation} that was in progress was given up."
         if note in notes:
             raise GitError(f"A {operation} in {worktree.root} cannot be given up: end it there and try again.")

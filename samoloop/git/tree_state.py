@@ -60,8 +60,8 @@ class TreeState:
         return [*self.conflicts, *self.unstaged]
 
 
-def parse(output: bytes, git_dir: Path, notes: Sequence[str] = ()) -> TreeState:
-    """The output of `git` with the arguments `STATUS`, and what the repository says of operations in progress."""
+def parse(output: bytes, operation: str | None = None, notes: Sequence[str] = ()) -> TreeState:
+    """The output of `git` with the arguments `STATUS`, and the operation in progress."""
     head = branch = None
     conflicts, unstaged, staged, changed = [], [], False, 0
     for record in output.split(b"\0"):
@@ -84,9 +84,10 @@ def parse(output: bytes, git_dir: Path, notes: Sequence[str] = ()) -> TreeState:
             staged = staged or rest[:1] != b"."
             if rest[1:2] != b".":
                 unstaged.append(path)
-    return TreeState(head, branch, operation_in(git_dir), conflicts, unstaged, staged, changed, notes)
+    return TreeState(head, branch, operation, conflicts, unstaged, staged, changed, notes)
 
 
 def operation_in(git_dir: Path) -> str | None:
-    """The command whose work waits for its end: merge, rebase, am, cherry-pick, revert or bisect."""
+    """The command whose work waits for its end by the files in `git_dir`: merge, rebase, am, cherry-pick, revert or
+    bisect."""
     return next((name for file, name in _OPERATIONS.items() if (git_dir / file).exists()), None)

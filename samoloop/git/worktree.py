@@ -1,6 +1,7 @@
 """A session's own working tree: opened, looked at, kept as a snapshot. Every call names its repository."""
 
 import logging
+import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from samoloop.base.errors import GitError
 from samoloop.base.files import write_atomic
 from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
-from samoloop.git.checkout import linked_folder, registered
+from samoloop.git.checkout import linked_folder, refs_in_files, registered
 from samoloop.git.objects import Objects
 from samoloop.git.staging import stage
 from samoloop.git.tree_state import Skipped, TreeState
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 # In place nothing may be converted: what comes back must be what was there, byte for byte.
 _RAW = "* -text -filter -ident -working-tree-encoding\n"
+_OPERATION_REFS = {"CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert"}  # files elsewhere, refs in reftables
 _INDEX_COPY = "samoloop.index"
 
 
@@ -142,14 +144,21 @@ class Worktree:
         """
         done = self.git.call(*tree_state.STATUS)
         if done.returncode == 0:
-            return tree_state.parse(done.stdout, self.git_dir)
+            return tree_state.parse(done.stdout, self.operation())
         self.repair()
         if self.git.call("ls-files", "--", ".git").returncode == 0:
             raise failure(tree_state.STATUS, done, self.root)  # the index can be read, so it is something else
         (self.git_dir / "index").unlink(missing_ok=True)
         self.git.run("read-tree", "HEAD")
         note = "The index was corrupt and has been made anew; no file was changed."
-        return tree_state.parse(self.git.run(*tree_state.STATUS), self.git_dir, [note])
+        return tree_state.parse(self.git.run(*tree_state.STATUS), self.operation(), [note])
+
+    def operation(self) -> str | None:
+        """The git command whose work waits for its end: merge, rebase, am, cherry-pick, revert or bisect."""
+        found = tree_state.operation_in(self.git_dir)
+        if found or refs_in_files(self.common_dir):
+            return found
+        return next((name for ref, name in _OPERATION_REFS.items() if self.git.resolve(ref)), None)
 
     def snapshot(self, state: TreeState | None = None) -> Snapshot:
         """The worktree as it is, uncommitted work too. Moves no ref and leaves the index alone."""
@@ -196,6 +205,8 @@ class Worktree:
         """Another checkout that has the session's branch checked out: moving the branch would disturb it."""
         if self.is_in_place:
             return None
+        if not refs_in_files(self.common_dir):
+            return self._listed_elsewhere()
         wanted = f"ref: {self.ref}"
         for git_dir in (self.common_dir, *(self.common_dir / "worktrees").glob("*")):
             if git_dir == self.git_dir:
@@ -207,8 +218,18 @@ class Worktree:
                 continue
         return None
 
+    def _listed_elsewhere(self) -> Path | None:
+        for record in os.fsdecode(self.store.run("worktree", "list", "--porcelain", "-z")).split("\0\0"):
+            lines = record.strip("\0").split("\0")
+            folder = Path(lines[0].removeprefix("worktree "))
+            if f"branch {self.ref}" in lines and folder.resolve() != self.root.resolve():
+                return folder
+        return None
+
     def head(self) -> str | None:
         """The commit that is checked out, read from files where git keeps it in files; None without a commit."""
+        if not refs_in_files(self.common_dir):
+            return self.git.resolve("HEAD")
         try:
             text = (self.git_dir / "HEAD").read_text().strip()
         except (OSError, ValueError):
@@ -219,6 +240,9 @@ class Worktree:
 
     def stashes(self) -> list[str]:
         """Commit ids of the repository's stash, which all worktrees share: compare before and after a child."""
+        if not refs_in_files(self.common_dir):
+            done = self.store.call("log", "--walk-reflogs", "--format=%H", "refs/stash", "--")
+            return done.stdout.decode().split()[::-1]
         try:
             lines = (self.common_dir / "logs/refs/stash").read_bytes().splitlines()
         except OSError:
