@@ -1,20 +1,23 @@
 """What the loop costs on top of the child: one iteration, the gap between two children, growth over time."""
 
+import json
 import os
 import subprocess
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from measure import Row, median, program, project, timed
 
-from samoloop.base.clock import Clock
+from samoloop.api.asked import How, Order
+from samoloop.api.assembly import assembled
+from samoloop.api.hand_off import hand_off
+from samoloop.api.settings import settings_of
 from samoloop.children import wrapper
-from samoloop.config.loading import Config
-from samoloop.core.signals import Status
-from samoloop.core.workflow import Phase, Workflow
-from samoloop.git.repo import Repo
-from samoloop.worker import iteration, loop, prepare
+from samoloop.children.stop import StopRequest
+from samoloop.worker import iteration, loop
+from samoloop.worker.view import Quiet
 from samoloop.worker.worker import Worker
 
 SIGNAL = '{"status": "continue", "phase": "work"}'
@@ -22,19 +25,29 @@ TINY = f"printf '{SIGNAL}' > \"$SAMOLOOP_SIGNAL\""
 ROUNDS = 60
 
 
+PHASES = {
+    "init": "---\nname: init\nchild: false\n---\n",
+    "work": "---\nname: work\nmax_iterations: 1000000\nsignals: [continue, done]\n---\nWork.\n",
+}
+_OPEN = ExitStack()  # the workers, until the program ends
+
+
 def make_worker(folder: Path, body: str, commit: bool) -> Worker:
     """A worker on a prepared session whose one phase never ends."""
     root = project(folder)
-    phases = (
-        Phase("init", child=False),
-        Phase("work", max_iterations=10**6, body="Work."),
-        Phase("done", signals=frozenset({Status.DONE}), body="Done."),
-    )
     tiny = program(folder / "child.sh", body)
-    settings = Config(root=root, provider="tiny", providers={"tiny": {"command": [str(tiny)]}}, commit=commit)
-    workflow = Workflow("bench", phases, protocol="Do it.")
-    session = prepare.create(settings, workflow, "Bench", repo=Repo.find(root), now=Clock().local)
-    made = Worker(session, settings)
+    own = root / ".samoloop"
+    (own / "workflows").mkdir(parents=True)
+    for name, text in PHASES.items():
+        (own / f"{name}.md").write_text(text)
+    (own / "workflows" / "bench.yaml").write_text("name: bench\nphases: [init, work]\n")
+    settings = {"provider": "tiny", "providers": {"tiny": {"command": [str(tiny)]}}, "commit": commit}
+    (root / ".samoloop.yaml").write_text(json.dumps({**settings, "workflow": "bench"}))
+    environ = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}
+    session = hand_off(Order(root, "Bench"), environ)
+    made = _OPEN.enter_context(
+        assembled(session, settings_of(session, environ), How(), environ=environ, stop=StopRequest(), view=Quiet())
+    )
     loop.wake_up(made)
     return made
 

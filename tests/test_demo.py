@@ -6,6 +6,7 @@ import pty
 import re
 import resource
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from kit import git, make_repo, samoloop
 
 from samoloop import providers
+from samoloop.api.go_on import go_on
 from samoloop.core import questions, signals
 from samoloop.core.events import Result, Started, Text, Tool, Usage
 from samoloop.core.records import Ended
@@ -358,14 +360,14 @@ def test_the_testing_phase_finds_the_fault_that_the_implementation_made(played):
 class Terminal:
     """A person at a terminal: reads the screen, answers prompts."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, pace: str = "0") -> None:
         self._fd, theirs = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "samoloop", *command],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=os.environ | {"TERM": "xterm", "SAMOLOOP_DEMO_PACE": "0"},
+            env=os.environ | {"TERM": "xterm", "SAMOLOOP_DEMO_PACE": pace},
             start_new_session=True,
         )
         os.close(theirs)
@@ -387,6 +389,13 @@ class Terminal:
         while not re.search(prompt + r"[^\n]*: $", self.screen[self._read_to :]):
             assert self.read(), f"the demo ended before it asked for {prompt}:\n{self.screen[-2000:]}"
         self._read_to = len(self.screen)
+
+    def wait_for_text(self, words: str) -> None:
+        while words not in self.screen:
+            assert self.read(), f"the demo ended before it said {words}:\n{self.screen[-2000:]}"
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
 
     def answer(self, prompt: str, words: str) -> None:
         self.wait_for(prompt)
@@ -441,6 +450,20 @@ def test_a_person_who_leaves_finds_the_session_waiting(tmp_path):
     assert "BULK_FROM = 3" in git(tmp_path / "till", "show", "samoloop/bulk-discount:till/discounts.py")
 
 
+def test_ctrl_c_at_work_ends_with_130_and_the_way_to_go_on(tmp_path):
+    terminal = Terminal("demo", "--keep", str(tmp_path / "till"), pace="0.05")
+    terminal.wait_for_text("001 investigation")
+    terminal.interrupt()
+    assert terminal.end() == 130
+    assert "The session waits; nothing is lost" in terminal.screen
+    assert "samoloop resume" in terminal.screen
+
+
+def test_a_demo_is_no_project_that_up_takes_care_of(tmp_path):
+    assert samoloop(tmp_path, "demo", "--yes", "--keep", str(tmp_path / "till")).returncode == 0
+    assert samoloop(tmp_path, "projects", "list").stdout.startswith("None yet")
+
+
 def test_a_folder_that_is_in_use_is_left_alone(tmp_path):
     (tmp_path / "mine").write_text("mine")
     done = samoloop(tmp_path, "demo", "--yes", "--keep", str(tmp_path))
@@ -456,9 +479,9 @@ WORKFLOWS = sorted(path.stem for path in (Path(__file__).parent.parent / "phase_
 def test_the_scripted_child_gets_through_every_workflow_in_any_repository(tmp_path, workflow):
     root = make_repo(tmp_path / "repo")
     (root / ".samoloop.yaml").write_text(f"workflow: {workflow}\n")
-    settings = play.scripted(root)
-    session = play.begin(settings, "Show the phases", "show", "demo")
-    decision = play.go_on(session, settings, open_view=open_view, environ=os.environ, yes=True)
+    environ = play.alone(root, os.environ)
+    session = play.begin(root, "Show the phases", "show", "demo", environ)
+    decision = go_on(session, play.how(yes=True), environ=environ, open_view=open_view)
     assert decision.kind is Kind.DONE, decision
     assert Session(session.dir).state().condition is Condition.DONE
     assert git(root, "status", "--porcelain") == "?? .samoloop.yaml"

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from kit import git
 
+from samoloop.api.go_on import go_on
 from samoloop.base.errors import UsageError
 from samoloop.config import workflow_files
 from samoloop.core import gates
@@ -178,12 +179,12 @@ def test_a_session_that_waits_or_blocks_ends_with_its_own_exit_code(tmp_path):
 def test_the_answers_decide_how_a_login_works(tmp_path):
     example = EXAMPLES["add-feature"]
     root = examples.copy(example, tmp_path / "shelf")
-    settings = play.scripted(root)
-    session = play.begin(settings, example.task, example.name, "demo")
-    begun = play.go_on(session, settings, open_view=open_view, environ=os.environ, no_wait=True)
+    environ = play.alone(root, os.environ)
+    session = play.begin(root, example.task, example.name, "demo", environ)
+    begun = go_on(session, play.how(no_wait=True), environ=environ, open_view=open_view)
     assert begun.gate == "qa_answers", begun
     gates.answer(session.dir, session.state().gate, {"Q1": "30 minutes", "Q2": "B"}, "Ann")
-    decision = play.go_on(Session(session.dir), settings, open_view=open_view, environ=os.environ, yes=True)
+    decision = go_on(Session(session.dir), play.how(yes=True), environ=environ, open_view=open_view)
     assert decision.kind is Kind.DONE, decision
     assert failed(judge(example, session)) == []
     tokens, app = ((session.worktree / "src" / name).read_text() for name in ("tokens.js", "app.js"))

@@ -47,3 +47,4 @@ class How:
     yes: bool = False  # take suggestions and approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit
     allow_sleep: bool = False
+    greets: bool = True  # says first which session it is, and what a child may do

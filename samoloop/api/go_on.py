@@ -113,7 +113,9 @@ def stoppable(stop: StopRequest | None = None) -> Iterator[StopRequest]:
 def _work(worker: Worker, how: How) -> Decision:
     session, state = worker.session, worker.state
     try:
-        _greet(worker)
+        if how.greets:
+            for line in greeting(session, worker.config):
+                worker.view.say(line)
         if how.by is not None:
             session.record(Resumed(by=how.by, now=how.now, settings=remembered(worker.config, how.said)))
             news.tell_resumed(worker, how.by)
@@ -166,12 +168,11 @@ def _least_settings(session: Session, environ: Mapping[str, str]) -> Config:
         return Config(root=root)
 
 
-def _greet(worker: Worker) -> None:
+def greeting(session: Session, config: Config) -> list[str]:
     """What a person should know before children start to work."""
-    config, session = worker.config, worker.session
-    worker.view.say(f"session {session.name}: {session.task}")
     words = {
         "full": "permissions: full, so a child may run any command as you (permissions: edits restrains it)",
         "edits": "permissions: edits, so a child works in its CLI's restrained mode",
     }
-    worker.view.say(f"{config.provider_for(worker.state.phase)}, {words[config.permissions]}")
+    who = config.provider_for(session.state().phase)
+    return [f"session {session.name}: {session.task}", f"{who}, {words[config.permissions]}"]

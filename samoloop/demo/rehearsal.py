@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.config import loading
+from samoloop.api.go_on import OpenView, go_on
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.demo import play
@@ -30,13 +30,13 @@ class Performance:
         return 0 if all(finding.ok for finding in self.findings) else NOT_AS_EXPECTED
 
 
-def rehearse(example: Example, root: Path, *, provider: str | None, yes: bool, open_view: play.OpenView) -> Performance:
+def rehearse(example: Example, root: Path, *, provider: str | None, yes: bool, open_view: OpenView) -> Performance:
     """A whole session on the copy at `root`, judged by the project's own tests.
 
     `provider` None is the example's own, else the person's. The scripted child asks nobody.
     """
     script = provider == play.SCRIPT
-    settings = play.scripted(root) if script else loading.load(root, os.environ, {"provider": provider})
-    session = play.begin(settings, example.task, example.name, provider)
-    decision = play.go_on(session, settings, open_view=open_view, environ=os.environ, yes=yes or script)
+    environ = play.alone(root, os.environ) if script else os.environ
+    session = play.begin(root, example.task, example.name, provider, environ)
+    decision = go_on(session, play.how(yes=yes or script), environ=environ, open_view=open_view)
     return Performance(session, decision, judge(example, session) if decision.kind is Kind.DONE else ())

@@ -8,10 +8,12 @@ import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from samoloop.api.go_on import OpenView, go_on, stoppable
 from samoloop.base.errors import UsageError
 from samoloop.core import gates
 from samoloop.core.gates import Gate, Verdict
@@ -20,7 +22,7 @@ from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
 from samoloop.demo import examples
 from samoloop.demo.commands import run as run_command
-from samoloop.demo.play import SCRIPT, OpenView, begin, go_on, scripted, telling
+from samoloop.demo.play import SCRIPT, alone, begin, how, telling
 from samoloop.git.calls import environment, execute
 from samoloop.providers import PACE
 
@@ -37,32 +39,35 @@ def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
     example = examples.get(EXAMPLE)
     place = folder or Path(tempfile.mkdtemp(prefix="samoloop-demo-")) / "till"
     root = examples.copy(example, place)
-    environ = _environ(yes)
-    settings = scripted(root)
-    session = begin(settings, example.task.strip(), EXAMPLE, SCRIPT)
-    open_view = telling(open_view)
+    environ = _environ(root, yes)
+    session = begin(root, example.task.strip(), EXAMPLE, SCRIPT, environ)
     _introduce(root, session, example, yes)
     try:
-        decision = go_on(session, settings, open_view=open_view, environ=environ, yes=yes, no_wait=True)
-        while decision.gate and not yes:
-            gate = session.state().gate
-            assert gate is not None
-            ask(session, gate)
-            decision = go_on(session, settings, open_view=open_view, environ=environ, no_wait=True)
-    except click.Abort:
-        click.echo(
-            f"\n\nThe session waits; nothing is lost. Go on with:\n  cd {root} && samoloop resume {session.name}"
-        )
+        decision = _play(session, environ, yes, telling(open_view))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(f"\n\nThe session waits; nothing is lost. Go on with:\n  {_in(root)} samoloop resume {session.name}")
         return _INTERRUPTED
     _show(root, session, example, decision)
     return decision.exit_code
 
 
-def _environ(yes: bool) -> dict[str, str]:
+def _play(session: Session, environ: Mapping[str, str], yes: bool, open_view: OpenView) -> Decision:
+    """Let the worker go on, with the person's word at each gate. Raises click.Abort where the person leaves."""
+    while True:
+        with stoppable() as stop:
+            decision = go_on(session, how(yes=yes, no_wait=True), environ=environ, open_view=open_view, stop=stop)
+        if stop.interrupted:
+            raise click.Abort
+        gate = session.state().gate
+        if gate is None or yes:
+            return decision
+        ask(session, gate)
+
+
+def _environ(root: Path, yes: bool) -> dict[str, str]:
     """The person's environment without settings for samoloop; with a pace that a person can follow."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAMOLOOP_", "TELEGRAM_"))}
     pace = os.environ.get(PACE, "" if yes else str(_PACE_SECONDS))
-    return kept | ({PACE: pace} if pace else {})
+    return alone(root, os.environ) | ({PACE: pace} if pace else {})
 
 
 def _introduce(root: Path, session: Session, example: examples.Example, yes: bool) -> None:
