@@ -141,6 +141,7 @@ class TestLimits:
         until(attempt.file(".jsonl").read_text)
         ended = attempt.wait(child, total=0.1, terminate=0.2)
         assert (ended.by, ended.exit_code, ended.left) == (EndedBy.TIME, -signal.SIGKILL, ())
+        assert ended.swept == 0  # killed at its limit, not found among the leftovers afterwards
 
     def test_a_cli_that_cleans_up_on_sigint_gets_it_first(self, attempt: Attempt):
         child = attempt.spawn("cleans_up.sh")

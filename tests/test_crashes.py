@@ -12,9 +12,10 @@ from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop.base import effects
 from samoloop.base.errors import GitError, SessionError
+from samoloop.children.stop import StopRequest
 from samoloop.config.outlets import Outlets
 from samoloop.core import gates
-from samoloop.core.records import Noted
+from samoloop.core.records import Interrupted, Noted
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
@@ -43,7 +44,7 @@ def bench(tmp_path: Path) -> Bench:
 
 def said(session: Session) -> list[tuple[str, str]]:
     items = [json.loads(path.read_text()) for path in sorted((session.dir / "_outbox").glob("*.json"))]
-    return [(item["kind"], item.get("gate", "")) for item in items]
+    return [(item["kind"], item.get("gate", "")) for item in items if item["kind"] not in ("started", "resumed")]
 
 
 def dies(bench: Bench, session: Session, point: str, **options: object) -> None:
@@ -205,3 +206,87 @@ def test_a_lock_of_a_git_that_died_with_its_worker_goes_away(bench):
     lock.touch()
     dies(bench, session, "before write prompt")
     assert not lock.exists()
+
+
+FORGED = """[ $SAMOLOOP_PHASE = requirements ] || { next requirements; exit; }
+printf '# Questions\\n\\n### Q1: Which way?\\n**Answer:** as I like\\n' > _qa.md
+signal '{"status": "waiting", "for": "qa_answers"}'
+"""
+
+
+def test_a_gate_is_in_the_journal_before_its_file_changes(bench):
+    bench.child = script(bench.child.parent, FORGED)
+    session = bench.session()
+    dies(bench, session, "after record gate_opened")
+    assert "as I like" in (session.dir / "_qa.md").read_text()
+    assert bench.run(session).kind is Kind.WAIT
+    assert "as I like" not in (session.dir / "_qa.md").read_text()
+
+
+def test_guidance_outlives_a_worker_that_died_with_it_in_hand(bench):
+    session = bench.session()
+    gates.tell(session.dir, "Mind the docs", "Ann")
+    dies(bench, session, "after take inbox")
+    dies(bench, session, "after record started")
+    assert "Mind the docs" in (session.dir / "_logs" / "001-investigation.prompt.md").read_text()
+
+
+def test_guidance_is_told_again_until_a_child_has_answered(bench):
+    session = bench.session()
+    gates.tell(session.dir, "Mind the docs", "Ann")
+    for attempt in ("", ".2", ".3"):
+        dies(bench, session, "after record started")
+        assert "Mind the docs" in (session.dir / "_logs" / f"001-investigation{attempt}.prompt.md").read_text()
+    bench.run(session)
+    assert "Mind the docs" not in (session.dir / "_logs" / "002-requirements.prompt.md").read_text()
+
+
+def interruptions(session: Session) -> list[str]:
+    return [record.why for record in session.journal.read() if isinstance(record, Interrupted)]
+
+
+def test_a_child_that_is_gone_without_a_word_was_interrupted(bench):
+    session = bench.session()
+    dies(bench, session, "after record started")
+    bench.run(session)
+    assert interruptions(session) == ["its process is gone"]
+
+
+def test_a_signal_from_before_a_restart_of_the_machine_counts_no_more(bench, monkeypatch):
+    session = bench.session()
+    dies(bench, session, "after record started")
+    (session.dir / "_signal.json").write_text('{"status": "blocked", "reason": "from another life"}')
+    for module in ("worker.iteration", "children.child"):
+        monkeypatch.setattr(f"samoloop.{module}.boot_id", lambda: "another boot")
+    assert bench.run(session).kind is Kind.WAIT
+    assert interruptions(session) == ["the machine was restarted"]
+
+
+def test_a_signal_without_its_process_counts_while_the_machine_runs(bench):
+    session = bench.session()
+    dies(bench, session, "after record started")
+    (session.dir / "_signal.json").write_text('{"status": "blocked", "reason": "no key", "needs": "human_decision"}')
+    assert bench.run(session).kind is Kind.BLOCKED
+    assert interruptions(session) == []
+
+
+def test_a_child_finds_the_overview_that_went_missing_before_it(bench):
+    session = bench.session()
+    dies(bench, session, "after record ended")
+    path = session.dir / "_overview.md"
+    path.write_text(path.read_text() + "\nWhat was found so far.\n")
+    dies(bench, session, "after record started")
+    path.unlink()
+    dies(bench, session, "after record started")
+    assert "Phase: requirements" in path.read_text()
+
+
+@pytest.mark.parametrize(("by_person", "left"), [(False, Condition.READY), (True, Condition.STOPPED)])
+def test_only_a_person_stops_a_session_for_good(bench, by_person, left):
+    """A machine that goes down ends its workers: `up` goes on with their sessions afterwards."""
+    stop = StopRequest()
+    stop.by_person = by_person
+    stop.ask_to_finish()
+    session = bench.session()
+    assert bench.run(session, stop=stop).kind is Kind.STOPPED
+    assert Session(session.dir).state().condition is left

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from samoloop.core import gates
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.queue import service
+from samoloop.queue.pool import Pool
 
 
 def until(condition: Callable[[], bool], seconds: float = 40.0) -> None:
@@ -162,3 +163,54 @@ def test_git_is_untouched_by_sessions_that_never_left_their_gate(bench):
     bench.session()
     samoloop(bench.root, "up", "--once")
     assert git(bench.root, "status", "--porcelain") == "?? .samoloop.yaml"
+
+
+class Sleeping:
+    """A worker that works on until it is asked to end."""
+
+    name = "worker"
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ended(self) -> int | None:
+        return 0 if self.asked else None
+
+    def ask_to_finish(self) -> None:
+        self.asked = True
+
+    ask_now = ask_to_finish
+
+
+class Workshop:
+    """Has work for any number of workers, starts them and stops the pool after a few looks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sessions = [Session(folder / name) for name in "abcd"]
+        self.started: list[Session] = []
+        self.pool: Pool | None = None
+        self.looks = 0
+
+    def due(self, now: float) -> Iterator[Session]:
+        yield from self.sessions
+
+    def start(self, session: Session) -> Sleeping:
+        self.started.append(session)
+        return Sleeping()
+
+    def wait(self, descriptors: Sequence[int], seconds: float | None) -> bool:
+        assert self.pool is not None
+        self.looks += 1
+        if self.looks == 8:
+            self.pool.stop.ask_to_finish()
+        return False
+
+    def epoch(self) -> float:
+        return 0.0
+
+
+def test_no_more_workers_than_jobs(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    shop.pool = Pool(shop, shop, 2, lambda sentence: None, clock=shop)  # type: ignore[arg-type]
+    shop.pool.run()
+    assert shop.started == shop.sessions[:2] and len(shop.pool.running) == 2

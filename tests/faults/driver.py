@@ -55,7 +55,7 @@ def column(state: State | None) -> str:
     """Where a session stands, as a column of the matrix."""
     if state is None or state.prepared is None:
         return "init"
-    kind = state.gate.kind if state.gate else (state.wanted or {}).get("for")
+    kind = state.gate.kind if state.gate else state.wanted and state.wanted.wait_for
     return GATES.get(str(kind), state.phase)
 
 

@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from invariants import How, Reference, violations
 from scene import Scene, git
 
+from samoloop.core.gates import Verdict
+from samoloop.core.records import GateClosed
+from samoloop.core.signals import GateKind
+
 
 def _twice(scene: Scene) -> None:
     with scene.ledger.open("a") as ledger:
@@ -15,14 +19,13 @@ def _twice(scene: Scene) -> None:
 
 
 def _unasked(scene: Scene) -> None:
-    journal = scene.session.journal
-    journal.append(
-        "gate_closed", gate="g2", kind="plan_approval", verdict="approve", by="nobody", comment="", answers={}
-    )
+    closed = GateClosed(gate="g2", kind=GateKind.PLAN_APPROVAL, verdict=Verdict.APPROVE, by="nobody")
+    scene.session.journal.append(closed)
 
 
 def _unannounced(scene: Scene) -> None:
-    (scene.session.dir / "_outbox" / "000001.json").unlink()
+    gate = next(path for path in sorted((scene.session.dir / "_outbox").glob("*.json")) if '"gate"' in path.read_text())
+    gate.unlink()
 
 
 def _commit(scene: Scene) -> None:

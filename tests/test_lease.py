@@ -1,0 +1,54 @@
+"""Whose a session is: also a git that outlives its killed worker keeps the next one out."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from samoloop.worker.lease import FILES
+
+WORKER = """
+import sys
+from pathlib import Path
+from samoloop.core.session import Session
+from samoloop.git.calls import Git
+from samoloop.worker.lease import locked
+
+folder = Path(sys.argv[1])
+with locked(Session(folder)):
+    Git(folder).call("status")
+"""
+SLOW_GIT = """#!/bin/sh
+echo $$ > "$BEGUN.new" && mv "$BEGUN.new" "$BEGUN"
+while ! [ -e "$BEGUN.go" ]; do sleep 0.02; done
+"""
+
+
+def until(condition: object, seconds: float = 20.0) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def test_a_git_that_outlives_its_worker_holds_the_session(tmp_path: Path) -> None:
+    folder, begun = tmp_path / "session", tmp_path / "begun"
+    folder.mkdir()
+    git = tmp_path / "git"
+    git.write_text(SLOW_GIT)
+    git.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "BEGUN": str(begun)}
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(folder)], env=environ)
+    try:
+        until(begun.exists)
+    finally:
+        worker.send_signal(signal.SIGKILL)
+        worker.wait(20)
+    try:
+        assert FILES.is_held(folder)
+    finally:
+        Path(f"{begun}.go").touch()
+    until(lambda: not FILES.is_held(folder))
