@@ -313,7 +313,9 @@ class RoomRecord(Record):
         return cls(name=value["event"], at=value.get("at", ""), values=values)
 
     def to_json(self) -> dict[str, Any]:
-        return {"event": self.name, "at": self.at, **self.values}
+        if "." not in self.name:
+            raise ValueError(f"{self.name!r} is no name for a record of a room: `room.word`")
+        return {**self.values, "event": self.name, "at": self.at}
 
 
 def read(value: Mapping[str, Any]) -> Record:
