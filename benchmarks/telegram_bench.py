@@ -19,9 +19,10 @@ from bot_api import TOKEN, Message, Person, Standin
 from samoloop.base.locks import holders
 from samoloop.config.outlets import Outlets
 from samoloop.core.session import Session
+from samoloop.core.words import News
 from samoloop.worker import iteration
 from samoloop.worker.delivery import Delivery
-from samoloop.worker.outbox import Announcement, Kind
+from samoloop.worker.outbox import Announcement
 
 ANN = 4711
 TAPS = 60
@@ -125,7 +126,7 @@ def steps(folder: Path, standin: Standin | None) -> float:
         nonlocal count
         count += 1
         if count % 10 == 0:
-            worker.announce(Announcement(Kind.RESUMED, worker.session.name, text=f"iteration {count}"))
+            worker.announce(Announcement(News.RESUMED, worker.session.name, text=f"iteration {count}"))
         iteration.step(worker)
 
     for _ in range(5):

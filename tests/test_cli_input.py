@@ -144,7 +144,7 @@ def test_a_task_from_standard_input(bench):
         (["run", "x", "--profile", "nope"], "there is no profile 'nope'"),
         (["status", "nope"], "there is no session 'nope'"),
         (["resume"], "which session?"),
-        (["approve"], "which session?"),
+        (["approve"], "no session waits for a decision on a plan"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_made(bench, words, says):

@@ -19,6 +19,7 @@ from samoloop.core.records import Interrupted, Noted
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
+from samoloop.core.words import News
 from samoloop.git import checkpoint
 from samoloop.queue.source import when_due
 from samoloop.worker import outbox
@@ -192,7 +193,7 @@ def test_what_a_dead_reader_left_half_written_goes_away_with_its_next_start(tmp_
 def test_a_finished_session_is_not_over_until_everybody_has_heard_of_it(tmp_path):
     assert not outbox.is_left(tmp_path)
     outlets = Outlets(command=("true",), webhook="http://127.0.0.1:9/x")
-    outbox.put(tmp_path, outbox.Announcement(outbox.Kind.DONE, "s"), outlets)
+    outbox.put(tmp_path, outbox.Announcement(News.DONE, "s"), outlets)
     outbox.acknowledge(tmp_path, "command", 1)
     assert outbox.is_left(tmp_path)
     outbox.acknowledge(tmp_path, "webhook", 1)

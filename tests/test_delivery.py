@@ -12,8 +12,9 @@ import pytest
 
 from samoloop.base.errors import ConfigError
 from samoloop.config.outlets import Outlets
+from samoloop.core.words import News
 from samoloop.worker.delivery import Delivery, NotDelivered, post, run_command
-from samoloop.worker.outbox import Announcement, Kind, put
+from samoloop.worker.outbox import Announcement, put
 
 ENVIRON = {"PATH": "/usr/bin:/bin", "TELEGRAM_BOT_TOKEN": "123456:secret-secret-secret-secret"}
 
@@ -73,9 +74,9 @@ def start(tmp_path: Path, outlets: Outlets) -> Delivery:
 
 def test_a_command_gets_each_announcement_on_its_standard_input(tmp_path: Path) -> None:
     outlets = Outlets(command=("sh", "-c", "cat >> heard; echo >> heard; env | grep -c TELEGRAM >> leaks; true"))
-    put(tmp_path, Announcement(Kind.STARTED, "s"), outlets)
+    put(tmp_path, Announcement(News.STARTED, "s"), outlets)
     delivery = start(tmp_path, outlets)
-    put(tmp_path, Announcement(Kind.DONE, "s", text="ende ✓"), outlets)
+    put(tmp_path, Announcement(News.DONE, "s", text="ende ✓"), outlets)
     delivery.look()
     until(lambda: "ende" in (tmp_path / "heard").read_text())
     assert delivery.close() == []
@@ -87,7 +88,7 @@ def test_a_command_gets_each_announcement_on_its_standard_input(tmp_path: Path) 
 def test_a_webhook_that_fails_is_tried_again_in_order(tmp_path: Path, hook: Hook) -> None:
     outlets = Outlets(webhook=hook.address)
     hook.refuse = 1
-    for kind in (Kind.STARTED, Kind.QUESTIONS, Kind.DONE):
+    for kind in (News.STARTED, News.QUESTIONS, News.DONE):
         put(tmp_path, Announcement(kind, "s"), outlets)
     delivery = start(tmp_path, outlets)
     until(lambda: len(hook.taken) == 3)
@@ -100,7 +101,7 @@ def test_what_was_not_taken_is_said_and_kept_for_the_next_worker(
 ) -> None:
     hook.refuse = 1000
     outlets = Outlets(webhook=hook.address)
-    put(tmp_path, Announcement(Kind.DONE, "s"), outlets)
+    put(tmp_path, Announcement(News.DONE, "s"), outlets)
     delivery = start(tmp_path, outlets)
     assert delivery.close(0.1) == ["The announce webhook does not work: what it has not heard is kept."]
     hook.refuse = 0

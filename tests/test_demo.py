@@ -18,8 +18,9 @@ from kit import git, make_repo, samoloop
 
 from samoloop import providers
 from samoloop.api.go_on import go_on
-from samoloop.core import questions, signals
+from samoloop.core import signals
 from samoloop.core.events import Result, Started, Text, Tool, Usage
+from samoloop.core.gates import questions
 from samoloop.core.records import Ended
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session

@@ -19,9 +19,8 @@ from samoloop.config import telegram_bot as telegram
 from samoloop.config.keys import BUILT_IN
 from samoloop.core import overview
 from samoloop.core.decision import EXIT_CODES
-from samoloop.core.gates import ACTION, APPROVAL, INBOX, WAKE
+from samoloop.core.gates import FILES, INBOX, WAKE
 from samoloop.core.journal import FILE_NAME as JOURNAL
-from samoloop.core.questions import FILE_NAME as QUESTIONS
 from samoloop.core.session import CHILD_LOCK, LOCK, LOGS, REPORT
 from samoloop.core.signals import FILE_NAME as SIGNAL
 from samoloop.core.signals import GateKind, Signal, Status, parse
@@ -293,7 +292,7 @@ def test_the_signals_shown_are_accepted_and_complete() -> None:
 
 
 def test_each_file_of_a_session_is_in_the_table() -> None:
-    files = {overview.FILE_NAME, overview.TASK_FILE, SIGNAL, QUESTIONS, APPROVAL, ACTION, INBOX, WAKE, JOURNAL, REPORT}
+    files = {overview.FILE_NAME, overview.TASK_FILE, SIGNAL, *FILES, INBOX, WAKE, JOURNAL, REPORT}
     folders = {f"{LOGS}/", f"{OUTBOX}/"}
     shown = {file for row in rows("README.md", "file | who") for file in coded(row[0])}
     assert files | folders | {LOCK, CHILD_LOCK} <= shown

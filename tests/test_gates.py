@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import sha256
-from samoloop.core import gates, questions
-from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void, examine
+from samoloop.core import gates
+from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void, examine, questions
 from samoloop.core.signals import BadSignal, GateKind, Signal, Status
 
 PLAN = "11-21-0930-plan-jwt.md"
@@ -58,8 +58,7 @@ def wait(kind: str, file: str | None = None, reason: str | None = None) -> Signa
 def open_gate(session_dir: Path, signal: Signal, id: str = "g1", given: Any = None) -> Gate:
     """As the worker opens it, without a crash."""
     gate, text = gates.prepare(id, signal, "planning", 4, session_dir, session_dir.parents[1] / "worktree", given or {})
-    gates.put(gate, text, session_dir)
-    return gate
+    return gates.put(gate, text, session_dir)
 
 
 def look(session_dir: Path, gate: Gate) -> Closing | StillOpen | Void:
@@ -273,16 +272,16 @@ def test_opening_survives_a_crash_between_the_journal_and_the_file(session_dir: 
     (session_dir / "_action.md").write_text("Done: yes\n")
     gate, text = gates.prepare("g1", wait(kind, PLAN, "x"), "planning", 4, session_dir, session_dir, {})
     gate = Gate.from_json(json.loads(json.dumps(gate.to_json())))  # all that is left of it
-    gates.restore_text(gate, session_dir, {})
-    assert (session_dir / gate.gate_file).read_text() == text
+    gates.finish_opening(gate, session_dir, {})
+    assert (session_dir / gates.gate_file(gate)).read_text() == text
     assert not isinstance(look(session_dir, gate), Closing)
 
 
 @pytest.mark.parametrize("kind", ["plan_approval", "human_action"])
 def test_a_gate_file_that_was_never_there_is_made_at_the_restart(session_dir: Path, kind: str) -> None:
     gate, text = gates.prepare("g1", wait(kind, PLAN, "x"), "planning", 4, session_dir, session_dir, {})
-    gates.restore_text(gate, session_dir, {})
-    assert (session_dir / gate.gate_file).read_text() == text
+    gates.finish_opening(gate, session_dir, {})
+    assert (session_dir / gates.gate_file(gate)).read_text() == text
 
 
 @pytest.mark.parametrize("kind", ["qa_answers", "plan_approval", "human_action"])
@@ -290,7 +289,7 @@ def test_what_a_person_wrote_is_not_blanked_at_the_restart(session_dir: Path, ki
     (session_dir / "_qa.md").write_text(QA.replace("lifetime?", "lifetime? "))
     gate = open_gate(session_dir, wait(kind, PLAN, "x"))
     decide(session_dir, gate)
-    gates.restore_text(gate, session_dir, {})
+    gates.finish_opening(gate, session_dir, {})
     gates.put(gate, "something else", session_dir)
     assert isinstance(look(session_dir, gate), Closing)
 
@@ -312,7 +311,7 @@ def test_the_same_answer_to_the_same_request_counts_again(session_dir: Path, kin
     second = open_gate(session_dir, wait(kind, PLAN, "x"), "g2")
     assert not isinstance(look(session_dir, second), Closing)
     decide(session_dir, second)
-    gates.restore_text(second, session_dir, {})  # the worker was down when the person answered
+    gates.finish_opening(second, session_dir, {})  # the worker was down when the person answered
     assert isinstance(look(session_dir, second), Closing)
 
 
@@ -327,7 +326,7 @@ def test_a_gate_comes_back_from_the_journal_as_it_was(session_dir: Path) -> None
 
 def edit(session_dir: Path, gate: Gate, old: str, new: str) -> None:
     """A person's editor: another file in the place of the old one."""
-    path = session_dir / gate.gate_file
+    path = session_dir / gates.gate_file(gate)
     text = path.read_bytes().decode()
     assert old in text
     swap = path.with_suffix(".swp")
@@ -373,7 +372,7 @@ def test_editors_write_files_in_many_ways(session_dir: Path, change: Any) -> Non
 def test_an_empty_missing_or_damaged_file_closes_nothing(session_dir: Path, content: bytes | None) -> None:
     for signal in (wait("qa_answers"), wait("plan_approval", PLAN), wait("human_action", reason="x")):
         gate = open_gate(session_dir, signal)
-        path = session_dir / gate.gate_file
+        path = session_dir / gates.gate_file(gate)
         path.unlink()
         if content is not None:
             path.write_bytes(content)
@@ -389,8 +388,8 @@ def test_a_question_that_was_deleted_is_missed(session_dir: Path) -> None:
 
 def test_answering_by_command_signs_and_tells_what_is_left(session_dir: Path) -> None:
     gate = open_gate(session_dir, wait("qa_answers"))
-    assert gates.answer(session_dir, gate, {"Q2": "all"}, "ada (cli)") == ["Q1"]
-    assert gates.answer(session_dir, gate, {"Q1": "b"}, "bob") == []
+    assert gates.answer(session_dir, gate, {"Q2": "all"}, "ada (cli)") == ("Q1",)
+    assert gates.answer(session_dir, gate, {"Q1": "b"}, "bob") == ()
     found = look(session_dir, gate)
     assert isinstance(found, Closing)
     assert (found.by, found.answers["Q1"]["answer"]) == ("ada (cli), bob", "b")
@@ -444,11 +443,11 @@ def test_suggestions_are_taken_where_they_can_be(session_dir: Path) -> None:
 
 def test_without_that_gate_there_is_nothing_to_answer(session_dir: Path) -> None:
     plan = open_gate(session_dir, wait("plan_approval", PLAN))
-    with pytest.raises(SessionError, match="does not wait for qa_answers: no gate is open"):
+    with pytest.raises(SessionError, match="nothing waits to be closed as answered: no gate is open"):
         gates.answer(session_dir, None, {"Q1": "A"}, "ada")
-    with pytest.raises(SessionError, match="does not wait for qa_answers: it waits for plan_approval"):
+    with pytest.raises(SessionError, match="nothing waits to be closed as answered: it waits for plan_approval"):
         gates.answer(session_dir, plan, {"Q1": "A"}, "ada")
-    with pytest.raises(SessionError, match="does not wait for human_action"):
+    with pytest.raises(SessionError, match="nothing waits to be closed as done"):
         gates.confirm_action(session_dir, plan, "ada")
 
 
@@ -569,7 +568,7 @@ def test_an_approval_is_void_when_the_plan_changes_before_it_was_acted_on(sessio
     assert isinstance(found, Void)
     assert f"{PLAN} has changed since it was approved" in found.why
     again, text = gates.reopen("g2", gate, session_dir, {})
-    gates.put(again, text, session_dir)
+    again = gates.put(again, text, session_dir)
     assert (again.id, again.sha256) == ("g2", sha256("# Another plan\n"))
     assert look(session_dir, again) == StillOpen()
     gates.decide_plan(session_dir, again, Verdict.APPROVE, "ada", shown=again.sha256)
@@ -660,7 +659,7 @@ def test_a_thing_is_done_once(session_dir: Path) -> None:
 def test_a_file_was_updated_when_it_says_something_else(session_dir: Path, worktree: Path, name: str) -> None:
     path = session_dir / name if name == PLAN else worktree / name
     gate = open_gate(session_dir, wait("file_update", name))
-    assert gate.gate_file == name
+    assert gates.gate_file(gate) == name
     assert look(session_dir, gate) == StillOpen()
     path.touch()
     assert look(session_dir, gate) == StillOpen()
@@ -691,7 +690,7 @@ def test_a_file_of_any_size_can_be_waited_for(session_dir: Path, worktree: Path)
 
 
 def never_closes_more_than_whole(session_dir: Path, gate: Gate) -> None:
-    path = session_dir / gate.gate_file
+    path = session_dir / gates.gate_file(gate)
     whole = path.read_bytes()
     closes = isinstance(look(session_dir, gate), Closing)
     for cut in range(len(whole)):
@@ -716,7 +715,7 @@ def never_closes_more_than_whole(session_dir: Path, gate: Gate) -> None:
 def test_a_file_cut_off_decides_nothing_that_the_whole_one_does_not(session_dir: Path, line: str) -> None:
     signal = wait("human_action", reason="x") if "Done" in line else wait("plan_approval", PLAN)
     gate = open_gate(session_dir, signal)
-    (session_dir / gate.gate_file).write_text(line)
+    (session_dir / gates.gate_file(gate)).write_text(line)
     never_closes_more_than_whole(session_dir, gate)
 
 
@@ -740,11 +739,12 @@ def test_answers_cut_off_close_no_gate_that_they_do_not_close_as_a_whole(
     session_dir = tmp_path_factory.mktemp("s")
     (session_dir / "_qa.md").write_text(QA + "\n### Q3: And?\n**Answer:** _waiting_\n")
     gate = open_gate(session_dir, wait("qa_answers"))
+    asked = gates.behaviour(gate.kind)
     given = dict(zip(("Q1", "Q2", "Q3"), answers, strict=True))
     text = questions.with_answers((session_dir / "_qa.md").read_text(), {id: given[id] for id in said}, "ada")
     # A look reads the file; here the same rule is asked without one, at every byte.
     for cut in range(len(text.encode())):
-        found = gates._examine_answers(gate, text.encode()[:cut].decode("utf-8", "replace"))
+        found = asked.examine_text(gate, text.encode()[:cut].decode("utf-8", "replace"), session_dir)
         assert isinstance(found, StillOpen)
 
 
@@ -802,7 +802,7 @@ def test_guidance_that_cannot_be_read_is_not_overwritten(session_dir: Path) -> N
 
 def test_a_gate_names_the_file_in_which_a_person_answers() -> None:
     gate = Gate("g1", GateKind.QA_ANSWERS, "x", 1, file="notes.md")
-    files = {kind: replace(gate, kind=kind).gate_file for kind in GateKind}
+    files = {kind: gates.gate_file(replace(gate, kind=kind)) for kind in GateKind}
     assert files == {
         GateKind.QA_ANSWERS: "_qa.md",
         GateKind.PLAN_APPROVAL: "_approval.md",

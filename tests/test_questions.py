@@ -7,7 +7,7 @@ from arbitrary import PROPERTY, nasty_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samoloop.core.questions import Question, opened, parse, waiting, with_answers, words
+from samoloop.core.gates.questions import Question, opened, parse, waiting, with_answers, words
 
 TEXT = """\
 # Questions

@@ -375,6 +375,15 @@ def test_going_back_does_not_furnish_the_worktree() -> None:
     assert fold(records).worktree_is_new
 
 
+def test_a_gate_counts_nothing_before_it_is_shown() -> None:
+    half = [*waited(1, "ask", "qa_answers"), opened(1, "ask", "qa_answers", shown=False)]
+    shown = event("gate_shown", gate="g1")
+    assert [state_of(*half).gate.shown, state_of(*half, shown).gate.shown] == [False, True]
+    assert not state_of(*half, event("gate_shown", gate="g7")).gate.shown
+    assert state_of(shown).gate is None
+    assert state_of(*half[:-1], opened(1, "ask", "qa_answers")).gate.shown, "as the first version kept it"
+
+
 @pytest.mark.parametrize("name", ["noted", "torn", "gate_void"])
 def test_records_for_the_report_alone_change_nothing(name: str) -> None:
     before = state_of()

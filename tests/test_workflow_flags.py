@@ -112,17 +112,16 @@ def test_a_session_ends_with_the_phase_that_was_asked_for(bench: Bench, until: s
     assert "done" in done.stdout.splitlines()[-3]
 
 
-def test_an_approval_with_a_comment_is_for_one_more_child(bench: Bench) -> None:
+def test_an_approval_with_a_comment_ends_what_ends_with_the_plan(bench: Bench) -> None:
     assert samoloop(bench.root, "run", "Do it", "--until", "planning", "--no-wait").returncode == 3
     assert samoloop(bench.root, "answer", "Q1=A").returncode == 0
     assert samoloop(bench.root, "resume", "--no-wait").returncode == 3
-    (session,) = all_sessions(bench.root / "_sessions")
-    approval = session.dir / "_approval.md"
-    approval.write_text(approval.read_text().replace("Decision: _waiting_", "Decision: approve") + "In two commits.\n")
+    assert samoloop(bench.root, "approve", "-m", "In two commits.").returncode == 0
     assert samoloop(bench.root, "resume").returncode == 0
     (session,) = all_sessions(bench.root / "_sessions")
-    assert session.state().summary == "as far as asked"
-    assert "In two commits." in max(session.logs.glob("*-planning.prompt.md")).read_text()
+    state = session.state()
+    assert (state.summary, state.iteration) == ("11-21-0900-plan-x.md is approved", 4)
+    assert "In two commits." in (session.dir / "_report.md").read_text()
 
 
 def test_a_cut_session_still_waits_for_its_last_gate(bench: Bench) -> None:

@@ -24,6 +24,7 @@ from samoloop.core.records import Failed, Resumed, Retried
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import Condition
+from samoloop.core.words import News
 from samoloop.worker import launching, loop, news, outbox, shared_limits
 from samoloop.worker.lease import FILES, Lease, locked
 from samoloop.worker.report import write_report
@@ -145,7 +146,7 @@ def _failed(worker: Worker, error: Exception) -> Decision:
     with suppress(SamoloopError, OSError):
         write_report(worker)
     if is_news:
-        worker.announce(news.about(worker, outbox.Kind.FAILED, sentence))
+        worker.announce(news.about(worker, News.FAILED, sentence))
     return Decision(Kind.FAILED, state.phase, sentence)
 
 

@@ -46,7 +46,9 @@ def _suppose(state: State) -> str:
     """Bring the state, in memory alone, to where the next child starts; returns what is supposed by that."""
     match state.condition:
         case Condition.DONE:
-            raise SessionError("the session is done: no child follows")
+            raise SessionError(
+                "the session is done, so no child follows; `samoloop rewind SESSION N` goes back to before its end"
+            )
         case Condition.NEW:
             apply(state, Prepared(phase=state.live_workflow.first_with_child))
             return "The session is not prepared yet: this supposes that it was."

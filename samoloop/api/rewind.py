@@ -3,15 +3,20 @@
 The journal is never rewritten: going back is one more record in it, and what was left stays reachable.
 """
 
-from samoloop.base.errors import SessionError, UsageError
+from contextlib import suppress
+
+from samoloop.base.errors import LockHeld, SessionError, UsageError
 from samoloop.base.files import make_folder
 from samoloop.base.locks import is_held
 from samoloop.core import session as sessions
+from samoloop.core.next_steps import outlook
 from samoloop.core.records import Archived, Created, Ended, Parent, Prepared, Record, Rewound, WorktreeNew
 from samoloop.core.session import CHILD_LOCK, Session
 from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
+from samoloop.worker import gatekeeper
+from samoloop.worker.lease import locked
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
 
@@ -41,6 +46,7 @@ def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     lines += mended
     lines += [f"moved out of the way: {path}" for path in restored.aside]
     lines += list(restored.notes)
+    lines += _open_gate(worker)
     return [*lines, f"What was left is kept: git log {restored.left.oid[:12]}"]
 
 
@@ -71,7 +77,19 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
         ref = checkpoint.ref_name(session_name)
         summary = f"{iteration:03d} forked from {worker.session.name}"
         checkpoint.make(worktree, folder, ref, snapshot, summary=summary, iteration=iteration)
-    return Session(config.sessions_dir / session_name)
+    forked = Session(config.sessions_dir / session_name)
+    with suppress(LockHeld), locked(forked):  # `up` may have been quicker, and opens it too
+        _open_gate(Worker(forked, config))
+    return forked
+
+
+def _open_gate(worker: Worker) -> list[str]:
+    """Open the gate that the iteration asked for, so that it can be answered at once; a sentence that says so."""
+    if worker.state.wanted is None:
+        return []
+    gatekeeper.open_gate(worker, worker.state.wanted)
+    ahead = outlook(worker.session, at_work=False)
+    return [f"It waits for {ahead.waits_for}: {ahead.steps[0].command}"]
 
 
 def archive(worker: Worker, by: str) -> str:

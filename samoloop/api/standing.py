@@ -8,7 +8,8 @@ from typing import Any
 
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import is_held
-from samoloop.core.next_steps import next_steps, waits_for
+from samoloop.core import gates
+from samoloop.core.next_steps import outlook
 from samoloop.core.records import Ended, timestamp
 from samoloop.core.session import CHILD_LOCK, LOCK, REPORT, Session
 from samoloop.core.state import State
@@ -29,8 +30,10 @@ def standing(session: Session) -> dict[str, Any]:
     condition     new, ready, running, waiting, limited, blocked, failed, stopped, done
     phase, iteration, attempt, phase_iteration, phase_limit
     reason, needs, summary
-    waits_for     what the open gate waits for, in words; empty where none is open
-    gate          null, or id, kind, phase, iteration, file, sha256, questions (ids), answer_in (a path), reason
+    waits_for     what the open gate waits for, in words; empty where it waits for nobody
+    decided       how a person decided the open gate, in words, until a worker acts on it; else empty
+    gate          null, or id, kind, phase, iteration, file, sha256, questions (ids), answer_in (a path), reason, reads
+                  (the path of a document to be read first, or null)
     not_before    null, or the time (ISO 8601) at which it goes on by itself
     next          what a person can do: a list of command, what
     worker        alive, pid (null when none)
@@ -44,7 +47,7 @@ def standing(session: Session) -> dict[str, Any]:
     state, created = session.state(), session.state().created
     worker = _worker(session)
     child = _child(session, state)
-    steps = next_steps(session.name, state, at_work=worker["alive"])
+    ahead = outlook(session, at_work=worker["alive"])
     return {
         "session": session.name,
         "title": session.task,
@@ -62,10 +65,11 @@ def standing(session: Session) -> dict[str, Any]:
         "reason": state.reason,
         "needs": state.needs,
         "summary": state.summary,
-        "waits_for": waits_for(state.gate),
+        "waits_for": ahead.waits_for,
+        "decided": ahead.decided,
         "gate": _gate(session, state),
         "not_before": _iso(state.not_before),
-        "next": [asdict(step) for step in steps],
+        "next": [asdict(step) for step in ahead.steps],
         "worker": worker,
         "child": child,
         "created": created.at,
@@ -80,10 +84,12 @@ def row(session: Session) -> dict[str, Any]:
     """The short form for `list`; a damaged session has `condition` "damaged" and the `reason`.
 
     Keys: session, title, folder, condition, phase, iteration, created, updated, cost_usd, unpriced, waits_for,
-    not_before, worker_alive, reason.
+    decided, not_before, worker_alive, reason.
     """
     try:
         state = session.state()
+        alive = is_held(session.dir / LOCK)
+        ahead = outlook(session, at_work=alive)
     except (SessionError, KeyError, TypeError, ValueError) as error:
         known = {"session": session.name, "folder": str(session.dir), "condition": "damaged", "reason": str(error)}
         return known | {"title": "", "phase": "", "iteration": 0, "created": None, "updated": None} | _NOTHING
@@ -98,9 +104,10 @@ def row(session: Session) -> dict[str, Any]:
         "updated": state.updated,
         "cost_usd": state.totals.cost_usd,
         "unpriced": state.totals.unpriced,
-        "waits_for": waits_for(state.gate),
+        "waits_for": ahead.waits_for,
+        "decided": ahead.decided,
         "not_before": _iso(state.not_before),
-        "worker_alive": is_held(session.dir / LOCK),
+        "worker_alive": alive,
         "reason": state.reason,
     }
 
@@ -109,6 +116,7 @@ _NOTHING: dict[str, Any] = {
     "cost_usd": 0.0,
     "unpriced": 0,
     "waits_for": "",
+    "decided": "",
     "not_before": None,
     "worker_alive": False,
 }
@@ -156,10 +164,10 @@ def _gate(session: Session, state: State) -> dict[str, Any] | None:
         return None
     known = ("id", "kind", "phase", "iteration", "file", "sha256", "reason")
     fields = {key: getattr(gate, key) for key in known}
-    path = session.dir / gate.gate_file
-    if not path.exists():  # a file that is waited for may be in the worktree
-        path = session.worktree / gate.gate_file
-    return {**fields, "questions": list(gate.questions), "answer_in": str(path)}
+    reads = [str(path) for path in gates.to_read(gate, session.dir)]
+    path = gates.answer_in(gate, session.dir, session.worktree)
+    more = {"questions": list(gate.questions), "answer_in": str(path), "reads": reads[0] if reads else None}
+    return {**fields, **more}
 
 
 def _iso(epoch: float | None) -> str | None:

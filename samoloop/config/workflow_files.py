@@ -13,7 +13,7 @@ from typing import Any
 from samoloop.base.durations import parse_seconds
 from samoloop.base.errors import ConfigError
 from samoloop.config.resources import folder
-from samoloop.core.signals import PASSING, GateKind, Status
+from samoloop.core.signals import ALWAYS, PASSING, GateKind, Status
 from samoloop.core.workflow import Phase, Workflow
 
 PLACEHOLDERS = frozenset(
@@ -153,9 +153,9 @@ def _phase_from(value: Mapping[str, Any], body: str) -> Phase:
     gate = _choice(value["gate"], GateKind, "gate") if value.get("gate") is not None else None
     if gate not in (None, *PASSING):
         raise ValueError(f"gate: {gate} cannot be passed; a gate is {' or '.join(PASSING)}")
-    waits = {GateKind.HUMAN_ACTION, GateKind.FILE_UPDATE} | ({gate} if gate else set())
+    waits = ALWAYS | ({gate} if gate else set())
     if value.get("waits") is not None:
-        waits = {_choice(item, GateKind, "waits") for item in _list(value["waits"], "waits")}
+        waits = frozenset(_choice(item, GateKind, "waits") for item in _list(value["waits"], "waits"))
     signals = value.get("signals", ["continue", "waiting", "blocked"])
     limit = value.get("max_iterations", 20)
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
@@ -172,7 +172,7 @@ def _phase_from(value: Mapping[str, Any], body: str) -> Phase:
         child=child,
         signals=frozenset(_choice(item, Status, "signals") for item in _list(signals, "signals")),
         gate=gate,
-        waits=frozenset(waits),
+        waits=waits,
         max_iterations=limit,
         iteration_seconds=seconds,
         skills=tuple(str(item) for item in _list(value.get("skills") or [], "skills")),

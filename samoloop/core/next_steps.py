@@ -1,25 +1,41 @@
 """What a person can do with a session as it stands: the commands, each with what it does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from samoloop.core.gates import Gate
-from samoloop.core.signals import GateKind
+from samoloop.core import gates, words
+from samoloop.core.gates import Closing, StillOpen
+from samoloop.core.session import Session
 from samoloop.core.state import Condition, State
+from samoloop.core.words import Step
 
 
 @dataclass(frozen=True)
-class Step:
-    """One thing to do."""
+class Outlook:
+    """What a session waits for now, by its journal and by what people have written since."""
 
-    command: str  # to paste into a shell, or words where an editor is meant
-    what: str
+    waits_for: str  # in a few words; empty where it waits for nobody
+    decided: str  # how its gate was decided, where no worker has acted on it yet
+    steps: list[Step]  # the most likely first; empty where nothing is to be done
 
 
-def next_steps(name: str, state: State, *, at_work: bool) -> list[Step]:
-    """The most likely step first; `at_work` tells whether a worker is alive. Empty where nothing is to be done."""
-    if state.gate:
-        steps = gate_steps(name, state.gate)
-        return steps if at_work else [*steps, Step(f"samoloop resume {name}", "then go on")]
+def outlook(session: Session, *, at_work: bool) -> Outlook:
+    """What can be done; `at_work` tells whether a worker is alive."""
+    state, gate, go_on = session.state(), session.state().gate, Step(f"samoloop resume {session.name}", "go on")
+    if gate is None:
+        return Outlook("", "", without_gate(session.name, state, at_work))
+    found = gates.examine(gate, session.dir, session.worktree)
+    if isinstance(found, Closing):
+        return Outlook("", words.closed(gate, found), [] if at_work else [go_on])
+    if isinstance(found, StillOpen) and found.left:
+        gate = replace(gate, questions=found.left)
+    path = gates.answer_in(gate, session.dir, session.worktree)
+    steps = words.steps(session.name, gate, str(path))
+    then = [] if at_work else [replace(go_on, what="then go on")]
+    return Outlook(words.waits_for(gate), "", [*steps, *then])
+
+
+def without_gate(name: str, state: State, at_work: bool) -> list[Step]:
+    """What can be done where no gate is open."""
     if at_work:
         return [
             Step(f"samoloop log {name} -f", "watch it"),
@@ -33,44 +49,11 @@ def next_steps(name: str, state: State, *, at_work: bool) -> list[Step]:
             Step(f"git merge {state.created.branch}", "take the work over, after a look"),
             Step(f"samoloop archive {name}", "remove the worktree"),
         ]
+    if state.wanted:
+        return [Step(f"samoloop resume {name}", "open the gate that was asked for")]
     if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.WAITING):
         return [Step(f'samoloop resume {name} -m "..."', "go on, with a word of guidance"), *_ways_back(name, state)]
     return [Step(f"samoloop resume {name}", "go on")]
-
-
-def gate_steps(name: str, gate: Gate) -> list[Step]:
-    """The commands that close a gate."""
-    match gate.kind:
-        case GateKind.QA_ANSWERS:
-            given = " ".join(f"{id}=..." for id in gate.questions)
-            return [
-                Step(f"samoloop questions {name}", "read the questions"),
-                Step(f"samoloop answer {name} {given}", f"answer, or edit {gate.gate_file}"),
-                Step(f"samoloop answer {name} --suggested", "take the suggestions"),
-            ]
-        case GateKind.PLAN_APPROVAL:
-            return [
-                Step(f"samoloop approve {name}", f"approve {gate.file}"),
-                Step(f'samoloop changes {name} -m "..."', "ask for changes"),
-                Step(f"samoloop reject {name}", "reject it and stop"),
-            ]
-        case GateKind.HUMAN_ACTION:
-            return [Step(f"samoloop answer {name} done", "say that it is done")]
-        case GateKind.FILE_UPDATE:
-            return [Step(f"edit {gate.file}", "change the file")]
-
-
-def waits_for(gate: Gate | None) -> str:
-    """What a gate waits for, in a few words; empty where none is open."""
-    if gate is None:
-        return ""
-    words = {
-        GateKind.QA_ANSWERS: f"answers to {', '.join(gate.questions)}",
-        GateKind.PLAN_APPROVAL: f"approval of {gate.file}",
-        GateKind.HUMAN_ACTION: f"you: {gate.reason}",
-        GateKind.FILE_UPDATE: f"a change of {gate.file}",
-    }
-    return words[gate.kind]
 
 
 def _ways_back(name: str, state: State) -> list[Step]:

@@ -185,6 +185,12 @@ class GateOpened(Record, event="gate_opened"):
     reason: str = ""
 
 
+class GateShown(Record, event="gate_shown"):
+    """The gate's file is in place: what stands in it from now on is a person's."""
+
+    gate: str  # its id
+
+
 class GateClosed(Record, event="gate_closed"):
     """A human decided."""
 

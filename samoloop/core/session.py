@@ -159,6 +159,11 @@ def all_sessions(sessions: Path) -> list[Session]:
     return [Session(path) for path in sorted(folders, key=lambda path: path.name, reverse=True)]
 
 
+def sound_sessions(sessions: Path) -> list[Session]:
+    """Those whose journal can be read, newest first."""
+    return [session for session in all_sessions(sessions) if _is_sound(session)]
+
+
 def find(sessions: Path, name: str) -> Session | None:
     """The exact folder, else the newest one that is a date and exactly that name: `auth` is never `…-fix-auth`."""
     check_name(name)
@@ -182,7 +187,7 @@ def resolve(sessions: Path, name: str | None, wanted: Callable[[State], bool] = 
             known = ", ".join(session.name for session in all_sessions(sessions)[:10]) or "none yet"
             raise SessionError(f"there is no session {name!r} in {sessions}; there are: {known}")
         return session
-    candidates = [session for session in all_sessions(sessions) if _is_sound(session) and wanted(session.state())]
+    candidates = [session for session in sound_sessions(sessions) if wanted(session.state())]
     if len(candidates) > 1:
         unfinished = [session for session in candidates if session.state().condition is not Condition.DONE]
         candidates = unfinished if len(unfinished) == 1 else candidates

@@ -27,15 +27,24 @@ class Status(StrEnum):
 
 
 class GateKind(StrEnum):
-    """What a waiting session waits for; the values of `for`."""
+    """What a waiting session waits for; the values of `for`. What each does is in the module of its name in `gates`."""
 
-    QA_ANSWERS = "qa_answers"
-    PLAN_APPROVAL = "plan_approval"
-    FILE_UPDATE = "file_update"
-    HUMAN_ACTION = "human_action"
+    field: str  # that the signal needs beside `for`; empty where it needs none
+    passes: bool  # a phase can have it as its gate; any phase may wait for the others
+
+    def __new__(cls, name: str, field: str = "", passes: bool = False) -> "GateKind":
+        made = str.__new__(cls, name)
+        made._value_, made.field, made.passes = name, field, passes
+        return made
+
+    QA_ANSWERS = "qa_answers", "", True
+    PLAN_APPROVAL = "plan_approval", "file", True
+    FILE_UPDATE = "file_update", "file"
+    HUMAN_ACTION = "human_action", "reason"
 
 
-PASSING = (GateKind.QA_ANSWERS, GateKind.PLAN_APPROVAL)  # the kinds that a phase can have as its gate
+PASSING = tuple(kind for kind in GateKind if kind.passes)
+ALWAYS = frozenset(kind for kind in GateKind if not kind.passes)
 
 
 class Needs(StrEnum):
@@ -132,10 +141,8 @@ def _require(signal: Signal) -> None:
     if signal.status is Status.WAITING:
         if signal.wait_for is None:
             raise ValueError(f'"waiting" needs "for"; allowed: {_names(GateKind)}')
-        if signal.wait_for in (GateKind.PLAN_APPROVAL, GateKind.FILE_UPDATE) and not signal.file:
-            raise ValueError(f'waiting for "{signal.wait_for}" needs "file"')
-        if signal.wait_for is GateKind.HUMAN_ACTION and not signal.reason:
-            raise ValueError('waiting for "human_action" needs "reason": what the person is asked to do')
+        if signal.wait_for.field and not getattr(signal, signal.wait_for.field):
+            raise ValueError(f'waiting for "{signal.wait_for}" needs "{signal.wait_for.field}"')
     if signal.status is Status.BLOCKED and not signal.reason:
         raise ValueError('"blocked" needs "reason"')
 

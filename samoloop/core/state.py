@@ -1,13 +1,14 @@
 """Where a session stands: a pure fold over its journal. The same records always give the same state."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from samoloop.core import gates
 from samoloop.core.decision import Condition as Condition
 from samoloop.core.decision import DecisionKind, Note
 from samoloop.core.events import Usage
-from samoloop.core.gates import Gate, Verdict
+from samoloop.core.gates import Closing, Effect, Gate
 from samoloop.core.records import (
     Archived,
     Created,
@@ -15,6 +16,7 @@ from samoloop.core.records import (
     Failed,
     GateClosed,
     GateOpened,
+    GateShown,
     Halted,
     Interrupted,
     LimitShared,
@@ -271,8 +273,8 @@ def _interrupted(state: State, record: Interrupted) -> None:
 
 def _gate_opened(state: State, record: GateOpened) -> None:
     state.gate = record.gate
-    if record.gate.kind is GateKind.FILE_UPDATE:
-        state.left_out.add(record.gate.gate_file)
+    if not gates.behaviour(record.gate.kind).FILE:
+        state.left_out.add(gates.gate_file(record.gate))  # a file of the person's own
     state.gates_opened += 1
     state.wanted = None
     state.overview_hash = None
@@ -281,44 +283,37 @@ def _gate_opened(state: State, record: GateOpened) -> None:
     _went_on(state)
 
 
+def _gate_shown(state: State, record: GateShown) -> None:
+    """The gate's file is in place: what a person writes there counts."""
+    if state.gate and state.gate.id == record.gate:
+        state.gate = replace(state.gate, shown=True)
+
+
 def _gate_closed(state: State, record: GateClosed) -> None:
     gate, state.gate = state.gate, None
     if gate is None:
         return
-    comment = record.comment
-    state.reason = ""
-    state.condition = Condition.READY
+    effect = gates.effect(gate, Closing(record.verdict, record.by, record.comment, record.sha256, record.answers))
+    state.reason = effect.stops
+    state.condition = Condition.STOPPED if effect.stops else Condition.READY
     state.still = 0
-    match record.verdict:
-        case Verdict.ANSWERED:
-            state.passed.add(gate.kind)
-            state.given |= record.answers
-            state.notes.append(Note("answered", f"The person answered {', '.join(gate.questions)} in _qa.md."))
-        case Verdict.APPROVE:
-            state.passed.add(gate.kind)
-            _approved(state, gate, comment)
-        case Verdict.CHANGES:
-            state.notes.append(Note("person", f"The person wants changes in {gate.file}:", comment))
-        case Verdict.REJECT:
-            state.condition = Condition.STOPPED
-            state.reason = f"the plan was rejected by {record.by}" + (f": {comment}" if comment else "")
-            state.notes.append(Note("person", f"The person rejected {gate.file}.", comment))
-        case Verdict.DONE:
-            state.notes.append(Note("person", f"The person did what was asked ({gate.reason}):", comment))
-        case Verdict.UPDATED:
-            state.notes.append(Note("person", f"The person updated {gate.file}; do not commit it."))
+    state.given |= record.answers
+    if effect.note:
+        state.notes.append(effect.note)
+    if effect.passes:
+        state.passed.add(gate.kind)
+    if effect.leaves:
+        _leave(state, gate, effect)
 
 
-def _approved(state: State, gate: Gate, comment: str) -> None:
+def _leave(state: State, gate: Gate, effect: Effect) -> None:
+    """Out of a phase whose gate was passed; where nothing follows, as after `run --until planning`, it was the end."""
     following = state.live_workflow.after(state.phase)
-    if comment:
-        state.notes.append(Note("person", f"The person approved {gate.file} and said:", comment))
     phase = state.live_workflow.phase(state.phase)
     if following and phase.gate in (None, *state.passed):
         _continue(state, following)
-    elif not following and phase.gate is gate.kind and not comment:
-        # the gate was the end, as after `run --until planning`; a comment is for one more child
-        state.condition, state.summary = Condition.DONE, f"{gate.file} is approved"
+    elif not following and phase.gate is gate.kind:
+        state.condition, state.summary = Condition.DONE, effect.summary
 
 
 def _moved(state: State, record: Moved) -> None:
@@ -442,6 +437,7 @@ _EFFECTS: dict[type[Record], Callable[[State, Any], None]] = {
     Ended: _ended,
     Interrupted: _interrupted,
     GateOpened: _gate_opened,
+    GateShown: _gate_shown,
     GateClosed: _gate_closed,
     Moved: _moved,
     Resumed: _resumed,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from samoloop.core.signals import GateKind, Status
+from samoloop.core.signals import ALWAYS, GateKind, Status
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Phase:
     child: bool = True  # False: the worker does it itself
     signals: frozenset[Status] = frozenset({Status.CONTINUE, Status.BLOCKED})
     gate: GateKind | None = None  # must be passed since the phase was entered before it can be left
-    waits: frozenset[GateKind] = frozenset({GateKind.HUMAN_ACTION, GateKind.FILE_UPDATE})
+    waits: frozenset[GateKind] = ALWAYS
     max_iterations: int = 20
     iteration_seconds: int | None = None  # None: the configured limit
     skills: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from samoloop.core import questions
+from samoloop.core.gates import questions
 from samoloop.demo import documents, notes
 from samoloop.demo.answers import understood, values
 from samoloop.demo.commands import Ran

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from samoloop.core import questions
+from samoloop.core.gates import questions
 from samoloop.demo.scenario import Answers, Question, Scenario
 from samoloop.demo.visit import Visit
 

@@ -19,7 +19,6 @@ from samoloop.core import gates
 from samoloop.core.gates import Gate, Verdict
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
-from samoloop.core.signals import GateKind
 from samoloop.demo import examples
 from samoloop.demo.commands import run as run_command
 from samoloop.demo.play import SCRIPT, alone, begin, how, telling
@@ -91,9 +90,9 @@ def _introduce(root: Path, session: Session, example: examples.Example, yes: boo
 
 def ask(session: Session, gate: Gate) -> None:
     """Let the person close the gate, by the same change of a file as the commands. Raises click.Abort."""
-    if gate.kind is GateKind.QA_ANSWERS:
+    if gate.questions:
         _ask_questions(session, gate)
-    elif gate.kind is GateKind.PLAN_APPROVAL:
+    elif gates.takes(gate, Verdict.APPROVE):
         _ask_for_approval(session, gate)
     else:
         raise UsageError(f"the demo cannot close the gate {gate.kind}: go on with samoloop status {session.name}")
@@ -101,9 +100,7 @@ def ask(session: Session, gate: Gate) -> None:
 
 def _ask_questions(session: Session, gate: Gate) -> None:
     _title("A gate: the child asks, only you answer")
-    for question in gates.read_questions(session.dir):
-        if question.id not in gate.questions or question.answer:
-            continue
+    for question in gates.waiting_questions(session.dir, gate):
         click.echo(f"{click.style(f'{question.id}: {question.title}', bold=True)}\n  {question.why}")
         for letter, words in question.options:
             click.echo(f"  {letter}) {words}")
@@ -132,7 +129,7 @@ def _ask_for_approval(session: Session, gate: Gate) -> None:
     while verdict is Verdict.CHANGES and not comment.strip():
         comment = click.prompt("  What should change")
     gates.decide_plan(session.dir, gate, verdict, _WHO, comment=comment, shown=shown)
-    click.echo(_also(f"samoloop approve {session.name}, or an editor on {gates.APPROVAL}, or your phone"))
+    click.echo(_also(f"samoloop approve {session.name}, or an editor on {gates.gate_file(gate)}, or your phone"))
     click.echo()
 
 

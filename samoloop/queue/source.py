@@ -68,7 +68,7 @@ class Projects:
         try:
             state = session.state()
             if state.gate:
-                answers = [session.dir / state.gate.gate_file, session.worktree / state.gate.gate_file]
+                answers = gates.watched(state.gate, session.dir, session.worktree)
                 files, stamps = [*files, *answers], [*stamps, *(stamp(path) for path in answers)]
             due = when_due(session, state, self.environ)
         except (SamoloopError, OSError) as error:

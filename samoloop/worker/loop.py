@@ -11,6 +11,7 @@ from contextlib import suppress
 from samoloop.base.errors import UsageError
 from samoloop.core import gates, overview, rules
 from samoloop.core.gates import file_hash, read_text
+from samoloop.core.next_steps import outlook
 from samoloop.core.records import Halted, LimitShared, Moved, Rested
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.state import AT_REST, Condition
@@ -54,7 +55,7 @@ def wake_up(worker: Worker) -> None:
         clear_locks(worker)
     take_move(worker)
     if worker.state.gate:
-        gatekeeper.finish_opening(worker, worker.state.gate)
+        gatekeeper.finish_opening(worker)
 
 
 def clear_locks(worker: Worker) -> None:
@@ -126,7 +127,7 @@ def await_turn(worker: Worker, decision: Decision) -> bool:
 def wait_for_news(worker: Worker, decision: Decision) -> None:
     """Sleep until a human acted, the time has come, or the worker shall stop."""
     session, gate = worker.session, worker.state.gate
-    files = [session.dir / gate.gate_file, session.worktree / gate.gate_file] if gate else []
+    files = gates.watched(gate, session.dir, session.worktree) if gate else []
     with watching(session.dir, files, worker.deliver) as watch:
         while gate is not None:
             found = gatekeeper.look(worker)
@@ -163,6 +164,15 @@ def rest(worker: Worker, decision: Decision) -> Decision:
     return decision
 
 
+def pass_it(worker: Worker) -> str:
+    """What to do instead of moving a session past a gate."""
+    name, gate = worker.session.name, worker.state.gate
+    if gate is None:
+        return f"Put Phase: {worker.state.phase} back, then `samoloop resume {name}`: a child asks for it"
+    how = outlook(worker.session, at_work=False)
+    return f"It waits for {how.waits_for}: `{how.steps[0].command}`, then `samoloop resume {name}`"
+
+
 def take_move(worker: Worker) -> None:
     """A human's edit of `Phase:` in a session at rest is a move; never past a gate that was not passed.
 
@@ -183,8 +193,10 @@ def take_move(worker: Worker) -> None:
     here, there = workflow.names.index(state.phase), workflow.names.index(target)
     for phase in workflow.phases[here:there]:
         if phase.gate and not (phase.name == state.phase and phase.gate in state.passed):
+            if target == workflow.after(phase.name) and outlook(worker.session, at_work=True).decided:
+                return  # a person decided at the gate too: that moves the session, or not
             raise UsageError(
-                f"{path.name} says Phase: {target}, but the gate of {phase.name} was not passed: pass it first"
+                f"{path.name} says Phase: {target}, but the gate of {phase.name} was not passed. {pass_it(worker)}"
             )
     worker.session.record(Moved(source=state.phase, target=target, by="editor"))
     worker.view.say(f"moved to {target} by a person's edit of {path.name}")

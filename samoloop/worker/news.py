@@ -1,46 +1,39 @@
 """From decisions to announcements: what a person should hear of."""
 
-from samoloop.core import ceilings
+from samoloop.core import ceilings, words
 from samoloop.core.records import Warned
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.state import Condition
+from samoloop.core.words import News
 from samoloop.worker.keeping import result
 from samoloop.worker.outbox import Announcement
-from samoloop.worker.outbox import Kind as Said
 from samoloop.worker.worker import Worker
 
-_KINDS = {
-    Kind.BLOCKED: Said.BLOCKED,
-    Kind.FAILED: Said.FAILED,
-    Kind.STOPPED: Said.STOPPED,
-    Kind.DONE: Said.DONE,
-    Kind.LIMITED: Said.LIMITED,
-}
 WARN_SHARE = 0.8
 SHORT_SECONDS = 120  # shorter waits are nobody's business
 
 
 def tell_decision(worker: Worker, decision: Decision) -> None:
     """Announce what is news: an end, a limit, a ceiling that comes near. Gates announce themselves when they open."""
-    kind = _KINDS.get(decision.kind)
+    kind = words.DECISIONS[decision.kind].news
     soon = decision.not_before is not None and decision.not_before - worker.clock.epoch() < SHORT_SECONDS
-    if kind is not None and not (kind is Said.LIMITED and soon):
+    if kind is not None and not (kind is News.LIMITED and soon):
         worker.announce(about(worker, kind, decision.reason or decision.summary, decision))
     elif decision.kind is Kind.WAIT and decision.gate is None and worker.state.gate is None:
-        worker.announce(about(worker, Said.BLOCKED, decision.reason, decision))
+        worker.announce(about(worker, News.BLOCKED, decision.reason, decision))
     warn_of_ceilings(worker)
 
 
 def tell_start(worker: Worker) -> None:
     """Announce a session that begins, once."""
     if worker.state.iteration == 0:
-        worker.announce(about(worker, Said.STARTED, ""))
+        worker.announce(about(worker, News.STARTED, ""))
 
 
 def tell_resumed(worker: Worker, by: str) -> None:
     """Announce that a person has a session go on; at a gate or in a limit it does not yet."""
     if worker.state.condition is Condition.READY and worker.state.iteration:
-        worker.announce(about(worker, Said.RESUMED, f"resumed by {by.partition(' (')[0]}"))
+        worker.announce(about(worker, News.RESUMED, f"resumed by {by.partition(' (')[0]}"))
 
 
 def warn_of_ceilings(worker: Worker) -> None:
@@ -51,13 +44,13 @@ def warn_of_ceilings(worker: Worker) -> None:
             worker.session.record(Warned(ceiling=name, share=round(share, 3)))
             text = f"{share:.0%} of the ceiling of {name} is used"
             worker.view.say(text)
-            worker.announce(about(worker, Said.BUDGET, text))
+            worker.announce(about(worker, News.BUDGET, text))
 
 
-def about(worker: Worker, kind: Said, text: str, decision: Decision | None = None) -> Announcement:
+def about(worker: Worker, kind: News, text: str, decision: Decision | None = None) -> Announcement:
     """An announcement of this session as it stands."""
     state, session = worker.state, worker.session
-    commits, diff_stat = result(worker) if kind is Said.DONE else ([], "")
+    commits, diff_stat = result(worker) if kind is News.DONE else ([], "")
     return Announcement(
         kind=kind,
         session=session.name,
@@ -73,5 +66,5 @@ def about(worker: Worker, kind: Said, text: str, decision: Decision | None = Non
         branch=session.branch,
         commits=tuple(f"{oid[:10]} {subject}" for oid, subject in commits),
         diff_stat=diff_stat,
-        command=f"samoloop resume {session.name}" if kind is not Said.DONE else "",
+        command=f"samoloop resume {session.name}" if kind is not News.DONE else "",
     )

@@ -10,35 +10,19 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from samoloop.base import files
 from samoloop.base.files import read_plain, write_atomic
 from samoloop.config.outlets import Outlets
+from samoloop.core.words import News
 
 FOLDER = "_outbox"
 _NOTHING: tuple[Any, ...] = ("", (), [], None, 0)
 ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us
 
 log = logging.getLogger(__name__)
-
-
-class Kind(StrEnum):
-    """What happened."""
-
-    STARTED = "started"
-    QUESTIONS = "questions"
-    PLAN = "plan"
-    ACTION = "action"  # something to be done by hand, or a file to be changed
-    BLOCKED = "blocked"
-    LIMITED = "limited"
-    RESUMED = "resumed"
-    BUDGET = "budget"
-    DONE = "done"
-    STOPPED = "stopped"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -56,7 +40,7 @@ class Asked:
 class Announcement:
     """One thing to say. Texts are plain words; whoever shows them escapes them. Empty fields are left out on disk."""
 
-    kind: Kind
+    kind: News
     session: str  # name of the session folder
     title: str = ""  # the task in one line
     phase: str = ""
@@ -199,7 +183,7 @@ def from_json(content: Mapping[str, Any]) -> Announcement:
     """The announcement that `as_json` wrote; fields of a later version are ignored. Raises ValueError or TypeError."""
     known = {field.name for field in fields(Announcement)}
     values = {name: value for name, value in content.items() if name in known}
-    values["kind"] = Kind(values["kind"])
+    values["kind"] = News(values["kind"])
     values["questions"] = tuple(
         Asked(**{**asked, "options": tuple((str(letter), str(words)) for letter, words in asked.get("options", ()))})
         for asked in values.get("questions", ())

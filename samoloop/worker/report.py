@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from samoloop.base.durations import format_seconds
 from samoloop.base.files import tail, write_atomic
+from samoloop.core import words
 from samoloop.core.gates import Verdict
 from samoloop.core.limits import EndedBy
-from samoloop.core.next_steps import Step, next_steps
+from samoloop.core.next_steps import outlook
 from samoloop.core.records import (
     Ended,
     GateClosed,
@@ -20,8 +21,8 @@ from samoloop.core.records import (
     WorktreeReady,
 )
 from samoloop.core.session import REPORT, Session
-from samoloop.core.signals import GateKind
 from samoloop.core.state import AT_REST, ENDED, Condition, State, Totals
+from samoloop.core.words import Step
 from samoloop.worker.keeping import result
 from samoloop.worker.worker import Worker
 
@@ -44,7 +45,7 @@ def render(
     sections = [
         f"# {_line(session.task)}\n\n{_headline(state)}",
         _summary(session, state),
-        _section("What a person can do now", _next_steps(session.name, state)),
+        _section("What a person can do now", _next_steps(session)),
         _section("Phases", _phase_table(ended)),
         _section("Gates", _gates(records)),
         _section("Commits", _commits(commits, diff_stat)),
@@ -70,15 +71,12 @@ def _fenced(text: str) -> str:
 
 
 def _headline(state: State) -> str:
-    reason = f": {_line(state.reason)}" if state.reason else ""
-    headlines = {
-        Condition.DONE: "**Done.**",
-        Condition.BLOCKED: f"**Blocked** in {state.phase}{reason}" + (f" (needs {state.needs})" if state.needs else ""),
-        Condition.FAILED: f"**Failed** in {state.phase}{reason}",
-        Condition.STOPPED: f"**Stopped** in {state.phase}{reason}",
-        Condition.WAITING: f"**Waiting** in {state.phase}{reason}",
-    }
-    return headlines.get(state.condition, f"**{state.condition.capitalize()}** in {state.phase}{reason}")
+    return words.CONDITIONS[state.condition].headline.format(
+        condition=state.condition.capitalize(),
+        phase=state.phase,
+        why=f": {_line(state.reason)}" if state.reason else "",
+        needs=f" (needs {state.needs})" if state.needs else "",
+    )
 
 
 def _summary(session: Session, state: State) -> str:
@@ -106,10 +104,10 @@ def tokens(totals: Totals) -> str:
     return f"{totals.input_tokens:,} tokens in, {totals.output_tokens:,} out"
 
 
-def _next_steps(name: str, state: State) -> str:
-    steps = next_steps(name, state, at_work=False)
+def _next_steps(session: Session) -> str:
+    steps, state = outlook(session, at_work=False).steps, session.state()
     if state.gate is None and state.condition in AT_REST - ENDED:
-        steps = [*steps, Step(f"samoloop stop {name}", "or leave it: without a worker it stays as it is")]
+        steps = [*steps, Step(f"samoloop stop {session.name}", "or leave it: without a worker it stays as it is")]
     width = max((len(step.command) for step in steps), default=0)
     return _fenced("\n".join(f"{step.command:<{width}}  # {step.what}" for step in steps)) if steps else ""
 
@@ -147,8 +145,7 @@ def _gates(records: Sequence[Record]) -> str:
 
 def _closed(record: GateClosed) -> str:
     """What was decided, by whom, and about which text."""
-    names = {GateKind.QA_ANSWERS: "questions", GateKind.PLAN_APPROVAL: f"plan {record.file}"}
-    what = names.get(record.kind, record.kind)
+    what = words.gate_name(record.kind, record.file)
     bound = f", text {record.sha256[:12]}" if record.sha256 and record.verdict is Verdict.APPROVE else ""
     comment = f": {_line(record.comment)}" if record.comment else ""
     return f"{what}: {record.verdict} by {record.by}{bound}{comment}"

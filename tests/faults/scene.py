@@ -94,10 +94,10 @@ class Person:
         gate = state.gate
         if gate is not None and gate.id in self.wanted:
             with gates.changing(session.dir):  # what was half saved is saved again
-                write_atomic(session.dir / gate.gate_file, self.wanted.pop(gate.id))
+                write_atomic(session.dir / gates.gate_file(gate), self.wanted.pop(gate.id))
         if gate is None or gate.id in self.acted:
             return True
-        if gates.file_hash(session.dir / gate.gate_file) != gate.open_text:
+        if not gate.shown or gates.file_hash(session.dir / gates.gate_file(gate)) != gate.open_text:
             return False
         if not self.told:
             gates.tell(session.dir, GUIDANCE, "Ann")

@@ -3,6 +3,7 @@
 import signal
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ def cut_document(play: "Play", name: str) -> None:
     while killed(play, point):
         path, column = play.scene.session.dir / name, play.scene.column()
         gate = play.scene.session.state().gate
-        if name != "_overview.md" and (gate is None or gate.gate_file != name):
+        if name != "_overview.md" and (gate is None or gates.gate_file(gate) != name):
             continue
         data = path.read_bytes()
         path.write_bytes(data[: play.chance.randrange(0, len(data))])
@@ -175,26 +176,26 @@ def _signals() -> Iterator[tuple[str, str | None]]:
 
 
 def _gate_files(scene: Scene) -> Iterator[tuple[str, str | None]]:
-    opened = [event.gate for event in scene.events() if event.event == "gate_opened"]
+    opened = [replace(event.gate, shown=True) for event in scene.events() if event.event == "gate_opened"]
     closed = {event.gate: event for event in scene.events() if event.event == "gate_closed"}
     for gate in opened:
-        source = scene.session.dir / gate.gate_file
+        source = scene.session.dir / gates.gate_file(gate)
         data = source.read_bytes()
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             if gate.file:
                 (folder / gate.file).write_bytes((scene.session.dir / gate.file).read_bytes())
             for cut in range(len(data)):
-                (folder / gate.gate_file).write_bytes(data[:cut])
+                (folder / gates.gate_file(gate)).write_bytes(data[:cut])
                 found = gates.examine(gate, folder, folder)
-                yield f"every byte: {gate.gate_file}", _wrongly_closed(gate, found, closed[gate.id], data[:cut])
+                yield f"every byte: {gates.gate_file(gate)}", _wrongly_closed(gate, found, closed[gate.id], data[:cut])
 
 
 def _wrongly_closed(gate: Gate, found: object, event: GateClosed, data: bytes) -> str | None:
     """A cut file may close a gate only by what the person had written: the same verdict, no other words."""
     if not isinstance(found, Closing):
         return None
-    said = f"{gate.gate_file} of {len(data)} bytes closes the gate with {found}"
+    said = f"{gates.gate_file(gate)} of {len(data)} bytes closes the gate with {found}"
     if found.verdict != event.verdict:
         return said
     if gate.kind is GateKind.QA_ANSWERS:

@@ -8,12 +8,13 @@ from samoloop.config.outlets import Outlets
 from samoloop.core import gates
 from samoloop.core.decision import Condition
 from samoloop.core.gates import Closing, Gate
-from samoloop.core.records import Created, GateClosed, GateOpened, Halted, Prepared
+from samoloop.core.records import Created, GateClosed, GateOpened, GateShown, Halted, Prepared
 from samoloop.core.session import LOCK, Session
 from samoloop.core.signals import GateKind, Signal, Status
+from samoloop.core.words import News
 from samoloop.core.workflow import Phase, Workflow
 from samoloop.worker import outbox
-from samoloop.worker.outbox import Announcement, Asked, Kind
+from samoloop.worker.outbox import Announcement, Asked
 
 QUESTIONS = """# Questions
 
@@ -68,36 +69,37 @@ class Work:
 
     def ask(self, text: str = QUESTIONS) -> Gate:
         (self.dir / "_qa.md").write_text(text)
-        return self._open(Signal(Status.WAITING, wait_for=GateKind.QA_ANSWERS), "requirements", Kind.QUESTIONS)
+        return self._open(Signal(Status.WAITING, wait_for=GateKind.QA_ANSWERS), "requirements", News.QUESTIONS)
 
     def show_plan(self, text: str = PLAN, file: str = "11-21-0930-plan-jwt.md") -> Gate:
         (self.dir / file).write_text(text)
-        return self._open(Signal(Status.WAITING, wait_for=GateKind.PLAN_APPROVAL, file=file), "planning", Kind.PLAN)
+        return self._open(Signal(Status.WAITING, wait_for=GateKind.PLAN_APPROVAL, file=file), "planning", News.PLAN)
 
     def ask_for_action(self, reason: str = "Create the DNS record") -> Gate:
         return self._open(
-            Signal(Status.WAITING, wait_for=GateKind.HUMAN_ACTION, reason=reason), "planning", Kind.ACTION
+            Signal(Status.WAITING, wait_for=GateKind.HUMAN_ACTION, reason=reason), "planning", News.ACTION
         )
 
-    def _open(self, signal: Signal, phase: str, kind: Kind) -> Gate:
+    def _open(self, signal: Signal, phase: str, kind: News) -> Gate:
         state = self.session.state()
         gate, text = gates.prepare(f"g{state.gates_opened + 1}", signal, phase, 3, self.dir, self.root, state.given)
         self.session.record(GateOpened(gate=gate, reason=gate.reason or ""))
-        gates.put(gate, text, self.dir)
+        gate = gates.put(gate, text, self.dir)
+        self.session.record(GateShown(gate=gate.id))
         asked = [q for q in gates.read_questions(self.dir) if q.id in gate.questions]
         shown = tuple(Asked(q.id, q.title, q.why, q.options, q.suggestion) for q in asked)
         self.announce(kind, gate=gate.id, file=gate.file or "", sha=gate.sha256 or "", questions=shown,
                       text=gate.reason or "")  # fmt: skip
         return gate
 
-    def announce(self, kind: Kind, **fields: object) -> None:
+    def announce(self, kind: News, **fields: object) -> None:
         given = Announcement(kind, self.session.name, "Add JWT auth")
         outbox.put(self.dir, replace(given, **fields), OUTLETS)  # type: ignore[arg-type]
 
     def block(self, reason: str = "The tests need a database", *, say: bool = True) -> None:
         self.session.record(Halted(condition=Condition.BLOCKED, reason=reason))
         if say:
-            self.announce(Kind.BLOCKED, text=reason, phase="testing", needs="human_decision")
+            self.announce(News.BLOCKED, text=reason, phase="testing", needs="human_decision")
 
     def decision(self) -> Closing | None:
         """What the open gate's file says now."""

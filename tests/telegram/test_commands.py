@@ -12,9 +12,9 @@ from phone import ANN, Phone
 
 from samoloop.core import gates
 from samoloop.core.records import Started
+from samoloop.core.words import News
 from samoloop.ui.telegram.drafts import Drafts
 from samoloop.ui.telegram.machine import Machine
-from samoloop.worker.outbox import Kind
 
 GROUP = -1001
 
@@ -50,7 +50,7 @@ def test_the_commands_are_registered_with_the_bot(phone: Phone) -> None:
 @pytest.mark.parametrize(
     "said, shown",
     [
-        ("/status", "waits for a decision on the plan"),
+        ("/status", "waits for approval of 11-21-0930-plan-jwt.md"),
         ("/sessions", "jwt-auth: waiting"),
         ("/help", "a reply to a question is its answer"),
         ("/questions", "jwt-auth asks nothing now."),
@@ -286,7 +286,7 @@ def test_nothing_reminds_in_quiet_hours(phone: Phone) -> None:
     work.show_plan()
     with phone.relay():
         phone.bot("the plan is ready")
-        work.announce(Kind.STARTED)
+        work.announce(News.STARTED)
         phone.bot("started")
     assert phone.standin.messages(ANN, "still waits for you") == []
 

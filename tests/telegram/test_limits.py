@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from phone import ANN, Phone
 from session_work import QUESTIONS
 
-from samoloop.core.questions import Question
+from samoloop.core.gates.questions import Question
+from samoloop.core.state import Condition
+from samoloop.core.words import News
 from samoloop.ui.telegram import buttons, render, text
 from samoloop.ui.telegram.buttons import Press
 from samoloop.ui.telegram.ledger import Ledger, Sent
 from samoloop.ui.telegram.render import Gated, Outgoing, Progress
-from samoloop.worker.outbox import Announcement, Kind
+from samoloop.worker.outbox import Announcement
 
 NASTY = "a <b> & `x<y` **bold** _under_ 👩‍👩‍👧 שלום \u202eevil </pre> ]]> &amp; \x00 ```"
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=400) | st.just(NASTY)
@@ -45,9 +47,9 @@ def test_any_question_can_be_sent(title: str, why: str, options: list[str], sugg
     ANY_TEXT,
     ANY_TEXT,
     st.integers(1, 60),
-    st.sampled_from([k for k in Kind if k not in ("questions", "plan", "action")]),
+    st.sampled_from([k for k in News if k not in ("questions", "plan", "action")]),
 )
-def test_any_news_can_be_sent(words: str, other: str, times: int, kind: Kind) -> None:
+def test_any_news_can_be_sent(words: str, other: str, times: int, kind: News) -> None:
     given = Announcement(
         kind, "26-11-21-jwt", words, "testing", 3, words * times, other, resumes_at=1e9, cost_usd=1.0, ceiling_usd=2.0,
         seconds=99.0, branch=other, commits=(words,) * 20, diff_stat=other * times, checks=words * times, command=other,
@@ -64,7 +66,7 @@ def test_any_plan_can_be_sent(words: str, times: int) -> None:
 
 @given(ANY_TEXT, ANY_TEXT)
 def test_any_status_and_listing_can_be_sent(words: str, other: str) -> None:
-    fits(render.status(Progress("26-11-21-jwt", words, other, words, 3, 61.0, None, other)))
+    fits(render.status(Progress("26-11-21-jwt", words, Condition.WAITING, words, 3, 61.0, None, other)))
     fits(render.listing(render.head("📜", words, other), words * 9, "log.txt"))
 
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 from phone import ANN, Phone
 
-from samoloop.worker.outbox import Kind
+from samoloop.core.words import News
 
 
 def test_what_was_said_while_the_network_was_down_comes_later_in_order(
@@ -14,9 +14,9 @@ def test_what_was_said_while_the_network_was_down_comes_later_in_order(
     work = phone.work()
     phone.standin.down = True
     with phone.relay():
-        work.announce(Kind.STARTED)
-        work.announce(Kind.LIMITED, text="the weekly limit")
-        work.announce(Kind.BUDGET, text="80% of the budget")
+        work.announce(News.STARTED)
+        work.announce(News.LIMITED, text="the weekly limit")
+        work.announce(News.BUDGET, text="80% of the budget")
         phone.standin.wait(lambda: "trying again until it works" in caplog.text)
         phone.standin.down = False
         phone.bot("80% of the budget")
@@ -51,7 +51,7 @@ def test_too_many_messages_are_held_back_as_long_as_asked(phone: Phone) -> None:
     work = phone.work()
     phone.standin.fault("sendMessage", "refuse", code=429, description="Too Many Requests", retry_after=1)
     with phone.relay():
-        work.announce(Kind.STARTED)
+        work.announce(News.STARTED)
         phone.bot("started")
     assert "started" in phone.standin.messages(ANN)[0]["shown"]
 
@@ -107,7 +107,7 @@ def test_a_message_that_cannot_be_parsed_is_sent_as_plain_words(phone: Phone, ca
     work = phone.work()
     phone.standin.fault("sendMessage", "refuse", code=400, description="Bad Request: can't parse entities: odd")
     with phone.relay():
-        work.announce(Kind.STOPPED, text="a < b & c")
+        work.announce(News.STOPPED, text="a < b & c")
         assert "<b>" not in phone.bot("a < b & c")["shown"]
     assert "without its formatting" in caplog.text
 
@@ -116,8 +116,8 @@ def test_a_message_that_is_refused_does_not_silence_the_rest(phone: Phone) -> No
     work = phone.work()
     phone.standin.fault("sendMessage", "refuse", code=400, description="Bad Request: no reason at all")
     with phone.relay():
-        work.announce(Kind.STOPPED, text="first")
-        work.announce(Kind.STOPPED, text="second")
+        work.announce(News.STOPPED, text="first")
+        work.announce(News.STOPPED, text="second")
         phone.bot("second")
         phone.bot("a message could not be shown here")
 

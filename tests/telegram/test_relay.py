@@ -20,10 +20,10 @@ from session_work import Work
 
 from samoloop.core.decision import Condition
 from samoloop.core.records import Halted
+from samoloop.core.words import News
 from samoloop.ui.telegram import buttons
 from samoloop.ui.telegram.buttons import Press
 from samoloop.worker import relay_starter
-from samoloop.worker.outbox import Kind
 from samoloop.worker.relay_starter import RelayStarter
 
 RELAY = ("-m", "samoloop", "relay")
@@ -95,7 +95,7 @@ def test_a_relay_that_was_killed_is_replaced_at_the_next_look_and_nothing_is_los
     phone.standin.wait(lambda: phone.standin.messages(ANN, "iteration 0"))
     phone.end_relays()
     phone.standin.wait(lambda: not phone.relays())
-    work.announce(Kind.BUDGET, text="80% of it")
+    work.announce(News.BUDGET, text="80% of it")
     phone.ann.tap(message, "B ·")
     starter.look()
     starter.look()  # while the first one only begins
@@ -124,7 +124,7 @@ def test_a_detached_relay_ends_when_no_session_needs_it(phone: Phone) -> None:
     waits.show_plan()
     done.session.record(Halted(condition=Condition.DONE))
     phone.standin.down = True
-    done.announce(Kind.DONE, text="all good")
+    done.announce(News.DONE, text="all good")
     with process(phone, *DETACHED) as relay:
         phone.standin.wait(lambda: phone.relays() == [relay.pid], 20)
         shutil.rmtree(waits.dir)

@@ -2,29 +2,68 @@
 
 import json
 import os
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.locks import is_held
-from samoloop.core import gates
-from samoloop.core.gates import Gate, Verdict
-from samoloop.core.session import LOCK, Session, find
+from samoloop.config.project import sessions_folder
+from samoloop.core import gates, opening, words
+from samoloop.core.gates import Closing, Gate, Verdict
+from samoloop.core.next_steps import outlook
+from samoloop.core.session import LOCK, Session, find, resolve, sound_sessions
 from samoloop.core.signals import GateKind
-from samoloop.core.state import Condition
-from samoloop.ui.cli.common import find_session, json_option, session_argument, speaker
+from samoloop.core.state import ENDED, Condition, State
+from samoloop.ui.cli.common import find_session, json_option, project_root, session_argument, speaker
+
+PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
+SHORTEST_SHA = 6
 
 
-def _find(name: str | None, *kinds: GateKind) -> tuple[Session, Gate]:
-    """The session that waits at one of these gates. Refuses inside a child."""
+def _find(name: str | None, *verdicts: Verdict) -> tuple[Session, Gate]:
+    """The session whose open gate can be closed so. Refuses inside a child, and elsewhere with what there is to do."""
     gates.refuse_inside_child(os.environ)
-    session = find_session(name, lambda state: state.gate is not None and state.gate.kind in kinds)
-    gate = session.state().gate
-    if gate is None or gate.kind not in kinds:
-        what = f"it waits for {gate.kind}" if gate else f"it is {session.state().condition}"
-        raise SessionError(f"{session.name} does not wait for {' or '.join(kinds)}: {what}")
+    folder = sessions_folder(project_root(), os.environ)
+    if name is not None:
+        session = resolve(folder, name)
+    else:
+        session = _only_one(folder, lambda state: gates.takes(state.gate, *verdicts), _sought(verdicts))
+    gate = opening.ready_gate(session)
+    if gate is None or not gates.takes(gate, *verdicts):
+        raise SessionError(f"{session.name} does not wait for {_sought(verdicts)}: {_stands(session)}")
+    if isinstance(gates.examine(gate, session.dir, session.worktree), Closing):
+        raise SessionError(f"{session.name} was told already: {_stands(session)}")
     return session, gate
+
+
+def _only_one(folder: Path, wanted: Callable[[State], bool], sought: str) -> Session:
+    """The only session that fits. Raises SessionError that says how the others stand."""
+    if any(wanted(session.state()) for session in sound_sessions(folder)):
+        return resolve(folder, None, wanted)
+    unfinished = [session for session in sound_sessions(folder) if session.state().condition is not Condition.DONE]
+    stands = "; ".join(f"{session.name}: {_stands(session)}" for session in unfinished[:5])
+    raise SessionError(f"no session waits for {sought}: {stands or f'there is none at work in {folder}'}")
+
+
+def _sought(verdicts: Sequence[Verdict]) -> str:
+    """What a command would close."""
+    kinds = [kind for kind in GateKind if any(verdict in gates.behaviour(kind).VERDICTS for verdict in verdicts)]
+    return " or ".join(words.GATES[kind].closes for kind in kinds)
+
+
+def _stands(session: Session) -> str:
+    """How a session stands and what to do next, in a sentence's half."""
+    ahead = outlook(session, at_work=is_held(session.dir / LOCK))
+    is_now = f"it waits for {ahead.waits_for}" if ahead.waits_for else ahead.decided or _condition(session)
+    return f"{is_now}; next: {ahead.steps[0].command}" if ahead.steps else is_now
+
+
+def _condition(session: Session) -> str:
+    state = session.state()
+    return f"it is {state.condition}" + (f" in {state.phase}" if state.condition not in ENDED else "")
 
 
 def _say_what_follows(session: Session) -> None:
@@ -42,9 +81,11 @@ def questions_(session_name: str | None, as_json: bool) -> None:
     \b
     samoloop questions auth
     """
-    session = find_session(session_name, lambda state: state.gate is not None)
+    folder = sessions_folder(project_root(), os.environ)
+    asks = [one for one in sound_sessions(folder) if (gate := one.state().gate) and gate.questions]
+    session = asks[0] if session_name is None and len(asks) == 1 else resolve(folder, session_name)
     gate = session.state().gate
-    waiting = set(gate.questions) if gate else set()
+    waiting = {question.id for question in gates.waiting_questions(session.dir, gate)}
     found = sorted(gates.read_questions(session.dir), key=lambda question: bool(question.answer))
     if as_json:
         keys = ("id", "title", "why", "suggestion", "answer", "by")
@@ -58,7 +99,7 @@ def questions_(session_name: str | None, as_json: bool) -> None:
         click.echo(f"{session.name} has asked nothing yet.")
     for question in found:
         click.echo(click.style(f"{question.id}: {question.title}", bold=not question.answer))
-        for line in (question.why, *(f"  {letter}) {words}" for letter, words in question.options)):
+        for line in (question.why, *(f"  {letter}) {option}" for letter, option in question.options)):
             if line:
                 click.echo(f"  {line}")
         if question.answer:
@@ -66,14 +107,16 @@ def questions_(session_name: str | None, as_json: bool) -> None:
         elif question.suggestion:
             click.echo(f"  Suggestion: {question.suggestion}")
     if waiting:
-        examples = " ".join(f"{q.id}={q.options[0][0] if q.options else 'words'}" for q in found if not q.answer)
-        click.echo(f"\nAnswer: samoloop answer {session.name} {examples}".rstrip())
+        examples = " ".join(f"{q.id}={q.options[0][0] if q.options else 'words'}" for q in found if q.id in waiting)
+        click.echo(f"\nAnswer: samoloop answer {session.name} {examples}")
+    else:
+        click.echo(f"\nNothing waits for an answer: {_stands(session)}")
 
 
 @click.command("answer")
-@click.argument("words", nargs=-1, metavar="[SESSION] Q1=A Q2='words' | done")
+@click.argument("said", nargs=-1, metavar="[SESSION] Q1=A Q2='words' | done")
 @click.option("--suggested", is_flag=True, help="Take the suggestion of every question that waits.")
-def answer(words: tuple[str, ...], suggested: bool) -> None:
+def answer(said: tuple[str, ...], suggested: bool) -> None:
     """Answer questions, or say that what a child asked for is done.
 
     \b
@@ -81,31 +124,35 @@ def answer(words: tuple[str, ...], suggested: bool) -> None:
     samoloop answer auth --suggested
     samoloop answer auth done
     """
-    name, given = _split(words)
-    if given == ["done"] or (given and given[0] == "done"):
-        session, gate = _find(name, GateKind.HUMAN_ACTION)
+    name, given = _split(said)
+    if given and given[0].lower() == "done":
+        session, gate = _find(name, Verdict.DONE)
         gates.confirm_action(session.dir, gate, speaker(), " ".join(given[1:]) or "yes")
         click.echo(f"Told {session.name} that it is done.")
     else:
-        session, gate = _find(name, GateKind.QA_ANSWERS)
-        answers = _pairs(given) | (gates.suggested(session.dir, gate) if suggested else {})
+        pairs = _pairs(given)
+        session, gate = _find(name, Verdict.ANSWERED)
+        answers = {**(gates.suggested(session.dir, gate) if suggested else {}), **pairs}
         if not answers:
-            raise UsageError(f"give an answer for {', '.join(gate.questions)}: Q1=A, or --suggested")
-        left = gates.answer(session.dir, gate, answers, speaker())
-        click.echo(f"Answered {', '.join(answers)}." + (f" Still to answer: {', '.join(left)}." if left else ""))
+            left = ", ".join(question.id for question in gates.waiting_questions(session.dir, gate))
+            if not left:
+                raise SessionError(f"{session.name} has all its answers: {_stands(session)}")
+            raise UsageError(f"give an answer for {left}: {left.partition(',')[0]}=A, or --suggested")
+        still = gates.answer(session.dir, gate, answers, speaker())
+        click.echo(f"Answered {', '.join(answers)}." + (f" Still to answer: {', '.join(still)}." if still else ""))
     _say_what_follows(session)
 
 
-def _split(words: tuple[str, ...]) -> tuple[str | None, list[str]]:
+def _split(said: tuple[str, ...]) -> tuple[str | None, list[str]]:
     """The session's name, where the first word is one, and the rest."""
-    if words and "=" not in words[0] and words[0] != "done":
-        return words[0], list(words[1:])
-    return None, list(words)
+    if said and "=" not in said[0] and said[0].lower() != "done":
+        return said[0], list(said[1:])
+    return None, list(said)
 
 
-def _pairs(words: list[str]) -> dict[str, str]:
+def _pairs(said: list[str]) -> dict[str, str]:
     pairs = {}
-    for word in words:
+    for word in said:
         id, separator, text = word.partition("=")
         if not separator:
             raise UsageError(f"an answer is written Q1=A or Q1='words', got {word!r}")
@@ -123,7 +170,9 @@ def approve(session_name: str | None, sha: str | None, message: str) -> None:
     \b
     samoloop approve auth
     """
-    session, gate = _find(session_name, GateKind.PLAN_APPROVAL)
+    if sha is not None and not re.fullmatch(f"[0-9a-fA-F]{{{SHORTEST_SHA},64}}", sha):
+        raise UsageError(f"--sha takes the first {SHORTEST_SHA} or more hexadecimal digits of the plan, got {sha!r}")
+    session, gate = _find(session_name, *PLAN)
     present = gates.file_hash(session.dir / (gate.file or "")) or ""
     if sha and not present.startswith(sha.lower()):
         raise SessionError(
@@ -131,6 +180,8 @@ def approve(session_name: str | None, sha: str | None, message: str) -> None:
         )
     gates.decide_plan(session.dir, gate, Verdict.APPROVE, speaker(), comment=message, shown=present)
     click.echo(f"Approved {gate.file} ({present[:12]}…) of {session.name}.")
+    if gate.sha256 and present != gate.sha256:
+        click.echo(f"It has changed since the gate opened: it was {gate.sha256[:12]}… then.")
     _say_what_follows(session)
 
 
@@ -143,7 +194,7 @@ def changes(session_name: str | None, message: str) -> None:
     \b
     samoloop changes auth -m "No new dependency, please."
     """
-    session, gate = _find(session_name, GateKind.PLAN_APPROVAL)
+    session, gate = _find(session_name, *PLAN)
     gates.decide_plan(session.dir, gate, Verdict.CHANGES, speaker(), comment=message)
     click.echo(f"Asked {session.name} for changes in {gate.file}.")
     _say_what_follows(session)
@@ -158,28 +209,28 @@ def reject(session_name: str | None, message: str) -> None:
     \b
     samoloop reject auth -m "Not worth it."
     """
-    session, gate = _find(session_name, GateKind.PLAN_APPROVAL)
+    session, gate = _find(session_name, *PLAN)
     gates.decide_plan(session.dir, gate, Verdict.REJECT, speaker(), comment=message)
     click.echo(f"Rejected {gate.file} of {session.name}.")
     _say_what_follows(session)
 
 
 @click.command("tell")
-@click.argument("words", nargs=-1, required=True, metavar='[SESSION] "GUIDANCE"')
-def tell(words: tuple[str, ...]) -> None:
+@click.argument("said", nargs=-1, required=True, metavar='[SESSION] "GUIDANCE"')
+def tell(said: tuple[str, ...]) -> None:
     """Give guidance to the next child; delivered once.
 
     \b
     samoloop tell auth "Use sqlite, not postgres."
     """
     gates.refuse_inside_child(os.environ)
-    if len(words) > 2:
+    if len(said) > 2:
         raise UsageError('put the guidance in quotes: samoloop tell SESSION "..."')
-    name = words[0] if len(words) == 2 else None
+    name = said[0] if len(said) == 2 else None
     session = find_session(name, lambda state: state.condition is not Condition.DONE)
-    if name is None and _is_session(session.dir.parent, words[0]):
-        raise UsageError(f'say what the next child should know: samoloop tell {words[0]} "..."')
-    gates.tell(session.dir, words[-1], speaker())
+    if name is None and _is_session(session.dir.parent, said[0]):
+        raise UsageError(f'say what the next child should know: samoloop tell {said[0]} "..."')
+    gates.tell(session.dir, said[-1], speaker())
     click.echo(f"The next child of {session.name} will read it.")
     _say_what_follows(session)
 

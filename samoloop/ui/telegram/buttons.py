@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from samoloop.base.files import sha256
-from samoloop.core.questions import Question
+from samoloop.core.gates.questions import Question
 
 DIGEST = 8  # hexadecimal digits; enough to tell apart what one chat ever shows, not a secret
 LONGEST_TARGET_BYTES = 30

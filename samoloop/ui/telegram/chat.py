@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from samoloop.core import gates
-from samoloop.core.gates import Void
-from samoloop.core.questions import Question
+from samoloop.core import gates, words
+from samoloop.core.gates import Verdict, Void
+from samoloop.core.gates.questions import Question
 from samoloop.core.records import GateClosed, GateVoid, Record, moment
 from samoloop.core.state import AT_REST, ENDED
+from samoloop.core.words import News
 from samoloop.ui.telegram import effects, render
 from samoloop.ui.telegram.api import Api, Refused
 from samoloop.ui.telegram.commands import open_plan, open_questions
@@ -21,7 +22,7 @@ from samoloop.ui.telegram.render import Gated, Outgoing, Role
 from samoloop.ui.telegram.sessions import Known
 from samoloop.ui.telegram.text import escape, shorten
 from samoloop.worker import outbox
-from samoloop.worker.outbox import Announcement, Item, Kind
+from samoloop.worker.outbox import Announcement, Item
 
 LONGEST_REMINDER_SECONDS = 24 * 3600.0
 STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
@@ -188,19 +189,19 @@ class Chat:
 
 def messages(known: Known, given: Announcement, *, started: bool) -> list[Outgoing]:
     """What an announcement looks like now: a gate that was closed meanwhile gets no buttons."""
-    if given.kind in (Kind.STARTED, Kind.RESUMED) and not started:
+    if given.kind in (News.STARTED, News.RESUMED) and not started:
         return []
-    if given.kind not in (Kind.QUESTIONS, Kind.PLAN, Kind.ACTION):
+    if given.kind not in (News.QUESTIONS, News.PLAN, News.ACTION):
         return render.news(given)
     if known.gate is None or known.gate.id != given.gate:
         return [Outgoing(render.head("☑️", given.session, f"a gate was opened and closed meanwhile ({given.kind})"))]
-    if given.kind is Kind.ACTION:
+    if given.kind is News.ACTION:
         return render.action(given, Gated(known.session_dir, given.gate))
-    found = open_questions(known) if given.kind is Kind.QUESTIONS else open_plan(known)
+    found = open_questions(known) if given.kind is News.QUESTIONS else open_plan(known)
     if found:
         return found
-    words = f"a gate waits for you ({given.kind}), but its text has changed since: look on the machine"
-    return [Outgoing(render.head("✋", given.session, words))]
+    what = f"a gate waits for you ({given.kind}), but its text has changed since: look on the machine"
+    return [Outgoing(render.head("✋", given.session, what))]
 
 
 def became(known: Known, message: Sent, asked: Mapping[str, Question]) -> str:
@@ -221,9 +222,8 @@ def became(known: Known, message: Sent, asked: Mapping[str, Question]) -> str:
 
 
 def _decided(verdict: str, by: str, at: float, digest: str) -> str:
-    done = {"approve": "✅ Approved", "changes": "✏️ Changes requested", "reject": "🛑 Rejected", "done": "✅ Done"}
-    plan = f", plan <code>{digest[:8]}…</code>" if digest and verdict == "approve" else ""
-    return f"<b>{done.get(verdict, '☑️ Closed')} by {_person(by)}</b>, {render.clock(at)}{plan}"
+    plan = f", plan <code>{digest[:8]}…</code>" if digest and verdict == Verdict.APPROVE else ""
+    return f"<b>{words.VERDICTS[Verdict(verdict)].mark} by {_person(by)}</b>, {render.clock(at)}{plan}"
 
 
 def _answered(known: Known, message: Sent, question: Question | None) -> str:
@@ -242,8 +242,8 @@ def _is_open(known: Known, message: Sent) -> bool:
 
 
 def _given(answer: str, options: Sequence[tuple[str, str]], by: str, at: float) -> str:
-    words = next((f"{letter} · {words}" for letter, words in options if letter == answer.strip().upper()), answer)
-    return f"✅ <b>{escape(shorten(words, 300))}</b>\n{_person(by)}, {render.clock(at)}"
+    said = next((f"{letter} · {text}" for letter, text in options if letter == answer.strip().upper()), answer)
+    return f"✅ <b>{escape(shorten(said, 300))}</b>\n{_person(by)}, {render.clock(at)}"
 
 
 def _person(by: str) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from samoloop.base.errors import SamoloopError
 from samoloop.core import gates
+from samoloop.core.gates import Verdict
 from samoloop.core.session import slug_of
-from samoloop.core.signals import GateKind
 from samoloop.core.state import AT_REST, Condition
 from samoloop.ui.telegram import effects, render
 from samoloop.ui.telegram.drafts import Draft, Purpose
@@ -108,7 +108,7 @@ def _questions(handler: "Handler", said: Said, known: Known, rest: str) -> list[
 def open_questions(known: Known) -> list[Outgoing]:
     """A message for each question that waits."""
     gate = known.gate
-    if gate is None or gate.kind is not GateKind.QA_ANSWERS:
+    if gate is None or not gate.questions:
         return []
     gated = render.Gated(known.session_dir, gate.id)
     asked = [question for question in gates.read_questions(known.session_dir) if question.id in gate.questions]
@@ -134,7 +134,7 @@ def _plan(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
 def open_plan(known: Known) -> list[Outgoing]:
     """The plan that waits, with its buttons; nothing where none waits or its text is not the one of the gate."""
     gate = known.gate
-    if gate is None or gate.kind is not GateKind.PLAN_APPROVAL or not gate.file:
+    if gate is None or not gate.file or not gates.takes(gate, Verdict.APPROVE):
         return []
     text = gates.read_text(known.session_dir / gate.file)
     if text is None or not gate.sha256 or gates.file_hash(known.session_dir / gate.file) != gate.sha256:

@@ -9,7 +9,7 @@ from samoloop.base.errors import SessionError
 from samoloop.base.files import read_plain, sha256, write_atomic
 from samoloop.config.bot_folder import LIMIT_BYTES, BotFolder
 from samoloop.core import gates
-from samoloop.core.questions import Question
+from samoloop.core.gates.questions import Question
 from samoloop.ui.telegram import buttons, effects
 from samoloop.ui.telegram.buttons import DIGEST, Press, Use
 from samoloop.ui.telegram.render import Button, Outgoing, Role
@@ -144,9 +144,7 @@ def _for_remark(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:
 
 def _only_question(known: Known) -> list[Question]:
     """The one question that waits; none where it could be any of several."""
-    if known.gate is None:
-        return []
-    waiting = [q for q in gates.read_questions(known.session_dir) if q.id in known.gate.questions and not q.answer]
+    waiting = gates.waiting_questions(known.session_dir, known.gate)
     return waiting if len(waiting) == 1 else []
 
 

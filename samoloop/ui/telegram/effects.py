@@ -7,11 +7,10 @@ changed. None can act twice: a gate closes once, guidance carries the number of 
 from pathlib import Path
 
 from samoloop.base.errors import SessionError
-from samoloop.core import gates
+from samoloop.core import gates, opening
 from samoloop.core.gates import INBOX, Gate, Verdict
-from samoloop.core.questions import Question
-from samoloop.core.session import LOGS
-from samoloop.core.signals import GateKind
+from samoloop.core.gates.questions import Question
+from samoloop.core.session import LOGS, Session
 from samoloop.ui.telegram.buttons import DIGEST, Press, question_hash, target_tag
 from samoloop.ui.telegram.sessions import SIGNED, Known
 
@@ -28,10 +27,15 @@ def unsigned(by: str) -> str:
     return by.partition(f" {SIGNED}")[0]
 
 
+def _gate(known: Known) -> Gate | None:
+    """The open gate, with nothing in its file that stood there before it opened."""
+    return opening.ready_gate(Session(known.session_dir))
+
+
 def asked(known: Known, target: str) -> tuple[Gate, Question]:
     """The open gate and its question that a button or reply names. Raises SessionError where it waits no longer."""
-    gate = known.gate
-    if gate is None or gate.kind is not GateKind.QA_ANSWERS:
+    gate = _gate(known)
+    if gate is None or not gate.questions:
         raise SessionError("That question is closed: nothing was changed.")
     for question in gates.read_questions(known.session_dir):
         if target in (target_tag(gate.id, question.id), question.id) and question.id in gate.questions:
@@ -57,8 +61,8 @@ def answer(known: Known, gate_id: str, target: str, shown: str, words: str, by: 
 
 def waiting_plan(known: Known, target: str, shown: str) -> Gate:
     """The open plan gate that a button or reply names. Raises SessionError where it is another one by now."""
-    gate = known.gate
-    if gate is None or gate.kind is not GateKind.PLAN_APPROVAL:
+    gate = _gate(known)
+    if gate is None or not gates.takes(gate, Verdict.APPROVE):
         raise SessionError("No plan waits for a decision: nothing was changed.")
     if target not in (gate.id, target_tag(gate.id)) or (gate.sha256 or "")[:DIGEST] != shown[:DIGEST]:
         raise SessionError(OLD)
@@ -85,7 +89,7 @@ def request_changes(known: Known, gate_id: str, shown: str, comment: str, by: st
 
 
 def confirm_action(known: Known, press: Press, by: str) -> str:
-    gate = known.gate
+    gate = _gate(known)
     if gate is None or press.target != target_tag(gate.id):
         raise SessionError(OLD)
     if known.decision() is not None:

@@ -8,20 +8,18 @@ from enum import StrEnum
 from pathlib import Path
 
 from samoloop.base.durations import format_seconds
-from samoloop.core.questions import Question
+from samoloop.core import words
+from samoloop.core.gates.questions import Question
+from samoloop.core.state import Condition
+from samoloop.core.words import News
 from samoloop.ui.telegram import buttons
 from samoloop.ui.telegram.buttons import Press
 from samoloop.ui.telegram.text import LABEL_LIMIT, escape, inline, markdown, opening, pack, shorten
-from samoloop.worker.outbox import Announcement, Kind
+from samoloop.worker.outbox import Announcement
 
 LONG_TEXT = 6000  # characters from which a text travels as a file with its opening in the message
 DOCUMENT_LIMIT_BYTES = 40_000_000  # the server takes 50 MB
 OPENING = 1000  # characters of a plan or a long text shown in the message itself
-NEEDS = {
-    "human_decision": "a decision of yours",
-    "clarification": "a clarification",
-    "error_resolution": "help with an error",
-}
 
 
 class Role(StrEnum):
@@ -169,7 +167,7 @@ def _started(given: Announcement) -> list[Outgoing]:
 
 
 def _blocked(given: Announcement) -> list[Outgoing]:
-    needs = f"It needs {escape(NEEDS.get(given.needs, given.needs or 'you'))}."
+    needs = f"It needs {escape(words.needs(given.needs))}."
     tail = ["", f"{needs} <b>Reply to this message</b>: your words are its guidance, and it goes on."]
     mark = head("⛔", given.session, f"blocked in {given.phase}" if given.phase else "blocked")
     return _texts(mark, given.text, tail, Role.BLOCKED)
@@ -218,14 +216,14 @@ def _next_command(given: Announcement) -> list[str]:
 
 
 _NEWS = {
-    Kind.STARTED: _started,
-    Kind.BLOCKED: _blocked,
-    Kind.LIMITED: _limited,
-    Kind.RESUMED: _resumed,
-    Kind.BUDGET: _budget,
-    Kind.DONE: _done,
-    Kind.STOPPED: _stopped,
-    Kind.FAILED: _failed,
+    News.STARTED: _started,
+    News.BLOCKED: _blocked,
+    News.LIMITED: _limited,
+    News.RESUMED: _resumed,
+    News.BUDGET: _budget,
+    News.DONE: _done,
+    News.STOPPED: _stopped,
+    News.FAILED: _failed,
 }
 
 
@@ -257,7 +255,7 @@ class Progress:
 
     session: str
     title: str
-    status: str
+    status: Condition
     phase: str
     iteration: int
     seconds: float
@@ -265,12 +263,9 @@ class Progress:
     note: str = ""  # what it waits for, or why it rests
 
 
-_MARKS = {"running": "⚙️", "waiting": "✋", "blocked": "⛔", "limited": "⏳", "done": "🏁", "failed": "💥"}
-
-
 def status(shown: Progress) -> Outgoing:
     """The one message that is edited in place and never buzzes."""
-    lines = [head(_MARKS.get(shown.status, "⏹"), shown.session, f"{shown.phase}, iteration {shown.iteration}")]
+    lines = [head(words.CONDITIONS[shown.status].mark, shown.session, f"{shown.phase}, iteration {shown.iteration}")]
     if shown.title:
         lines.append(f"<i>{escape(shorten(shown.title, 120))}</i>")
     elapsed = format_seconds(shown.seconds) if shown.seconds < 60 else format_seconds(shown.seconds // 60 * 60)

@@ -9,9 +9,9 @@ from samoloop.base.errors import SamoloopError
 from samoloop.base.files import sha256
 from samoloop.base.locks import is_held
 from samoloop.config.bot_folder import BotFolder, Registered
-from samoloop.core.gates import ACTION, APPROVAL, INBOX, Closing, Gate, StillOpen, Void, examine, read_text
+from samoloop.core import gates, words
+from samoloop.core.gates import INBOX, Closing, Gate, StillOpen, Void, examine, read_text
 from samoloop.core.journal import FILE_NAME, Journal
-from samoloop.core.questions import FILE_NAME as QUESTIONS
 from samoloop.core.records import GateClosed, GateVoid
 from samoloop.core.session import LOCK
 from samoloop.core.state import AT_REST, ENDED, Condition, State, fold
@@ -20,7 +20,7 @@ from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.render import Progress, short_name
 
 SIGNED = "(Telegram "  # in the name of whoever acted from a phone
-WATCHED = (FILE_NAME, QUESTIONS, APPROVAL, ACTION, INBOX)
+WATCHED = (FILE_NAME, *gates.FILES, INBOX)
 
 
 @dataclass
@@ -61,8 +61,9 @@ class Known:
 
         Raises SamoloopError where the journal is damaged.
         """
-        plan = self.state.gate.file if self.state.gate else None
-        seen = tuple(_stamp(self.session_dir / name) for name in (*WATCHED, *([plan] if plan else [])))
+        gate = self.state.gate
+        more = gates.watched(gate, self.session_dir, self.state.created.worktree) if gate else []
+        seen = tuple(_stamp(path) for path in (*(self.session_dir / name for name in WATCHED), *more))
         if seen == self._seen:
             return False
         self.changes += 1
@@ -125,9 +126,7 @@ class Known:
         gate = self.state.gate
         if gate is None:
             return self.state.reason
-        return {"qa_answers": "waits for answers", "plan_approval": "waits for a decision on the plan"}.get(
-            gate.kind, self.state.reason or gate.reason or f"waits for {gate.file}"
-        )
+        return f"waits for {words.waits_for(gate)}"
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -1,19 +1,12 @@
 """How an iteration ended and what follows, in one line for a person: from its `ended` record."""
 
 from samoloop.base.durations import format_seconds
-from samoloop.core.decision import DecisionKind
+from samoloop.core import words
 from samoloop.core.records import Ended, Started
-from samoloop.core.signals import GateKind
 from samoloop.ui.terminal.words import clock_time, count, dollars, one_line
 
 _LONGEST_LINE = 500
 _SHOWN_DENIALS = 3
-_WAITS = {
-    GateKind.QA_ANSWERS: "waits for answers",
-    GateKind.PLAN_APPROVAL: "waits for approval of the plan",
-    GateKind.FILE_UPDATE: "waits for a file",
-    GateKind.HUMAN_ACTION: "waits for you",
-}
 
 
 def iteration_label(record: Started | Ended) -> str:
@@ -34,23 +27,16 @@ def ended_line(ended: Ended, now: float, width: int = 0) -> str:
 
 def follows(ended: Ended, now: float) -> str:
     """What follows from an iteration, as its decision says."""
-    decision = ended.decision
-    phase, reason, later = decision.phase or ended.phase, decision.reason, decision.not_before
-    match decision.kind:
-        case DecisionKind.CONTINUE:
-            return f"{phase} again" if phase == ended.phase else phase
-        case DecisionKind.REPAIR:
-            return f"{phase} again, told: {reason}"
-        case DecisionKind.RETRY | DecisionKind.LIMITED:
-            when = f"again at {clock_time(later, now)}" if later and later > now else "again"
-            return f"{when}: {reason}" if reason else when
-        case DecisionKind.WAIT:
-            words = _WAITS[decision.gate] if decision.gate else "waits"
-            return f"{words}: {reason}" if reason else words
-        case DecisionKind.DONE:
-            return f"done: {decision.summary}" if decision.summary else "done"
-        case kind:
-            return f"{kind}: {reason}" if reason else kind
+    decision, later = ended.decision, ended.decision.not_before
+    phase, reason = decision.phase or ended.phase, decision.reason or decision.summary
+    return words.DECISIONS[decision.kind].follows.format(
+        kind=decision.kind,
+        phase=phase,
+        where=f"{phase} again" if phase == ended.phase else phase,
+        when=f"again at {clock_time(later, now)}" if later and later > now else "again",
+        waits=words.GATES[decision.gate].waits if decision.gate else "waits",
+        why=f": {reason}" if reason else "",
+    )
 
 
 def oddities(ended: Ended) -> list[str]:

@@ -14,15 +14,13 @@ from typing import TextIO
 
 from samoloop.base.durations import format_seconds
 from samoloop.children.stop import StopRequest
-from samoloop.core import next_steps
+from samoloop.core import gates, words
 from samoloop.core.events import Usage
-from samoloop.core.gates import Gate, read_questions
-from samoloop.core.next_steps import waits_for
+from samoloop.core.gates import Gate
 from samoloop.core.outcome import Collector
 from samoloop.core.records import Ended
-from samoloop.core.rules import Decision, Kind
+from samoloop.core.rules import Decision
 from samoloop.core.session import Session
-from samoloop.core.signals import GateKind
 from samoloop.ui.terminal.endings import ended_line, oddities, tokens_so_far
 from samoloop.ui.terminal.live_block import Line, LiveBlock, Paper, abandon
 from samoloop.ui.terminal.paint import paint
@@ -32,16 +30,6 @@ from samoloop.worker.view import Running, View
 TICK_SECONDS = 0.5
 _LONGEST_DOING = 300
 _DULL_TERMINALS = ("dumb", "unknown", "")
-_TONES = {
-    Kind.WAIT: "warn",
-    Kind.LIMITED: "warn",
-    Kind.RETRY: "warn",
-    Kind.REPAIR: "warn",
-    Kind.BLOCKED: "bad",
-    Kind.FAILED: "bad",
-    Kind.STOPPED: "warn",
-    Kind.DONE: "good",
-}
 
 
 @contextmanager
@@ -140,7 +128,7 @@ class Screen:
     def ended(self, record: Ended, decision: Decision) -> None:
         self.close()
         line = ended_line(record, time.time(), self._label_width)
-        self._print(line, _TONES.get(decision.kind, "tool"), start=line.index("→"))
+        self._print(line, words.DECISIONS[decision.kind].tone, start=line.index("→"))
         for sentence in oddities(record):
             self._print(f"    {sentence}", "warn")
 
@@ -183,8 +171,8 @@ class Screen:
             lines.append([(f"  ▸ {one_line(doing, _LONGEST_DOING)}", "plain")])
         lines.append([(f"  {_costs(self._collector.usage, spent)}", "dim")])
         if self._stop.finish:
-            words = "ending the child" if self._stop.now else "stopping after this iteration; Ctrl-C again ends it now"
-            lines.append([(f"  {words}", "warn")])
+            hint = "ending the child" if self._stop.now else "stopping after this iteration; Ctrl-C again ends it now"
+            lines.append([(f"  {hint}", "warn")])
         return lines
 
 
@@ -203,23 +191,21 @@ class _Gates:
         if gate is None or gate.id == self._said:
             return [one_line(decision.reason)]
         self._said = gate.id
-        steps = next_steps.gate_steps(self._session.name, gate)
+        answer_in = gates.answer_in(gate, self._session.dir, self._session.worktree)
+        steps = words.steps(self._session.name, gate, str(answer_in))
         width = max(len(step.command) for step in steps)
         return [
-            one_line(f"{gate.phase} waits for {waits_for(gate)}"),
+            one_line(f"{gate.phase} waits for {words.waits_for(gate)}"),
             *self._matter(gate),
             *(f"  {one_line(step.command):<{width}}  # {one_line(step.what)}" for step in steps),
         ]
 
     def _matter(self, gate: Gate) -> list[str]:
         """What a person has to look at: the questions, or where the plan is."""
-        if gate.kind is GateKind.PLAN_APPROVAL:
-            return [f"  {one_line(str(self._session.dir / (gate.file or '')))}"]
-        lines = []
-        for question in read_questions(self._session.dir) if gate.kind is GateKind.QA_ANSWERS else ():
-            if question.id in gate.questions and not question.answer:
-                letters = "/".join(letter for letter, _ in question.options)
-                lines.append(f"  {one_line(f'{question.id}: {question.title}' + (f' ({letters})' if letters else ''))}")
+        lines = [f"  {one_line(str(path))}" for path in gates.to_read(gate, self._session.dir)]
+        for question in gates.waiting_questions(self._session.dir, gate):
+            letters = "/".join(letter for letter, _ in question.options)
+            lines.append(f"  {one_line(f'{question.id}: {question.title}' + (f' ({letters})' if letters else ''))}")
         return lines
 
 

@@ -5,24 +5,18 @@ from datetime import datetime
 from typing import Any
 
 from samoloop.base.durations import format_seconds
+from samoloop.core import words
+from samoloop.core.decision import Condition
 from samoloop.core.records import Ended, moment
-from samoloop.core.signals import GateKind
+from samoloop.core.words import Tone
 from samoloop.ui.terminal.endings import ended_line, iteration_label, tokens_so_far
 from samoloop.ui.terminal.words import age, dollars, one_line, resumes
 
 Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain
 
-_TONES = {
-    "done": "good",
-    "running": "good",
-    "ready": "good",
-    "waiting": "warn",
-    "limited": "warn",
-    "stopped": "warn",
-    "blocked": "bad",
-    "failed": "bad",
-    "damaged": "bad",
-}
+
+def _tone(condition: str) -> str:
+    return words.CONDITIONS[Condition(condition)].tone if condition in set(Condition) else Tone.BAD  # damaged
 
 
 def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
@@ -30,10 +24,12 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
     epoch = now.timestamp()
     lines: list[Tinted] = [
         (f"{standing['session']}: {one_line(standing['title'])}", "strong"),
-        (f"  {_where(standing)}", _TONES.get(standing["condition"], "plain")),
+        (f"  {_where(standing)}", _tone(standing["condition"])),
     ]
     if standing["waits_for"]:
         lines.append((f"  waits for {one_line(standing['waits_for'])}", "warn"))
+    elif standing["decided"]:
+        lines.append((f"  {one_line(standing['decided'])}", "good"))
     elif standing["reason"]:
         lines.append((f"  {one_line(standing['reason'])}", "plain"))
     if standing["not_before"]:
@@ -62,7 +58,7 @@ def table(rows: Sequence[Mapping[str, Any]], now: datetime, width: int | None) -
     head = ("SESSION", "STANDS", "ITERATION", "LAST", "COST", "")
     cells = [head, *(_cells(row, now) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
-    tones = ["dim", *(_TONES.get(row["condition"], "plain") for row in rows)]
+    tones = ["dim", *(_tone(row["condition"]) for row in rows)]
     lines = []
     for line, tone in zip(cells, tones, strict=True):
         text = "  ".join(f"{cell:<{columns}}" for cell, columns in zip(line, widths, strict=True)).rstrip()
@@ -73,7 +69,7 @@ def table(rows: Sequence[Mapping[str, Any]], now: datetime, width: int | None) -
 def _cells(row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     stands = row["condition"] if row["condition"] in ("done", "damaged") else f"{row['condition']} {row['phase']}"
     last = age(moment(row["updated"]), now) if row["updated"] else ""
-    waits = f"waits for {row['waits_for']}" if row["waits_for"] else row["reason"]
+    waits = f"waits for {row['waits_for']}" if row["waits_for"] else row["decided"] or row["reason"]
     if row["not_before"]:
         waits = f"{resumes(moment(row['not_before']).timestamp(), now.timestamp())}: {waits}"
     elif row["condition"] in ("running", "ready") and not row["worker_alive"]:
@@ -113,8 +109,8 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("worktree", standing["worktree"]),
         ("folder", standing["folder"]),
     ]
-    if standing["gate"] and standing["gate"]["kind"] == GateKind.PLAN_APPROVAL:
-        facts.append(("plan", f"{standing['folder']}/{standing['gate']['file']}"))
+    if standing["gate"] and standing["gate"]["reads"]:
+        facts.append(("plan", standing["gate"]["reads"]))
     if standing["gate"]:
         facts.append(("answer in", standing["gate"]["answer_in"]))
     if standing["report"]:

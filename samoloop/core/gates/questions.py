@@ -1,6 +1,7 @@
 """`_qa.md`: questions that a child writes and a human answers. Text in, text out; no files here."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ _BY = re.compile(r"(?<!\\)<!--\s*by\s+(.*?)\s*-->\s*\Z")
 _MARK = re.compile(rf"\A\s*{WAITING}|(?<!\\){WAITING}\s*\Z")
 _NOTHING = re.compile(r"[\s_*.]*(?:waiting)?[\s_*.]*", re.IGNORECASE)
 _CUT = frozenset(mark[:length] for mark in (WAITING, "<!--") for length in range(1, len(mark)))
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _ESCAPED = re.compile(rf"\\(\\*(?:<!--|{WAITING}))")
 _TO_ESCAPE = re.compile(rf"(\\*(?:<!--|{WAITING}))")
 
@@ -95,9 +97,15 @@ def words(text: str) -> str:
     while lines and (_RULE.match(lines[-1]) or not lines[-1].strip()):
         lines.pop()
     said = _MARK.sub("", "\n".join(lines)).strip()  # typed behind the mark, or before it, instead of over it
-    if _NOTHING.fullmatch(said) or said in _CUT:
+    seen = "".join(letter for letter in said if not _is_invisible(letter))
+    if _NOTHING.fullmatch(seen) or seen in _CUT:
         return ""
     return "\n".join(_plain(line) for line in _lines(said))
+
+
+def _is_invisible(letter: str) -> bool:
+    """A control or format character, a space of any width, or a filler that is drawn as nothing."""
+    return unicodedata.category(letter)[0] in "CZ" or letter in _FILLERS
 
 
 def _lines(text: str) -> list[str]:

@@ -1,0 +1,117 @@
+"""The files that worker, child and person share: read with a limit, changed by one at a time."""
+
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from samoloop.base import files
+from samoloop.base.errors import SessionError, UsageError
+from samoloop.base.files import read_plain, sha256, write_atomic
+
+INBOX, WAKE = "_inbox.md", "_wake"
+LIMIT_BYTES = 4 * 1024 * 1024
+
+
+def read_text(path: Path) -> str | None:
+    """A person's or a child's file as text; None where it is missing, a link, or too large to be one."""
+    try:
+        data = read_plain(path, LIMIT_BYTES)
+    except ValueError:
+        return None
+    if data is None or len(data) > LIMIT_BYTES:
+        return None
+    return data.decode("utf-8-sig", "replace")
+
+
+def file_hash(path: Path) -> str | None:
+    """SHA-256 of a gate's file as text; None where it cannot be read."""
+    text = read_text(path)
+    return None if text is None else sha256(text)
+
+
+def bytes_hash(path: Path) -> str | None:
+    """SHA-256 of a file of any size and kind; None where it cannot be read, or is empty as a half-saved one is."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or not found.st_size:
+            return None
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def named_file(name: str, session_dir: Path, worktree: Path | None) -> Path | None:
+    """The file that a waiting signal names; None where the name is not allowed or leads to no regular file.
+
+    It lies in the session folder, or in the worktree where one is given. What the worker writes itself is never
+    allowed: it would close the gate without a person.
+    """
+    if not name.isprintable() or "\\" in name or name.startswith("/") or ".." in Path(name).parts:
+        return None
+    if "/" not in name and not name.startswith("_") and _is_plain_file(session_dir / name):
+        return session_dir / name
+    if worktree is None or ".git" in Path(name.lower()).parts:
+        return None
+    path = worktree / name
+    if not _is_plain_file(path) or not path.resolve().is_relative_to(worktree.resolve()):
+        return None
+    # In place, the sessions lie inside the working folder.
+    return None if path.resolve().is_relative_to(session_dir.parent.resolve()) else path
+
+
+def _is_plain_file(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.is_symlink()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+@contextmanager
+def changing(session_dir: Path) -> Iterator[None]:
+    """One change of a human's file at a time; afterwards the worker is woken."""
+    path = session_dir / WAKE
+    if path.is_symlink() or path.is_dir():
+        files.remove(path)  # a child's work: it would lead elsewhere, or nowhere
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+        os.utime(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def wake(session_dir: Path) -> None:
+    """Tell the worker to look now."""
+    with changing(session_dir):
+        pass
+
+
+def remove_leftovers(session_dir: Path) -> None:
+    """Remove half-written files of a killed worker or command; only for the holder of the session's lock."""
+    with changing(session_dir):
+        files.remove_leftovers(session_dir, lambda name: name.startswith("_") and name.endswith(".md"))
+
+
+def tell(session_dir: Path, text: str, by: str) -> None:
+    """Guidance for the next iteration, added to what is there already."""
+    if not text.strip():
+        raise UsageError("there is nothing to tell: the text is empty")
+    with changing(session_dir):
+        path = session_dir / INBOX
+        before = read_text(path)
+        if before is None and path.is_file() and not path.is_symlink():
+            raise SessionError(f"{path} cannot be read or is too large: move it away, then say it again")
+        said = f"From {' '.join(writable(by).split())}:\n{writable(text).strip()}\n\n"
+        write_atomic(path, (before or "") + said)
+
+
+def writable(text: str) -> str:
+    """Words of a person without what no UTF-8 file can hold, such as bytes of another encoding in an argument."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,95 @@
+"""The values of a gate: what was asked, what a person decided, and what follows from that."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from samoloop.core.decision import Note
+from samoloop.core.signals import GateKind
+
+Given = Mapping[str, Mapping[str, str]]  # the answers that people gave before: id -> title, answer
+
+
+class Verdict(StrEnum):
+    """How a human closed a gate."""
+
+    ANSWERED = "answered"
+    APPROVE = "approve"
+    CHANGES = "changes"
+    REJECT = "reject"
+    DONE = "done"
+    UPDATED = "updated"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate, as the journal keeps it."""
+
+    id: str  # unique in the session
+    kind: GateKind
+    phase: str
+    iteration: int
+    file: str | None = None  # the plan, or the file to be updated
+    sha256: str | None = None  # of that file when the gate opened
+    questions: tuple[str, ...] = ()  # the ids that wait
+    reason: str | None = None  # what the person is asked to do
+    child_text: str | None = None  # hash of the gate file as the child left it
+    open_text: str | None = None  # hash of the gate file as the worker put it
+    before: Mapping[str, str] = field(default_factory=dict)  # hashes of the answers that stood there: they never count
+    shown: bool = True  # its file is in place: what a person writes counts
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Gate":
+        return cls(**{**value, "kind": GateKind(value["kind"]), "questions": tuple(value.get("questions") or ())})
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What a human decided."""
+
+    verdict: Verdict
+    by: str
+    comment: str = ""
+    sha256: str | None = None  # the text that an approval binds
+    answers: Given = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StillOpen:
+    """The gate stays open; `why` is a sentence where something was there but did not count."""
+
+    why: str = ""
+    left: tuple[str, ...] = ()  # the questions that have no answer yet
+
+
+@dataclass(frozen=True)
+class Void:
+    """The plan is no longer the text that was approved: the gate must open again."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person does at a gate by a command or the phone."""
+
+    verdict: Verdict
+    by: str
+    words: str = ""  # a comment, or how it was done
+    answers: Mapping[str, str] = field(default_factory=dict)  # id -> answer
+    shown: str | None = None  # hash of the text that the person saw
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the closing of a gate means for its session."""
+
+    note: Note | None = None  # what the next child is told
+    passes: bool = False  # the phase can be left now
+    leaves: bool = False  # and is: no child is needed for it
+    stops: str = ""  # the session stops, for this reason
+    summary: str = ""  # of a session that ends with this gate
