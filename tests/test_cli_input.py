@@ -61,6 +61,21 @@ def test_a_repository_without_commits_is_told_how_to_make_one(bench, tmp_path):
     refused(empty, "run", "Do it", says="commit")
 
 
+def test_a_git_that_is_too_old_is_said(bench, tmp_path):
+    """It fails at what it does not know, which must not be taken for a repository without a commit."""
+    old = script(tmp_path, "", name="git")
+    old.write_text('#!/bin/sh\ncase "$*" in *--version*) echo "git version 1.8.3.1";; *) exit 129;; esac\n')
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    refused(bench.root, "run", "Do it", says="git 1.8.3.1 is too old", env={"PATH": path})
+
+
+@pytest.mark.parametrize("flags", [[], ["--in-place"]])
+def test_a_path_that_is_not_utf_8_is_refused_before_a_session_is_made(bench, tmp_path, flags):
+    root = make_repo(tmp_path / os.fsdecode(b"caf\xe9"))
+    refused(root, "run", "Do it", *flags, says="is not UTF-8")
+    assert not (root / "_sessions").exists()
+
+
 def test_git_without_a_name_and_address_works(bench):
     done = samoloop(bench.root, "run", "Do it", "--yes", env={"GIT_CONFIG_NOSYSTEM": "1"})
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -145,8 +146,11 @@ def test_in_place_rewinds_from_its_private_repository(tmp_path):
     config = Path(os.environ["HOME"]) / ".config/samoloop"
     config.mkdir(parents=True)
     (config / "config.yaml").write_text(json.dumps(settings))
-    run(bench, "rewind", "feature", "6")
+    out = run(bench, "rewind", "feature", "6")
     assert (folder / "feature.txt").read_text() == "code 6\n"
+    command = out.partition("What was left is kept: ")[2].splitlines()[0]
+    log = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert "Before going back to iteration 6" in log
     assert "no second worktree" in samoloop(folder, "fork", "feature", "6", "--session", "x").stderr
 
 

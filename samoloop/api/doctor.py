@@ -16,12 +16,12 @@ from samoloop.base.errors import ConfigError, SamoloopError
 from samoloop.config import loading, workflow_files
 from samoloop.config.loading import BUILT_IN, Config
 from samoloop.core.permissions import Permissions
+from samoloop.git.calls import OLDEST
 from samoloop.git.checkout import locate
 from samoloop.git.repo import Repo
 from samoloop.providers.base import Checkup
 from samoloop.providers.program import ask, older, version_of
 
-OLDEST_GIT = (2, 31)  # environment settings and worktree repair; tried with 2.39
 _SCARCE_BYTES, _FULL_BYTES = 1 << 30, 100 << 20
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "davfs")
 
@@ -75,8 +75,8 @@ def _git(root: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("git", Level.PROBLEM, "git is not on PATH", "Install git.")
         return
     version = version_of(program, environ)
-    if older(version, OLDEST_GIT):
-        yield Finding("git", Level.WARNING, f"{version} is old", f"Update git to {'.'.join(map(str, OLDEST_GIT))}.")
+    if older(version, OLDEST):
+        yield Finding("git", Level.WARNING, f"{version} is old", f"Update git to {'.'.join(map(str, OLDEST))}.")
     where = [program, "-C", str(root or Path.cwd()), "config", "--get"]
     name, email = (_answer([*where, key], environ) for key in ("user.name", "user.email"))
     if name and email:

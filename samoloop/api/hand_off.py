@@ -1,7 +1,9 @@
 """Hand off: what a person asks for becomes a session. All that can be refused is refused before anything is made."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from samoloop.api import findings
 from samoloop.api.asked import Order, Wishes
@@ -57,6 +59,7 @@ def plan(order: Order, environ: Mapping[str, str]) -> Handoff:
     Findings are mended by `fix`, an improvement is made by `feature`, a focus belongs to `audit`, unless the person
     names another workflow. Raises SamoloopError for what cannot be met.
     """
+    _refuse_path(order.root)
     wishes = order.wishes
     said = dict(order.said) | ({"workflow": wishes.workflow} if wishes.workflow else {})
     settings = loading.load(order.root, environ, said)
@@ -73,6 +76,15 @@ def plan(order: Order, environ: Mapping[str, str]) -> Handoff:
     repo = None if order.base is None else Repo.find(order.root)
     commit = repo.resolve(order.base or "HEAD") if repo else None
     return Handoff(replace(settings, workflow=name), _until(workflow, wishes.until), task, repo, commit)
+
+
+def _refuse_path(root: Path) -> None:
+    """A session's files are UTF-8 and name the project."""
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(root).decode(errors="replace")
+        raise UsageError(f"the path {shown} is not UTF-8, so no session can name it: rename the folder") from None
 
 
 def _implied(wishes: Wishes, source: Session | None) -> str | None:

@@ -3,6 +3,7 @@
 The journal is never rewritten: going back is one more record in it, and what was left stays reachable.
 """
 
+import shlex
 from contextlib import suppress
 
 from samoloop.base.errors import LockHeld, SessionError, UsageError
@@ -47,7 +48,8 @@ def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     lines += [f"moved out of the way: {path}" for path in restored.aside]
     lines += list(restored.notes)
     lines += _open_gate(worker)
-    return [*lines, f"What was left is kept: git log {restored.left.oid[:12]}"]
+    where = f"--git-dir={shlex.quote(str(worker.private_repository))} " if session.state().created.in_place else ""
+    return [*lines, f"What was left is kept: git {where}log {restored.left.oid[:12]}"]
 
 
 def fork(worker: Worker, iteration: int, name: str) -> Session:

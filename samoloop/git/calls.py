@@ -5,6 +5,7 @@ A child that deletes its worktree's `.git` would otherwise turn the worker's nex
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -17,6 +18,7 @@ from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
 from samoloop.git.checkout import common_dir
 
+OLDEST = (2, 31)  # environment settings and worktree repair; tried with 2.39 and 2.47
 LOCK_SECONDS = 5  # no git holds the lock of reftables that long
 # Nothing of the person's set-up may run, prompt or ask in the background. Objects and refs are on disk before the
 # journal says so.
@@ -150,6 +152,16 @@ def _remove_dead_lock(git_dir: Path) -> bool:
                 lock.unlink()
                 removed = True
     return removed
+
+
+def too_old() -> str:
+    """A sentence where git is older than what is called here needs; empty where it is not, or cannot be told."""
+    done = execute(("--version",), cwd=Path.cwd(), environ=environment())
+    found = re.search(rb"\d+(\.\d+)+", done.stdout)
+    version = found[0].decode() if found else ""
+    if not version or tuple(int(part) for part in version.split(".")) >= OLDEST:
+        return ""
+    return f"git {version} is too old: samoloop needs {'.'.join(map(str, OLDEST))} or newer."
 
 
 def is_oid(text: str) -> bool:

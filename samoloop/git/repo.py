@@ -10,7 +10,7 @@ from pathlib import Path
 from samoloop.base.errors import GitError
 from samoloop.base.files import write_atomic
 from samoloop.git import tree_state
-from samoloop.git.calls import Git
+from samoloop.git.calls import Git, too_old
 from samoloop.git.checkout import locate, registered
 from samoloop.git.mending import remove_stale_locks
 from samoloop.git.worktree import Worktree
@@ -52,7 +52,8 @@ class Repo:
         repo = cls(root, found.common_dir)
         if repo.git.resolve("HEAD") is None:
             raise GitError(
-                f"{root} has no commit yet, so there is nothing to start from: make one with "
+                too_old()
+                or f"{root} has no commit yet, so there is nothing to start from: make one with "
                 '`git add --all && git commit -m "Start"` (or `git commit --allow-empty -m "Start"`).'
             )
         return repo
