@@ -215,8 +215,10 @@ def test_the_tables_of_workflows_and_skills_are_complete() -> None:
 
 
 def test_the_keys_of_phases_and_workflows_are_those_that_are_read() -> None:
-    assert {coded(row[0])[0] for row in rows("docs/workflows.md", "key | default")} == workflow_files._PHASE_KEYS
-    assert {coded(row[0])[0] for row in rows("docs/workflows.md", "key | meaning")} == workflow_files._WORKFLOW_KEYS
+    assert {coded(row[0])[0] for row in rows("docs/workflows.md", "key | default")} == set(workflow_files._PHASE.names)
+    assert {coded(row[0])[0] for row in rows("docs/workflows.md", "key | meaning")} == set(
+        workflow_files._WORKFLOW.names
+    )
     words = re.search(r"in a phase is replaced: (.*?)\. A word", text("docs/workflows.md"), re.DOTALL)
     assert words is not None
     assert set(coded(words[1])) == workflow_files.PLACEHOLDERS

@@ -49,15 +49,19 @@ def test_a_project_adds_skills_and_replaces_shipped_ones(tmp_path: Path) -> None
 
 BROKEN = {
     "no front matter": ("greet", "# Greet\n", "must start with front matter"),
-    "no YAML": ("greet", "---\nname: [greet\n---\nSay hello.\n", "is no YAML"),
-    "no date": ("greet", GOOD.replace("Greet people", "2026-99-99 #"), "is no YAML"),
-    "too deep": ("greet", GOOD.replace("Greet people", "[" * 4000 + "]" * 4000), "is no YAML"),
-    "an unknown key": ("greet", GOOD.replace("name:", "modle: opus\nname:"), "unknown key modle"),
+    "no YAML": ("greet", "---\nname: [greet\n---\nSay hello.\n", "its front matter cannot be used"),
+    "no date": ("greet", GOOD.replace("Greet people", "2026-99-99 #"), "its front matter cannot be used"),
+    "too deep": ("greet", GOOD.replace("Greet people", "[" * 4000 + "]" * 4000), "its front matter cannot be used"),
+    "an unknown key": ("greet", GOOD.replace("name:", "modle: opus\nname:"), "modle: unknown key"),
     "capitals": ("Greet", GOOD.replace("greet", "Greet"), "lower-case letters"),
     "two hyphens": ("gr--eet", GOOD.replace("greet", "gr--eet"), "single hyphens"),
     "65 letters": ("g" * 65, GOOD.replace("greet", "g" * 65), "at most 64"),
     "another name": ("hello", GOOD, "must be the folder's, 'hello'"),
-    "no description": ("greet", "---\nname: greet\n---\nSay hello.\n", "description is missing"),
+    "no description": (
+        "greet",
+        "---\nname: greet\n---\nSay hello.\n",
+        "it needs description: a sentence or two that say when to use it",
+    ),
     "a long description": ("greet", GOOD.replace("Greet people", "x" * 1025), "at most 1024"),
     "no body": ("greet", GOOD.partition("# Greet")[0], "no instructions"),
 }
@@ -85,7 +89,9 @@ def test_a_link_or_text_that_is_none_inside_a_skill_is_refused(tmp_path: Path) -
 
 
 def test_an_unknown_skill_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"there is no skill 'dvie'; there are: cleanup, create-plan, dive"):
+    with pytest.raises(
+        UsageError, match=r"there is no skill 'dvie' \(did you mean dive\?\); there are: cleanup, create-plan, dive"
+    ):
         skills.choose(skills.available(None), ["dvie"])
 
 

@@ -53,8 +53,7 @@ class _Layer:
         """The fault with its place."""
         if self.variables:
             return f"{self.variables.get(fault.at, 'the environment')}: {fault.sentence}"
-        line = yaml_text.line_of(self.text, fault.at)
-        return f"{self.name}{f':{line}' if line else ''}: {fault}"
+        return f"{yaml_text.place(self.name, self.text, fault.at)}: {fault}"
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import ConfigError
+from samoloop.config.schema import named
 from samoloop.config.workflow_files import search_path, split_front_matter
 
 
@@ -20,12 +21,13 @@ def names(project: Path | None) -> list[str]:
 
 def load(name: str, project: Path | None) -> Profile:
     """The profile of that name, the project's own before the shipped one. Raises ConfigError."""
-    if name in names(project):
+    there = names(project)
+    if name in there:
         for place in search_path(project):
             path = place / "profiles" / f"{name}.md"
             if path.is_file():
                 return Profile(name, split_front_matter(path.read_text(encoding="utf-8"))[1])
-    raise ConfigError(f"there is no profile {name!r}; there are: {', '.join(names(project)) or 'none'}")
+    raise ConfigError(f"there is no profile {named(name, there)}; there are: {', '.join(there) or 'none'}")
 
 
 def section(name: str | None, project: Path | None) -> str:

@@ -9,16 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.base.errors import ConfigError, UsageError
+from samoloop.base.errors import ConfigError, UsageError, shown
 from samoloop.base.files import read_plain, remove, write_atomic
 from samoloop.config.resources import folder
+from samoloop.config.schema import Fault, Key, Table, named, read_keys, text
 from samoloop.config.workflow_files import split_front_matter
+from samoloop.config.yaml_text import read_mapping
 
 FILE_NAME = "SKILL.md"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NAME_LENGTH, DESCRIPTION_LENGTH = 64, 1024  # characters, by the standard
 DESCRIPTIONS_LENGTH = 8000  # of all shipped ones together: what some CLIs preload at most
-_KEYS = {"name", "description", "license", "compatibility", "metadata", "allowed-tools"}
 _FILE_BYTES = 1_000_000
 
 
@@ -97,7 +98,7 @@ def choose(skills: Sequence[Skill], names: Iterable[str]) -> list[Skill]:
     wanted = list(dict.fromkeys(names))
     for name in wanted:
         if name not in known:
-            raise UsageError(f"there is no skill {name!r}; there are: {', '.join(known)}")
+            raise UsageError(f"there is no skill {named(name, known)}; there are: {', '.join(known)}")
     return [known[name] for name in wanted] if wanted else list(skills)
 
 
@@ -132,36 +133,47 @@ def _content(file: Path) -> bytes:
 
 
 def _front_matter(front: str) -> tuple[str, str]:
-    import yaml
-
-    try:
-        value = yaml.safe_load(front) if front else None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2026-99-99 is no date
-        raise ValueError(f"its front matter is no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(value, dict):
+    if not front:
         raise ValueError("it must start with front matter: name and description between two lines of ---")
-    unknown = sorted(str(key) for key in value if key not in _KEYS)
-    if unknown:
-        raise ValueError(f"unknown key {', '.join(unknown)} in its front matter; known: {', '.join(sorted(_KEYS))}")
-    return check_name(value.get("name")), _description(value.get("description"))
+    try:
+        value = read_mapping(front)
+    except ValueError as error:
+        raise ValueError(f"its front matter cannot be used: {error}") from None
+    faults: list[Fault] = []
+    found = read_keys(_FRONT_MATTER, value, faults)
+    if faults:
+        raise ValueError("; ".join(map(str, faults)))
+    return found["name"], found["description"]
 
 
 def check_name(name: object) -> str:
     """A skill's name. Raises ValueError where it breaks the standard's rule."""
     if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > NAME_LENGTH:
         raise ValueError(
-            f"its name is {str(name)[:80]!r}: use lower-case letters, digits and single hyphens between them, "
+            f"{shown(name)} is no name of a skill: use lower-case letters, digits and single hyphens between them, "
             f"at most {NAME_LENGTH} characters"
         )
     return name
 
 
 def _description(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("its description is missing: say in a sentence or two when to use it")
-    if len(value) > DESCRIPTION_LENGTH:
-        raise ValueError(f"its description has {len(value)} characters, at most {DESCRIPTION_LENGTH} are allowed")
-    return value.strip()
+    said = text(value)
+    if len(said) > DESCRIPTION_LENGTH:
+        raise ValueError(f"it has {len(said)} characters, at most {DESCRIPTION_LENGTH} are allowed")
+    return said
+
+
+def _any(value: object) -> object:
+    return value
+
+
+_FRONT_MATTER = Table(
+    (
+        Key("name", check_name, "the folder's name", needed=True),
+        Key("description", _description, "a sentence or two that say when to use it", needed=True),
+        *(Key(name, _any) for name in ("license", "compatibility", "metadata", "allowed-tools")),
+    )
+)
 
 
 def _listed(problems: Sequence[str]) -> str:

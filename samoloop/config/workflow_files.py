@@ -5,14 +5,28 @@ workflow. Both are read from the main checkout, never from a worktree that a chi
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from samoloop.base.durations import parse_seconds
-from samoloop.base.errors import ConfigError
+from samoloop.base.errors import ConfigError, shown
+from samoloop.config import yaml_text
 from samoloop.config.resources import folder
+from samoloop.config.schema import (
+    Fault,
+    Key,
+    Named,
+    Table,
+    count,
+    flag,
+    named,
+    one_of,
+    positive_seconds,
+    read_keys,
+    some_of,
+    text,
+    texts,
+)
 from samoloop.core.signals import ALWAYS, PASSING, GateKind, Status
 from samoloop.core.workflow import Phase, Workflow
 
@@ -33,9 +47,43 @@ PLACEHOLDERS = frozenset(
 )
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
-_PHASE_KEYS = {"name", "summary", "child", "signals", "gate", "waits", "max_iterations", "iteration", "skills"}
-_WORKFLOW_KEYS = {"name", "summary", "phases", "edges", "rounds", "overrides"}
-_OVERRIDES = _PHASE_KEYS - {"name", "child"}
+
+
+def _gate(value: object) -> GateKind:
+    kind: GateKind = one_of(GateKind)(value)
+    if kind not in PASSING:
+        raise ValueError(f"{kind} cannot be passed; a gate is {' or '.join(PASSING)}")
+    return kind
+
+
+def _some(value: object) -> tuple[str, ...]:
+    if not texts(value):
+        raise ValueError("it must name some, got []")
+    return texts(value)
+
+
+_OVERRIDES = Table(
+    (
+        Key("summary", text),
+        Key("signals", some_of(Status)),
+        Key("gate", _gate),
+        Key("waits", some_of(GateKind)),
+        Key("max_iterations", count),
+        Key("iteration", positive_seconds),
+        Key("skills", texts),
+    )
+)
+_PHASE = Table((Key("name", text, "the file's", needed=True), Key("child", flag), *_OVERRIDES.keys))
+_WORKFLOW = Table(
+    (
+        Key("name", text, "the file's", needed=True),
+        Key("summary", text),
+        Key("phases", _some, example="[init, planning, ...]", needed=True),
+        Key("edges", Named(lambda name: texts)),
+        Key("rounds", Named(lambda name: count)),
+        Key("overrides", Named(lambda name: _OVERRIDES)),
+    )
+)
 
 
 def search_path(project: Path | None) -> list[Path]:
@@ -69,11 +117,12 @@ def load(name: str, project: Path | None) -> Workflow:
     places = search_path(project)
     path = _find(places, f"workflows/{name}.yaml") if _NAME.fullmatch(name) else None
     if path is None:
-        raise ConfigError(f"there is no workflow {name!r}; there are: {', '.join(names(project))}")
+        there = names(project)
+        raise ConfigError(f"there is no workflow {named(name, there)}; there are: {', '.join(there)}")
     problems: list[str] = []
     workflow = _read_workflow(path, places, problems)
-    if workflow is not None:
-        problems += check(workflow, skills=_skill_names(project))
+    if workflow is not None and not problems:  # else what is missing would be a fault of the graph too
+        problems = check(workflow, skills=_skill_names(project))
     if problems or workflow is None:
         raise ConfigError(f"workflow {name} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
     return workflow
@@ -89,33 +138,24 @@ def _skill_names(project: Path | None) -> set[str]:
 
 
 def _read_workflow(path: Path, places: Sequence[Path], problems: list[str]) -> Workflow | None:
-    value = _mapping(path, _text(path, problems), problems)
-    if value is None:
+    found = _read(path, _WORKFLOW, problems)
+    if found is None or "phases" not in found[0]:
         return None
-    problems += _unknown(path.name, value, _WORKFLOW_KEYS)
-    if value.get("name") != path.stem:
-        problems.append(f"{path.name}: its name is {value.get('name')!r}, it must be the file's, {path.stem!r}")
-    order = value.get("phases")
-    if not isinstance(order, list) or not order or not all(isinstance(item, str) for item in order):
-        problems.append(f"{path.name}: phases must be a list of names")
-        return None
-    overrides = value.get("overrides") or {}
-    if not isinstance(overrides, dict) or not all(isinstance(item, dict) for item in overrides.values()):
-        problems.append(f"{path.name}: overrides must map phases to front matter keys")
-        overrides = {}
+    values, _ = found
+    overrides = values.get("overrides", {})
     for name in overrides:
-        if name not in order:
-            problems.append(f"{path.name}: overrides name {name!r}, which is not among its phases")
-    phases = [_read_phase(name, places, overrides.get(name) or {}, problems) for name in order]
+        if name not in values["phases"]:
+            problems.append(f"{path.name}: overrides name {shown(name)}, which is not among its phases")
+    phases = [_read_phase(name, places, overrides.get(name, {}), problems) for name in values["phases"]]
     protocol = _find(places, "protocol.md")
     if protocol is None:
         problems.append("protocol.md is missing")
     return Workflow(
         name=path.stem,
-        summary=str(value.get("summary") or "").strip(),
+        summary=values.get("summary", ""),
         phases=tuple(phase for phase in phases if phase is not None),
-        edges=_edges(path, value.get("edges"), problems),
-        rounds=_rounds(path, value.get("rounds"), problems),
+        edges=values.get("edges", {}),
+        rounds=values.get("rounds", {}),
         protocol=_text(protocol, problems) or "" if protocol else "",
     )
 
@@ -123,24 +163,48 @@ def _read_workflow(path: Path, places: Sequence[Path], problems: list[str]) -> W
 def _read_phase(name: str, places: Sequence[Path], overrides: Mapping[str, Any], problems: list[str]) -> Phase | None:
     path = _find(places, f"{name}.md") if _NAME.fullmatch(name) else None
     if path is None:
-        problems.append(f"phase {name!r} has no file {name}.md in {' or '.join(map(str, places))}")
+        problems.append(f"phase {shown(name)} has no file {name[:80]}.md in {' or '.join(map(str, places))}")
         return None
-    text = _text(path, problems)
-    front, body = split_front_matter(text or "")
-    value = _mapping(path, None if text is None else front, problems)
-    if value is None:
+    found = _read(path, _PHASE, problems)
+    if found is None:
         return None
-    problems += _unknown(path.name, value, _PHASE_KEYS)
-    problems += _unknown(f"overrides of {name}", overrides, _OVERRIDES)
+    values, body = {**found[0], **overrides}, found[1]
+    gate = values.get("gate")
+    return Phase(
+        name=name,
+        summary=values.get("summary", ""),
+        child=values.get("child", True),
+        signals=values.get("signals", frozenset({Status.CONTINUE, Status.WAITING, Status.BLOCKED})),
+        gate=gate,
+        waits=values.get("waits", ALWAYS | ({gate} if gate else set())),
+        max_iterations=values.get("max_iterations", Phase.max_iterations),
+        iteration_seconds=values.get("iteration"),
+        skills=values.get("skills", ()),
+        body=body,
+    )
+
+
+def _read(path: Path, table: Table, problems: list[str]) -> tuple[dict[str, Any], str] | None:
+    """The keys of a file, or of its front matter, and what is below that; None where they cannot be told."""
+    content = _text(path, problems)
+    if content is None:
+        return None
+    front, body = split_front_matter(content) if path.suffix == ".md" else (content, "")
+    if path.suffix == ".md" and not front:
+        problems.append(f"{path.name}: it must start with front matter: keys and values between two lines of ---")
+        return None
     try:
-        phase = _phase_from({**value, **overrides}, body)
+        value = yaml_text.read_mapping(front)
     except ValueError as error:
         problems.append(f"{path.name}: {error}")
         return None
-    if phase.name != name:
-        problems.append(f"{path.name}: its name is {phase.name!r}, it must be the file's, {name!r}")
-        phase = replace(phase, name=name)
-    return phase
+    faults: list[Fault] = []
+    found = read_keys(table, value, faults)
+    if found.get("name", path.stem) != path.stem:
+        faults.append(Fault(("name",), f"it must be the file's, {path.stem!r}, got {shown(found['name'])}"))
+    above = 1 if path.suffix == ".md" else 0  # lines above the YAML
+    problems += [f"{yaml_text.place(path.name, front, fault.at, above)}: {fault}" for fault in faults]
+    return found, body
 
 
 def split_front_matter(text: str) -> tuple[str, str]:
@@ -149,98 +213,12 @@ def split_front_matter(text: str) -> tuple[str, str]:
     return (match[1], (match[2] or "").strip() + "\n") if match else ("", text)
 
 
-def _phase_from(value: Mapping[str, Any], body: str) -> Phase:
-    gate = _choice(value["gate"], GateKind, "gate") if value.get("gate") is not None else None
-    if gate not in (None, *PASSING):
-        raise ValueError(f"gate: {gate} cannot be passed; a gate is {' or '.join(PASSING)}")
-    waits = ALWAYS | ({gate} if gate else set())
-    if value.get("waits") is not None:
-        waits = frozenset(_choice(item, GateKind, "waits") for item in _list(value["waits"], "waits"))
-    signals = value.get("signals", ["continue", "waiting", "blocked"])
-    limit = value.get("max_iterations", 20)
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ValueError(f"max_iterations must be a whole number from 1, got {limit!r}")
-    child = value.get("child", True)
-    if not isinstance(child, bool):
-        raise ValueError(f"child must be true or false, got {child!r}")
-    seconds = parse_seconds(value["iteration"]) if "iteration" in value else None
-    if seconds == 0:
-        raise ValueError("iteration must be longer than 0 seconds")
-    return Phase(
-        name=str(value.get("name") or ""),
-        summary=str(value.get("summary") or "").strip(),
-        child=child,
-        signals=frozenset(_choice(item, Status, "signals") for item in _list(signals, "signals")),
-        gate=gate,
-        waits=waits,
-        max_iterations=limit,
-        iteration_seconds=seconds,
-        skills=tuple(str(item) for item in _list(value.get("skills") or [], "skills")),
-        body=body,
-    )
-
-
-def _choice(value: object, kind: Any, key: str) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise ValueError(f"{key}: {value!r} is not one of {', '.join(kind)}") from None
-
-
-def _list(value: object, key: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError(f"{key} must be a list, got {value!r}")
-    return value
-
-
 def _text(path: Path, problems: list[str]) -> str | None:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return yaml_text.read_file(path)
+    except (OSError, ValueError) as error:
         problems.append(f"{path.name} cannot be read: {error}")
         return None
-
-
-def _mapping(path: Path, text: str | None, problems: list[str]) -> dict[str, Any] | None:
-    """The keys and values; `text` None was reported already."""
-    import yaml
-
-    if text is None:
-        return None
-    try:
-        value = yaml.safe_load(text) if text else None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2026-99-99 is no date
-        problems.append(f"{path.name}: {' '.join(str(error).split())}")
-        return None
-    if not isinstance(value, dict):
-        problems.append(f"{path.name}: its front matter or content must be keys and values")
-        return None
-    return {str(key): item for key, item in value.items()}
-
-
-def _unknown(where: str, value: Iterable[str], allowed: set[str]) -> list[str]:
-    return [f"{where}: unknown key {key!r}; known: {', '.join(sorted(allowed))}" for key in value if key not in allowed]
-
-
-def _edges(path: Path, value: object, problems: list[str]) -> dict[str, tuple[str, ...]]:
-    edges: dict[str, tuple[str, ...]] = {}
-    if value is not None and not isinstance(value, dict):
-        problems.append(f"{path.name}: edges must map a phase to a list of phases")
-        return edges
-    for source, targets in (value or {}).items():
-        if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
-            problems.append(f"{path.name}: edges of {source} must be a list of phases, got {targets!r}")
-        else:
-            edges[str(source)] = tuple(targets)
-    return edges
-
-
-def _rounds(path: Path, value: object, problems: list[str]) -> dict[str, int]:
-    rounds = value if isinstance(value, dict) else {}
-    good = {str(k): v for k, v in rounds.items() if isinstance(v, int) and not isinstance(v, bool) and v > 0}
-    if value is not None and (rounds is not value or len(good) != len(rounds)):
-        problems.append(f"{path.name}: rounds must map a phase to a whole number from 1, got {value!r}")
-    return good
 
 
 def check(workflow: Workflow, skills: set[str] | None = None) -> list[str]:

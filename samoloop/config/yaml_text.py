@@ -53,6 +53,12 @@ def line_of(text: str, at: Sequence[str]) -> int | None:
     return found
 
 
+def place(name: str, text: str, at: Sequence[str], above: int = 0) -> str:
+    """`name:line` of a place in a text that begins `above` lines down in its file; the name alone without a line."""
+    line = line_of(text, at)
+    return f"{name}:{line + above}" if line else name
+
+
 @lru_cache(maxsize=2)
 def _tree(text: str) -> Any:
     import yaml
