@@ -13,6 +13,7 @@ from samoloop.config import profiles
 from samoloop.config.loading import Config
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
+from samoloop.worker import limits
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.stations import Stations
 from samoloop.worker.view import Quiet, Running, Several, View
@@ -27,7 +28,7 @@ def _posture(worker: Worker) -> str:
     return profiles.section(config.phase(worker.state.phase).profile or config.profile, config.root)
 
 
-STATIONS = Stations(after=(git_findings,), prompt=(_posture,))
+STATIONS = Stations(before=(limits.hold,), after=(git_findings,), prompt=(_posture,))
 
 
 def onlooker(session: Session, environ: Mapping[str, str]) -> Worker:

@@ -24,6 +24,7 @@ from samoloop.providers.base import Provider, Reader, Request
 from samoloop.worker import prompt, shared_limits
 from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work
 from samoloop.worker.launching import request_for
+from samoloop.worker.limits import pick_provider
 from samoloop.worker.stations import Finished
 from samoloop.worker.view import Running
 from samoloop.worker.worker import Worker
@@ -115,18 +116,6 @@ def told(worker: Worker, iteration: int) -> dict[str, str]:
         "SAMOLOOP_ITERATION": str(iteration),
         "SAMOLOOP_WORKTREE": str(session.worktree),
     }
-
-
-def limited_until(worker: Worker, provider: str) -> float:
-    """When the provider is free again (epoch seconds), by what this session or another one met; 0 is now."""
-    return max(worker.state.limits.get(provider, 0.0), shared_limits.read(provider, worker.environ)[0])
-
-
-def pick_provider(worker: Worker) -> str:
-    """The first of the phase's providers that is not limited now; the configured one where all are."""
-    candidates = worker.config.candidates(worker.state.phase)
-    free = [name for name in candidates if limited_until(worker, name) <= worker.clock.epoch()]
-    return (free or candidates)[0]
 
 
 def take_inbox(session_dir: Path, stem: Path) -> list[str]:

@@ -12,12 +12,12 @@ from samoloop.base.errors import UsageError
 from samoloop.core import gates, overview, rules
 from samoloop.core.gates import file_hash, read_text
 from samoloop.core.next_steps import outlook
-from samoloop.core.records import Halted, LimitShared, Moved, Rested
+from samoloop.core.records import Halted, Moved, Rested
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.state import AT_REST, Condition
 from samoloop.git.worktree import WorktreeGone
-from samoloop.worker import gatekeeper, outbox, shared_limits
-from samoloop.worker.iteration import limited_until, step
+from samoloop.worker import gatekeeper, outbox
+from samoloop.worker.iteration import step
 from samoloop.worker.keeping import keep_present
 from samoloop.worker.news import tell_decision, tell_start
 from samoloop.worker.prepare import prepare
@@ -84,32 +84,16 @@ def due(worker: Worker) -> Decision | None:
         return Decision(Kind(state.condition), state.phase, state.reason, needs=state.needs, summary=state.summary)
     if state.condition is Condition.WAITING:
         return Decision(Kind.WAIT, state.phase, state.reason)
-    held = worker.stations.hold(worker) or limit(worker)
+    held = worker.stations.hold(worker)
     if held:
         return held
     decision = rules.ceiling(state, worker.config.ceilings, worker.config.phase_ceilings())
     return halt(worker, Condition.WAITING, decision.reason) if decision else None
 
 
-def limit(worker: Worker) -> Decision | None:
-    """A time that must pass first: a backoff, or the limit of every provider that could do the work."""
-    state, now = worker.state, worker.clock.epoch()
-    until = state.not_before or 0.0
-    if until > now and until not in state.limits.values():
-        return Decision(Kind.LIMITED, state.phase, state.reason, not_before=until)
-    times = {name: limited_until(worker, name) for name in worker.config.candidates(state.phase)}
-    provider = min(times, key=lambda name: times[name])
-    if times[provider] <= now:
-        return None
-    if state.limits.get(provider) != times[provider]:  # another session met it
-        reason = shared_limits.read(provider, worker.environ)[1]
-        worker.session.record(LimitShared(provider=provider, not_before=times[provider], reason=reason))
-    return Decision(Kind.LIMITED, state.phase, state.reason, not_before=times[provider])
-
-
 def await_turn(worker: Worker, decision: Decision) -> bool:
     """Wait for whatever the decision waits for. False: this worker's run is over."""
-    if decision.goes_on or (decision.sleeps and limit(worker) is None):
+    if decision.goes_on or (decision.sleeps and worker.stations.hold(worker) is None):
         return True
     waits_for_gate = decision.kind is Kind.WAIT and (worker.state.gate or worker.state.wanted)
     if not (waits_for_gate or decision.sleeps):
