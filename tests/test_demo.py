@@ -400,6 +400,9 @@ class Terminal:
 
     def answer(self, prompt: str, words: str) -> None:
         self.wait_for(prompt)
+        self.type(words)
+
+    def type(self, words: str) -> None:
         os.write(self._fd, words.encode() + b"\n")
 
     def leave(self, prompt: str) -> None:
@@ -432,11 +435,28 @@ def test_a_person_answers_sends_the_plan_back_and_sees_the_answers_in_the_code(t
     assert re.search(r"does the discount start\? \S*5 pieces\S* \(by you \(demo\)\)", terminal.screen)
 
 
+def test_what_was_said_in_the_files_meanwhile_counts(tmp_path):
+    terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
+    terminal.wait_for("Your answer")
+    (qa,) = (tmp_path / "till").glob("_sessions/*/_qa.md")
+    qa.write_text(qa.read_text().replace("_waiting_", "12 pieces", 1))
+    terminal.type("B")
+    terminal.answer("Your answer", "C")
+    terminal.wait_for("Your decision")
+    approval = qa.with_name("_approval.md")
+    approval.write_text(approval.read_text().replace("_waiting_", "approve", 1))
+    terminal.type("reject")
+    assert terminal.end() == 0, terminal.screen[-3000:]
+    assert "Q1 has its answer already: '12 pieces'" in terminal.screen
+    assert "the plan was decided already: approve" in terminal.screen
+    assert "BULK_FROM = 12" in git(tmp_path / "till", "show", "samoloop/bulk-discount:till/discounts.py")
+
+
 def test_a_plan_that_is_rejected_stops_the_demo(tmp_path):
     terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
     terminal.answer("Your answer", "")
     terminal.answer("Your answer", "")
-    terminal.answer("Your decision", "reject")
+    terminal.answer("Your decision", "r")
     assert terminal.end() == 6
     assert "The session is stopped" in terminal.screen
 

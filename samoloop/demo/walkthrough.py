@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from samoloop.api.go_on import OpenView, go_on, stoppable
-from samoloop.base.errors import UsageError
+from samoloop.base.errors import SessionError, UsageError
 from samoloop.core import gates
 from samoloop.core.gates import Gate, Verdict
 from samoloop.core.rules import Decision
@@ -105,30 +105,44 @@ def _ask_questions(session: Session, gate: Gate) -> None:
         for letter, words in question.options:
             click.echo(f"  {letter}) {words}")
         click.echo(f"  Suggestion: {question.suggestion}")
-        while True:
+        while _waits(session, question.id):
             words = click.prompt("  Your answer, a letter or words", default=question.suggested_answer or None)
             try:
                 gates.answer(session.dir, gate, {question.id: words}, _WHO)
-            except UsageError as error:
+            except UsageError as error:  # no such option; or it was answered in the file meanwhile, and that counts
                 click.echo(f"  {error}")
-            else:
-                break
         click.echo()
     click.echo(_also(f"samoloop answer {session.name} Q1=A, or an editor on _qa.md, or your phone"))
     click.echo()
 
 
+def _waits(session: Session, id: str) -> bool:
+    return any(question.id == id and not question.answer for question in gates.read_questions(session.dir))
+
+
+def _verdict(words: str) -> Verdict:
+    """`a` will do for approve."""
+    found = [v for v in (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT) if words and v.startswith(words.lower())]
+    if len(found) != 1:
+        raise click.BadParameter("one of approve, changes, reject; the first letter will do")
+    return found[0]
+
+
 def _ask_for_approval(session: Session, gate: Gate) -> None:
     _title("A gate: the child plans, only you approve")
-    plan = gates.read_text(session.dir / (gate.file or "")) or ""
-    shown = gates.file_hash(session.dir / (gate.file or ""))
-    click.echo("\n".join(f"  │ {line}" for line in plan.splitlines()) + "\n")
-    verdicts = click.Choice([verdict.value for verdict in (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)])
-    verdict = Verdict(click.prompt("  Your decision", type=verdicts))  # no default: an empty line is no consent
-    comment = ""
-    while verdict is Verdict.CHANGES and not comment.strip():
-        comment = click.prompt("  What should change")
-    gates.decide_plan(session.dir, gate, verdict, _WHO, comment=comment, shown=shown)
+    while isinstance(gates.examine(gate, session.dir, session.worktree), gates.StillOpen):
+        plan = gates.read_text(session.dir / (gate.file or "")) or ""
+        shown = gates.file_hash(session.dir / (gate.file or ""))
+        click.echo("\n".join(f"  │ {line}" for line in plan.splitlines()) + "\n")
+        # no default: an empty line is no consent
+        verdict = click.prompt("  Your decision (approve, changes, reject)", value_proc=_verdict)
+        comment = ""
+        while verdict is Verdict.CHANGES and not comment.strip():
+            comment = click.prompt("  What should change")
+        try:
+            gates.decide_plan(session.dir, gate, verdict, _WHO, comment=comment, shown=shown)
+        except SessionError as error:  # decided in the file meanwhile, and that counts; or the plan is another
+            click.echo(f"  {error}")
     click.echo(_also(f"samoloop approve {session.name}, or an editor on {gates.gate_file(gate)}, or your phone"))
     click.echo()
 
