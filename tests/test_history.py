@@ -177,7 +177,7 @@ def test_the_report_names_the_commits_that_the_branch_has_and_none_that_a_rewind
     bench.run(session, yes=True)
     report = (session.dir / "_report.md").read_text()
     for number, there in ((5, True), (6, False), (7, False), (11, True)):
-        assert (f"work of iteration {number} " in report) is there
+        assert (f", iteration {number} (" in report) is there
 
 
 def test_after_archive_rewind_makes_the_worktree_again(bench, session):

@@ -142,16 +142,47 @@ def test_status_tells_whether_worker_and_child_are_alive(session: Session) -> No
     stem = recorded.start(session, model="opus")
     stem.with_name(stem.name + ".pid").write_text("4242\n")
     found = look_json(session, "status")
-    assert found["worker"] == {"alive": False, "pid": None}
+    assert found["worker"] == {"alive": False, "pid": None, "suspended": False}
     assert found["child"]["alive"] is False
     with at_work(session), at_work(session, CHILD_LOCK):
         found = look_json(session, "status")
         text = look(session, "status")
-    assert found["worker"] == {"alive": True, "pid": os.getpid()}
+    assert found["worker"] == {"alive": True, "pid": os.getpid(), "suspended": False}
     assert (found["child"]["alive"], found["child"]["pid"], found["child"]["model"]) == (True, 4242, "opus")
     assert f"worker    process {os.getpid()}" in text
     assert "claude opus, process 4242, for " in text
     assert "samoloop stop 26-11-21-auth" in text
+
+
+def test_a_worker_that_was_killed_is_not_shown_as_running(session: Session) -> None:
+    recorded.start(session)
+    assert "  interrupted in investigation; iteration 1" in look(session, "status")
+    assert re.search(r"interrupted investigation .* no worker is running", look(session, "list"))
+    with at_work(session, CHILD_LOCK):
+        assert "  running in investigation; iteration 1" in look(session, "status")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells")
+def test_a_worker_that_was_suspended_is_said_to_be(session: Session) -> None:
+    recorded.start(session)
+    hold = f"import fcntl, time; f = open({str(session.dir / LOCK)!r}, 'w'); fcntl.flock(f, 2); print(); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        (session.dir / LOCK).write_text(f"{holder.pid}\n")
+        holder.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, holder.pid, os.WSTOPPED | os.WNOWAIT)
+        status, row = look(session, "status"), look(session, "list")
+        holder.kill()
+    assert "suspended in investigation" in status
+    assert f"process {holder.pid}, suspended: in its terminal, fg lets it go on" in status
+    assert re.search(r"suspended investigation .* its worker is suspended", row)
+
+
+def test_an_iteration_that_runs_is_not_spent_yet(session: Session) -> None:
+    recorded.iterate(session, "requirements")
+    recorded.start(session)
+    assert "spent     1 iteration, " in look(session, "status")
 
 
 def test_status_says_when_a_limited_session_goes_on(session: Session) -> None:

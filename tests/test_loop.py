@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from samoloop.core import gates
 from samoloop.core.gates import Verdict
 from samoloop.core.records import Resumed
 from samoloop.core.rules import Kind
-from samoloop.core.session import Session
+from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
 from samoloop.worker.lease import locked
 
@@ -382,6 +383,26 @@ def test_in_place_works_without_git(tmp_path):
     assert bench.run(session, yes=True).kind is Kind.DONE
     assert (folder / "feature.txt").read_text() == "code\n"
     assert not (folder / ".git").exists()
+
+
+def test_ctrl_c_during_setup_is_a_stop_and_no_failure(bench):
+    settings = {"setup": "touch ../started; sleep 30", "provider": "x", "providers": {"x": {"command": ["true"]}}}
+    (bench.root / ".samoloop.yaml").write_text(json.dumps(settings))
+    with subprocess.Popen(
+        [sys.executable, "-m", "samoloop", "run", "Do it"],
+        cwd=bench.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as worker:
+        until(lambda: (bench.root / ".samoloop" / "worktrees" / "started").exists())
+        os.killpg(worker.pid, signal.SIGINT)
+        said = worker.communicate(timeout=30)[0]
+    assert worker.returncode == 130, said
+    assert "stopped, stopped by a person" in said and "ended with" not in said
+    (session,) = all_sessions(bench.root / "_sessions")
+    assert session.state().condition is Condition.STOPPED and session.state().rests
 
 
 def test_setup_runs_once_and_a_failing_one_says_where_to_look(bench):

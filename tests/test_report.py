@@ -1,5 +1,6 @@
 """One page that a person audits in a minute: from the journal alone, and nothing in it that a child could fake."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,18 @@ def test_a_finished_session_is_told_on_one_page(tmp_path: Path) -> None:
     assert "- Spent: 6 iterations, 6m 00s of work, cost unknown for 6 iterations, 0 tokens in, 0 out" in text
     assert titles(text) == ["# Add login", "## What a person can do now", "## Phases", "## Gates", "## Commits"]
     assert "git merge samoloop/add-login" in text
-    assert section(text, "Commits") == ["", "```", "a.py | 2 +-", " 1 file changed", "```"]
+    assert section(text, "Commits") == ["", "```", " a.py | 2 +-", " 1 file changed", "```"]
+
+
+def test_the_times_of_gates_are_local_as_all_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        (first, *_) = section(report(tmp_path, in_phase("work")), "Gates")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert first.startswith("- 2026-11-21 15:35 questions")
 
 
 def test_gates_are_shown_with_who_closed_them_and_which_text(tmp_path: Path) -> None:

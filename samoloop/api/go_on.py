@@ -20,7 +20,7 @@ from samoloop.children.processes import become_subreaper
 from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading
 from samoloop.config.loading import Config
-from samoloop.core.records import Failed, Resumed, Retried
+from samoloop.core.records import Failed, Halted, Rested, Resumed, Retried
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import Condition
@@ -129,10 +129,20 @@ def _work(worker: Worker, how: How) -> Decision:
     except Exception as error:
         if how.attended and isinstance(error, UsageError):
             raise
+        if worker.stop.by_person and state.prepared is None:
+            return _stopped(worker)  # Ctrl-C ended the setup command too
         decision = _failed(worker, error)
         if not isinstance(error, SamoloopError | OSError):
             raise  # a fault of ours: recorded for the person, and shown whole
         return decision
+
+
+def _stopped(worker: Worker) -> Decision:
+    """A person stopped the session before it was prepared; the next worker prepares it."""
+    reason = "stopped by a person"
+    worker.session.record(Halted(condition=Condition.STOPPED, reason=reason))
+    worker.session.record(Rested(overview=""))  # there is none yet
+    return Decision(Kind.STOPPED, worker.state.phase, reason)
 
 
 def _failed(worker: Worker, error: Exception) -> Decision:

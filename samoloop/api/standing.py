@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from samoloop.base import proc
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import is_held
 from samoloop.core import gates
@@ -36,7 +37,7 @@ def standing(session: Session) -> dict[str, Any]:
                   (the path of a document to be read first, or null)
     not_before    null, or the time (ISO 8601) at which it goes on by itself
     next          what a person can do: a list of command, what
-    worker        alive, pid (null when none)
+    worker        alive, pid (null when none), suspended (by Ctrl-Z)
     child         alive, pid, provider, model, since
     created, updated   ISO 8601
     totals        iterations, seconds, input_tokens, output_tokens, cost_usd (the known part), unpriced (children whose
@@ -84,12 +85,12 @@ def row(session: Session) -> dict[str, Any]:
     """The short form for `list`; a damaged session has `condition` "damaged" and the `reason`.
 
     Keys: session, title, folder, condition, phase, iteration, created, updated, cost_usd, unpriced, waits_for,
-    decided, not_before, worker_alive, reason.
+    decided, not_before, worker_alive, worker_suspended, child_alive, reason.
     """
     try:
         state = session.state()
-        alive = is_held(session.dir / LOCK)
-        ahead = outlook(session, at_work=alive)
+        worker = _worker(session)
+        ahead = outlook(session, at_work=worker["alive"])
     except (SessionError, KeyError, TypeError, ValueError) as error:
         known = {"session": session.name, "folder": str(session.dir), "condition": "damaged", "reason": str(error)}
         return known | {"title": "", "phase": "", "iteration": 0, "created": None, "updated": None} | _NOTHING
@@ -107,7 +108,9 @@ def row(session: Session) -> dict[str, Any]:
         "waits_for": ahead.waits_for,
         "decided": ahead.decided,
         "not_before": _iso(state.not_before),
-        "worker_alive": alive,
+        "worker_alive": worker["alive"],
+        "worker_suspended": worker["suspended"],
+        "child_alive": is_held(session.dir / CHILD_LOCK),
         "reason": state.reason,
     }
 
@@ -119,6 +122,8 @@ _NOTHING: dict[str, Any] = {
     "decided": "",
     "not_before": None,
     "worker_alive": False,
+    "worker_suspended": False,
+    "child_alive": False,
 }
 
 
@@ -142,7 +147,8 @@ def recent(session: Session) -> list[Ended]:
 
 def _worker(session: Session) -> dict[str, Any]:
     alive = is_held(session.dir / LOCK)
-    return {"alive": alive, "pid": _number(session.dir / LOCK) if alive else None}
+    pid = _number(session.dir / LOCK) if alive else None
+    return {"alive": alive, "pid": pid, "suspended": pid is not None and proc.stat(pid)[:1] == ["T"]}
 
 
 def _child(session: Session, state: State) -> dict[str, Any]:

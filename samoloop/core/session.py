@@ -70,6 +70,12 @@ class Session:
         return self.state().created.title or self.name
 
     @property
+    def undated(self) -> str:
+        """The name without the date at its start."""
+        dated = _DATED.fullmatch(self.name)
+        return dated[1] if dated else self.name
+
+    @property
     def branch(self) -> str:
         return self.state().created.branch
 

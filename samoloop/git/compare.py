@@ -12,7 +12,7 @@ def commits_between(store: Git, old: str, new: str) -> list[tuple[str, str]]:
 
 def diff_stat(store: Git, old: str, new: str) -> str:
     """`git diff --stat` of two commits, for the report."""
-    return store.line("diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--")
+    return store.run("diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--").decode().rstrip()
 
 
 def code_diff(store: Git, old: str, new: str) -> str:

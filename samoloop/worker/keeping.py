@@ -15,7 +15,7 @@ from samoloop.worker.worktrees import mend_worktree
 
 def keep_work(worker: Worker, started: Started) -> Committed:
     """Commit what the child left, whatever state it left it in."""
-    message = f"samoloop: work of iteration {started.iteration} ({started.phase})"
+    message = f"samoloop: {worker.session.undated}, iteration {started.iteration} ({started.phase})"
     worktree = worker.worktree
     return commit(
         worktree,

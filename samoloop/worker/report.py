@@ -19,6 +19,7 @@ from samoloop.core.records import (
     Rewound,
     WorktreeNew,
     WorktreeReady,
+    moment,
 )
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import AT_REST, ENDED, Condition, State, Totals
@@ -67,7 +68,7 @@ def _line(text: object) -> str:
 def _fenced(text: str) -> str:
     """A child's words as they are, in a fence that is longer than any in them."""
     ticks = max((len(run) for run in re.findall("`{3,}", text)), default=2) + 1
-    return f"{'`' * ticks}\n{text.strip()}\n{'`' * ticks}"
+    return f"{'`' * ticks}\n{text.strip(chr(10))}\n{'`' * ticks}"
 
 
 def _headline(state: State) -> str:
@@ -130,7 +131,7 @@ def _phase_table(ended: Sequence[Ended]) -> str:
 def _gates(records: Sequence[Record]) -> str:
     lines = []
     for record in records:
-        when = f"- {record.at[:16].replace('T', ' ')}"
+        when = f"- {moment(record.at).astimezone():%Y-%m-%d %H:%M}"
         match record:
             case GateClosed():
                 lines.append(f"{when} {_closed(record)}")

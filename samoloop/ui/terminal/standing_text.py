@@ -67,38 +67,52 @@ def table(rows: Sequence[Mapping[str, Any]], now: datetime, width: int | None) -
 
 
 def _cells(row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
-    stands = row["condition"] if row["condition"] in ("done", "damaged") else f"{row['condition']} {row['phase']}"
+    word = _word(row, row["worker_alive"] or row["child_alive"], row["worker_suspended"])
+    stands = word if word in ("done", "damaged") else f"{word} {row['phase']}"
     last = age(moment(row["updated"]), now) if row["updated"] else ""
     waits = f"waits for {row['waits_for']}" if row["waits_for"] else row["decided"] or row["reason"]
     if row["not_before"]:
         waits = f"{resumes(moment(row['not_before']).timestamp(), now.timestamp())}: {waits}"
     elif row["condition"] in ("running", "ready") and not row["worker_alive"]:
         waits = "no worker is running"
+    elif row["worker_suspended"]:
+        waits = "its worker is suspended; in its terminal: fg"
     cost = _money(row["cost_usd"], row["unpriced"]) if row["iteration"] else ""
     return row["session"], stands, str(row["iteration"] or ""), last, cost, one_line(waits)
 
 
+def _word(data: Mapping[str, Any], alive: bool, suspended: bool) -> str:
+    """The condition in a word: what was running when its worker was killed is not running."""
+    if data["condition"] == "running":
+        return "suspended" if suspended else "running" if alive else "interrupted"
+    return str(data["condition"])
+
+
 def _where(standing: Mapping[str, Any]) -> str:
+    worker, child = standing["worker"], standing["child"]
+    word = _word(standing, worker["alive"] or child["alive"], worker["suspended"])
     phase, number = standing["phase"], standing["iteration"]
     if standing["condition"] == "done":
         return f"done, after {_iterations(number)}"
     if not number:
-        return f"{standing['condition']}, before {phase}"
+        return f"{word}, before {phase}"
     attempt = f", attempt {standing['attempt']}" if standing["attempt"] > 1 else ""
     count = f"{standing['phase_iteration']} of at most {standing['phase_limit']} in this phase"
     needs = f", needs {standing['needs']}" if standing["needs"] else ""
-    return f"{standing['condition']} in {phase}{needs}; iteration {number}{attempt} ({count})"
+    return f"{word} in {phase}{needs}; iteration {number}{attempt} ({count})"
 
 
 def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     worker, child, totals = standing["worker"], standing["child"], standing["totals"]
-    facts = [("worker", f"process {worker['pid']}" if worker["alive"] else "none is running")]
+    suspended = ", suspended: in its terminal, fg lets it go on" if worker["suspended"] else ""
+    facts = [("worker", f"process {worker['pid']}{suspended}" if worker["alive"] else "none is running")]
     if child["alive"]:
         who = " ".join(word for word in (child["provider"], child["model"]) if word) or "of an earlier iteration"
         since = f", for {format_seconds((now - moment(child['since'])).total_seconds())}" if child["since"] else ""
         process = f", process {child['pid']}" if child["pid"] else ""
         facts.append(("child", f"{who}{process}{since}"))
-    spent = f"{_iterations(totals['iterations'])}, {format_seconds(totals['seconds'])} of work"
+    ended = totals["iterations"] - (standing["condition"] == "running")  # the one that runs is not spent yet
+    spent = f"{_iterations(ended)}, {format_seconds(totals['seconds'])} of work"
     known = (totals["input_tokens"], totals["output_tokens"])
     tokens = tokens_so_far(*known) if any(known) else ""
     money = _money(totals["cost_usd"], totals["unpriced"]) if totals["iterations"] else ""
