@@ -14,6 +14,7 @@ from kit import git
 from phone import ANN, Phone
 
 from samoloop.base.locks import is_held
+from samoloop.core.records import Resumed
 from samoloop.core.session import LOCK, Session
 from samoloop.demo import examples
 
@@ -122,7 +123,7 @@ def test_a_worker_starts_the_relay_that_starts_the_next_worker(phone: Phone, mac
     phone.standin.wait_message(ANN, "· done in", 60)
     assert machine.session.state().condition == "done"
     assert len(phone.standin.messages(ANN, "bulk-discount · started")) == 1
-    by = [event["by"] for event in machine.session.journal.read() if event["event"] == "resumed"]
+    by = [record.by for record in machine.session.journal.read() if isinstance(record, Resumed)]
     assert by[0].startswith("Ann (Telegram ")
     phone.ann.say("/diff")
     changes = phone.bot("changes so far")
