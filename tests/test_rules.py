@@ -15,6 +15,7 @@ from samoloop.core.outcome import Outcome
 from samoloop.core.records import Record
 from samoloop.core.rules import Decision, Kind, ceiling, decide, judge
 from samoloop.core.signals import BadSignal, GateKind, Signal, Status
+from samoloop.core.stand_in import stand_in
 from samoloop.core.state import State
 from samoloop.core.workflow import Phase, Workflow
 
@@ -568,3 +569,57 @@ def test_the_journal_gets_a_decision_without_its_empty_fields() -> None:
         "for": "qa_answers",
         "notes": [{"kind": "git", "text": "x"}],
     }
+
+
+# --- who stands in ----------------------------------------------------------------------------------------------------
+
+
+def failed(trouble: str, message: str = "no", **more: Any) -> Outcome:
+    return Outcome(exit_code=1, at=T0, failure=Failure(Trouble(trouble), message, **more))
+
+
+CRASHED = Outcome(exit_code=1, at=T0)
+# (outcome, CLI errors before it, why the first is unavailable, seconds until it is tried again)
+STAND_INS = [
+    (failed("usage_limit", resets_at=T0 + 5000), 0, "usage_limit", 5000),
+    (failed("login"), 0, "login", 600),
+    (failed("billing"), 0, "billing", 600),
+    (failed("overload"), 0, "overload", 600),
+    (failed("rate"), 0, "rate", 600),
+    (failed("model"), 0, "model", 600),
+    (CRASHED, 1, "crash", 600),
+    (failed("other"), 1, "other", 600),
+]
+
+
+@pytest.mark.parametrize("outcome, failures, trouble, seconds", STAND_INS, ids=[row[2] for row in STAND_INS])
+def test_a_free_cli_stands_in_for_one_that_cannot(
+    outcome: Outcome, failures: int, trouble: str, seconds: float
+) -> None:
+    state = state_of(in_phase("ask"))
+    state.failures = failures
+    alone = decide(SMALL, state, outcome, NO_SIGNAL)
+    assert stand_in(alone, outcome, "claude", "") == alone
+    found = stand_in(alone, outcome, "claude", "codex")
+    assert (found.kind, found.stands_in, found.needs) == (Kind.LIMITED, "codex", trouble)
+    assert found.not_before == T0 + seconds
+    assert found.reason.startswith("codex stands in for claude: ")
+
+
+@pytest.mark.parametrize(
+    "history, outcome, signal",
+    [
+        (in_phase("ask"), CRASHED, NO_SIGNAL),  # tried once more first
+        (in_phase("ask"), failed("network"), NO_SIGNAL),
+        (in_phase("ask"), FINE, NO_SIGNAL),
+        (in_phase("ask"), replace(FINE, denied=(Denied("Bash"),)), NO_SIGNAL),
+        (in_phase("ask"), replace(FINE, ended_by=EndedBy.TIME), NO_SIGNAL),
+        (in_phase("ask"), failed("overload"), BLOCKED),
+        (in_phase("ask"), failed("overload"), wait("qa_answers")),
+    ],
+)
+def test_nobody_stands_in_for_what_is_not_the_clis_fault(
+    history: list[Record], outcome: Outcome, signal: Signal | BadSignal
+) -> None:
+    decision = decide(SMALL, state_of(history), outcome, signal)
+    assert stand_in(decision, outcome, "claude", "codex") == decision

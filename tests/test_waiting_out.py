@@ -1,5 +1,6 @@
 """Limits, backoff, ceilings and fallbacks in the real loop, with a clock that jumps."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ import pytest
 from kit import GOOD_CHILD, Bench, make_repo, script
 
 from samoloop.base.clock import Clock
+from samoloop.core import gates
 from samoloop.core.records import Resumed
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
@@ -36,8 +38,6 @@ class JumpingClock(Clock):
 
 
 def error(trouble: str, message: str, **fields: object) -> str:
-    import json
-
     return f"echo '{json.dumps({'type': 'error', 'trouble': trouble, 'message': message, **fields})}'; exit 1"
 
 
@@ -103,11 +103,60 @@ def test_a_fallback_takes_over_while_the_first_is_limited_and_gives_back(bench):
     session = bench.session()
     assert bench.run(session, clock=JumpingClock()).kind is Kind.WAIT
     assert [event.provider for event in ended(session)] == ["scripted", "spare", "spare"]
-    from samoloop.core import gates
-
     gates.answer(session.dir, Session(session.dir).state().gate, {"Q1": "A"}, "Ann")
     bench.run(session, clock=JumpingClock(START + 3600))
     assert ended(session)[-1].provider == "scripted"
+
+
+@pytest.mark.parametrize(
+    "what, tries, trouble",
+    [
+        (error("login", "please log in"), 1, "login: please log in"),
+        (error("billing", "no credit"), 1, "billing: no credit"),
+        (error("overload", "529"), 1, "overload: 529"),
+        ("exit 7", 2, "first ended with exit code 7 and no result: no message"),
+    ],
+    ids=["login", "billing", "overload", "crash"],
+)
+def test_a_fallback_stands_in_for_a_cli_that_cannot_and_steps_back_when_it_works_again(
+    bench, tmp_path, what, tries, trouble
+):
+    broken = f"if [ -f {tmp_path}/broken ]; then {what}; fi\n"
+    first, spare = script(tmp_path, broken + GOOD_CHILD, "first.sh"), script(tmp_path, GOOD_CHILD, "spare.sh")
+    form = {"output": "jsonl"}
+    bench.settings = {
+        "provider": "first",
+        "providers": {"first": {"command": [str(first)], **form}, "spare": {"command": [str(spare)], **form}},
+        "fallback": ("spare",),
+        "announce": {"command": ["sh", "-c", f"cat >> {tmp_path}/heard; echo >> {tmp_path}/heard"]},
+    }
+    (tmp_path / "broken").touch()
+    session = bench.session()
+    clock = JumpingClock()
+    assert bench.run(session, clock=clock).kind is Kind.WAIT
+    assert clock.waited < 10  # a crash has its second try
+    assert [event.provider for event in ended(session)] == ["first"] * tries + ["spare"] * 2
+    assert shared_limits.read("first", os.environ) == (0.0, "")  # another session's login may work
+    gates.answer(session.dir, Session(session.dir).state().gate, {"Q1": "A"}, "Ann")
+    clock.present += 700  # it is tried again, and is still broken
+    assert bench.run(session, clock=clock).kind is Kind.WAIT
+    assert [event.provider for event in ended(session)][tries + 2 :] == ["first"] * tries + ["spare"] * 2
+    (tmp_path / "broken").unlink()
+    clock.present += 700
+    assert bench.run(session, clock=clock, yes=True).kind is Kind.DONE
+    assert ended(session)[-1].provider == "first"
+    said = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
+    turns = [given["text"] for given in said if given["kind"] == "stand_in"]
+    assert turns == [f"spare stands in for first: {trouble}", "first works again"]
+    assert not [given for given in said if given["kind"] in ("limited", "blocked", "failed")]
+
+
+def test_without_a_free_fallback_all_is_as_before(bench):
+    bench = failing_once(bench, error("login", "please log in"), times=1000)
+    bench.settings = {"providers": jsonl(bench, "spare"), "fallback": ("spare",)}  # the same child: broken too
+    session = bench.session()
+    assert bench.run(session, clock=JumpingClock()).kind is Kind.BLOCKED
+    assert [event.provider for event in ended(session)] == ["scripted", "spare"]
 
 
 def test_transient_trouble_is_tried_again_with_growing_pauses(bench):

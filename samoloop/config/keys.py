@@ -182,7 +182,7 @@ class Config:
     workflow: str = key(text, "feature", "the shape of the work; see `samoloop workflows list`")
     permissions: Permissions = key(one_of(Permissions), Permissions.FULL, "or edits: the CLI's own restrained mode")
     fallback: tuple[str, ...] = key(
-        texts, (), "providers that stand in while this one is limited, such as [codex, gemini]"
+        texts, (), "providers that stand in while this one cannot work, such as [codex, gemini]"
     )
     sessions: Path = key(
         path,

@@ -73,6 +73,7 @@ class Decision:
     delay_seconds: float = 0.0  # before the next attempt, without jitter; never recorded
     not_before: float | None = None  # epoch seconds
     transient: bool = False  # a RETRY that is not held against the CLI
+    stands_in: str = ""  # LIMITED: another provider, which goes on at once while this one is unavailable
     vetoed: bool = False  # the child wanted to leave the phase, and what the worker saw speaks against it
     notes: tuple[Note, ...] = ()
 

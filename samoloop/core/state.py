@@ -90,7 +90,9 @@ class State:
     vetoes: int = 0  # of leaving this phase, since it was entered or a human resumed
     still: int = 0  # iterations in a row without progress
     not_before: float | None = None  # epoch seconds
-    limits: dict[str, float] = field(default_factory=dict)  # provider -> epoch seconds of its reset
+    limits: dict[str, float] = field(default_factory=dict)  # provider -> epoch seconds until which it is unavailable
+    stood_in: dict[str, str] = field(default_factory=dict)  # provider for which another stood in last -> its trouble
+    turn: str = ""  # what the last child changed about who stands in for whom
     reason: str = ""  # why it is waiting, blocked, failed or stopped
     failure: str = ""  # why the last worker could not go on
     failures_of_workers: int = 0  # in a row
@@ -172,6 +174,7 @@ def _started(state: State, record: Started) -> None:
     state.iteration, state.attempt = record.iteration, record.attempt
     state.inbox += record.inbox
     state.open = record
+    state.turn = ""
     state.retry = False
     state.not_before = None
     state.overview_hash = None
@@ -192,16 +195,17 @@ def _ended(state: State, record: Ended) -> None:
         state.notes, state.inbox = [], []  # a child that signalled has read them; any other may not have
     _note(state, decision.notes)
     _count_troubles(state, record)
+    _take_turns(state, record)
     _count_still(state, record)
     state.vetoes += decision.vetoed
     match decision.kind:
         case DecisionKind.CONTINUE:
             _continue(state, decision.phase or state.phase)
         case DecisionKind.REPAIR | DecisionKind.RETRY | DecisionKind.LIMITED as kind:
-            state.not_before = decision.not_before
+            if kind is DecisionKind.LIMITED and decision.not_before:
+                state.limits[record.provider] = decision.not_before
+            state.not_before = None if decision.stands_in else decision.not_before
             state.condition = Condition.LIMITED if state.not_before else Condition.READY
-            if kind is DecisionKind.LIMITED and state.not_before:
-                state.limits[record.provider] = state.not_before
         case DecisionKind.WAIT:
             state.wanted = record.signal if decision.gate else None
             state.condition = Condition.WAITING
@@ -237,6 +241,18 @@ def _count_troubles(state: State, record: Ended) -> None:
         state.transient_since = state.transient_since or ended
     elif kind is not DecisionKind.LIMITED:
         state.transient_since = None
+
+
+def _take_turns(state: State, record: Ended) -> None:
+    """Another provider stands in for this one, or this one works again; it is news once."""
+    decision, provider, state.turn = record.decision, record.provider, ""
+    if decision.stands_in:
+        state.failures, state.transient_since = 0, None  # the other one has its own
+        state.turn = decision.reason if state.stood_in.get(provider) != decision.needs else ""
+        state.stood_in[provider] = decision.needs
+        state.reason = state.needs = ""
+    elif record.signalled and state.stood_in.pop(provider, ""):
+        state.turn = f"{provider} works again"
 
 
 def _count_still(state: State, record: Ended) -> None:

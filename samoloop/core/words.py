@@ -34,6 +34,7 @@ class News(StrEnum):
     ACTION = "action"  # something to be done by hand, or a file to be changed
     BLOCKED = "blocked"
     LIMITED = "limited"
+    STAND_IN = "stand_in"  # another CLI goes on for one that cannot, or that one works again
     RESUMED = "resumed"
     BUDGET = "budget"
     DONE = "done"
@@ -177,6 +178,7 @@ NEWS: Mapping[News, NewsWords] = {
     News.ACTION: NewsWords("🙋", "please do this"),
     News.BLOCKED: NewsWords("⛔", "blocked in {phase}"),
     News.LIMITED: NewsWords("⏳", "usage limit reached"),
+    News.STAND_IN: NewsWords("🔁", "another CLI stands in"),
     News.RESUMED: NewsWords("▶️", "goes on"),
     News.BUDGET: NewsWords("💰", "most of its budget is spent"),
     News.DONE: NewsWords("🏁", "done"),

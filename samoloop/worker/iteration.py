@@ -20,11 +20,12 @@ from samoloop.core.records import Adopted, Halted, Interrupted, Started
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import CHILD_LOCK
 from samoloop.core.signals import BadSignal, Signal
+from samoloop.core.stand_in import stand_in
 from samoloop.providers.base import Provider, Reader, Request
 from samoloop.worker import prompt, shared_limits
 from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work
 from samoloop.worker.launching import request_for
-from samoloop.worker.limits import pick_provider
+from samoloop.worker.limits import free_providers, pick_provider
 from samoloop.worker.stations import Finished
 from samoloop.worker.view import Running
 from samoloop.worker.worker import Worker
@@ -238,7 +239,9 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     checked = understand(worker, signal)
     evidence = worker.stations.evidence(worker, Finished(started, ended, outcome, committed))
     decision = rules.decide(state.live_workflow, state, outcome, checked, evidence)
-    decision = told_again(with_login_help(worker, begun.provider, timed(worker, decision)), started)
+    decision = with_login_help(worker, begun.provider, decision)
+    spare = free_providers(worker, started.provider)
+    decision = told_again(timed(worker, stand_in(decision, outcome, started.provider, next(iter(spare), ""))), started)
     event = session.journal.stamp(
         records.Ended(
             iteration=started.iteration,
@@ -261,8 +264,8 @@ def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> 
     )
     keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)
     session.record(event)
-    if decision.kind is Kind.LIMITED and decision.not_before:
-        shared_limits.write(started.provider, decision.not_before, decision.reason, worker.environ)
+    if decision.not_before and outcome.failure and outcome.failure.trouble is Trouble.USAGE_LIMIT:
+        shared_limits.write(started.provider, decision.not_before, outcome.failure.message, worker.environ)
     worker.view.ended(event, decision)
     return decision
 

@@ -29,8 +29,12 @@ def limited_until(worker: Worker, provider: str) -> float:
     return max(worker.state.limits.get(provider, 0.0), shared_limits.read(provider, worker.environ)[0])
 
 
+def free_providers(worker: Worker, but: str = "") -> list[str]:
+    """Those of the phase's providers that are available now, the first choice first."""
+    candidates, now = worker.config.candidates(worker.state.phase), worker.clock.epoch()
+    return [name for name in candidates if name != but and limited_until(worker, name) <= now]
+
+
 def pick_provider(worker: Worker) -> str:
-    """The first of the phase's providers that is not limited now; the configured one where all are."""
-    candidates = worker.config.candidates(worker.state.phase)
-    free = [name for name in candidates if limited_until(worker, name) <= worker.clock.epoch()]
-    return (free or candidates)[0]
+    """The first that is free; the configured one where none is."""
+    return next(iter(free_providers(worker)), worker.config.provider_for(worker.state.phase))

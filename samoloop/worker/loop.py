@@ -19,7 +19,7 @@ from samoloop.git.worktree import WorktreeGone
 from samoloop.worker import gatekeeper, outbox
 from samoloop.worker.iteration import step
 from samoloop.worker.keeping import keep_present
-from samoloop.worker.news import tell_decision, tell_start
+from samoloop.worker.news import tell_decision, tell_start, tell_turn
 from samoloop.worker.prepare import prepare
 from samoloop.worker.report import write_report
 from samoloop.worker.waiting import watching
@@ -41,6 +41,7 @@ def run(worker: Worker) -> Decision:
 def iterate(worker: Worker) -> Decision:
     """One iteration, and a word about it to the person."""
     decision = step(worker)
+    tell_turn(worker, decision)
     tell_decision(worker, decision)
     return decision
 

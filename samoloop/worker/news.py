@@ -15,13 +15,19 @@ SHORT_SECONDS = 120  # shorter waits are nobody's business
 
 def tell_decision(worker: Worker, decision: Decision) -> None:
     """Announce what is news: an end, a limit, a ceiling that comes near. Gates announce themselves when they open."""
-    kind = words.DECISIONS[decision.kind].news
+    kind = None if decision.stands_in else words.DECISIONS[decision.kind].news
     soon = decision.not_before is not None and decision.not_before - worker.clock.epoch() < SHORT_SECONDS
     if kind is not None and not (kind is News.LIMITED and soon):
         worker.announce(about(worker, kind, decision.reason or decision.summary, decision))
     elif decision.kind is Kind.WAIT and decision.gate is None and worker.state.gate is None:
         worker.announce(about(worker, News.BLOCKED, decision.reason, decision))
     warn_of_ceilings(worker)
+
+
+def tell_turn(worker: Worker, decision: Decision) -> None:
+    """Announce who stands in for whom since the last child, and that one works again."""
+    if worker.state.turn:
+        worker.announce(about(worker, News.STAND_IN, worker.state.turn, decision))
 
 
 def tell_start(worker: Worker) -> None:

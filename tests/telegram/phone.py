@@ -23,6 +23,13 @@ ANN = 4711
 PACE = Pace(poll=5, tick=0.03, first_wait=0.02, longest_wait=0.1, status=0.1)
 
 
+class Still(Machine):
+    """A machine on which no worker is started."""
+
+    def resume(self, session_dir: Path, by: str) -> str:
+        return ""
+
+
 class Phone:
     """Everything that a test of the relay needs."""
 
@@ -33,7 +40,7 @@ class Phone:
         self.ann = Person(standin, ANN, "Ann", self.chat)
         self.settings = Settings(TOKEN, ANN, frozenset({ANN}), base_url=standin.base_url, remind_seconds=0)
         self.environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-        self.machine = Machine()
+        self.machine: Machine = Still()
 
     @property
     def folder(self) -> BotFolder:

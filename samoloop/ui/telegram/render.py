@@ -178,6 +178,12 @@ def _limited(given: Announcement) -> list[Outgoing]:
     return _texts(head("⏳", given.session, "usage limit reached"), given.text, tail, Role.INFO)
 
 
+def _stand_in(given: Announcement) -> list[Outgoing]:
+    what, _, why = given.text.partition(": ")
+    tail = [f"It is tried again, {clock(given.resumes_at)}."] if why and given.resumes_at else []
+    return _texts(head("🔁", given.session, shorten(what, 200)), why, tail, Role.INFO)
+
+
 def _resumed(given: Announcement) -> list[Outgoing]:
     return _texts(head("▶️", given.session, "goes on"), given.text, [], Role.INFO)
 
@@ -219,6 +225,7 @@ _NEWS = {
     News.STARTED: _started,
     News.BLOCKED: _blocked,
     News.LIMITED: _limited,
+    News.STAND_IN: _stand_in,
     News.RESUMED: _resumed,
     News.BUDGET: _budget,
     News.DONE: _done,

@@ -27,7 +27,8 @@ def ended_line(ended: Ended, now: float, width: int = 0) -> str:
 
 def follows(ended: Ended, now: float) -> str:
     """What follows from an iteration, as its decision says."""
-    decision, later = ended.decision, ended.decision.not_before
+    decision = ended.decision
+    later = None if decision.stands_in else decision.not_before
     phase, reason = decision.phase or ended.phase, decision.reason or decision.summary
     return words.DECISIONS[decision.kind].follows.format(
         kind=decision.kind,
