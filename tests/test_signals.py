@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from samoloop.core import signals
 from samoloop.core.signals import BadSignal, GateKind, Needs, Signal, Status, parse, read
 
-SCHEMA = json.loads(Path(signals.__file__).with_name("signal.schema.json").read_text(encoding="utf-8"))
+SCHEMA = signals.schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 

@@ -96,6 +96,24 @@ class BadSignal:
     reason: str
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of a signal, for others: what the file beside this module says, with the kinds of gates."""
+    value: dict[str, Any] = json.loads(Path(__file__).with_name("signal.schema.json").read_text(encoding="utf-8"))
+    value["properties"]["for"] |= {"pattern": rf"^\s*({'|'.join(GateKind)})?\s*$", "examples": list(GateKind)}
+    for needed in sorted({kind.field for kind in GateKind if kind.field}):
+        named = "|".join(kind for kind in GateKind if kind.field == needed)
+        value["allOf"].append(
+            {
+                "if": {
+                    "properties": {"status": {"pattern": "waiting"}, "for": {"pattern": named}},
+                    "required": ["for"],
+                },
+                "then": {"required": [needed], "properties": {needed: {"$ref": "#/$defs/said"}}},
+            }
+        )
+    return value
+
+
 def read(path: Path) -> Signal | BadSignal:
     """The signal in `path`. Never raises: everything unreadable is a BadSignal."""
     try:

@@ -19,7 +19,7 @@ def schema() -> None:
     """Print the JSON Schema of `_signal.json`."""
     from samoloop.core import signals
 
-    click.echo(Path(signals.__file__).with_name("signal.schema.json").read_text(encoding="utf-8"), nl=False)
+    click.echo(json.dumps(signals.schema(), indent=2))
 
 
 @signal.command("check")
