@@ -6,13 +6,13 @@ from samoloop.git.calls import Git
 
 def commits_between(store: Git, old: str, new: str) -> list[tuple[str, str]]:
     """(id, subject) of the commits in `new` that are not in `old`, oldest first."""
-    lines = store.line("log", "--reverse", "--format=%H %s", f"{old}..{new}", "--").splitlines()
-    return [(oid, subject) for oid, _, subject in (line.partition(" ") for line in lines)]
+    lines = _text(store, "log", "--reverse", "--format=%H %s", f"{old}..{new}", "--").split("\n")
+    return [(oid, subject) for oid, _, subject in (line.partition(" ") for line in lines) if oid]
 
 
 def diff_stat(store: Git, old: str, new: str) -> str:
     """`git diff --stat` of two commits, for the report."""
-    return store.run("diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--").decode().rstrip()
+    return _text(store, "diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--").rstrip()
 
 
 def code_diff(store: Git, old: str, new: str) -> str:
@@ -41,4 +41,9 @@ def _diff(store: Git, old: str, new: str, color: bool, prefix: str) -> str:
         f"--src-prefix=a/{prefix}",
         f"--dst-prefix=b/{prefix}",
     )
-    return store.run("diff", *options, old, new, "--").decode(errors="replace")
+    return _text(store, "diff", *options, old, new, "--")
+
+
+def _text(store: Git, *args: str) -> str:
+    """What git prints, for people: names and messages may be of any bytes."""
+    return store.run(*args).decode(errors="replace")
