@@ -6,10 +6,10 @@ refused and all problems are shown at once. The keys themselves are in `keys`.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from samoloop.base.errors import ConfigError
 from samoloop.config import yaml_text
@@ -28,16 +28,15 @@ _FIELDS = field_names(Config)
 _VARIABLES = {at: variable for row, _ in VARIABLES for variable, at in row.items()}
 
 
-@dataclass(frozen=True)
-class _Layer:
+class _Layer(NamedTuple):
     """What one place says of the settings."""
 
     values: Mapping[str, Any]
     name: str = ""
     text: str = ""  # YAML, of a file
     path: Path | None = None
-    variables: Mapping[At, str] = field(
-        default_factory=dict
+    variables: Mapping[At, str] = MappingProxyType(
+        {}
     )  # instead of a name: those of the environment, by the place that they set
 
     def depth(self, at: At) -> int:
@@ -158,7 +157,8 @@ def _on_top(below: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any
 
 def _place(layers: Sequence[_Layer], fault: Fault) -> str:
     """The fault, with the place of the strongest layer that says what is wrong."""
-    return max(reversed(layers), key=lambda layer: layer.depth(fault.at)).told(fault)
+    strongest: _Layer = max(reversed(layers), key=lambda layer: layer.depth(fault.at))
+    return strongest.told(fault)
 
 
 def _listed(problems: Sequence[str]) -> str:
@@ -209,7 +209,7 @@ def _of_project(layer: _Layer, root: Path, problems: list[str]) -> _Layer:
             if name not in known
         ]
     problems += [layer.told(fault) for fault in faults]
-    return replace(layer, values={name: value for name, value in layer.values.items() if name not in personal})
+    return layer._replace(values={name: value for name, value in layer.values.items() if name not in personal})
 
 
 # --- what one key alone cannot tell -----------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ A kind says what a value may be. It is a function that reads the value and raise
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from samoloop.base.durations import parse_seconds
 from samoloop.base.errors import shown
@@ -16,8 +16,7 @@ from samoloop.base.errors import shown
 At = tuple[str, ...]  # a place in nested mappings, from the outside in
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One key: what is read and checked, what `init` writes and the documents say."""
 
     name: str
@@ -35,8 +34,7 @@ class Key:
         return isinstance(self.kind, Table | Named)
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A mapping of known keys."""
 
     keys: tuple[Key, ...]
@@ -50,8 +48,7 @@ class Table:
         return next((key for key in self.keys if key.name == name), None)
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """A mapping whose keys are names that a person chooses."""
 
     kind: Callable[[str], "Kind"]  # of a name
@@ -61,8 +58,7 @@ class Named:
 Kind = Callable[[Any], Any] | Table | Named
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """Something that cannot be used."""
 
     at: At
@@ -91,7 +87,7 @@ def table_of(values: type) -> Table:
     """The keys that are declared as fields of a dataclass; they become one of it."""
     names = field_names(values)
     declared = {item.name: item.metadata["key"] for item in fields(values) if "key" in item.metadata}
-    keys = tuple(replace(declared[field], name=name) for name, field in names.items())
+    keys = tuple(declared[field]._replace(name=name) for name, field in names.items())
     return Table(keys, lambda found: values(**{names[name]: value for name, value in found.items()}))
 
 

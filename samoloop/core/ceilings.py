@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from samoloop.base.durations import format_seconds
-from samoloop.core.state import State
+
+if TYPE_CHECKING:
+    from samoloop.core.state import State  # 20 ms that settings need not pay
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Ceilings:
     cost_usd: float | None = 50.0
 
 
-def shares(state: State, session: Ceilings, phases: Mapping[str, Ceilings]) -> dict[str, float]:
+def shares(state: "State", session: Ceilings, phases: Mapping[str, Ceilings]) -> dict[str, float]:
     """How much of each ceiling is used since a human last resumed; 1.0 is all of it."""
     shares: dict[str, float] = {}
     scopes = [("", state.since_resume, session)]
