@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test slow e2e faults bench examples check format clean
+.PHONY: demo test slow e2e faults mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
@@ -22,6 +22,12 @@ e2e: $(VENV)/dev
 
 faults: $(VENV)/dev
 	$(BIN)/python tests/faults $(ARGS)
+
+mutants: $(VENV)/dev
+	$(BIN)/python tests/mutants $(ARGS)
+
+mutants-core: $(VENV)/mutmut
+	$(BIN)/python tests/mutants/core.py $(ARGS)
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks $(ARGS)
@@ -49,6 +55,10 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/mutmut: $(VENV)/dev tests/mutants/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/mutants/requirements.txt
 	@touch $@
 
 clean:

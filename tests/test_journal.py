@@ -178,3 +178,9 @@ def test_times_are_utc_and_come_back() -> None:
 def test_every_line_is_json_that_any_reader_understands(path: Path) -> None:
     lines = three_records(path)
     assert [json.loads(line)["event"] for line in lines] == ["noted", "noted", "noted"]
+
+
+def test_a_last_record_longer_than_one_look_is_whole(path: Path) -> None:
+    journal(path).append(Noted(text="x" * 200_000))
+    journal(path).append(Noted(text="more"))
+    assert names(path) == ["noted", "noted"]

@@ -1,0 +1,208 @@
+"""Faults made by hand, one at a time, each with the tests that must see it."""
+
+from dataclasses import dataclass
+
+CRASHES, GATES, RULES, STATE = (
+    "tests/test_crashes.py",
+    "tests/test_gates.py",
+    "tests/test_rules.py",
+    "tests/test_state.py",
+)
+JOURNAL, SIGNALS, CHILD, LOOP = (
+    "tests/test_journal.py",
+    "tests/test_signals.py",
+    "tests/test_child.py",
+    "tests/test_loop.py",
+)
+COMMIT, FILES, ADOPTION = "tests/test_commit.py", "tests/test_files.py", "tests/test_child_adoption.py"
+QUESTIONS, WAITING, PHONE = (
+    "tests/test_questions.py",
+    "tests/test_waiting_out.py",
+    "tests/telegram/test_updates_once.py",
+)
+POWER = "faults power/after record gate_closed"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault: `old` occurs once in `file`, and `new` stands there instead."""
+
+    name: str
+    file: str  # below samoloop/
+    old: str
+    new: str
+    suites: tuple[str, ...]  # tests for pytest, or cases of the fault matrix
+
+    def spoil(self, text: str) -> str:
+        """The text of the file with the fault. Raises ValueError where the old text is not there once."""
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.name}: the old text occurs {text.count(self.old)} times in {self.file}")
+        return text.replace(self.old, self.new)
+
+
+MUTANTS: list[Mutant] = []
+
+
+def m(name: str, file: str, old: str, new: str, *suites: str) -> None:
+    MUTANTS.append(Mutant(name, file, old, new, suites))
+
+
+# fmt: off
+# --- what a power cut takes ----------------------------------------------------------------------------------------
+m("journal_no_fsync", "core/journal.py", "                os.fsync(descriptor)\n", "", POWER)
+m("atomic_no_fsync", "base/files.py", "            os.fsync(file.fileno())\n", "", POWER)
+m("atomic_no_dirsync", "base/files.py", "replace(path)\n            sync_folder(path.parent)\n", "replace(path)\n", POWER)
+m("git_fsync_default", "git/calls.py", '    "core.fsync=committed,reference",\n', "", POWER)
+m("object_no_fsync", "git/objects.py", "                    os.fsync(file.fileno())\n", "", POWER)
+m("inbox_no_sync", "worker/iteration.py", "            sync_folder(session_dir)\n", "", "faults power/after sweep")
+m("new_session_no_sync", "core/session.py", "        sync_folder(folder)\n        with", "        with", "faults power/after show session")
+
+# --- journal and files ----------------------------------------------------------------------------------------------
+m("torn_fatal", "core/journal.py", "            torn = None\n            yield value\n", "            torn = None\n            yield value\n        if torn:\n            raise SessionError('torn')\n", JOURNAL)
+m("torn_not_closed", "core/journal.py", "            if not self._mended:\n", "            if False:\n", JOURNAL)
+m("damage_overlooked", "core/journal.py", "            if torn and value.get", "            if False and value.get", JOURNAL)
+m("line_ends_late", "core/journal.py", "        length *= 16\n", "        length += 0\n        return line, tail.endswith(b'\\n')\n", JOURNAL)
+m("leftovers_of_others", "base/files.py", "        if is_ours(name):\n", "        if True:\n", FILES, CRASHES)
+m("follow_links", "base/files.py", "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NONBLOCK", FILES, SIGNALS)
+m("wait_on_a_pipe", "base/files.py", "    if not stat.S_ISREG(os.fstat(descriptor).st_mode):\n", "    if False:\n", FILES, SIGNALS)
+m("read_without_limit", "base/files.py", "        return file.read(limit_bytes + 1)\n", "        return file.read()[: limit_bytes]\n", FILES, SIGNALS)
+m("folder_in_the_way", "base/files.py", "            if path.is_dir() and not path.is_symlink():\n                numbers", "            if False:\n                numbers", FILES, LOOP)
+
+# --- one iteration ----------------------------------------------------------------------------------------------------
+m("keep_old_signal", "worker/iteration.py", "    remove(session.dir / signals.FILE_NAME)\n", "", CRASHES, LOOP)
+m("ended_before_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n    session.record(event)\n", "    session.record(event)\n    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "faults point/before git update-ref refs/samoloop")
+m("no_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "", "tests/test_rewind.py", LOOP)
+m("checkpoint_again_when_adopted", "worker/keeping.py", "        if last and (last.iteration, last.attempt) == (iteration, attempt):\n", "        if False:\n", "faults point/after git update-ref refs/samoloop")
+m("commit_not_kept", "worker/iteration.py", "keep_work(worker, started) if worker.config.commit", "keep_work(worker, started) if False", LOOP)
+m("adopt_without_boot", "children/child.py", " or boot != boot_id()", "", ADOPTION, CRASHES)
+m("lost_signal_other_boot", "worker/iteration.py", "    same_boot = started.boot == boot_id()\n", "    same_boot = True\n", CRASHES)
+m("lost_never_interrupted", "worker/iteration.py", "        if ended.by is EndedBy.LOST:\n", "        if False:\n", CRASHES)
+m("lost_signal_thrown_away", "worker/iteration.py", "(ended.by is EndedBy.LOST and not same_boot)", "ended.by is EndedBy.LOST", CRASHES)
+m("inbox_lost_on_crash", "worker/iteration.py", '    target = stem.with_name(stem.name + ".inbox.md")\n', '    target = stem.with_name(stem.name + ".inbox.md")\n    if target.exists():\n        return []\n', CRASHES)
+m("inbox_not_repeated_on_retry", "core/state.py", "    state.inbox += record.inbox\n", "    state.inbox = [*record.inbox]\n", CRASHES)
+m("inbox_told_for_ever", "core/state.py", "        state.notes, state.inbox = [], []", "        state.notes = []", CRASHES)
+m("interrupted_untold", "core/state.py", '    _note(state, [Note("interrupted", record.note)])\n', "", STATE, CRASHES)
+m("used_stem_again", "worker/iteration.py", "[0].exists():\n        attempt += 1", "[0].exists() and False:\n        attempt += 1", CRASHES)
+m("retry_is_new_iteration", "worker/iteration.py", "(state.iteration, state.attempt + 1) if state.retry else ", "", CRASHES)
+m("overview_not_restored", "worker/iteration.py", "    worker.restore_overview()\n    inbox =", "    inbox =", CRASHES)
+m("overview_not_mended_after", "worker/iteration.py", "    worker.restore_overview()\n    committed =", "    committed =", LOOP, "tests/test_overview.py")
+m("signal_not_checked", "worker/iteration.py", "    return gates.check_request(signal, session.dir, session.worktree, state.given)\n", "    return signal\n", LOOP, GATES)
+m("shared_limit_not_written", "worker/iteration.py", "shared_limits.write(started.provider,", "(lambda *_: None)(started.provider,", WAITING)
+m("secrets_reach_child", "worker/launching.py", "    hidden = (*config.scrub, *_WORKER_ONLY)\n", "    hidden = _WORKER_ONLY\n", "tests/test_secrets.py")
+m("worker_names_reach_child", "worker/launching.py", "    hidden = (*config.scrub, *_WORKER_ONLY)\n", "    hidden = config.scrub\n", "tests/test_secrets.py")
+
+# --- children ---------------------------------------------------------------------------------------------------------
+m("no_sweep", "children/child.py", "            swept = sweep(self._left_behind, patience_seconds)\n", "            swept = sweep(set, patience_seconds)\n", CHILD)
+m("no_orphans_in_sweep", "children/child.py", " | orphans(MARKER, self._children_before)\n", "\n", CHILD, ADOPTION)
+m("child_lock_not_inherited", "children/wrapper.py", "                pass_fds=[inherited],\n", "", ADOPTION, CHILD)
+m("adopted_limit_restarts", "children/child.py", "            started=clock() - max(seen_at - started_at, 0.0),\n", "            started=clock(),\n", ADOPTION)
+m("no_sigkill", "children/child.py", "        self._killed = True\n        self._signal_group(signal.SIGKILL)\n", "", CHILD)
+m("no_interrupt_first", "children/child.py", "if interrupt_first else [signal.SIGTERM]", "if False else [signal.SIGTERM]", CHILD)
+m("own_group_signalled", "children/child.py", "            if group and group != os.getpgrp():\n", "            if False:\n", CHILD)
+m("silence_never", "children/watch.py", "        if self._limits.silence is not None and not self._tools:\n", "        if False:\n", "tests/test_watch.py")
+m("silence_while_a_tool_runs", "children/watch.py", "self._limits.silence is not None and not self._tools:", "self._limits.silence is not None:", "tests/test_watch.py")
+
+# --- rules -------------------------------------------------------------------------------------------------------------
+m("done_anywhere", "core/rules.py", "    if signal.status not in phase.signals:\n", "    if signal.status not in phase.signals and signal.status is not Status.DONE:\n", RULES)
+m("max_iterations_never", "core/rules.py", "        if state.phase_iterations >= phase.max_iterations:\n", "        if False:\n", RULES)
+m("max_iterations_off_by_one", "core/rules.py", "state.phase_iterations >= phase", "state.phase_iterations > phase", RULES)
+m("rounds_never", "core/rules.py", "        if state.rounds.get(phase.name, 0) >= limit:\n", "        if False:\n", RULES)
+m("gate_can_be_skipped", "core/rules.py", "    if _gate_ahead(state, phase):\n        return _needs_gate(phase)\n    if workflow", "    if workflow", RULES)
+m("done_past_a_gate", "core/rules.py", "    if _gate_ahead(state, phase):\n        return _needs_gate(phase)\n    return Decision(Kind.DONE", "    return Decision(Kind.DONE", RULES)
+m("any_phase_may_follow", "core/rules.py", "    if target not in allowed:\n", "    if False:\n", RULES)
+m("any_wait_is_allowed", "core/rules.py", "    if signal.wait_for not in phase.waits:\n", "    if False:\n", RULES)
+m("other_phase_in_signal", "core/rules.py", "    if signal.phase not in (None, phase.name):\n", "    if False:\n", RULES)
+m("iteration_in_signal_ignored", "core/rules.py", "    if signal.iteration is not None and signal.iteration != state.iteration:\n", "    if False:\n", RULES)
+m("usage_limit_zero", "core/rules.py", "not_before=max(resets_at, now + pause)", "not_before=now", RULES)
+m("usage_limit_no_reset_zero", "core/rules.py", "FIRST_LIMIT_BACKOFF_SECONDS * 2**tries", "0 * 2**tries", RULES)
+m("far_reset_believed", "core/rules.py", "now < resets_at < now + FARTHEST_RESET_SECONDS", "now < resets_at", RULES)
+m("repair_forever", "core/rules.py", "    if state.repairs:\n", "    if False:\n", RULES)
+m("no_progress_never", "core/rules.py", "    if still > STILL_ITERATIONS:\n", "    if False:\n", RULES)
+m("no_progress_untold", "core/rules.py", "    if still == STILL_ITERATIONS:\n", "    if False:\n", RULES)
+m("cli_fails_for_ever", "core/rules.py", "state.failures + 1 >= TRIES", "False", RULES)
+m("login_is_a_cli_error", "core/rules.py", "failure.trouble in (Trouble.LOGIN, Trouble.BILLING)", "failure.trouble in ()", RULES)
+m("denied_is_ignored", "core/rules.py", "    if outcome.denied:\n", "    if False:\n", RULES)
+m("transient_for_ever", "core/rules.py", "    if now - since > TRANSIENT_PATIENCE_SECONDS:\n", "    if False:\n", RULES)
+m("ceilings_never", "core/rules.py", "        if share >= 1:\n", "        if False:\n", RULES, WAITING)
+m("veto_overruled", "core/rules.py", "    if by[Weight.VETO] and leaves:\n", "    if False:\n", "tests/test_evidence.py", RULES)
+m("veto_for_ever", "core/rules.py", "        if state.vetoes >= VETOES:\n", "        if False:\n", "tests/test_evidence.py", RULES)
+m("block_overruled", "core/rules.py", "    if by[Weight.BLOCK] and", "    if False and", "tests/test_evidence.py", RULES, COMMIT)
+
+# --- state -------------------------------------------------------------------------------------------------------------
+m("passed_survives_phase", "core/state.py", "    state.passed = set()\n", "", STATE)
+m("counter_survives_phase", "core/state.py", "    state.phase_iterations = 0\n", "", STATE, RULES)
+m("nothing_passes", "core/state.py", "    if effect.passes:\n", "    if False:\n", STATE)
+m("attempts_count_as_iterations", "core/state.py", "    if record.iteration != state.iteration:\n", "    if True:\n", STATE)
+m("resume_keeps_counters", "core/state.py", "    state.phase_iterations = state.repairs = state.failures", "    state.repairs = state.failures", STATE)
+m("resume_keeps_rounds", "core/state.py", "    state.rounds = {}\n    state.since", "    state.since", STATE)
+m("resume_keeps_spending", "core/state.py", "    state.since_resume = Totals()\n", "", STATE, WAITING)
+m("stopped_stays_stopped", "core/state.py", "        _unfreeze(state)\n\n\ndef _unfreeze", "        pass\n\n\ndef _unfreeze", STATE)
+m("backward_uncounted", "core/state.py", "    if state.live_workflow.is_backward(state.phase, phase):\n", "    if False:\n", STATE, RULES)
+m("failure_outlives_work", "core/state.py", '    state.failure, state.failures_of_workers = "", 0\n', "    pass\n", "tests/test_going_on.py", STATE)
+
+# --- gates -------------------------------------------------------------------------------------------------------------
+m("forged_answer_stands", "core/gates/qa_answers.py", "        return questions.opened(before, given)\n", "        return before\n", GATES)
+m("forged_repeated_id", "core/gates/questions.py", "[] if question.id in seen else ", "", QUESTIONS)
+m("changed_question_keeps_answer", "core/gates/questions.py", 'if before and before["title"] == question.title else', "if before else", QUESTIONS, GATES)
+m("example_is_a_question", "core/gates/questions.py", "        elif not fenced:\n", "        else:\n", QUESTIONS)
+m("sha_binding_ignored", "core/gates/plan_approval.py", "        if shown and shown != present:\n", "        if False:\n", GATES)
+m("sha_binding_ignored_at_command", "core/gates/plan_approval.py", "act.shown is not None and act.shown != present:", "False:", GATES)
+m("changes_without_a_word", "core/gates/plan_approval.py", "            if not comment:\n", "            if False:\n", GATES)
+m("decided_twice", "core/gates/plan_approval.py", "        if isinstance(decided, Closing):\n", "        if False:\n", GATES)
+m("changes_counts_as_passed", "core/gates/plan_approval.py", '            return Effect(person(f"The person wants changes in {gate.file}:", comment))\n', '            return Effect(person("", comment), passes=True)\n', GATES, STATE)
+m("reject_goes_on", "core/gates/plan_approval.py", "        return Effect(person(f\"The person rejected {gate.file}.\", comment), stops=stops)\n", "        return Effect(person(stops, comment))\n", GATES, STATE)
+m("no_counts_as_done", "core/gates/human_action.py", "        if _REFUSAL.match(done):\n", "        if False:\n", GATES)
+m("file_unchanged_counts", "core/gates/file_update.py", " or present == gate.sha256:\n", ":\n", GATES)
+m("half_line_counts", "core/gates/fields.py", "        if index + 1 < len(lines):\n", "        if True:\n", GATES)
+m("one_answer_is_enough", "core/gates/qa_answers.py", "        if left:\n            return StillOpen", "        if len(left) == len(gate.questions):\n            return StillOpen", GATES)
+m("lost_question_closes", "core/gates/qa_answers.py", "        if missing:\n", "        if len(missing) == len(gate.questions):\n", GATES)
+m("answer_overwritten", "core/gates/qa_answers.py", "    if question.answer:\n", "    if False:\n", GATES)
+m("yes_answers_unsuggested", "core/gates/qa_answers.py", "    return {id: words for id, words in found.items() if questions.words(words)}\n", '    return {id: words or "as you like" for id, words in found.items()}\n', GATES)
+m("nothing_is_an_answer", "core/gates/questions.py", "    if _NOTHING.fullmatch(seen) or seen in _CUT:\n", "    if not seen:\n", QUESTIONS)
+m("put_overwrites_person", "core/gates/__init__.py", "            if path.is_symlink() or file_hash(path) in (None, gate.child_text):\n", "            if True:\n", GATES, CRASHES)
+m("unshown_gate_counts", "core/gates/__init__.py", "    if not gate.shown:\n        return StillOpen", "    if False:\n        return StillOpen", GATES)
+m("unshown_gate_takes_acts", "core/gates/__init__.py", "    if not gate.shown:\n        raise", "    if False:\n        raise", GATES)
+m("childs_answer_kept_after_crash", "core/gates/__init__.py", "            write_atomic(path, kind.without(gate, present, forged))\n", "            pass\n", GATES)
+m("child_may_answer", "core/gates/__init__.py", '    if "SAMOLOOP_MARKER" in environ:\n', "    if False:\n", GATES)
+m("plan_named_by_a_path", "core/gates/folder.py", '    if not name.isprintable() or "\\\\" in name or name.startswith("/") or ".." in Path(name).parts:\n', "    if False:\n", GATES)
+m("own_file_closes_gate", "core/gates/folder.py", 'and not name.startswith("_") and', "and", GATES)
+m("guidance_replaced", "core/gates/folder.py", '(before or "") + said', "said", GATES, "tests/test_cli_input.py")
+m("file_before_gate_opened", "worker/gatekeeper.py", "    session.record(GateOpened(gate=gate, reason=words.asked(gate)))\n    gates.put(gate, text, session.dir)\n", "    gates.put(gate, text, session.dir)\n    session.record(GateOpened(gate=gate, reason=words.asked(gate)))\n", CRASHES)
+m("crash_in_opening_not_mended", "worker/gatekeeper.py", "    opening.finish(worker.session)\n    _ask(worker)\n", "    _ask(worker)\n", CRASHES, GATES)
+m("crash_in_opening_not_announced", "worker/gatekeeper.py", "    opening.finish(worker.session)\n    _ask(worker)\n", "    opening.finish(worker.session)\n", CRASHES)
+m("stale_plan_gate_not_void", "worker/gatekeeper.py", "        reopen_gate(worker, gate, found.why)\n", "", GATES, LOOP)
+m("said_twice", "worker/outbox.py", "        if (number := _said(session_dir / FOLDER, stamped)) is not None:\n", "        if False and (number := _said(session_dir / FOLDER, stamped)) is not None:\n", "tests/test_announce.py")
+m("no_quiet_second", "worker/waiting.py", "QUIET_SECONDS = 1.0\n", "QUIET_SECONDS = 0.0\n", "tests/test_quiet_second.py")
+m("command_waits_too", "worker/waiting.py", "            if stamp(self._wake) != self._seen_wake:\n", "            if False:\n", "tests/test_quiet_second.py")
+
+# --- loop, lease, preparation ------------------------------------------------------------------------------------------
+m("sigterm_rests_for_good", "worker/loop.py", "    if worker.stop.finish and not worker.stop.by_person:\n", "    if False:\n", CRASHES)
+m("leftovers_stay", "worker/loop.py", "    gates.remove_leftovers(worker.session.dir)\n", "", CRASHES)
+m("clear_locks_not_at_start", "worker/loop.py", "    elif not worker.state.open and not worker.state.rests:\n        clear_locks(worker)\n", "", CRASHES)
+m("move_past_gate", "worker/loop.py", "        if phase.gate and not (phase.name == state.phase and phase.gate in state.passed):\n", "        if False:\n", LOOP, GATES)
+m("rest_no_report", "worker/loop.py", "        write_report(worker)\n", "", LOOP, CRASHES)
+m("rest_no_report_redo", "worker/loop.py", "        if not state.rests and decision.kind in (state.condition, Kind.WAIT):\n", "        if False:\n", CRASHES)
+m("no_session_lock", "worker/lease.py", "Lock.take(session.dir / LOCK,", 'Lock.take(session.dir / f"_lock{os.getpid()}",', "tests/test_going_on.py", "tests/test_lease.py")
+m("git_does_not_hold_lock", "worker/lease.py", "    os.set_inheritable(lock.descriptor, True)", "    os.set_inheritable(lock.descriptor, False)", "tests/test_lease.py")
+m("state_from_before_the_lock", "worker/lease.py", "        session.forget()\n", "", "tests/test_going_on.py")
+m("shared_limit_forgotten", "worker/shared_limits.py", "        return float(value[\"not_before\"]),", "        return 0.0,", WAITING)
+
+# --- git ----------------------------------------------------------------------------------------------------------------
+m("hooks_run", "git/calls.py", '    "core.hooksPath=/dev/null",\n', "", COMMIT, "tests/test_git.py")
+m("foreign_git_variables", "git/calls.py", 'if not name.startswith("GIT_") or name in KEPT', "if True", COMMIT, "tests/test_git.py", "tests/test_repo.py")
+m("index_lock_stays", "git/mending.py", "            if lock.lstat().st_mtime <= quiet_since:\n", "            if False:\n", "tests/test_git_crashes.py", COMMIT)
+m("branch_elsewhere_not_blocked", "git/commit.py", " or not _contains(worktree, state.head, tip or since):\n", ":\n", COMMIT)
+m("commit_in_a_merge", "git/commit.py", "    if state.operation:\n", "    if False:\n", COMMIT)
+m("rewrite_unnoticed", "git/commit.py", "    notes += _rewritten(worktree, state, since)\n", "", COMMIT)
+m("rewind_loses_present", "git/restore.py", "left = checkpoints.make(worktree, session_dir, ref, now, summary=f\"Before going back to {what}\")", "left = target", "tests/test_rewind.py")
+
+# --- queue and phone ----------------------------------------------------------------------------------------------------
+m("up_passes_gates", "queue/source.py", "        return None if isinstance(found, StillOpen) else 0.0\n", "        return 0.0\n", "tests/test_pool.py")
+m("up_no_job_limit", "queue/pool.py", "        if len(self.running) >= self.jobs:\n", "        if False:\n", "tests/test_pool.py::test_no_more_workers_than_jobs")
+m("tg_offset_not_saved", "ui/telegram/relay.py", "                self._folder.save_offset(update.update_id + 1)\n", "                return\n", PHONE)
+m("tg_offset_before_effect", "ui/telegram/relay.py", "                while not self._handled(update):\n", "                self._folder.save_offset(update.update_id + 1)\n                while not self._handled(update):\n", PHONE)
+m("tg_update_twice", "ui/telegram/handler.py", "        if done is not None:\n", "        if False:\n", PHONE)
+m("tg_effect_forgotten", "ui/telegram/handler.py", "        known.ledger.effect(update_id, outcome)\n", "", PHONE)
+m("tg_chat_is_enough", "ui/telegram/handler.py", "update.chat == self._settings.chat and update.user in self._settings.users:", "update.chat == self._settings.chat:", "tests/telegram/test_trust.py")
+m("tg_user_is_enough", "ui/telegram/handler.py", "update.chat == self._settings.chat and update.user in self._settings.users:", "update.user in self._settings.users:", "tests/telegram/test_trust.py")
+m("tg_stranger_taps", "ui/telegram/handler.py", "isinstance(update, Other) or not self._allowed(update)", "isinstance(update, Other)", "tests/telegram/test_trust.py")
