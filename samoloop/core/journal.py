@@ -14,6 +14,7 @@ from samoloop.core.records import Record, Torn
 
 FILE_NAME = "_history.jsonl"
 _TAIL_BYTES = 64 * 1024
+_CHUNK_BYTES = 16 * 1024  # read at once; more costs memory, and with it time
 
 Written = TypeVar("Written", bound=Record)
 
@@ -30,17 +31,29 @@ class Journal:
         self._now = now
         self._mended = False
 
+    def __iter__(self) -> Iterator[Record]:
+        return self.read()
+
     def read(self) -> Iterator[Record]:
         """Every whole record. What a crash tore off is left out; damage of another kind is a SessionError."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return
-        yield from map(records.read, _all_at_once(data) or self._one_by_one(data))
+        start = 0
+        while start < len(data):
+            end = data.find(b"}\n", start + _CHUNK_BYTES) + 2
+            end = end if end > 1 else len(data)
+            values = _all_at_once(data[start:end])
+            if values is None:
+                yield from map(records.read, self._one_by_one(data, start))
+                return
+            yield from map(records.read, values)
+            start = end
 
-    def _one_by_one(self, data: bytes) -> Iterator[dict[str, Any]]:
+    def _one_by_one(self, data: bytes, start: int) -> Iterator[dict[str, Any]]:
         torn: int | None = None  # the first of the unreadable lines just before
-        for number, line in enumerate(data.split(b"\n"), 1):
+        for number, line in enumerate(data[start:].split(b"\n"), data.count(b"\n", 0, start) + 1):
             if not line:
                 continue
             value = _object(line)
@@ -79,15 +92,15 @@ class Journal:
         return type(record).from_json(value)
 
 
-def _all_at_once(data: bytes) -> list[dict[str, Any]]:
-    """Every record of a journal that nothing has damaged, twice as fast as line by line; else an empty list."""
+def _all_at_once(data: bytes) -> list[dict[str, Any]] | None:
+    """The objects of lines that nothing has damaged, twice as fast as line by line; else None."""
     if not data.endswith(b"}\n"):
-        return []
+        return None
     try:
         values = json.loads(b"[" + data[:-1].replace(b"}\n{", b"},{") + b"]")
     except ValueError:
-        return []
-    return values if all(isinstance(value, dict) for value in values) else []
+        return None
+    return values if all(isinstance(value, dict) for value in values) else None
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

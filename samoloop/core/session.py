@@ -45,7 +45,7 @@ class Session:
     def state(self) -> State:
         """Folded from the journal when first asked, then kept up by `record`: only the lock's holder may rely on it."""
         if self._state is None:
-            self._state = fold(self.journal.read())
+            self._state = fold(self.journal)
             if self._state.creation is None:
                 raise SessionError(f"{self.dir} holds no session: {journal.FILE_NAME} is missing or empty")
         return self._state
@@ -62,7 +62,7 @@ class Session:
         state = self._state if self._state is not None else self.state() if self.journal.path.exists() else State()
         written = self.journal.append(record)
         # Going back looks at the records before it, so all of them are folded again.
-        self._state = fold(self.journal.read()) if isinstance(record, Rewound) else apply(state, written)
+        self._state = fold(self.journal) if isinstance(record, Rewound) else apply(state, written)
         return written
 
     @property

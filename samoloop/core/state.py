@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from samoloop.core import gates
@@ -130,12 +131,10 @@ class State:
 
 
 def fold(records: Iterable[Record]) -> State:
-    """The state after these records. Raises SessionError for one that says what cannot be."""
-    seen: list[Record] = []
+    """The state after these records, which can be gone through again. Raises SessionError for what cannot be."""
     state = State()
     for record in records:
-        seen.append(record)
-        state = _rewound(record, seen, state) if isinstance(record, Rewound) else apply(state, record)
+        state = _rewound(record, records, state) if isinstance(record, Rewound) else apply(state, record)
     return state
 
 
@@ -428,9 +427,9 @@ def _phase_totals(state: State) -> Totals:
     return state.phase_totals.setdefault(state.phase, Totals())
 
 
-def _rewound(record: Rewound, seen: list[Record], present: State) -> State:
+def _rewound(record: Rewound, records: Iterable[Record], present: State) -> State:
     """The state at the end of an earlier iteration; numbers and totals go on from the present."""
-    past = fold(seen[: record.record])
+    past = fold(list(islice(records, record.record)))
     past.iteration, past.attempt, past.retry = present.iteration, present.attempt, False
     past.totals, past.gates_opened = present.totals, present.gates_opened
     past.left_out = present.left_out
