@@ -14,6 +14,7 @@ import samoloop
 from samoloop.core import gates, words
 from samoloop.core.decision import Condition, DecisionKind
 from samoloop.core.gates import Closing, Gate, Verdict
+from samoloop.core.gates.fields import fields as filled_in
 from samoloop.core.signals import GateKind, Needs
 from samoloop.core.words import News
 
@@ -81,3 +82,8 @@ def test_only_the_kinds_themselves_their_words_and_the_signal_name_a_kind() -> N
         and named.search(path.read_text(encoding="utf-8"))
     ]
     assert strangers == []
+
+
+def test_a_kind_reads_fields_of_its_own_in_its_file() -> None:
+    text = "# Please sign\n\n> Signed: the child\n\n**Signed-Off**: Ada   <!-- g1: your name -->\nSigned-off: Bob\nComments: ok\n"
+    assert filled_in(text) == {"signed-off": "Ada", "comments": "ok"}

@@ -5,7 +5,7 @@ import re
 from samoloop.core.gates import questions
 from samoloop.core.gates.gate import StillOpen
 
-_FIELD = re.compile(r"\s*[*_]*(Plan|SHA-256|Shown|Decision|Done|By|Comments)[*_]*:[*_]{0,2}\s?(.*)$", re.IGNORECASE)
+_FIELD = re.compile(r"\s*[*_]*([a-z][a-z0-9-]*)[*_]*:[*_]{0,2}\s?(.*)$", re.IGNORECASE)
 
 
 def fields(text: str) -> dict[str, str]:
