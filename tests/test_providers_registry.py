@@ -1,8 +1,10 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import samoloop
 from samoloop.base.errors import ProviderError
 from samoloop.config.keys import BUILT_IN
 from samoloop.providers import get
@@ -30,3 +32,9 @@ def test_one_provider_imports_one():
     loaded = {module.removeprefix("samoloop.providers.") for module in done.stdout.split()}
     assert loaded & set(BUILT_IN) == {"claude"}
     assert not loaded & {"yaml", "telegram", "watchdog", "asyncio", "click"}
+
+
+def test_no_text_repeats_the_list_of_the_built_in():
+    """A new provider is its module and its entry among the keys."""
+    listed = ", ".join(BUILT_IN[-3:])
+    assert not [path for path in Path(samoloop.__file__).parent.rglob("*.py") if listed in path.read_text("utf-8")]

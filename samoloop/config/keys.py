@@ -169,9 +169,7 @@ class Config:
     """All settings of one project."""
 
     root: Path  # the main checkout, or the folder itself with --in-place
-    provider: str = key(
-        text, "claude", "the child CLI: claude, codex, gemini, opencode, mini, demo, or a name under providers:"
-    )
+    provider: str = key(text, "claude", f"the child CLI: {', '.join(BUILT_IN)}, or a name under providers:")
     model: str | None = key(text, None, "the CLI's own default if not set", example="opus")
     effort: str | None = key(
         one_of(EFFORTS), None, "low, standard, high, max; the CLI's own default if not set", example="standard"

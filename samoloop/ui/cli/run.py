@@ -13,7 +13,7 @@ import click
 
 from samoloop.api.asked import FOCUSES, How, Order, Wishes
 from samoloop.base.errors import ProviderError, UsageError
-from samoloop.config.keys import EFFORTS
+from samoloop.config.keys import BUILT_IN, EFFORTS
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find
@@ -28,7 +28,7 @@ _CEILINGS = {"max_iterations": "iterations", "max_time": "wall", "max_cost": "co
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What `run` and `resume` have in common."""
     options = [
-        click.option("--provider", help="The CLI to use: claude, codex, gemini, opencode, mini, demo, or your own."),
+        click.option("--provider", help=f"The CLI to use: {', '.join(BUILT_IN)}, or your own."),
         click.option("--model", help="The model, by the CLI's own name."),
         click.option("--effort", type=click.Choice(EFFORTS), help="How hard the model shall think."),
         click.option("--profile", help="A posture for every child: architect, developer, qa, ..."),
