@@ -12,7 +12,7 @@ from samoloop.core.gates import Closing, StillOpen
 from samoloop.core.records import GateClosed, GateShown
 from samoloop.core.session import Session
 from samoloop.ui.telegram import effects
-from samoloop.ui.telegram.buttons import Kind, Press, question_hash, session_tag, target_tag
+from samoloop.ui.telegram.buttons import About, Press, question_hash, session_tag, target_tag
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.sessions import Known
 
@@ -118,7 +118,7 @@ def test_by_command_a_forged_done_does_not_stand_in_the_way(bench: Bench) -> Non
     assert (last(session).comment, "(command)" in last(session).by) == ("by hand", True)
 
 
-def press(session: Session, kind: Kind, target: str, hash: str = "", choice: str = "") -> Press:
+def press(session: Session, kind: About, target: str, hash: str = "", choice: str = "") -> Press:
     return Press(kind, session_tag(session.dir), target, hash, choice)
 
 
@@ -138,12 +138,12 @@ def test_by_phone_what_the_child_wrote_is_gone_first(bench: Bench, moment: str) 
     plan = dies_opening(bench, "plan", moment)
     gate = from_phone(plan).gate
     assert gate and gate.sha256
-    effects.reject(from_phone(plan), press(plan, Kind.PLAN, gate.id, gate.sha256), "Ann (Telegram 2)")
+    effects.reject(from_phone(plan), press(plan, About.PLAN, gate.id, gate.sha256), "Ann (Telegram 2)")
     bench.run(plan)
     assert (last(plan).verdict, last(plan).by) == ("reject", "Ann (Telegram 2)")
 
     action = dies_opening(bench, "action", moment)
-    effects.confirm_action(from_phone(action), press(action, Kind.ACTION, target_tag("g1")), "Ann (Telegram 3)")
+    effects.confirm_action(from_phone(action), press(action, About.ACTION, target_tag("g1")), "Ann (Telegram 3)")
     bench.run(action)
     assert (last(action).comment, last(action).by) == ("yes", "Ann (Telegram 3)")
 

@@ -59,7 +59,7 @@ def test_a_kind_s_words_need_nothing_but_its_gate(kind: GateKind) -> None:
 
 @pytest.mark.parametrize("table", [words.CONDITIONS, words.DECISIONS, words.NEWS])
 def test_words_name_only_what_is_filled_in(table: Any) -> None:
-    known = {"condition", "phase", "why", "needs", "kind", "where", "when", "waits"}
+    known = {"condition", "phase", "why", "needs", "kind", "where", "when", "waits", "took", "what"}
     named = {name for row in table.values() for text in texts(row) for _, name, _, _ in string.Formatter().parse(text)}
     assert named - {None} <= known
 

@@ -88,7 +88,8 @@ class VerdictWords:
 @dataclass(frozen=True)
 class NewsWords:
     mark: str
-    title: str  # names: phase
+    title: str  # names: where (" in testing"), took (" in 5m"), what (the first words of its text)
+    asks: bool = False  # a reply is guidance, and the session goes on
 
 
 GATES: Mapping[GateKind, GateWords] = {
@@ -176,14 +177,14 @@ NEWS: Mapping[News, NewsWords] = {
     News.QUESTIONS: NewsWords("❓", "questions"),
     News.PLAN: NewsWords("📋", "the plan is ready"),
     News.ACTION: NewsWords("🙋", "please do this"),
-    News.BLOCKED: NewsWords("⛔", "blocked in {phase}"),
+    News.BLOCKED: NewsWords("⛔", "blocked{where}", asks=True),
     News.LIMITED: NewsWords("⏳", "usage limit reached"),
-    News.STAND_IN: NewsWords("🔁", "another CLI stands in"),
+    News.STAND_IN: NewsWords("🔁", "{what}"),
     News.RESUMED: NewsWords("▶️", "goes on"),
     News.BUDGET: NewsWords("💰", "most of its budget is spent"),
-    News.DONE: NewsWords("🏁", "done"),
+    News.DONE: NewsWords("🏁", "done{took}"),
     News.STOPPED: NewsWords("⏹", "stopped"),
-    News.FAILED: NewsWords("💥", "failed"),
+    News.FAILED: NewsWords("💥", "failed", asks=True),
 }
 
 NEEDS: Mapping[Needs, str] = {

@@ -81,7 +81,7 @@ def test_packing_loses_no_line_and_keeps_the_order(lines: list[str]) -> None:
 def test_the_longest_button_fits() -> None:
     gate, question = "g" * 200, "Q" * 200
     for target in (buttons.target_tag(gate), buttons.target_tag(gate, question), "9" * 12):
-        press = Press(buttons.Kind.ANSWER, "a" * 8, target, "b" * 8, "answer:Q123")
+        press = Press(buttons.About.ANSWER, "a" * 8, target, "b" * 8, "answer:Q123")
         assert len(press.pack().encode()) <= CALLBACK_LIMIT_BYTES
         assert buttons.unpack(press.pack()) == press
 

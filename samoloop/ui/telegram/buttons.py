@@ -15,7 +15,7 @@ DIGEST = 8  # hexadecimal digits; enough to tell apart what one chat ever shows,
 LONGEST_TARGET_BYTES = 30
 
 
-class Kind(StrEnum):
+class About(StrEnum):
     """What a tap is about."""
 
     ANSWER = "a"  # choice: the option's letter
@@ -45,7 +45,7 @@ class Use(StrEnum):
 class Press:
     """The content of one button."""
 
-    kind: Kind
+    kind: About
     session: str
     target: str
     hash: str
@@ -58,9 +58,9 @@ class Press:
 def unpack(data: str) -> Press | None:
     """The inverse of `Press.pack`; None for anything that is not ours."""
     parts = data.split("|")
-    if len(parts) != 5 or parts[0] not in set(Kind):
+    if len(parts) != 5 or parts[0] not in set(About):
         return None
-    return Press(Kind(parts[0]), *parts[1:])
+    return Press(About(parts[0]), *parts[1:])
 
 
 def session_tag(session_dir: Path) -> str:

@@ -93,7 +93,7 @@ class Drafts:
 def ask(draft: Draft, folder: BotFolder, sessions: Sessions) -> Outgoing:
     """The message that asks what a draft is for."""
     found = _choices(draft, folder, sessions)
-    forget = Press(buttons.Kind.DRAFT, "", str(draft.id), "", Use.DROP)
+    forget = Press(buttons.About.DRAFT, "", str(draft.id), "", Use.DROP)
     asking = ASKING[draft.purpose] if found else "There is nothing open that this could be for."
     text = f"{escape(asking)}\n<blockquote>{escape(shorten(draft.text, 300))}</blockquote>"
     rows = [(Button(shorten(label, 60), press.pack()),) for label, press in found[:MOST_CHOICES]]
@@ -128,7 +128,7 @@ def _choices(draft: Draft, folder: BotFolder, sessions: Sessions) -> list[tuple[
 
 def _press(draft: Draft, known: Known | None, hash: str, choice: str) -> Press:
     tag = buttons.session_tag(known.session_dir) if known else ""
-    return Press(buttons.Kind.DRAFT, tag, str(draft.id), hash[:DIGEST], choice)
+    return Press(buttons.About.DRAFT, tag, str(draft.id), hash[:DIGEST], choice)
 
 
 def _for_remark(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:

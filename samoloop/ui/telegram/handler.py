@@ -54,14 +54,14 @@ class Handler:
         press = buttons.unpack(tap.data)
         if press is None:
             return [Toast(tap.query, "This button is not known here.")]
-        if press.kind is buttons.Kind.DRAFT:
+        if press.kind is buttons.About.DRAFT:
             return self._tap_draft(tap, press)
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, "That session is gone.")]
         _adopt(known, press, tap)
-        wants_changes = press.kind is buttons.Kind.PLAN and press.choice == buttons.Plan.CHANGES
-        if press.kind is buttons.Kind.WORDS or wants_changes:
+        wants_changes = press.kind is buttons.About.PLAN and press.choice == buttons.Plan.CHANGES
+        if press.kind is buttons.About.WORDS or wants_changes:
             return self._open_box(known, press, tap)
         outcome = self.once(known, tap.update_id, partial(_act, known, press, tap))
         return [Toast(tap.query, outcome)]
@@ -69,7 +69,7 @@ class Handler:
     def _open_box(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
         """Open the reply box on the phone; nothing is changed yet."""
         try:
-            if press.kind is buttons.Kind.WORDS:
+            if press.kind is buttons.About.WORDS:
                 gate, question = effects.asked(known, press.target)
                 box = render.answer_box(known.name, question, Gated(known.session_dir, gate.id), tap.message_id)
             else:
@@ -170,7 +170,7 @@ def _adopt(known: Known, press: Press, tap: Tap) -> None:
         return
     target = next((id for id in ("", *gate.questions) if target_tag(gate.id, id) == press.target), None)
     if target is not None:
-        role = Role.QUESTION if target else Role.PLAN if press.kind is buttons.Kind.PLAN else Role.ACTION
+        role = Role.QUESTION if target else Role.PLAN if press.kind is buttons.About.PLAN else Role.ACTION
         lines = [line for line in tap.text.splitlines() if line.strip()][: 2 if target else 1]
         brief = "\n".join(f"<b>{escape(line)}</b>" for line in lines)
         known.ledger.sent(
@@ -180,9 +180,9 @@ def _adopt(known: Known, press: Press, tap: Tap) -> None:
 
 def _act(known: Known, press: Press, tap: Tap) -> str:
     by = effects.signed(tap.name, tap.update_id)
-    if press.kind is buttons.Kind.ANSWER:
+    if press.kind is buttons.About.ANSWER:
         return effects.answer(known, "", press.target, press.hash, press.choice, by)
-    if press.kind is buttons.Kind.ACTION:
+    if press.kind is buttons.About.ACTION:
         return effects.confirm_action(known, press, by)
     if press.choice == buttons.Plan.APPROVE:
         return effects.approve(known, press, by)

@@ -65,7 +65,7 @@ class Gated:
     session_dir: Path
     gate: str
 
-    def press(self, kind: buttons.Kind, hash: str, choice: str = "", question: str = "") -> str:
+    def press(self, kind: buttons.About, hash: str, choice: str = "", question: str = "") -> str:
         target = buttons.target_tag(self.gate, question)
         return Press(kind, buttons.session_tag(self.session_dir), target, hash[: buttons.DIGEST], choice).pack()
 
@@ -99,9 +99,9 @@ def question(session: str, asked: Question, place: str, gated: Gated) -> list[Ou
         lines += ["", f"⭐ Suggested: {inline(asked.suggestion)}"]
     if not asked.options:
         lines += ["", "Reply to this message with your answer."]
-    rows = [(Button(_option(asked, letter, words), gated.press(buttons.Kind.ANSWER, digest, letter, asked.id)),)
+    rows = [(Button(_option(asked, letter, words), gated.press(buttons.About.ANSWER, digest, letter, asked.id)),)
             for letter, words in asked.options]  # fmt: skip
-    rows.append((Button("✍️ Answer in words", gated.press(buttons.Kind.WORDS, digest, "", asked.id)),))
+    rows.append((Button("✍️ Answer in words", gated.press(buttons.About.WORDS, digest, "", asked.id)),))
     shown = [Outgoing(html, Role.QUESTION, gated.gate, asked.id, digest) for html in pack(lines)]
     brief = "\n".join([head("❓", session, asked.id), f"<b>{inline(shorten(asked.title, 300))}</b>"])
     return [*shown[:-1], replace(shown[-1], rows=tuple(rows), brief=brief)]
@@ -122,7 +122,11 @@ def answer_box(session: str, asked: Question, gated: Gated, message_id: int) -> 
 def plan(session: str, file: str, text: str, digest: str, gated: Gated) -> list[Outgoing]:
     """The plan as a document, then its opening with the buttons."""
     whole = Outgoing(head("📄", session, "the plan"), document=(file, text.encode()), silent=True)
-    lines = [head("📋", session, "the plan is ready"), "", *markdown(opening(text, OPENING))]
+    lines = [
+        head(words.NEWS[News.PLAN].mark, session, words.NEWS[News.PLAN].title),
+        "",
+        *markdown(opening(text, OPENING)),
+    ]
     lines += ["", f"Plan <code>{digest[:8]}</code>. Nothing is built before you decide."]
     brief = head("📋", session, "the plan")
     return [whole, Outgoing(pack(lines)[-1], Role.PLAN, gated.gate, "", digest, brief, plan_buttons(digest, gated))]
@@ -130,7 +134,7 @@ def plan(session: str, file: str, text: str, digest: str, gated: Gated) -> list[
 
 def plan_buttons(digest: str, gated: Gated) -> tuple[tuple[Button, ...], ...]:
     def button(label: str, choice: buttons.Plan) -> Button:
-        return Button(label, gated.press(buttons.Kind.PLAN, digest, choice))
+        return Button(label, gated.press(buttons.About.PLAN, digest, choice))
 
     approve = button("✅ Approve", buttons.Plan.APPROVE)
     return (approve,), (button("✏️ Request changes", buttons.Plan.CHANGES), button("🛑 Reject", buttons.Plan.REJECT))
@@ -148,7 +152,7 @@ def action(given: Announcement, gated: Gated) -> list[Outgoing]:
         text = [f"It waits for a change of <code>{escape(given.file)}</code> on the machine."]
         return _texts(head("📝", given.session, "waits for a file"), given.text, text, Role.INFO)
     *rest, last = _texts(head("🙋", given.session, "please do this"), given.text, [], Role.ACTION)
-    done = Button("✅ Done", gated.press(buttons.Kind.ACTION, ""))
+    done = Button("✅ Done", gated.press(buttons.About.ACTION, ""))
     brief = f"{head('🙋', given.session, 'asked for')}\n{escape(shorten(given.text, 300))}"
     return [*rest, replace(last, gate=gated.gate, brief=brief, rows=((done,),))]
 
@@ -158,43 +162,40 @@ def action(given: Announcement, gated: Gated) -> list[Outgoing]:
 
 def news(given: Announcement) -> list[Outgoing]:
     """An announcement that opens no gate."""
-    return _NEWS[given.kind](given)
-
-
-def _started(given: Announcement) -> list[Outgoing]:
-    tail = [f"Branch <code>{escape(given.branch)}</code>"] if given.branch else []
-    return _texts(head("🚀", given.session, "started"), given.title, tail, Role.INFO)
-
-
-def _blocked(given: Announcement) -> list[Outgoing]:
-    needs = f"It needs {escape(words.needs(given.needs))}."
-    tail = ["", f"{needs} <b>Reply to this message</b>: your words are its guidance, and it goes on."]
-    mark = head("⛔", given.session, f"blocked in {given.phase}" if given.phase else "blocked")
-    return _texts(mark, given.text, tail, Role.BLOCKED)
-
-
-def _limited(given: Announcement) -> list[Outgoing]:
-    tail = [f"It resumes by itself, {clock(given.resumes_at)}."] if given.resumes_at else []
-    return _texts(head("⏳", given.session, "usage limit reached"), given.text, tail, Role.INFO)
-
-
-def _stand_in(given: Announcement) -> list[Outgoing]:
+    row = words.NEWS[given.kind]
     what, _, why = given.text.partition(": ")
-    tail = [f"It is tried again, {clock(given.resumes_at)}."] if why and given.resumes_at else []
-    return _texts(head("🔁", given.session, shorten(what, 200)), why, tail, Role.INFO)
+    text = {News.STARTED: given.title, News.STAND_IN: why}.get(given.kind, given.text)
+    title = row.title.format(
+        where=f" in {given.phase}" if given.phase else "",
+        took=f" in {format_seconds(given.seconds)}" if given.seconds else "",
+        what=shorten(what, 200),
+    )
+    role = Role.BLOCKED if row.asks else Role.INFO
+    return _texts(head(row.mark, given.session, title), text, _tail(given, text), role)
 
 
-def _resumed(given: Announcement) -> list[Outgoing]:
-    return _texts(head("▶️", given.session, "goes on"), given.text, [], Role.INFO)
+def _tail(given: Announcement, text: str) -> list[str]:
+    """The closing lines."""
+    match given.kind:
+        case News.STARTED if given.branch:
+            return [f"Branch <code>{escape(given.branch)}</code>"]
+        case News.BLOCKED:
+            needs = f"It needs {escape(words.needs(given.needs))}."
+            return ["", f"{needs} <b>Reply to this message</b>: your words are its guidance, and it goes on."]
+        case News.LIMITED if given.resumes_at:
+            return [f"It resumes by itself, {clock(given.resumes_at)}."]
+        case News.STAND_IN if text and given.resumes_at:
+            return [f"It is tried again, {clock(given.resumes_at)}."]
+        case News.BUDGET if given.ceiling_usd:
+            return [f"Spent {money(given.cost_usd)} of {money(given.ceiling_usd)}."]
+        case News.DONE:
+            return _result(given)
+        case News.STOPPED | News.FAILED if given.command:
+            return [f"Next: <code>{escape(given.command)}</code>"]
+    return []
 
 
-def _budget(given: Announcement) -> list[Outgoing]:
-    spent = [f"Spent {money(given.cost_usd)} of {money(given.ceiling_usd)}."] if given.ceiling_usd else []
-    return _texts(head("💰", given.session, "most of its budget is spent"), given.text, spent, Role.INFO)
-
-
-def _done(given: Announcement) -> list[Outgoing]:
-    time_taken = f"done in {format_seconds(given.seconds)}" if given.seconds else "done"
+def _result(given: Announcement) -> list[str]:
     tail = [""] if given.text else []
     if given.branch:
         tail.append(f"🌿 <code>{escape(given.branch)}</code>")
@@ -206,32 +207,7 @@ def _done(given: Announcement) -> list[Outgoing]:
     if given.checks:
         tail.append(f"🧪 {escape(opening(given.checks, 600))}")
     tail.append(f"💰 {money(given.cost_usd)}")
-    return _texts(head("🏁", given.session, time_taken), given.text, tail, Role.INFO)
-
-
-def _stopped(given: Announcement) -> list[Outgoing]:
-    return _texts(head("⏹", given.session, "stopped"), given.text, _next_command(given), Role.INFO)
-
-
-def _failed(given: Announcement) -> list[Outgoing]:
-    return _texts(head("💥", given.session, "failed"), given.text, _next_command(given), Role.BLOCKED)
-
-
-def _next_command(given: Announcement) -> list[str]:
-    return [f"Next: <code>{escape(given.command)}</code>"] if given.command else []
-
-
-_NEWS = {
-    News.STARTED: _started,
-    News.BLOCKED: _blocked,
-    News.LIMITED: _limited,
-    News.STAND_IN: _stand_in,
-    News.RESUMED: _resumed,
-    News.BUDGET: _budget,
-    News.DONE: _done,
-    News.STOPPED: _stopped,
-    News.FAILED: _failed,
-}
+    return tail
 
 
 def money(cost_usd: float | None) -> str:
