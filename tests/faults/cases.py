@@ -13,11 +13,16 @@ import driver
 from invariants import How, Reference, violations
 from scene import Run, Scene, Violation, git
 
+from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition
 
 # Where a worker is killed so that the next one finds a living child, or none at all.
 PRELUDES = ("after spawn", "after record started")
 REWIND = ("rewind", "--", "5")  # to the first iteration that changed code
+OPENING = (
+    "after record gate_opened",
+    *(f"{moment} write {file}" for moment in ("before", "after") for file in ("_qa.md", "_approval.md")),
+)
 SHARES = 24  # sessions over which the effects on the disk are spread
 KILLS = 8  # at random instants, in one session
 HUMAN_CODES = (3, 4, 5, 6)  # a person's resume goes on from these
@@ -80,6 +85,33 @@ def at_points(play: Play, point: str) -> None:
         for line in lines[before:]:
             play.count(line.split("|")[0], line.split("|")[1])
     raise Violation("killed 60 times without coming to an end")
+
+
+def at_opening(play: Play, point: str) -> None:
+    """Killed while a gate opens whose answer the child has forged; a person acts by command before anything else."""
+    scene = play.scene
+    for _ in range(8):
+        code = scene.wait(scene.start("point", point))
+        if code != -signal.SIGKILL:
+            if not ended_well(play, code):
+                raise Violation(f"the run ended with {code}; see run-{scene.runs:03d}.txt")
+            return
+        gate = scene.session.state().gate
+        if gate is None or gate.id in scene.person.acted:
+            continue
+        play.count(f"forged: {point}", scene.column())
+        scene.person.acted[gate.id] = "approve" if gate.kind is GateKind.PLAN_APPROVAL else "answered"
+        if gate.kind is GateKind.PLAN_APPROVAL:
+            command(scene, "approve", "--", "-m", f"fine {gate.id}")
+        for id in gate.questions:
+            command(scene, "answer", "--", f"{id}=as you suggest in {gate.id}")  # refused where it has an answer
+    raise Violation("killed 8 times without coming to an end")
+
+
+def command(scene: Scene, *words: str) -> None:
+    run = scene.start("none", "", *words)
+    if (code := scene.wait(run)) != 0:
+        raise Violation(f"{words} ended with {code}; see {run.output}")
 
 
 def at_power_cut(play: Play, point: str) -> None:
@@ -281,6 +313,7 @@ def all_cases(seed: int, points: Sequence[str]) -> Iterator[str]:
     classes = [
         list(points),
         [name.replace("point/", "power/") for name in points if name.startswith("point/after") and ">" not in name],
+        [f"forged/{point}" for point in OPENING],
         [f"{mode}/{number}/{SHARES}" for number in range(SHARES) for mode in ("before", "after", "enospc", "eio")],
         [f"random/{kind}/{number}" for number in range(24) for kind in KILLERS],
         [f"alive/{kind}/{word}" for kind in KILLERS for word in ("begun", "done")] + ["reboot/begun", "reboot/done"],
@@ -308,6 +341,8 @@ def play(name: str, template: Path, folder: Path, wanted: Reference, seed: int) 
     try:
         if kind == "point":
             at_points(game, rest)
+        elif kind == "forged":
+            at_opening(game, rest)
         elif kind == "power":
             at_power_cut(game, rest)
         elif kind == "rewind":

@@ -21,6 +21,7 @@ GROUPS = {
     "after": "killed after an effect on the disk",
     "enospc": "no space left, at each write, rename and git command",
     "eio": "input/output error, at each of them",
+    "forged": "killed while a gate opens, and a person acts before the next worker",
     "power cut": "the power fails, and what was not synced is gone",
     "rewind": "killed while going back",
     "child begun": "killed as the child begins",

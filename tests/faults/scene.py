@@ -163,7 +163,7 @@ class Scene:
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
         own = {"HOME": str(self.folder / "home"), "FAULTS_LEDGER": str(self.ledger), "FAULTS_SCENE": str(self.folder)}
-        own["FAULTS_GUIDANCE"] = GUIDANCE
+        own |= {"FAULTS_GUIDANCE": GUIDANCE, "LOGNAME": "Ann"}
         return kept | own
 
     def lines(self, word: str) -> list[tuple[int, str]]:

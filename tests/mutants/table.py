@@ -71,7 +71,7 @@ m("folder_in_the_way", "base/files.py", "            if path.is_dir() and not pa
 # --- one iteration ----------------------------------------------------------------------------------------------------
 m("keep_old_signal", "worker/iteration.py", "    remove(session.dir / signals.FILE_NAME)\n", "", CRASHES, LOOP)
 m("ended_before_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n    session.record(event)\n", "    session.record(event)\n    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "faults point/before git update-ref refs/samoloop")
-m("no_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "", "tests/test_rewind.py", LOOP)
+m("no_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "", "faults point/after record prepared")
 m("checkpoint_again_when_adopted", "worker/keeping.py", "        if last and (last.iteration, last.attempt) == (iteration, attempt):\n", "        if False:\n", "faults point/after git update-ref refs/samoloop")
 m("commit_not_kept", "worker/iteration.py", "keep_work(worker, started) if worker.config.commit", "keep_work(worker, started) if False", LOOP)
 m("adopt_without_boot", "children/child.py", " or boot != boot_id()", "", ADOPTION, CRASHES)
@@ -163,6 +163,7 @@ m("put_overwrites_person", "core/gates/__init__.py", "            if path.is_sym
 m("unshown_gate_counts", "core/gates/__init__.py", "    if not gate.shown:\n        return StillOpen", "    if False:\n        return StillOpen", GATES)
 m("unshown_gate_takes_acts", "core/gates/__init__.py", "    if not gate.shown:\n        raise", "    if False:\n        raise", GATES)
 m("childs_answer_kept_after_crash", "core/gates/__init__.py", "            write_atomic(path, kind.without(gate, present, forged))\n", "            pass\n", GATES)
+m("command_leaves_gate_half_open", "core/opening.py", "    if gate is None or gate.shown:\n        return gate\n    with", "    if True:\n        return gate\n    with", "faults forged/after record gate_opened")
 m("child_may_answer", "core/gates/__init__.py", '    if "SAMOLOOP_MARKER" in environ:\n', "    if False:\n", GATES)
 m("plan_named_by_a_path", "core/gates/folder.py", '    if not name.isprintable() or "\\\\" in name or name.startswith("/") or ".." in Path(name).parts:\n', "    if False:\n", GATES)
 m("own_file_closes_gate", "core/gates/folder.py", 'and not name.startswith("_") and', "and", GATES)
