@@ -26,8 +26,7 @@ PACE = Pace(poll=5, tick=0.03, first_wait=0.02, longest_wait=0.1, status=0.1)
 class Still(Machine):
     """A machine on which no worker is started."""
 
-    def resume(self, session_dir: Path, by: str) -> str:
-        return ""
+    def resume(self, session_dir: Path, by: str) -> None: ...
 
 
 class Phone:

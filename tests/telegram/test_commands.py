@@ -1,5 +1,6 @@
 """Slash commands, topics, reminders: what a person sends beside taps and replies."""
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -8,35 +9,46 @@ from typing import Any
 
 import pytest
 from bot_api import Person
+from kit import make_repo, script
 from phone import ANN, Phone
 
+from samoloop.base.errors import SessionError
+from samoloop.base.locks import is_held
 from samoloop.core import gates
 from samoloop.core.records import Started
+from samoloop.core.session import LOCK, all_sessions
 from samoloop.core.words import News
 from samoloop.ui.telegram.drafts import Drafts
-from samoloop.ui.telegram.machine import Machine
+from samoloop.ui.telegram.machine import Machine, attempt
 
 GROUP = -1001
 
 
 @dataclass
 class Recorder(Machine):
-    """A machine that writes down what it was asked to run."""
+    """A machine that writes down what it was asked for."""
 
-    ran: list[tuple[str, ...]] = field(default_factory=list)
+    ran: list[tuple[object, ...]] = field(default_factory=list)
     output: str = ""
-    code: int = 0
+    fault: str = ""
 
-    def run(self, root: Path | str, words: Any, stdin: str = "") -> tuple[int, str]:
-        self.ran.append((*words, *([stdin] if stdin else [])))
-        return self.code, self.output
+    def _note(self, *words: object) -> None:
+        self.ran.append(words)
+        if self.fault:
+            raise SessionError(self.fault)
+
+    def start(self, root: Path, name: str, task: str) -> None:
+        self._note("start", root, name, task)
+
+    def resume(self, session_dir: Path, by: str) -> None:
+        self._note("resume", session_dir.name, by)
+
+    def stop(self, session_dir: Path, now: bool) -> bool:
+        self._note("stop", session_dir.name, now)
+        return True
 
     def diff(self, session_dir: Path) -> str:
-        self.ran.append(("diff", session_dir.name))
-        return self.output
-
-    def resume(self, session_dir: Path, by: str) -> str:
-        self.ran.append(("resume", session_dir.name, by))
+        self._note("diff", session_dir.name)
         return self.output
 
 
@@ -105,7 +117,7 @@ def test_stop_and_diff(phone: Phone) -> None:
         sent = phone.bot("changes so far")
     assert sent["document"]["file_name"] == "jwt-auth.diff"
     assert sent["content"].count(b"+line <b>") == 1000
-    assert phone.machine.ran == [("stop", "26-11-21-jwt-auth", "--now"), ("diff", "26-11-21-jwt-auth")]
+    assert phone.machine.ran == [("stop", "26-11-21-jwt-auth", True), ("diff", "26-11-21-jwt-auth")]
 
 
 def test_a_relay_starts_a_worker_for_an_answer_to_a_session_that_has_none(phone: Phone) -> None:
@@ -162,7 +174,7 @@ def test_what_is_done_on_the_machine_starts_no_worker(phone: Phone) -> None:
 
 
 def test_a_worker_that_cannot_be_started_is_told_once(phone: Phone) -> None:
-    phone.machine = machine = Recorder(code=2, output="there is no disk any more")
+    phone.machine = machine = Recorder(fault="there is no disk any more")
     phone.work().block()
     with phone.relay():
         phone.ann.reply(phone.bot("blocked in testing"), "go on")
@@ -197,7 +209,7 @@ def test_new_hands_off_a_task_after_a_confirming_button(phone: Phone) -> None:
         phone.standin.wait(lambda: not Drafts(phone.folder).get(_update(asking)))
         assert "used or forgotten" in phone.ann.toast(phone.ann.tap_data(asking, data))
     task = "Add a <dark> mode\nwith a switch"
-    assert machine.ran == [("run", "--detach", "--session", "add-a-dark-mode", "--file", "-", task)]
+    assert machine.ran == [("start", phone.tmp_path / "project", "add-a-dark-mode", task)]
 
 
 def _update(asking: dict[str, Any]) -> int:
@@ -303,9 +315,17 @@ def test_one_status_message_is_edited_in_place_and_never_buzzes(phone: Phone) ->
     assert len(phone.standin.messages(ANN)) == 1
 
 
-def test_the_machine_runs_samoloop_itself(tmp_path: Path) -> None:
-    code, output = Machine().run(tmp_path, ["--version"])
-    assert (code, output.split()[0]) == (0, "samoloop")
-    code, output = Machine().run(tmp_path, ["no-such-command"])
-    assert code == 2
-    assert "no-such-command" in output
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # meant so
+def test_the_machine_hands_off_once_and_stops(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in phone.environ.items():
+        monkeypatch.setenv(name, value)
+    root = make_repo(phone.tmp_path / "repo")
+    child = script(phone.tmp_path, "ask 'Which way?'")
+    settings = {"provider": "scripted", "providers": {"scripted": {"command": [str(child)]}}}
+    (root / ".samoloop.yaml").write_text(json.dumps(settings))
+    Machine().start(root, "x", "Do it")
+    session = all_sessions(root / "_sessions")[0]
+    assert attempt(lambda: Machine().start(root, "x", "Do it")) == "there is a session x already"
+    phone.standin.wait(lambda: Machine().stop(session.dir, True), 20)
+    phone.standin.wait(lambda: not is_held(session.dir / LOCK), 20)
+    assert Machine().stop(session.dir, True) is False

@@ -12,7 +12,7 @@ from samoloop.core.session import slug_of
 from samoloop.core.state import AT_REST, Condition
 from samoloop.ui.telegram import effects, render
 from samoloop.ui.telegram.drafts import Draft, Purpose
-from samoloop.ui.telegram.machine import last_line
+from samoloop.ui.telegram.machine import attempt
 from samoloop.ui.telegram.reactions import Post, Reaction
 from samoloop.ui.telegram.render import Outgoing
 from samoloop.ui.telegram.sessions import Known
@@ -173,9 +173,10 @@ def _tell(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
 
 def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     def stop() -> str:
-        now = ["--now"] if rest.strip().lower() == "now" else []
-        code, output = handler.machine.run(known.root, ["stop", known.name, *now])
-        return last_line(output) if code else f"{known.short} stops{' now' if now else ' after this iteration'}."
+        now = rest.strip().lower() == "now"
+        if not handler.machine.stop(known.session_dir, now):
+            return f"No worker is at work on {known.short}."
+        return f"{known.short} stops {'now' if now else 'after this iteration'}."
 
     return [handler.say(said, handler.once(known, said.update_id, stop), known)]
 
@@ -193,7 +194,8 @@ def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Rea
             return reactions
 
     def start() -> list[Outgoing]:
-        why = handler.machine.resume(known.session_dir, effects.signed(said.name, said.update_id))
+        by = effects.signed(said.name, said.update_id)
+        why = attempt(partial(handler.machine.resume, known.session_dir, by))
         return [Outgoing(f"⚠️ {escape(why)}" if why else f"▶️ {escape(known.short)} goes on.", silent=True)]
 
     return [*reactions, Post(start, known)]

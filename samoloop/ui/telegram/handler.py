@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.config.bot_folder import BotFolder
@@ -15,7 +16,7 @@ from samoloop.ui.telegram import buttons, commands, drafts, effects, render
 from samoloop.ui.telegram.buttons import Press, Use, target_tag
 from samoloop.ui.telegram.drafts import Draft, Drafts, Purpose
 from samoloop.ui.telegram.ledger import Sent
-from samoloop.ui.telegram.machine import Machine
+from samoloop.ui.telegram.machine import Machine, attempt
 from samoloop.ui.telegram.reactions import Edit, Post, Reaction, Toast
 from samoloop.ui.telegram.render import Gated, Outgoing, Role
 from samoloop.ui.telegram.sessions import Known, Sessions
@@ -154,10 +155,10 @@ class Handler:
             return [Toast(tap.query, "That project is gone.")]
 
         def start() -> list[Outgoing]:
-            code, output = self.machine.run(root, ["run", "--detach", "--session", text.name, "--file", "-"], text.text)
-            if code == 0:
+            why = attempt(partial(self.machine.start, Path(root), text.name, text.text))
+            if not why:
                 self.drafts.remove(text.id)
-            return [Outgoing(f"⚠️ Not started: {escape(shorten(output, 500))}")] if code else []
+            return [Outgoing(f"⚠️ Not started: {escape(shorten(why, 500))}")] if why else []
 
         shown = f"🚀 Starting <b>{escape(text.name)}</b> in {escape(root.rpartition('/')[2])}."
         return [Toast(tap.query, "Starting."), Edit(tap.message_id, shown), Post(start)]

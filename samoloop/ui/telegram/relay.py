@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from samoloop.ui.telegram.api import Api, Refused, TokenRefused
 from samoloop.ui.telegram.chat import STATUS_SECONDS, Chat
 from samoloop.ui.telegram.handler import Handler
 from samoloop.ui.telegram.ledger import READER
-from samoloop.ui.telegram.machine import Machine
+from samoloop.ui.telegram.machine import Machine, attempt
 from samoloop.ui.telegram.reactions import Edit, Post, Toast
 from samoloop.ui.telegram.render import Outgoing
 from samoloop.ui.telegram.sessions import Known, Sessions
@@ -196,7 +197,7 @@ class Relay:
         if not act or self._taken_up.get(known.session_dir) == act or known.has_worker:
             return
         self._taken_up[known.session_dir] = act
-        why = await asyncio.to_thread(self._machine.resume, known.session_dir, by)
+        why = await asyncio.to_thread(attempt, partial(self._machine.resume, known.session_dir, by))
         if why and known.has_worker:  # one that a person started meanwhile; it may be about to end
             del self._taken_up[known.session_dir]
         elif why:
