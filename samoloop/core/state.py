@@ -5,36 +5,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from samoloop.core import gates
+from samoloop.core import gates, records
 from samoloop.core.decision import Condition as Condition
 from samoloop.core.decision import DecisionKind, Note
 from samoloop.core.events import Usage
 from samoloop.core.gates import Closing, Effect, Gate
-from samoloop.core.records import (
-    Archived,
-    Created,
-    Ended,
-    Failed,
-    GateClosed,
-    GateOpened,
-    GateShown,
-    Halted,
-    Interrupted,
-    LimitShared,
-    Moved,
-    Prepared,
-    Record,
-    Rested,
-    Resumed,
-    Retried,
-    Rewound,
-    Started,
-    Warned,
-    WorktreeNew,
-    WorktreeReady,
-    moment,
-    not_understood,
-)
+from samoloop.core.records import Record, moment, not_understood
 from samoloop.core.signals import GateKind, Signal
 from samoloop.core.workflow import Workflow
 
@@ -67,16 +43,16 @@ class Totals:
 class State:
     """The fold's result. Only `fold` writes to it; everybody else reads."""
 
-    creation: Created | None = None
+    creation: records.Created | None = None
     said: list[Mapping[str, Any]] = field(default_factory=list)  # settings by a person, at the hand-off and at resumes
-    prepared: Prepared | None = None
+    prepared: records.Prepared | None = None
     condition: Condition = Condition.NEW
     phase: str = ""
     iteration: int = 0  # the last one that was started
     attempt: int = 0  # of that iteration
     retry: bool = False  # the next start is another attempt of the same iteration
-    open: Started | None = None  # no `ended` follows it yet
-    ended: Ended | None = None  # the last one
+    open: records.Started | None = None  # no `ended` follows it yet
+    ended: records.Ended | None = None  # the last one
     wanted: Signal | None = None  # the waiting signal whose gate has not been opened yet
     gate: Gate | None = None
     gates_opened: int = 0
@@ -114,7 +90,7 @@ class State:
     updated: str = ""  # time of the last record
 
     @property
-    def created(self) -> Created:
+    def created(self) -> records.Created:
         """The first record, which every session has."""
         assert self.creation is not None
         return self.creation
@@ -130,11 +106,11 @@ class State:
         return self.condition in AT_REST and self.overview_hash is not None
 
 
-def fold(records: Iterable[Record]) -> State:
+def fold(history: Iterable[Record]) -> State:
     """The state after these records, which can be gone through again. Raises SessionError for what cannot be."""
     state = State()
-    for record in records:
-        state = _rewound(record, records, state) if isinstance(record, Rewound) else apply(state, record)
+    for record in history:
+        state = _rewound(record, history, state) if isinstance(record, records.Rewound) else apply(state, record)
     return state
 
 
@@ -150,20 +126,20 @@ def apply(state: State, record: Record) -> State:
     return state
 
 
-def _created(state: State, record: Created) -> None:
+def _created(state: State, record: records.Created) -> None:
     state.creation = record
     state.said = [record.settings]
     state.phase = record.workflow.names[0]
 
 
-def _prepared(state: State, record: Prepared) -> None:
+def _prepared(state: State, record: records.Prepared) -> None:
     state.prepared = record
     state.tree = record.tree
     _enter(state, record.phase)
     state.condition = Condition.READY
 
 
-def _started(state: State, record: Started) -> None:
+def _started(state: State, record: records.Started) -> None:
     _went_on(state)
     if record.iteration != state.iteration:
         state.totals.iterations += 1
@@ -180,7 +156,7 @@ def _started(state: State, record: Started) -> None:
     state.condition = Condition.RUNNING
 
 
-def _ended(state: State, record: Ended) -> None:
+def _ended(state: State, record: records.Ended) -> None:
     state.open = None
     state.ended = record
     for totals in (state.totals, state.since_resume, _phase_totals(state)):
@@ -220,7 +196,7 @@ def _note(state: State, notes: Iterable[Note]) -> None:
     state.notes = [*kept, *(note for note in notes if note not in kept)]
 
 
-def _count_troubles(state: State, record: Ended) -> None:
+def _count_troubles(state: State, record: records.Ended) -> None:
     """Each kind of trouble is counted apart; a retry of the iteration keeps the counts of the others."""
     kind, transient = record.decision.kind, record.decision.transient
     if kind is DecisionKind.REPAIR:
@@ -242,7 +218,7 @@ def _count_troubles(state: State, record: Ended) -> None:
         state.transient_since = None
 
 
-def _take_turns(state: State, record: Ended) -> None:
+def _take_turns(state: State, record: records.Ended) -> None:
     """Another provider stands in for this one, or this one works again; it is news once."""
     decision, provider, state.turn = record.decision, record.provider, ""
     if decision.stands_in:
@@ -254,7 +230,7 @@ def _take_turns(state: State, record: Ended) -> None:
         state.turn = f"{provider} works again"
 
 
-def _count_still(state: State, record: Ended) -> None:
+def _count_still(state: State, record: records.Ended) -> None:
     """Only a child that goes on in its phase can be without progress: a repair is bounded by itself."""
     if record.outcome.progress:
         state.still = 0
@@ -279,14 +255,14 @@ def _enter(state: State, phase: str) -> None:
     state.still = state.vetoes = 0
 
 
-def _interrupted(state: State, record: Interrupted) -> None:
+def _interrupted(state: State, record: records.Interrupted) -> None:
     state.open = None
     state.retry = True
     state.condition = Condition.READY
     _note(state, [Note("interrupted", record.note)])
 
 
-def _gate_opened(state: State, record: GateOpened) -> None:
+def _gate_opened(state: State, record: records.GateOpened) -> None:
     state.gate = record.gate
     if not gates.behaviour(record.gate.kind).FILE:
         state.left_out.add(gates.gate_file(record.gate))  # a file of the person's own
@@ -298,13 +274,13 @@ def _gate_opened(state: State, record: GateOpened) -> None:
     _went_on(state)
 
 
-def _gate_shown(state: State, record: GateShown) -> None:
+def _gate_shown(state: State, record: records.GateShown) -> None:
     """The gate's file is in place: what a person writes there counts."""
     if state.gate and state.gate.id == record.gate:
         state.gate = replace(state.gate, shown=True)
 
 
-def _gate_closed(state: State, record: GateClosed) -> None:
+def _gate_closed(state: State, record: records.GateClosed) -> None:
     gate, state.gate = state.gate, None
     if gate is None:
         return
@@ -331,7 +307,7 @@ def _leave(state: State, gate: Gate, effect: Effect) -> None:
         state.condition, state.summary = Condition.DONE, effect.summary
 
 
-def _moved(state: State, record: Moved) -> None:
+def _moved(state: State, record: records.Moved) -> None:
     _enter(state, record.target)
     state.gate, state.wanted = None, None
     state.retry = False
@@ -339,7 +315,7 @@ def _moved(state: State, record: Moved) -> None:
     state.reason = state.needs = ""
 
 
-def _resumed(state: State, record: Resumed) -> None:
+def _resumed(state: State, record: records.Resumed) -> None:
     """A human's resume renews the counters, so no state is a dead end."""
     state.phase_iterations = state.repairs = state.failures = state.transients = state.still = state.vetoes = 0
     state.transient_since = None
@@ -370,7 +346,7 @@ def _unfreeze(state: State) -> None:
     state.reason = state.needs = ""
 
 
-def _failed(state: State, record: Failed) -> None:
+def _failed(state: State, record: records.Failed) -> None:
     """A worker could not go on. It holds up what would go on; what rests already stays as it is."""
     state.failure, state.failed_at = record.reason, record.time or moment(record.at).timestamp()
     state.failures_of_workers += 1
@@ -378,7 +354,7 @@ def _failed(state: State, record: Failed) -> None:
         state.condition, state.reason, state.needs = Condition.FAILED, state.failure, ""
 
 
-def _retried(state: State, record: Retried) -> None:
+def _retried(state: State, record: records.Retried) -> None:
     """A worker tries again what the last one could not do; the count of failures goes on until something was done."""
     if state.condition is Condition.FAILED:
         _unfreeze(state)
@@ -388,20 +364,20 @@ def _went_on(state: State) -> None:
     state.failure, state.failures_of_workers = "", 0
 
 
-def _halted(state: State, record: Halted) -> None:
+def _halted(state: State, record: records.Halted) -> None:
     state.condition, state.reason = record.condition, record.reason
     state.overview_hash = None
 
 
-def _rested(state: State, record: Rested) -> None:
+def _rested(state: State, record: records.Rested) -> None:
     state.overview_hash = record.overview
 
 
-def _warned(state: State, record: Warned) -> None:
+def _warned(state: State, record: records.Warned) -> None:
     state.warned.add(record.ceiling)
 
 
-def _limit_shared(state: State, record: LimitShared) -> None:
+def _limit_shared(state: State, record: records.LimitShared) -> None:
     state.limits[record.provider] = record.not_before
     if state.condition in (Condition.READY, Condition.LIMITED):
         state.not_before = record.not_before
@@ -409,17 +385,17 @@ def _limit_shared(state: State, record: LimitShared) -> None:
         state.reason = record.reason
 
 
-def _worktree_new(state: State, record: WorktreeNew) -> None:
+def _worktree_new(state: State, record: records.WorktreeNew) -> None:
     """The old one is gone: what takes its place lacks what git ignores."""
     state.worktree_is_new, state.archived = True, False
 
 
-def _worktree_ready(state: State, record: WorktreeReady) -> None:
+def _worktree_ready(state: State, record: records.WorktreeReady) -> None:
     state.worktree_is_new = False
     _note(state, [Note("git", text) for text in record.notes])
 
 
-def _archived(state: State, record: Archived) -> None:
+def _archived(state: State, record: records.Archived) -> None:
     state.archived = True
 
 
@@ -427,9 +403,9 @@ def _phase_totals(state: State) -> Totals:
     return state.phase_totals.setdefault(state.phase, Totals())
 
 
-def _rewound(record: Rewound, records: Iterable[Record], present: State) -> State:
+def _rewound(record: records.Rewound, history: Iterable[Record], present: State) -> State:
     """The state at the end of an earlier iteration; numbers and totals go on from the present."""
-    past = fold(list(islice(records, record.record)))
+    past = fold(list(islice(history, record.record)))
     past.iteration, past.attempt, past.retry = present.iteration, present.attempt, False
     past.totals, past.gates_opened = present.totals, present.gates_opened
     past.left_out = present.left_out
@@ -446,23 +422,23 @@ def _rewound(record: Rewound, records: Iterable[Record], present: State) -> Stat
 
 
 _EFFECTS: dict[type[Record], Callable[[State, Any], None]] = {
-    Created: _created,
-    Prepared: _prepared,
-    Started: _started,
-    Ended: _ended,
-    Interrupted: _interrupted,
-    GateOpened: _gate_opened,
-    GateShown: _gate_shown,
-    GateClosed: _gate_closed,
-    Moved: _moved,
-    Resumed: _resumed,
-    Halted: _halted,
-    Failed: _failed,
-    Retried: _retried,
-    Rested: _rested,
-    Warned: _warned,
-    LimitShared: _limit_shared,
-    WorktreeNew: _worktree_new,
-    WorktreeReady: _worktree_ready,
-    Archived: _archived,
+    records.Created: _created,
+    records.Prepared: _prepared,
+    records.Started: _started,
+    records.Ended: _ended,
+    records.Interrupted: _interrupted,
+    records.GateOpened: _gate_opened,
+    records.GateShown: _gate_shown,
+    records.GateClosed: _gate_closed,
+    records.Moved: _moved,
+    records.Resumed: _resumed,
+    records.Halted: _halted,
+    records.Failed: _failed,
+    records.Retried: _retried,
+    records.Rested: _rested,
+    records.Warned: _warned,
+    records.LimitShared: _limit_shared,
+    records.WorktreeNew: _worktree_new,
+    records.WorktreeReady: _worktree_ready,
+    records.Archived: _archived,
 }
