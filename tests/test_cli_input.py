@@ -4,6 +4,7 @@ import errno
 import getpass
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 from child_runs import until
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
+from samoloop.base.locks import is_held
 from samoloop.core.records import Started
-from samoloop.core.session import all_sessions
+from samoloop.core.session import LOCK, all_sessions
 from samoloop.ui.cli import failures
 
 
@@ -241,6 +243,44 @@ def test_tell_without_words_does_not_take_the_name_for_them(bench):
     refused(bench.root, "tell", "auth", says='say what the next child should know: samoloop tell auth "..."')
     assert not (session.dir / "_guidance.md").exists()
     assert samoloop(bench.root, "tell", "Use sqlite.").returncode == 0
+
+
+def test_the_closing_lines_name_what_answers_and_what_takes_the_work_over(bench):
+    done = samoloop(bench.root, "run", "Do it", "--no-wait", "--session", "auth")
+    (name,) = made(bench)
+    assert f"samoloop answer {name} --suggested" in done.stdout.rpartition("waiting")[2]
+    done = samoloop(bench.root, "resume", "--yes")
+    assert "git diff " in done.stdout and "...samoloop/auth  # look at the work" in done.stdout
+    assert "git merge samoloop/auth" in done.stdout
+
+
+def test_detach_says_where_it_starts_and_what_a_child_may_do(bench):
+    (bench.root / "mine.txt").write_text("mine")
+    said = samoloop(bench.root, "run", "Do it", "--detach", "--no-wait").stdout
+    assert "permissions: full, so a child may run any command as you" in said
+    assert re.search(r"branch samoloop/do-it from \w+ \(First, trunk\); 1 uncommitted file is not in it", said)
+    (session,) = all_sessions(bench.root / "_sessions")
+    until(lambda: not is_held(session.dir / LOCK))
+
+
+def test_questions_prints_the_plan_that_waits(bench):
+    session = bench.session("Do it", name="auth")
+    bench.run(session)
+    samoloop(bench.root, "answer", "--suggested")
+    bench.run(session)
+    shown = samoloop(bench.root, "questions", "auth").stdout
+    assert shown.startswith("the plan\n") and "11-21-0900-plan-x.md)" in shown
+
+
+def completed(folder: Path, words: str) -> list[str]:
+    environ = {"_SAMOLOOP_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()))}
+    return samoloop(folder, env=environ).stdout.split()
+
+
+def test_a_shell_completes_sessions_and_files(bench):
+    session = bench.session("Do it", name="auth")
+    assert completed(bench.root, "samoloop status") == [f"plain,{session.name}"]
+    assert completed(bench.root, "samoloop run --file") == ["file,"]
 
 
 def test_a_task_without_end_is_read_up_to_the_limit(bench):

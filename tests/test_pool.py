@@ -132,6 +132,14 @@ def test_twenty_sessions_survive_the_death_of_every_process_of_ours(bench):
         assert (session.dir / "ledger").read_text().split() == ["1", "investigation", "2", "requirements"]
 
 
+def test_up_says_who_waits_for_what_and_how_a_worker_ended(bench):
+    session = bench.session("Do it", name="auth")
+    waits = f"{session.name}: waits for answers to Q1; samoloop questions {session.name}"
+    first = samoloop(bench.root, "up", "--once").stdout
+    assert f"{session.name}: its worker ended with 3, waiting\n{waits}" in first
+    assert waits in samoloop(bench.root, "up", "--once").stdout
+
+
 def systemctl(folder: Path, body: str) -> None:
     (folder / "systemctl").write_text(f"#!/bin/sh\n{body}\n")
     (folder / "systemctl").chmod(0o755)

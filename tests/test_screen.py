@@ -193,8 +193,14 @@ def test_a_gate_says_what_is_asked_and_which_commands_answer(session: Session) -
         view.waiting(Decision(Kind.WAIT, "investigation", "waits for answers (Q2 has none)", gate=GateKind.QA_ANSWERS))
     assert first.splitlines() == [
         "investigation waits for answers to Q1, Q2",
-        "  Q1: Which way Q1? (A/B)",
-        "  Q2: Which way Q2? (A/B)",
+        "  Q1: Which way Q1?",
+        "    A) one",
+        "    B) two",
+        "    Suggestion: A - simpler",
+        "  Q2: Which way Q2?",
+        "    A) one",
+        "    B) two",
+        "    Suggestion: A - simpler",
         "  samoloop questions 26-11-21-auth             # read the questions",
         "  samoloop answer 26-11-21-auth Q1=... Q2=...  # answer, or edit _qa.md",
         "  samoloop answer 26-11-21-auth --suggested    # take the suggestions",

@@ -46,7 +46,8 @@ def without_gate(name: str, state: State, at_work: bool) -> list[Step]:
         if state.created.in_place or state.archived:
             return [Step(f"samoloop diff {name}", "what the last iteration changed")]
         return [
-            Step(f"git merge {state.created.branch}", "take the work over, after a look"),
+            Step(f"git diff {(state.created.base or '')[:12]}...{state.created.branch}", "look at the work"),
+            Step(f"git merge {state.created.branch}", "take it over"),
             Step(f"samoloop archive {name}", "remove the worktree"),
         ]
     if state.wanted:

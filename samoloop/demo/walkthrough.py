@@ -6,6 +6,7 @@ The loop, the gates, the repository and the tests are the real ones; only the mo
 import io
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ EXAMPLE = "bulk-discount"
 _PACE_SECONDS = 0.12  # a step on a terminal, where nothing else is asked for
 _WHO = "you (demo)"
 _INTERRUPTED = 130
+_INSTALLED = Path(sys.executable).with_name("samoloop")  # of `make demo`, whose environment nobody has activated
+_SAMOLOOP = shlex.quote(str(_INSTALLED)) if not shutil.which("samoloop") and _INSTALLED.exists() else "samoloop"
 
 
 def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
@@ -44,7 +47,9 @@ def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
     try:
         decision = _play(session, environ, yes, telling(open_view))
     except (click.Abort, KeyboardInterrupt):
-        click.echo(f"\n\nThe session waits; nothing is lost. Go on with:\n  {_in(root)} samoloop resume {session.name}")
+        click.echo(
+            f"\n\nThe session waits; nothing is lost. Go on with:\n  {_in(root)} {_SAMOLOOP} resume {session.name}"
+        )
         return _INTERRUPTED
     _show(root, session, example, decision)
     return decision.exit_code
@@ -167,10 +172,10 @@ def _show(root: Path, session: Session, example: examples.Example, decision: Dec
     click.echo(f"session   {session.dir}")
     click.echo("          start with _report.md, then _overview.md; _logs holds every word of every child")
     if decision.exit_code:
-        click.echo(f"go on     {_in(root)} samoloop resume {session.name}")
+        click.echo(f"go on     {_in(root)} {_SAMOLOOP} resume {session.name}")
     click.echo(f"look      {_in(root)} git diff main...{session.branch}")
     click.echo("\nNow with your own CLI, in a repository of yours:")
-    click.echo('  samoloop doctor        # is a CLI there, and logged in?\n  samoloop run "Add ..."')
+    click.echo(f'  {_SAMOLOOP} doctor        # is a CLI there, and logged in?\n  {_SAMOLOOP} run "Add ..."')
 
 
 def _show_receipt(session: Session) -> None:

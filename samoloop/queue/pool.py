@@ -76,7 +76,7 @@ class Pool:
             self._leave_alone(session)
         if not failure:
             self._said.pop(session.dir, None)
-            self.say(f"{session.name}: its worker ended with {code}")
+            self.say(f"{session.name}: its worker ended with {code}, {session.state().condition}")
         elif self._said.get(session.dir) != failure:
             self._said[session.dir] = failure
             self.say(f"{session.name}: failed, and is tried again from time to time: {failure}")

@@ -11,6 +11,7 @@ from samoloop.config import loading, projects
 from samoloop.core import gates
 from samoloop.core.gates import WAKE, StillOpen
 from samoloop.core.journal import FILE_NAME
+from samoloop.core.next_steps import outlook
 from samoloop.core.overview import FILE_NAME as OVERVIEW
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import AT_REST, Condition, State
@@ -71,6 +72,8 @@ class Projects:
                 answers = gates.watched(state.gate, session.dir, session.worktree)
                 files, stamps = [*files, *answers], [*stamps, *(stamp(path) for path in answers)]
             due = when_due(session, state, self.environ)
+            if due is None and state.condition is not Condition.DONE and not self.lease.is_held(session.dir):
+                self._say_once(_waits(session, state))
         except (SamoloopError, OSError) as error:
             self._say_once(f"{session.name} is left alone: {error}")
             due = None
@@ -92,6 +95,14 @@ class _Look:
 
     def is_stale(self) -> bool:
         return tuple(stamp(path) for path in self.files) != self.stamps
+
+
+def _waits(session: Session, state: State) -> str:
+    """What a session that only a human can move waits for, and the command for it."""
+    ahead = outlook(session, at_work=False)
+    what = f"waits for {ahead.waits_for}" if ahead.waits_for else f"{state.condition}: {state.reason}".rstrip(": ")
+    command = f"; {ahead.steps[0].command}" if ahead.steps else ""
+    return f"{session.name}: {what}{command}"
 
 
 def when_due(session: Session, state: State, environ: Mapping[str, str]) -> float | None:

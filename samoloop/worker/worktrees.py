@@ -25,7 +25,7 @@ def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
             f"working in place in {created.worktree}; its history is kept in {worker.private_repository}"
         ]
     repo = _repository(worker)
-    repo.exclude(_excluded(worker.config))
+    repo.exclude(excluded(worker.config))
     root = created.worktree
     make_folder(root.parent)
     line = repo.head_line(created.base)
@@ -45,7 +45,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
-def _excluded(config: Config) -> list[str]:
+def excluded(config: Config) -> list[str]:
     """Folders of ours inside the repository, which git must never show or commit."""
     places = [config.sessions_dir, config.worktrees_dir]
     return [f"/{place.relative_to(config.root).as_posix()}/" for place in places if place.is_relative_to(config.root)]

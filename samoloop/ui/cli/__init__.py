@@ -97,7 +97,7 @@ def main(args: list[str] | None = None) -> None:
 
 def _run(args: list[str]) -> int:
     _check(args)
-    result: Any = cli.main(args=args, standalone_mode=False)
+    result: Any = cli.main(args=args, prog_name="samoloop", standalone_mode=False)
     return result if isinstance(result, int) else 0
 
 

@@ -17,7 +17,17 @@ from samoloop.core.state import State
 if TYPE_CHECKING:
     from samoloop.config.loading import Config
 
-session_argument = click.argument("session_name", metavar="[SESSION]", required=False)
+
+def _complete_session(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The sessions of this project, for a shell's completion."""
+    from samoloop.config.project import sessions_folder
+
+    root = find_root(Path.cwd())
+    names = [found.name for found in session.all_sessions(sessions_folder(root, os.environ))] if root else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+session_argument = click.argument("session_name", metavar="[SESSION]", required=False, shell_complete=_complete_session)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

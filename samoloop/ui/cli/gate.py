@@ -18,6 +18,7 @@ from samoloop.core.session import LOCK, Session, find, resolve, sound_sessions
 from samoloop.core.signals import GateKind
 from samoloop.core.state import ENDED, Condition, State
 from samoloop.ui.cli.common import find_session, json_option, project_root, session_argument, speaker
+from samoloop.ui.terminal.words import printable
 
 PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
 SHORTEST_SHA = 6
@@ -76,7 +77,7 @@ def _say_what_follows(session: Session) -> None:
 @session_argument
 @json_option
 def questions_(session_name: str | None, as_json: bool) -> None:
-    """Show the questions of a session, the waiting ones first.
+    """Show the questions of a session, the waiting ones first; at a plan's gate the plan.
 
     \b
     samoloop questions auth
@@ -95,6 +96,9 @@ def questions_(session_name: str | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
+    for path in gates.to_read(gate, session.dir) if gate else ():
+        click.echo(printable(gates.read_text(path) or ""))
+        click.echo(f"({path})\n")
     if not found:
         click.echo(f"{session.name} has asked nothing yet.")
     for question in found:

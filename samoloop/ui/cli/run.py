@@ -14,6 +14,7 @@ import click
 from samoloop.api.asked import FOCUSES, How, Order, Wishes
 from samoloop.base.errors import ProviderError, UsageError
 from samoloop.config.keys import BUILT_IN, EFFORTS
+from samoloop.config.loading import Config
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find
@@ -55,7 +56,9 @@ def as_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 @click.command("run")
 @click.argument("task", required=False)
-@click.option("--file", "task_file", metavar="FILE", help="Read the task from a file, - for standard input.")
+@click.option(
+    "--file", "task_file", type=click.Path(), metavar="FILE", help="Read the task from a file, - for standard input."
+)
 @click.option("--session", "name", metavar="NAME", help="The session's name; an unfinished one goes on.")
 @click.option("--workflow", help="The shape of the work; see `samoloop workflows list`.")
 @click.option("--repo", type=click.Path(path_type=Path), help="The repository, if not this one.")
@@ -265,8 +268,11 @@ def start(session: Session, how: How, detached: bool) -> int:
 
 
 def farewell(session: Session) -> str:
-    """The last lines: where it stands, and where to read on."""
-    state = session.state()
+    """The last lines: where it stands, where to read on, and what a person can do."""
+    from samoloop.core.next_steps import outlook
+    from samoloop.ui.terminal.words import one_line, printable
+
+    state, ahead = session.state(), outlook(session, at_work=False)
     lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
     if state.condition is Condition.DONE:
         lines = [f"{session.name}: done. {state.summary}".rstrip()]
@@ -274,17 +280,35 @@ def farewell(session: Session) -> str:
             lines.append(f"  branch    {session.branch}")
     if (session.dir / REPORT).exists():
         lines.append(f"  report    {session.dir / REPORT}")
-    if state.condition is not Condition.DONE:
-        lines.append(f"  go on     samoloop resume {session.name}")
-    return "\n".join(lines)
+    width = max((len(one_line(step.command)) for step in ahead.steps), default=0)
+    lines += [f"  {one_line(step.command):<{width}}  # {one_line(step.what)}" for step in ahead.steps]
+    return printable("\n".join(lines))
 
 
 def start_detached(session: Session, how: How) -> int:
     """A worker in the background, and what to type to watch it."""
     from samoloop.api.detach import detach
+    from samoloop.api.go_on import greeting
+    from samoloop.api.settings import settings_of
 
+    settings = settings_of(session, os.environ, how.said)
+    lines = [*greeting(session, settings), *_start_of(session, settings)]
     pid = detach(session, how, os.environ)
+    click.echo("\n".join(lines))
     click.echo(f"{session.name} is at work in the background (process {pid}).")
     for word, command in (("watch", "log -f"), ("where", "status"), ("stop", "stop")):
         click.echo(f"  {word:<6} samoloop {command} {session.name}")
     return 0
+
+
+def _start_of(session: Session, settings: Config) -> list[str]:
+    """Where a session that is yet to be prepared starts, and what of the person's work is not in it."""
+    from samoloop.git.repo import Repo
+    from samoloop.worker.worktrees import excluded
+
+    state = session.state()
+    if state.prepared or state.created.in_place or not state.created.base:
+        return []
+    repo = Repo.find(settings.root)
+    repo.exclude(excluded(settings))  # or the session itself would count as uncommitted
+    return [f"branch {session.branch} {repo.head_line(state.created.base)}"]

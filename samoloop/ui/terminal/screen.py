@@ -204,8 +204,10 @@ class _Gates:
         """What a person has to look at: the questions, or where the plan is."""
         lines = [f"  {one_line(str(path))}" for path in gates.to_read(gate, self._session.dir)]
         for question in gates.waiting_questions(self._session.dir, gate):
-            letters = "/".join(letter for letter, _ in question.options)
-            lines.append(f"  {one_line(f'{question.id}: {question.title}' + (f' ({letters})' if letters else ''))}")
+            lines.append(f"  {one_line(f'{question.id}: {question.title}')}")
+            lines += [f"    {one_line(f'{letter}) {option}')}" for letter, option in question.options]
+            if question.suggestion:
+                lines.append(f"    {one_line(f'Suggestion: {question.suggestion}')}")
         return lines
 
 
