@@ -85,5 +85,6 @@ def test_only_the_kinds_themselves_their_words_and_the_signal_name_a_kind() -> N
 
 
 def test_a_kind_reads_fields_of_its_own_in_its_file() -> None:
-    text = "# Please sign\n\n> Signed: the child\n\n**Signed-Off**: Ada   <!-- g1: your name -->\nSigned-off: Bob\nComments: ok\n"
+    text = "# Please sign\n\n> Signed: the child\n\n**Signed-Off**: Ada   <!-- g1: your name -->\n"
+    text += "Signed-off: Bob\nComments: ok\n"
     assert filled_in(text) == {"signed-off": "Ada", "comments": "ok"}

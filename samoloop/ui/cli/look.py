@@ -171,7 +171,8 @@ def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Re
 def _say_standing(session: Session) -> None:
     """Why nothing more comes, and what to do."""
     found = standing(session)
-    words = f", waits for {found['waits_for']}" if found["waits_for"] else f": {found['reason']}"
-    click.echo(paint(one_line(f"{session.name} is {found['condition']}{words if words != ': ' else ''}"), "strong"))
+    why = f": {found['decided'] or found['reason']}" if found["decided"] or found["reason"] else ""
+    why = f", waits for {found['waits_for']}" if found["waits_for"] else why
+    click.echo(paint(one_line(f"{session.name} is {found['condition']}{why}"), "strong"))
     for step in found["next"]:
         click.echo(f"  {step['command']}  # {step['what']}")

@@ -126,7 +126,8 @@ class Known:
         gate = self.state.gate
         if gate is None:
             return self.state.reason
-        return f"waits for {words.waits_for(gate)}"
+        decided = self.decision()
+        return words.closed(gate, decided) if isinstance(decided, Closing) else f"waits for {words.waits_for(gate)}"
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
