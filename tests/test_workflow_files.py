@@ -221,6 +221,11 @@ def test_a_fault_in_a_workflow_file_is_named(tmp_path: Path, text: str, message:
     assert message in problems(project(tmp_path, {"end": LAST}, text))
 
 
+def test_a_key_without_a_value_is_as_good_as_left_out(tmp_path: Path) -> None:
+    root = project(tmp_path, {"end": phase("end", "signals: [done]\ngate:\niteration: ~")}, {"phases": ["init", "end"]})
+    assert load("mine", root).phase("end").gate is None
+
+
 def test_a_follow_on_of_a_fault_is_not_told(tmp_path: Path) -> None:
     found = problems(project(tmp_path, {"end": phase("end", "signals: [finish]")}, {"phases": ["init", "end"]}))
     assert found.count("\n") == 1
