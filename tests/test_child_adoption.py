@@ -1,5 +1,6 @@
 """The worker dies, the child lives on: the next worker finds it, or knows that it is gone."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -204,3 +205,22 @@ def test_two_adopters_see_the_same_end_and_do_not_disturb_each_other(attempt: At
         ended = attempt.wait(mine)
         thread.join()
     assert [(one.exit_code, one.by) for one in (ended, *results)] == [(0, EndedBy.EXIT)] * 2
+
+
+HIDES = """
+import subprocess
+print(subprocess.Popen(["env", "-i", "sleep", "1000"], start_new_session=True).pid, flush=True)
+"""
+
+
+def test_what_has_wiped_its_mark_and_let_the_lock_go_is_swept_too(attempt: Attempt):
+    """Another session, another environment, no descriptor of ours: the worker inherits it when its parent ends."""
+    with worker(attempt, sys.executable, "-c", HIDES) as process:
+        assert process.stdout
+        tool = int(until(attempt.file(".jsonl").read_text))
+        try:
+            assert "swept=1" in process.stdout.readline()
+            assert not is_running(tool)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(tool, signal.SIGKILL)

@@ -43,6 +43,11 @@ class Mutant:
 MUTANTS: list[Mutant] = []
 
 
+def crash(name: str) -> str:
+    """One test of workers that die."""
+    return f"{CRASHES}::test_{name}"
+
+
 def m(name: str, file: str, old: str, new: str, *suites: str) -> None:
     MUTANTS.append(Mutant(name, file, old, new, suites))
 
@@ -62,29 +67,29 @@ m("torn_fatal", "core/journal.py", "            torn = None\n            yield v
 m("torn_not_closed", "core/journal.py", "            if not self._mended:\n", "            if False:\n", JOURNAL)
 m("damage_overlooked", "core/journal.py", "            if torn and value.get", "            if False and value.get", JOURNAL)
 m("line_ends_late", "core/journal.py", "        length *= 16\n", "        length += 0\n        return line, tail.endswith(b'\\n')\n", JOURNAL)
-m("leftovers_of_others", "base/files.py", "        if is_ours(name):\n", "        if True:\n", FILES, CRASHES)
+m("leftovers_of_others", "base/files.py", "        if is_ours(name):\n", "        if True:\n", crash("half_written_files_of_a_killed_worker_go_away"))
 m("follow_links", "base/files.py", "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NONBLOCK", FILES, SIGNALS)
 m("wait_on_a_pipe", "base/files.py", "    if not stat.S_ISREG(os.fstat(descriptor).st_mode):\n", "    if False:\n", FILES, SIGNALS)
 m("read_without_limit", "base/files.py", "        return file.read(limit_bytes + 1)\n", "        return file.read()[: limit_bytes]\n", FILES, SIGNALS)
 m("folder_in_the_way", "base/files.py", "            if path.is_dir() and not path.is_symlink():\n                numbers", "            if False:\n                numbers", FILES, LOOP)
 
 # --- one iteration ----------------------------------------------------------------------------------------------------
-m("keep_old_signal", "worker/iteration.py", "    remove(session.dir / signals.FILE_NAME)\n", "", CRASHES, LOOP)
+m("keep_old_signal", "worker/iteration.py", "    remove(session.dir / signals.FILE_NAME)\n", "", LOOP)
 m("ended_before_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n    session.record(event)\n", "    session.record(event)\n    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "faults point/before git update-ref refs/samoloop")
 m("no_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "", "faults point/after record prepared")
 m("checkpoint_again_when_adopted", "worker/keeping.py", "        if last and (last.iteration, last.attempt) == (iteration, attempt):\n", "        if False:\n", "faults point/after git update-ref refs/samoloop")
 m("commit_not_kept", "worker/iteration.py", "keep_work(worker, started) if worker.config.commit", "keep_work(worker, started) if False", LOOP)
 m("adopt_without_boot", "children/child.py", " or boot != boot_id()", "", ADOPTION, CRASHES)
-m("lost_signal_other_boot", "worker/iteration.py", "    same_boot = started.boot == boot_id()\n", "    same_boot = True\n", CRASHES)
-m("lost_never_interrupted", "worker/iteration.py", "        if ended.by is EndedBy.LOST:\n", "        if False:\n", CRASHES)
-m("lost_signal_thrown_away", "worker/iteration.py", "(ended.by is EndedBy.LOST and not same_boot)", "ended.by is EndedBy.LOST", CRASHES)
-m("inbox_lost_on_crash", "worker/iteration.py", '    target = stem.with_name(stem.name + ".inbox.md")\n', '    target = stem.with_name(stem.name + ".inbox.md")\n    if target.exists():\n        return []\n', CRASHES)
-m("inbox_not_repeated_on_retry", "core/state.py", "    state.inbox += record.inbox\n", "    state.inbox = [*record.inbox]\n", CRASHES)
-m("inbox_told_for_ever", "core/state.py", "        state.notes, state.inbox = [], []", "        state.notes = []", CRASHES)
+m("lost_signal_other_boot", "worker/iteration.py", "    same_boot = started.boot == boot_id()\n", "    same_boot = True\n", crash("a_signal_from_before_a_restart_of_the_machine_counts_no_more"))
+m("lost_never_interrupted", "worker/iteration.py", "        if ended.by is EndedBy.LOST:\n", "        if False:\n", crash("a_child_that_is_gone_without_a_word_was_interrupted"))
+m("lost_signal_thrown_away", "worker/iteration.py", "(ended.by is EndedBy.LOST and not same_boot)", "ended.by is EndedBy.LOST", crash("a_signal_without_its_process_counts_while_the_machine_runs"))
+m("inbox_lost_on_crash", "worker/iteration.py", '    target = stem.with_name(stem.name + ".inbox.md")\n', '    target = stem.with_name(stem.name + ".inbox.md")\n    if target.exists():\n        return []\n', crash("guidance_outlives_a_worker_that_died_with_it_in_hand"))
+m("inbox_not_repeated_on_retry", "core/state.py", "    state.inbox += record.inbox\n", "    state.inbox = [*record.inbox]\n", crash("guidance_is_told_again_until_a_child_has_answered"))
+m("inbox_told_for_ever", "core/state.py", "        state.notes, state.inbox = [], []", "        state.notes = []", crash("guidance_is_told_again_until_a_child_has_answered"))
 m("interrupted_untold", "core/state.py", '    _note(state, [Note("interrupted", record.note)])\n', "", STATE, CRASHES)
-m("used_stem_again", "worker/iteration.py", "[0].exists():\n        attempt += 1", "[0].exists() and False:\n        attempt += 1", CRASHES)
-m("retry_is_new_iteration", "worker/iteration.py", "(state.iteration, state.attempt + 1) if state.retry else ", "", CRASHES)
-m("overview_not_restored", "worker/iteration.py", "    worker.restore_overview()\n    inbox =", "    inbox =", CRASHES)
+m("used_stem_again", "worker/iteration.py", "[0].exists():\n        attempt += 1", "[0].exists() and False:\n        attempt += 1", crash("a_lost_record_of_a_start_overwrites_nothing"))
+m("retry_is_new_iteration", "worker/iteration.py", "(state.iteration, state.attempt + 1) if state.retry else ", "", crash("guidance_is_told_again_until_a_child_has_answered"))
+m("overview_not_restored", "worker/iteration.py", "    worker.restore_overview()\n    inbox =", "    inbox =", crash("a_child_finds_the_overview_that_went_missing_before_it"))
 m("overview_not_mended_after", "worker/iteration.py", "    worker.restore_overview()\n    committed =", "    committed =", LOOP, "tests/test_overview.py")
 m("signal_not_checked", "worker/iteration.py", "    return gates.check_request(signal, session.dir, session.worktree, state.given)\n", "    return signal\n", LOOP, GATES)
 m("shared_limit_not_written", "worker/iteration.py", "shared_limits.write(started.provider,", "(lambda *_: None)(started.provider,", WAITING)
@@ -93,7 +98,7 @@ m("worker_names_reach_child", "worker/launching.py", "    hidden = (*config.scru
 
 # --- children ---------------------------------------------------------------------------------------------------------
 m("no_sweep", "children/child.py", "            swept = sweep(self._left_behind, patience_seconds)\n", "            swept = sweep(set, patience_seconds)\n", CHILD)
-m("no_orphans_in_sweep", "children/child.py", " | orphans(MARKER, self._children_before)\n", "\n", CHILD, ADOPTION)
+m("no_orphans_in_sweep", "children/child.py", " | orphans(MARKER, self._children_before)\n", "\n", ADOPTION + "::test_what_has_wiped_its_mark_and_let_the_lock_go_is_swept_too")
 m("child_lock_not_inherited", "children/wrapper.py", "                pass_fds=[inherited],\n", "", ADOPTION, CHILD)
 m("adopted_limit_restarts", "children/child.py", "            started=clock() - max(seen_at - started_at, 0.0),\n", "            started=clock(),\n", ADOPTION)
 m("no_sigkill", "children/child.py", "        self._killed = True\n        self._signal_group(signal.SIGKILL)\n", "", CHILD)
@@ -168,21 +173,21 @@ m("child_may_answer", "core/gates/__init__.py", '    if "SAMOLOOP_MARKER" in env
 m("plan_named_by_a_path", "core/gates/folder.py", '    if not name.isprintable() or "\\\\" in name or name.startswith("/") or ".." in Path(name).parts:\n', "    if False:\n", GATES)
 m("own_file_closes_gate", "core/gates/folder.py", 'and not name.startswith("_") and', "and", GATES)
 m("guidance_replaced", "core/gates/folder.py", '(before or "") + said', "said", GATES, "tests/test_cli_input.py")
-m("file_before_gate_opened", "worker/gatekeeper.py", "    session.record(GateOpened(gate=gate, reason=words.asked(gate)))\n    gates.put(gate, text, session.dir)\n", "    gates.put(gate, text, session.dir)\n    session.record(GateOpened(gate=gate, reason=words.asked(gate)))\n", CRASHES)
-m("crash_in_opening_not_mended", "worker/gatekeeper.py", "    opening.finish(worker.session)\n    _ask(worker)\n", "    _ask(worker)\n", CRASHES, GATES)
-m("crash_in_opening_not_announced", "worker/gatekeeper.py", "    opening.finish(worker.session)\n    _ask(worker)\n", "    opening.finish(worker.session)\n", CRASHES)
+m("file_before_gate_opened", "worker/gatekeeper.py", "    session.record(GateOpened(gate=gate, reason=words.asked(gate)))\n    gates.put(gate, text, session.dir)\n", "    gates.put(gate, text, session.dir)\n    session.record(GateOpened(gate=gate, reason=words.asked(gate)))\n", crash("a_gate_is_in_the_journal_before_its_file_changes"))
+m("crash_in_opening_not_mended", "worker/gatekeeper.py", "    opening.finish(worker.session)\n    _ask(worker)\n", "    _ask(worker)\n", crash("a_gate_is_in_the_journal_before_its_file_changes"))
+m("crash_in_opening_not_announced", "worker/gatekeeper.py", "    opening.finish(worker.session)\n    _ask(worker)\n", "    opening.finish(worker.session)\n", crash("a_gate_is_announced_once_though_the_worker_died_while_it_opened"))
 m("stale_plan_gate_not_void", "worker/gatekeeper.py", "        reopen_gate(worker, gate, found.why)\n", "", GATES, LOOP)
 m("said_twice", "worker/outbox.py", "        if (number := _said(session_dir / FOLDER, stamped)) is not None:\n", "        if False and (number := _said(session_dir / FOLDER, stamped)) is not None:\n", "tests/test_announce.py")
 m("no_quiet_second", "worker/waiting.py", "QUIET_SECONDS = 1.0\n", "QUIET_SECONDS = 0.0\n", "tests/test_quiet_second.py")
 m("command_waits_too", "worker/waiting.py", "            if stamp(self._wake) != self._seen_wake:\n", "            if False:\n", "tests/test_quiet_second.py")
 
 # --- loop, lease, preparation ------------------------------------------------------------------------------------------
-m("sigterm_rests_for_good", "worker/loop.py", "    if worker.stop.finish and not worker.stop.by_person:\n", "    if False:\n", CRASHES)
-m("leftovers_stay", "worker/loop.py", "    gates.remove_leftovers(worker.session.dir)\n", "", CRASHES)
-m("clear_locks_not_at_start", "worker/loop.py", "    elif not worker.state.open and not worker.state.rests:\n        clear_locks(worker)\n", "", CRASHES)
+m("sigterm_rests_for_good", "worker/loop.py", "    if worker.stop.finish and not worker.stop.by_person:\n", "    if False:\n", crash("only_a_person_stops_a_session_for_good"))
+m("leftovers_stay", "worker/loop.py", "    gates.remove_leftovers(worker.session.dir)\n", "", crash("half_written_files_of_a_killed_worker_go_away"))
+m("clear_locks_not_at_start", "worker/loop.py", "    elif not worker.state.open and not worker.state.rests:\n        clear_locks(worker)\n", "", crash("a_lock_of_a_git_that_died_with_its_worker_goes_away"))
 m("move_past_gate", "worker/loop.py", "        if phase.gate and not (phase.name == state.phase and phase.gate in state.passed):\n", "        if False:\n", LOOP, GATES)
 m("rest_no_report", "worker/loop.py", "        write_report(worker)\n", "", LOOP, CRASHES)
-m("rest_no_report_redo", "worker/loop.py", "        if not state.rests and decision.kind in (state.condition, Kind.WAIT):\n", "        if False:\n", CRASHES)
+m("rest_no_report_redo", "worker/loop.py", "        if not state.rests and decision.kind in (state.condition, Kind.WAIT):\n", "        if False:\n", crash("a_session_whose_worker_died_at_its_very_end_is_finished_by_resume"))
 m("no_session_lock", "worker/lease.py", "Lock.take(session.dir / LOCK,", 'Lock.take(session.dir / f"_lock{os.getpid()}",', "tests/test_going_on.py", "tests/test_lease.py")
 m("git_does_not_hold_lock", "worker/lease.py", "    os.set_inheritable(lock.descriptor, True)", "    os.set_inheritable(lock.descriptor, False)", "tests/test_lease.py")
 m("state_from_before_the_lock", "worker/lease.py", "        session.forget()\n", "", "tests/test_going_on.py")
