@@ -21,7 +21,7 @@ from kit import Bench, git, make_repo, samoloop, script
 
 from samoloop.api import logs
 from samoloop.api.preview import preview
-from samoloop.api.standing import row, standing
+from samoloop.api.status import row, standing
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import Lock

@@ -69,5 +69,12 @@ def warn(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
+def terminal_columns() -> int | None:
+    """How wide the terminal is that the output goes to; None where it goes to none."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def is_terminal() -> bool:
     return sys.stdout.isatty() and sys.stdin.isatty()

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from samoloop.api.standing import at_work, row, standing
+from samoloop.api.status import at_work, row, standing
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SamoloopError
 from samoloop.config.project import sessions_folder
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
-from samoloop.ui.cli.common import find_session, json_option, load_config, project_root, session_argument, warn
+from samoloop.ui.cli.common import (
+    find_session,
+    json_option,
+    load_config,
+    project_root,
+    session_argument,
+    terminal_columns,
+    warn,
+)
 from samoloop.ui.terminal.paint import paint
-from samoloop.ui.terminal.words import one_line
+from samoloop.ui.terminal.words import one_line, wrapped
 
 if TYPE_CHECKING:
     from samoloop.api.logs import Attempt, Sink
@@ -35,9 +43,7 @@ def list_(as_json: bool) -> None:
     samoloop list
     samoloop list --json
     """
-    import shutil
-
-    from samoloop.ui.terminal.standing_text import table
+    from samoloop.ui.terminal.status_text import table
 
     folder = sessions_folder(project_root(), os.environ)
     rows = [row(session) for session in all_sessions(folder)]
@@ -47,8 +53,7 @@ def list_(as_json: bool) -> None:
     if not rows:
         click.echo(f'There is no session in {folder}; start one: samoloop run "TASK"')
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for text, tone in table(rows, Clock().now(), width):
+    for text, tone in table(rows, Clock().now(), terminal_columns()):
         click.echo(paint(text, tone))
 
 
@@ -62,15 +67,17 @@ def status(session_name: str | None, as_json: bool) -> None:
     samoloop status
     samoloop status auth --json
     """
-    from samoloop.ui.terminal.standing_text import status_lines
+    from samoloop.ui.terminal.status_text import status_lines
 
     session = find_session(session_name)
     found = standing(session)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
+    columns = terminal_columns()
     for text, tone in status_lines(found, Clock().now()):
-        click.echo(paint(text, tone))
+        for line in wrapped(text, columns):
+            click.echo(paint(line, tone))
 
 
 @click.command("log")

@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ import click
 
 from samoloop.base.errors import UsageError
 from samoloop.config.keys import EFFORTS
-from samoloop.ui.cli.common import json_option, load_config, warn
+from samoloop.ui.cli.common import json_option, load_config, terminal_columns, warn
 from samoloop.ui.terminal.paint import paint
 from samoloop.ui.terminal.words import one_line, wrapped
 
@@ -68,7 +66,7 @@ def list_skills(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     width = max(len(row["name"]) for row in rows)
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    columns = terminal_columns()
     for row in rows:
         where = "; ".join(f"{at['folder']} {at['version']} {at['standing']}".strip() for at in row["installed"])
         click.echo(paint(f"{row['name']:<{width}}  {where or 'not installed'}", "strong"))
