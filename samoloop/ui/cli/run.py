@@ -19,7 +19,7 @@ from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find
 from samoloop.core.state import Condition, State
-from samoloop.ui.cli.common import find_session, load_config, session_argument, speaker
+from samoloop.ui.cli.common import find_session, load_config, session_argument, speaker, terminal_columns
 
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -270,7 +270,7 @@ def start(session: Session, how: How, detached: bool) -> int:
 def farewell(session: Session) -> str:
     """The last lines: where it stands, where to read on, and what a person can do."""
     from samoloop.core.next_steps import outlook
-    from samoloop.ui.terminal.words import one_line, printable
+    from samoloop.ui.terminal.words import one_line, printable, wrapped
 
     state, ahead = session.state(), outlook(session, at_work=False)
     lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
@@ -282,7 +282,7 @@ def farewell(session: Session) -> str:
         lines.append(f"  report    {session.dir / REPORT}")
     width = max((len(one_line(step.command)) for step in ahead.steps), default=0)
     lines += [f"  {one_line(step.command):<{width}}  # {one_line(step.what)}" for step in ahead.steps]
-    return printable("\n".join(lines))
+    return "\n".join(wrapped(printable("\n".join(lines)), terminal_columns()))
 
 
 def start_detached(session: Session, how: How) -> int:
