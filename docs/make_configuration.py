@@ -73,9 +73,9 @@ def _section(key: Key) -> Iterable[str]:
 
 def _tables(key: Key) -> tuple[tuple[str, Table], ...]:
     """The tables below a key, each with the words that introduce it."""
-    if isinstance(key.kind, Named):
-        return key.kind.tables
-    table = telegram.TABLE if key.name == "telegram" else key.kind  # read where it is needed, which is seldom
+    if isinstance(key.shape, Named):
+        return key.shape.tables
+    table = telegram.TABLE if key.name == "telegram" else key.shape  # read where it is needed, which is seldom
     return (("", table),) if isinstance(table, Table) else ()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import samoloop
 from samoloop.core import gates, words
-from samoloop.core.decision import Condition, DecisionKind
+from samoloop.core.decision import Condition, Kind
 from samoloop.core.gates import Closing, Gate, Verdict
 from samoloop.core.gates.fields import fields as filled_in
 from samoloop.core.signals import GateKind, Needs
@@ -22,7 +22,7 @@ PACKAGE = Path(samoloop.__file__).parent
 TABLES: list[tuple[type[StrEnum], Any]] = [
     (GateKind, words.GATES),
     (Condition, words.CONDITIONS),
-    (DecisionKind, words.DECISIONS),
+    (Kind, words.DECISIONS),
     (Verdict, words.VERDICTS),
     (News, words.NEWS),
     (Needs, words.NEEDS),

@@ -1,7 +1,7 @@
 """How a key is declared, read and checked. No key of samoloop stands here: see `keys`.
 
-A kind says what a value may be. It is a function that reads the value and raises ValueError with a sentence, or a
-`Table` of known keys, or `Named`: names that a person chooses, each with a kind.
+A shape says what a value may be. It is a function that reads the value and raises ValueError with a sentence, or a
+`Table` of known keys, or `Named`: names that a person chooses, each with a shape.
 """
 
 import math
@@ -20,7 +20,7 @@ class Key(NamedTuple):
     """One key: what is read and checked, what `init` writes and the documents say."""
 
     name: str
-    kind: "Kind"
+    shape: "Shape"
     says: str = ""  # a clause, without a full stop
     default: object = None  # None: not set
     example: str = ""  # YAML, where there is no default that shows how it is written
@@ -31,7 +31,7 @@ class Key(NamedTuple):
     @property
     def is_section(self) -> bool:
         """Whether keys stand below it."""
-        return isinstance(self.kind, Table | Named)
+        return isinstance(self.shape, Table | Named)
 
 
 class Table(NamedTuple):
@@ -51,11 +51,11 @@ class Table(NamedTuple):
 class Named(NamedTuple):
     """A mapping whose keys are names that a person chooses."""
 
-    kind: Callable[[str], "Kind"]  # of a name
+    shape: Callable[[str], "Shape"]  # of a name
     tables: tuple[tuple[str, Table], ...] = ()  # what there is, each with words that introduce it
 
 
-Kind = Callable[[Any], Any] | Table | Named
+Shape = Callable[[Any], Any] | Table | Named
 
 
 class Fault(NamedTuple):
@@ -69,9 +69,9 @@ class Fault(NamedTuple):
         return f"{where}: {self.sentence}" if where else self.sentence
 
 
-def key(kind: Kind, default: object, says: str = "", *, name: str = "", **rest: Any) -> Any:
+def key(shape: Shape, default: object, says: str = "", *, name: str = "", **rest: Any) -> Any:
     """A field of a dataclass that is a key too. The default `dict` is an empty one, MISSING is none."""
-    declared = Key(name, kind, says, None if default in (dict, MISSING) else default, **rest)
+    declared = Key(name, shape, says, None if default in (dict, MISSING) else default, **rest)
     if default is dict:
         return field(default_factory=dict, metadata={"key": declared})
     return field(default=default, metadata={"key": declared})
@@ -94,17 +94,17 @@ def table_of(values: type) -> Table:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read(kind: Kind, value: object, faults: list[Fault], at: At = ()) -> Any:
+def read(shape: Shape, value: object, faults: list[Fault], at: At = ()) -> Any:
     """What `value` says; MISSING where it has a fault, which is added to `faults`."""
     try:
-        if isinstance(kind, Table):
-            found = read_keys(kind, value, faults, at)
-            return kind.make(found) if all(key.name in found for key in kind.keys if key.needed) else MISSING
-        if isinstance(kind, Named):
+        if isinstance(shape, Table):
+            found = read_keys(shape, value, faults, at)
+            return shape.make(found) if all(key.name in found for key in shape.keys if key.needed) else MISSING
+        if isinstance(shape, Named):
             given = mapping(value)
-            read_each = {name: read(kind.kind(name), item, faults, (*at, name)) for name, item in given.items()}
+            read_each = {name: read(shape.shape(name), item, faults, (*at, name)) for name, item in given.items()}
             return {name: item for name, item in read_each.items() if item is not MISSING}
-        return kind(value)
+        return shape(value)
     except ValueError as error:
         faults += [Fault(at, line) for line in str(error).splitlines()]
         return MISSING
@@ -119,7 +119,7 @@ def read_keys(table: Table, value: object, faults: list[Fault], at: At = ()) -> 
         if known is None:
             meant = near(name, table.names)
             faults.append(Fault((*at, name), f"unknown key{meant}; known: {', '.join(sorted(table.names))}"))
-        elif item is not None and (what := read(known.kind, item, faults, (*at, name))) is not MISSING:
+        elif item is not None and (what := read(known.shape, item, faults, (*at, name))) is not MISSING:
             found[name] = what
     for key in table.keys:
         if key.needed and given.get(key.name) is None:
@@ -129,7 +129,7 @@ def read_keys(table: Table, value: object, faults: list[Fault], at: At = ()) -> 
 
 def defaults(keys: Iterable[Key]) -> dict[str, Any]:
     """What the keys say where nothing is said."""
-    return {key.name: read(key.kind, key.default, []) for key in keys if key.default is not None}
+    return {key.name: read(key.shape, key.default, []) for key in keys if key.default is not None}
 
 
 def written(default: object) -> str:
@@ -158,7 +158,7 @@ def mapping(value: object) -> dict[str, Any]:
     return {str(name): item for name, item in value.items()}
 
 
-# --- kinds ------------------------------------------------------------------------------------------------------------
+# --- shapes -----------------------------------------------------------------------------------------------------------
 
 
 def text(value: object) -> str:

@@ -52,7 +52,7 @@ def _section(key: Key) -> list[str]:
     head = ["", *textwrap.wrap(key.says, 100, initial_indent="## ", subsequent_indent="## ")]
     if key.example:
         return [*head, f"# {key.name}:   # example", *(f"#   {line}" for line in key.example.splitlines()), ""]
-    keys = key.kind.keys if isinstance(key.kind, Table) else ()
+    keys = key.shape.keys if isinstance(key.shape, Table) else ()
     lines = [f"#   {item.name}: {item.example or written(item.default)}   # {item.says}" for item in keys]
     mark = "   # example" if any(item.example for item in keys) else ""
     return [*head, f"# {key.name}:{mark}", *lines, ""]

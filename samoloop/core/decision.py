@@ -8,7 +8,7 @@ from samoloop.core import fields
 from samoloop.core.signals import GateKind
 
 
-class DecisionKind(StrEnum):
+class Kind(StrEnum):
     """What the worker does next."""
 
     CONTINUE = "continue"  # another child, in `phase`
@@ -37,13 +37,13 @@ class Condition(StrEnum):
 
 
 EXIT_CODES = {
-    DecisionKind.DONE: 0,
-    DecisionKind.WAIT: 3,
-    DecisionKind.LIMITED: 3,
-    DecisionKind.RETRY: 3,
-    DecisionKind.BLOCKED: 4,
-    DecisionKind.FAILED: 5,
-    DecisionKind.STOPPED: 6,
+    Kind.DONE: 0,
+    Kind.WAIT: 3,
+    Kind.LIMITED: 3,
+    Kind.RETRY: 3,
+    Kind.BLOCKED: 4,
+    Kind.FAILED: 5,
+    Kind.STOPPED: 6,
 }
 
 
@@ -64,7 +64,7 @@ class Decision:
     """One decision with its reason, a sentence for a person."""
 
     KEYS: ClassVar = {"gate": "for"}
-    kind: DecisionKind
+    kind: Kind
     phase: str | None = None
     reason: str = ""
     gate: GateKind | None = None
@@ -80,12 +80,12 @@ class Decision:
     @property
     def goes_on(self) -> bool:
         """Another child can start now."""
-        return self.kind in (DecisionKind.CONTINUE, DecisionKind.REPAIR)
+        return self.kind in (Kind.CONTINUE, Kind.REPAIR)
 
     @property
     def sleeps(self) -> bool:
         """Another child can start later, without a human."""
-        return self.kind in (DecisionKind.RETRY, DecisionKind.LIMITED)
+        return self.kind in (Kind.RETRY, Kind.LIMITED)
 
     @property
     def exit_code(self) -> int:

@@ -11,7 +11,8 @@ from samoloop.base.durations import format_seconds
 from samoloop.core import ceilings
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.decision import Decision as Decision
-from samoloop.core.decision import DecisionKind, Note
+from samoloop.core.decision import Kind as Kind
+from samoloop.core.decision import Note
 from samoloop.core.events import Failure, Trouble
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.limits import EndedBy
@@ -19,8 +20,6 @@ from samoloop.core.outcome import TRANSIENT, Outcome
 from samoloop.core.signals import BadSignal, Signal, Status
 from samoloop.core.state import State
 from samoloop.core.workflow import Phase, Workflow
-
-Kind = DecisionKind
 
 VETOES = 3  # of leaving one phase, before a human is asked
 TRIES = 2  # of an iteration whose CLI fails

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from samoloop.core.decision import Decision, DecisionKind
+from samoloop.core.decision import Decision, Kind
 from samoloop.core.events import Trouble
 from samoloop.core.outcome import Outcome
 
@@ -19,22 +19,22 @@ def stand_in(decision: Decision, outcome: Outcome, provider: str, spare: str) ->
     if not spare or not trouble:
         return decision
     reason = f"{spare} stands in for {provider}: {decision.reason or trouble}"
-    if decision.kind is DecisionKind.LIMITED:
+    if decision.kind is Kind.LIMITED:
         return replace(decision, reason=reason, needs=trouble, stands_in=spare)
     until = outcome.at + STAND_IN_SECONDS
-    return Decision(DecisionKind.LIMITED, decision.phase, reason, needs=trouble, not_before=until, stands_in=spare)
+    return Decision(Kind.LIMITED, decision.phase, reason, needs=trouble, not_before=until, stands_in=spare)
 
 
 def _trouble(decision: Decision, outcome: Outcome) -> str:
     """Why the CLI is not available, in a word; empty where the decision has another ground."""
     trouble = outcome.failure.trouble if outcome.failure else None
     match decision.kind:
-        case DecisionKind.LIMITED:
+        case Kind.LIMITED:
             return Trouble.USAGE_LIMIT
-        case DecisionKind.BLOCKED if decision.needs in (Trouble.LOGIN, Trouble.BILLING):
+        case Kind.BLOCKED if decision.needs in (Trouble.LOGIN, Trouble.BILLING):
             return decision.needs
-        case DecisionKind.RETRY | DecisionKind.WAIT if trouble in _BUSY and decision.gate is None:
+        case Kind.RETRY | Kind.WAIT if trouble in _BUSY and decision.gate is None:
             return str(trouble)
-        case DecisionKind.FAILED:
+        case Kind.FAILED:
             return str(trouble or "crash")
     return ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from samoloop.core import gates, records
 from samoloop.core.decision import Condition as Condition
-from samoloop.core.decision import DecisionKind, Note
+from samoloop.core.decision import Kind, Note
 from samoloop.core.events import Usage
 from samoloop.core.gates import Closing, Effect, Gate
 from samoloop.core.records import Record, moment, not_understood
@@ -174,14 +174,14 @@ def _ended(state: State, record: records.Ended) -> None:
     _count_still(state, record)
     state.vetoes += decision.vetoed
     match decision.kind:
-        case DecisionKind.CONTINUE:
+        case Kind.CONTINUE:
             _continue(state, decision.phase or state.phase)
-        case DecisionKind.REPAIR | DecisionKind.RETRY | DecisionKind.LIMITED as kind:
-            if kind is DecisionKind.LIMITED and decision.not_before:
+        case Kind.REPAIR | Kind.RETRY | Kind.LIMITED as kind:
+            if kind is Kind.LIMITED and decision.not_before:
                 state.limits[record.provider] = decision.not_before
             state.not_before = None if decision.stands_in else decision.not_before
             state.condition = Condition.LIMITED if state.not_before else Condition.READY
-        case DecisionKind.WAIT:
+        case Kind.WAIT:
             state.wanted = record.signal if decision.gate else None
             state.condition = Condition.WAITING
         case _:
@@ -199,22 +199,22 @@ def _note(state: State, notes: Iterable[Note]) -> None:
 def _count_troubles(state: State, record: records.Ended) -> None:
     """Each kind of trouble is counted apart; a retry of the iteration keeps the counts of the others."""
     kind, transient = record.decision.kind, record.decision.transient
-    if kind is DecisionKind.REPAIR:
+    if kind is Kind.REPAIR:
         state.repairs += 1
     elif not state.retry:
         state.repairs = 0
-    if kind is DecisionKind.RETRY and not transient:
+    if kind is Kind.RETRY and not transient:
         state.failures += 1
     elif not state.retry:
         state.failures = 0
-    if transient or kind is DecisionKind.LIMITED:
+    if transient or kind is Kind.LIMITED:
         state.transients += 1
     else:
         state.transients = 0
-    if kind is DecisionKind.RETRY and transient:
+    if kind is Kind.RETRY and transient:
         ended = record.outcome.at or moment(record.at).timestamp()
         state.transient_since = state.transient_since or ended
-    elif kind is not DecisionKind.LIMITED:
+    elif kind is not Kind.LIMITED:
         state.transient_since = None
 
 
@@ -234,7 +234,7 @@ def _count_still(state: State, record: records.Ended) -> None:
     """Only a child that goes on in its phase can be without progress: a repair is bounded by itself."""
     if record.outcome.progress:
         state.still = 0
-    elif record.decision.kind is DecisionKind.CONTINUE:
+    elif record.decision.kind is Kind.CONTINUE:
         state.still += 1
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from samoloop.core import gates
-from samoloop.core.decision import Condition, DecisionKind
+from samoloop.core.decision import Condition, Kind
 from samoloop.core.gates import Closing, Gate, Verdict
 from samoloop.core.signals import GateKind, Needs
 
@@ -151,16 +151,16 @@ CONDITIONS: Mapping[Condition, ConditionWords] = {
     Condition.DONE: ConditionWords(Tone.GOOD, "🏁", "**Done.**"),
 }
 
-DECISIONS: Mapping[DecisionKind, DecisionWords] = {
-    DecisionKind.CONTINUE: DecisionWords(Tone.WORK, "{where}"),
-    DecisionKind.REPAIR: DecisionWords(Tone.WARN, "{phase} again, told{why}"),
-    DecisionKind.RETRY: DecisionWords(Tone.WARN, "{when}{why}"),
-    DecisionKind.LIMITED: DecisionWords(Tone.WARN, "{when}{why}", News.LIMITED),
-    DecisionKind.WAIT: DecisionWords(Tone.WARN, "{waits}{why}"),
-    DecisionKind.BLOCKED: DecisionWords(Tone.BAD, news=News.BLOCKED),
-    DecisionKind.FAILED: DecisionWords(Tone.BAD, news=News.FAILED),
-    DecisionKind.STOPPED: DecisionWords(Tone.WARN, news=News.STOPPED),
-    DecisionKind.DONE: DecisionWords(Tone.GOOD, news=News.DONE),
+DECISIONS: Mapping[Kind, DecisionWords] = {
+    Kind.CONTINUE: DecisionWords(Tone.WORK, "{where}"),
+    Kind.REPAIR: DecisionWords(Tone.WARN, "{phase} again, told{why}"),
+    Kind.RETRY: DecisionWords(Tone.WARN, "{when}{why}"),
+    Kind.LIMITED: DecisionWords(Tone.WARN, "{when}{why}", News.LIMITED),
+    Kind.WAIT: DecisionWords(Tone.WARN, "{waits}{why}"),
+    Kind.BLOCKED: DecisionWords(Tone.BAD, news=News.BLOCKED),
+    Kind.FAILED: DecisionWords(Tone.BAD, news=News.FAILED),
+    Kind.STOPPED: DecisionWords(Tone.WARN, news=News.STOPPED),
+    Kind.DONE: DecisionWords(Tone.GOOD, news=News.DONE),
 }
 
 VERDICTS: Mapping[Verdict, VerdictWords] = {
