@@ -1,6 +1,5 @@
 """Bytes that are paid for: the first prompt of every phase, each skill when it is used, and what a CLI preloads."""
 
-from datetime import datetime
 from pathlib import Path
 
 from measure import Row
@@ -23,12 +22,11 @@ def rows(folder: Path) -> list[Row]:
 def _phases() -> list[Row]:
     """The largest size of each phase over the workflows that use it."""
     settings = loading.load(ROOT, {"HOME": "/home/maria"})
-    now = datetime(2026, 11, 21, 9, 30).astimezone()
     sizes: dict[str, int] = {}
     for name in workflow_files.names(None):
         workflow = workflow_files.load(name, None)
         for phase in (phase for phase in workflow.phases if phase.child):
-            size = dry_run.prompt_bytes(settings, workflow, phase, settings.sessions_dir / SESSION, BASE, now)
+            size = dry_run.prompt_bytes(settings, workflow, phase, settings.sessions_dir / SESSION, BASE)
             sizes[phase.name] = max(size, sizes.get(phase.name, 0))
     return [
         Row(f"prompt of {name}", f"{size:,} bytes", f"< {PROMPT_BYTES:,}", size < PROMPT_BYTES)

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from kit import Bench, git, make_repo, samoloop, script
 
+from samoloop.api import dry_run as ahead
 from samoloop.api import findings
 from samoloop.config import workflow_files
 from samoloop.core.records import Started
 from samoloop.core.session import all_sessions
 from samoloop.core.signals import Status
+from samoloop.worker.stations import Stations
 
 # Does what the prompt says of the end: where a later phase would follow, it signals done.
 CHILD = """
@@ -282,6 +284,18 @@ def test_the_size_in_a_dry_run_is_that_of_the_real_prompt(bench: Bench) -> None:
     assert samoloop(bench.root, "run", "Add JWT auth", "--no-wait").returncode == 3
     (session,) = all_sessions(bench.root / "_sessions")
     assert (session.logs / "001-investigation.prompt.md").stat().st_size == size
+
+
+def test_a_dry_run_counts_what_rooms_add_to_a_prompt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    workflow = workflow_files.load("exec", None)
+
+    def size() -> int:
+        folder = bench.root / "_sessions" / "26-11-21-x"
+        return ahead.prompt_bytes(bench.config, workflow, workflow.phase("exec"), folder, None)
+
+    before, more = size(), Stations(prompt=(lambda worker: f"## Weather in {worker.state.phase}\n\nRain.",))
+    monkeypatch.setattr(ahead, "STATIONS", ahead.STATIONS.and_then(more))
+    assert size() == before + len("\n\n## Weather in exec\n\nRain.")
 
 
 @pytest.mark.parametrize("name", workflow_files.names(None))

@@ -6,18 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from samoloop.api.assembly import STATIONS
 from samoloop.api.hand_off import Handoff
 from samoloop.base.durations import format_seconds
-from samoloop.config import profiles, skills
 from samoloop.config.loading import Config
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.records import Created, Prepared
-from samoloop.core.session import LOGS, slug_of, title_of
-from samoloop.core.state import State, fold
+from samoloop.core.session import Session, slug_of, title_of
+from samoloop.core.state import fold
 from samoloop.core.workflow import Phase, Workflow
-from samoloop.worker import prompt
-
-_ONE_ITERATION = 1
+from samoloop.worker.iteration import build_prompt
+from samoloop.worker.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -69,33 +68,25 @@ def look_ahead(planned: Handoff, *, name: str | None, now: datetime, missing: st
     settings, workflow, base = planned.settings, planned.workflow, planned.commit
     session = f"{now:%y-%m-%d}-{name or slug_of(planned.task)}"
     place = settings.sessions_dir / session
-    steps = tuple(_step(settings, workflow, phase, place, base, now) for phase in workflow.phases)
+    steps = tuple(_step(settings, workflow, phase, place, base) for phase in workflow.phases)
     return DryRun(session, title_of(planned.task), workflow.name, base, steps, settings, missing)
 
 
-def prompt_bytes(
-    settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None, now: datetime
-) -> int:
+class _Imagined(Session):
+    """A session that is not made, as it would stand when it has just come to a phase."""
+
+    def __init__(self, folder: Path, settings: Config, workflow: Workflow, phase: Phase, base: str | None):
+        super().__init__(folder)
+        branch, worktree = f"{settings.branch_prefix}{self.undated}", settings.worktrees_dir / folder.name
+        created = Created(session=self.name, workflow=workflow, base=base, branch=branch, worktree=worktree)
+        self._state = fold([created, Prepared(phase=phase.name)])
+
+
+def prompt_bytes(settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None) -> int:
     """The size of the first prompt of a phase, with nothing new in it, for a session in the folder `place`."""
-    own = settings.phase(phase.name)
-    profile = own.profile or settings.profile
-    built = prompt.build(
-        prompt.Place(
-            place,
-            settings.worktrees_dir / place.name,
-            f"{settings.branch_prefix}{place.name[9:]}",
-            skills.offered(settings.root, place / LOGS),
-            settings.limits_for(phase.name, phase.iteration_seconds).total,
-        ),
-        _state_in(workflow, phase, base),
-        iteration=_ONE_ITERATION,
-        now=now,
-        additions_file=place / "_logs" / "notes.md",
-        guidance=(),
-        parts=[profiles.section(profile, settings.root)],
-        effort=own.effort or settings.effort,
-    )
-    return len(built.text.encode())
+    session = _Imagined(place, settings, workflow, phase, base)
+    worker = Worker(session, settings, stations=STATIONS)
+    return len(build_prompt(worker, session.stem(1, phase.name, 1), 1, []).text.encode())
 
 
 def lines(run: DryRun) -> Iterator[str]:
@@ -121,7 +112,7 @@ def lines(run: DryRun) -> Iterator[str]:
         yield f"missing   {run.missing}"
 
 
-def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None, now: datetime) -> Step:
+def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None) -> Step:
     own = settings.phase(phase.name)
     providers = settings.candidates(phase.name) if phase.child else ()
     return Step(
@@ -138,17 +129,7 @@ def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base:
         permissions=own.permissions or settings.permissions,
         skills=phase.skills,
         checks=(),
-        prompt_bytes=prompt_bytes(settings, workflow, phase, place, base, now) if phase.child else None,
-    )
-
-
-def _state_in(workflow: Workflow, phase: Phase, base: str | None) -> State:
-    """A session that has just come to the phase."""
-    return fold(
-        [
-            Created(session="", workflow=workflow, base=base),
-            Prepared(phase=phase.name),
-        ]
+        prompt_bytes=prompt_bytes(settings, workflow, phase, place, base) if phase.child else None,
     )
 
 
