@@ -12,9 +12,11 @@ from samoloop.api.go_on import go_on
 from samoloop.core.decision import Note
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.outcome import Outcome
+from samoloop.core.records import Ended
 from samoloop.core.rules import VETOES, Kind, decide
 from samoloop.core.session import Session
 from samoloop.core.signals import BadSignal, Signal, Status
+from samoloop.ui.terminal.endings import follows
 from samoloop.worker.stations import Stations
 
 FINE = Outcome(at=T0)
@@ -104,5 +106,7 @@ def test_rooms_act_at_the_four_stations_of_a_worker(bench, tmp_path):
     assert seen[0] == "before"
     assert seen[1:] == [("exec", 0, True)] * 3 and state.vetoes == 2
     assert "## Weather\n\nRain.\n" in (tmp_path / "prompt").read_text()
+    said = [follows(record, T0) for record in session.journal.read() if isinstance(record, Ended)]
+    assert said == ["exec again: 1 test failed"] * 2 + ["done: all good"]
     prompts = sorted(session.logs.glob("*.prompt.md"))
     assert "A check failed: 1 test failed" in prompts[1].read_text()

@@ -152,7 +152,7 @@ CONDITIONS: Mapping[Condition, ConditionWords] = {
 }
 
 DECISIONS: Mapping[Kind, DecisionWords] = {
-    Kind.CONTINUE: DecisionWords(Tone.WORK, "{where}"),
+    Kind.CONTINUE: DecisionWords(Tone.WORK, "{where}{why}"),
     Kind.REPAIR: DecisionWords(Tone.WARN, "{phase} again, told{why}"),
     Kind.RETRY: DecisionWords(Tone.WARN, "{when}{why}"),
     Kind.LIMITED: DecisionWords(Tone.WARN, "{when}{why}", News.LIMITED),
