@@ -111,7 +111,7 @@ def test_a_session_ends_with_the_phase_that_was_asked_for(bench: Bench, until: s
     assert session.state().condition == "done"
     assert session.state().summary == ("11-21-0900-plan-x.md is approved" if until == "planning" else "as far as asked")
     assert "**Done.**" in (session.dir / "_report.md").read_text()
-    assert "done" in done.stdout.splitlines()[-3]
+    assert f"{session.name}: done. " in done.stdout
 
 
 def test_an_approval_with_a_comment_ends_what_ends_with_the_plan(bench: Bench) -> None:
