@@ -506,3 +506,14 @@ def test_yes_waits_where_the_plan_is_gone(bench):
     bench.run(session)
     (session.dir / "11-21-0900-plan-x.md").unlink()
     assert bench.run(session, yes=True).kind is Kind.WAIT
+
+
+def test_a_child_that_waits_for_answers_without_a_question_is_told_so(bench):
+    body = """[ $SAMOLOOP_PHASE = requirements ] || { next requirements; exit; }
+    signal '{"status": "waiting", "for": "qa_answers"}'
+    """
+    bench.child = script(bench.child.parent, body)
+    session = bench.session()
+    decision = bench.run(session)
+    assert decision.kind is Kind.BLOCKED and "_qa.md is missing" in decision.reason
+    assert "_qa.md is missing" in (session.dir / "_logs" / "003-requirements.prompt.md").read_text()

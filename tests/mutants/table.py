@@ -91,7 +91,7 @@ m("used_stem_again", "worker/iteration.py", "[0].exists():\n        attempt += 1
 m("retry_is_new_iteration", "worker/iteration.py", "(state.iteration, state.attempt + 1) if state.retry else ", "", crash("guidance_is_told_again_until_a_child_has_answered"))
 m("overview_not_restored", "worker/iteration.py", "    worker.restore_overview()\n    inbox =", "    inbox =", crash("a_child_finds_the_overview_that_went_missing_before_it"))
 m("overview_not_mended_after", "worker/iteration.py", "    worker.restore_overview()\n    committed =", "    committed =", LOOP, "tests/test_overview.py")
-m("signal_not_checked", "worker/iteration.py", "    return gates.check_request(signal, session.dir, session.worktree, state.given)\n", "    return signal\n", LOOP, GATES)
+m("signal_not_checked", "worker/iteration.py", "    return gates.check_request(signal, session.dir, session.worktree, state.given)\n", "    return signal\n", LOOP + "::test_a_child_that_waits_for_answers_without_a_question_is_told_so")
 m("shared_limit_not_written", "worker/iteration.py", "shared_limits.write(started.provider,", "(lambda *_: None)(started.provider,", WAITING)
 m("secrets_reach_child", "worker/launching.py", "    hidden = (*config.scrub, *_WORKER_ONLY)\n", "    hidden = _WORKER_ONLY\n", "tests/test_secrets.py")
 m("worker_names_reach_child", "worker/launching.py", "    hidden = (*config.scrub, *_WORKER_ONLY)\n", "    hidden = config.scrub\n", "tests/test_secrets.py")
