@@ -13,6 +13,7 @@ import driver
 from invariants import How, Reference, violations
 from scene import Run, Scene, Violation, git
 
+from samoloop.core.records import Started
 from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition
 
@@ -62,9 +63,9 @@ class Play:
 
     def note_killed_child(self) -> None:
         """Remember whose child was killed: of the last `started` record."""
-        started = [event for event in self.scene.events() if event.event == "started"]
+        started = [record.iteration for record in self.scene.events() if isinstance(record, Started)]
         if started:  # the ledger of a child that was just begun may not name it yet
-            self.killed[started[-1]["iteration"]] += 1
+            self.killed[started[-1]] += 1
 
     def finish(self) -> None:
         self.scene.finish(allowed=HUMAN_CODES if self.killed else (), tries=4)

@@ -90,7 +90,7 @@ def _actions(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool
         prompt = scene.session.logs / f"{event.stem}.prompt.md"
         if event.attempt > 1 and earlier and prompt.exists():
             text = prompt.read_text()
-            if "interrupted" not in text and "did not end properly" not in text:
+            if text and "interrupted" not in text and "did not end properly" not in text:
                 yield f"{prompt} does not say that an earlier attempt was interrupted"
         begun_by_iteration[event.iteration] = earlier + begun[event.marker]
 

@@ -77,7 +77,7 @@ def fails(suite: str, copy: Path) -> bool:
         )
     except subprocess.TimeoutExpired:
         return True
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1) or b"the harness failed" in done.stdout:
         raise SystemExit(f"{suite} could not be run:\n{done.stdout.decode()}\n{done.stderr.decode()}")
     return done.returncode == 1
 
