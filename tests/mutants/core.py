@@ -41,20 +41,21 @@ KILLED, SURVIVED, UNREACHED = "killed", "survived", "reached by no test"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/mutants/core.py", description=__doc__)
     parser.add_argument("--only", metavar="NAME", default="", help="modules whose names begin so, such as rules")
+    parser.add_argument("--tests", default=",".join(TESTS), help="which tests, such as rules,state")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at once")
     parser.add_argument("--folder", help="where the copy is put, and stays")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="samoloop-mutants-") as name:
         copy = copy_tree(Path(options.folder or name, "tree"))
-        prepare(copy, options.only)
+        prepare(copy, options.only, options.tests.split(","))
         command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(options.jobs)]
         code = subprocess.run(command, cwd=copy, check=False).returncode
         return code or tell(copy)
 
 
-def prepare(copy: Path, only: str) -> None:
+def prepare(copy: Path, only: str, names: list[str]) -> None:
     modules = [f"samoloop/core/{module}.py" for module in MODULES if module.startswith(only)]
-    tests = [f"tests/test_{test}.py" for test in TESTS if (copy / f"tests/test_{test}.py").exists()]
+    tests = [f"tests/test_{name}.py" for name in names]
     with (copy / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(SETTINGS.format(modules=json.dumps(modules), tests=json.dumps(tests)))
 
