@@ -46,8 +46,9 @@ def state(session: Session):
 
 
 def gate_kind(session: Session) -> str | None:
+    """Of the open gate, once its file is in place and a person can answer."""
     gate = state(session).gate
-    return gate.kind if gate else None
+    return gate.kind if gate and gate.shown else None
 
 
 def test_up_brings_every_session_to_its_gate_and_never_past_it(bench):
@@ -61,7 +62,7 @@ def test_up_goes_on_when_a_person_answers(bench):
     session = bench.session()
     process = subprocess.Popen([sys.executable, "-m", "samoloop", "up"], cwd=bench.root, stdout=subprocess.DEVNULL)
     try:
-        until(lambda: state(session).gate is not None)
+        until(lambda: gate_kind(session) is not None)
         gates.answer(session.dir, state(session).gate, {"Q1": "A"}, "Ann")
         until(lambda: gate_kind(session) == "plan_approval")
         assert samoloop(bench.root, "approve").returncode == 0
