@@ -291,3 +291,12 @@ def test_only_a_person_stops_a_session_for_good(bench, by_person, left):
     session = bench.session()
     assert bench.run(session, stop=stop).kind is Kind.STOPPED
     assert Session(session.dir).state().condition is left
+
+
+def test_the_end_is_announced_though_the_worker_died_before_it_could(bench):
+    session = bench.session()
+    while Session(session.dir).state().condition is not Condition.DONE:
+        dies(bench, session, "after record ended", yes=True)
+    assert ("done", "") not in said(session)
+    assert bench.run(session, yes=True).kind is Kind.DONE
+    assert said(session).count(("done", "")) == 1

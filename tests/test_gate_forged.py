@@ -7,10 +7,12 @@ import pytest
 from kit import Bench, make_repo, samoloop, script
 
 from samoloop.base import effects as points
+from samoloop.base.errors import SessionError
 from samoloop.core import gates
-from samoloop.core.gates import Closing, StillOpen
+from samoloop.core.gates import Closing, Gate, StillOpen
 from samoloop.core.records import GateClosed, GateShown
 from samoloop.core.session import Session
+from samoloop.core.signals import GateKind
 from samoloop.ui.telegram import effects
 from samoloop.ui.telegram.buttons import About, Press, question_hash, session_tag, target_tag
 from samoloop.ui.telegram.ledger import Ledger
@@ -200,3 +202,10 @@ def test_without_a_person_the_next_worker_takes_it_away(bench: Bench, kind: str)
     gate = Session(session.dir).state().gate
     assert gate and gate.shown
     assert not isinstance(gates.examine(gate, session.dir, session.worktree), Closing)
+
+
+def test_an_act_waits_until_the_gate_s_file_is_in_place(tmp_path: Path) -> None:
+    gate = Gate("g1", GateKind.HUMAN_ACTION, "planning", 4, reason="Create the record", shown=False)
+    with pytest.raises(SessionError, match="g1 is being opened"):
+        gates.confirm_action(tmp_path, gate, "Ann")
+    assert list(tmp_path.iterdir()) == []

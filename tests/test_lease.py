@@ -7,7 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from samoloop.worker.lease import FILES
+from kit import GOOD_CHILD, Bench, make_repo, script
+
+from samoloop.core.session import Session
+from samoloop.worker.lease import FILES, locked
 
 WORKER = """
 import sys
@@ -52,3 +55,13 @@ def test_a_git_that_outlives_its_worker_holds_the_session(tmp_path: Path) -> Non
     finally:
         Path(f"{begun}.go").touch()
     until(lambda: not FILES.is_held(folder))
+
+
+def test_what_was_folded_before_the_lease_was_taken_counts_no_more(tmp_path: Path) -> None:
+    bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD))
+    session = bench.session()
+    early = Session(session.dir)
+    assert early.state().iteration == 0
+    bench.run(session)
+    with locked(early):
+        assert early.state().iteration == 2

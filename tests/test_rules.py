@@ -623,3 +623,45 @@ def test_nobody_stands_in_for_what_is_not_the_clis_fault(
 ) -> None:
     decision = decide(SMALL, state_of(history), outcome, signal)
     assert stand_in(decision, outcome, "claude", "codex") == decision
+
+
+# --- edges ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_that_goes_nowhere_names_the_present_phase() -> None:
+    reached = state_of(in_phase("work"), many("work", 4, 3), started(7, "work"))
+    long_down = after()
+    long_down.transient_since = T0 - 8000
+    unknown = replace(FINE, failure=replace(LIMIT, resets_at=None), exit_code=1)
+    decisions = [
+        decide(SMALL, reached, FINE, go("work")),
+        decide(SMALL, after(), unknown, NO_SIGNAL),
+        decide(SMALL, long_down, failing(Trouble.NETWORK), NO_SIGNAL),
+        decide(replace(SMALL, rounds={"review": 0}), state_of(in_phase("review")), FINE, go("work")),
+    ]
+    assert [(found.kind, found.phase) for found in decisions] == [
+        (Kind.BLOCKED, "work"),
+        (Kind.LIMITED, "work"),
+        (Kind.WAIT, "work"),
+        (Kind.BLOCKED, "review"),
+    ]
+
+
+@pytest.mark.parametrize(("rounds", "kind"), [({}, Kind.BLOCKED), ({"review": 1}, Kind.CONTINUE)])
+def test_a_phase_goes_back_as_often_as_its_rounds_say(rounds: dict[str, int], kind: Kind) -> None:
+    assert decide(replace(SMALL, rounds=rounds), state_of(in_phase("review")), FINE, go("work")).kind is kind
+
+
+def test_a_gate_without_a_reason_has_none() -> None:
+    assert decide(SMALL, state_of(in_phase("ask")), FINE, wait("qa_answers")).reason == ""
+
+
+def test_a_reset_in_eight_days_is_not_believed() -> None:
+    far = replace(FINE, failure=replace(LIMIT, resets_at=T0 + 8 * 24 * 3600), exit_code=1)
+    decision = decide(SMALL, after(), far, NO_SIGNAL)
+    assert (decision.not_before, decision.delay_seconds) == (None, 300.0)
+
+
+def test_a_cli_that_reports_an_error_without_a_word_gets_one() -> None:
+    outcome = replace(FINE, result=Result(False, ""), exit_code=1)
+    assert decide(SMALL, after(), outcome, NO_SIGNAL).reason == "the CLI reported an error"
