@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from samoloop.children.child import Child, Ended, Spec
+from samoloop.children.child import Child, ChildEnd, Spec
 from samoloop.children.stop import StopRequest
 from samoloop.core.events import Event, Result, Started, Tool, Usage
 from samoloop.core.limits import Limits
@@ -93,7 +93,7 @@ class Attempt:
 
     def wait(
         self, child: Child, *, interrupt_first: bool = False, starts_at_once: bool = False, **changes: Any
-    ) -> Ended:
+    ) -> ChildEnd:
         """With limits that no test reaches unless it changes them."""
         limits = {"total": 30.0, "silence": None, "first_byte": None, "grace": None, "terminate": 5.0, **changes}
 
@@ -110,7 +110,7 @@ class Attempt:
             stop=self.stop,
         )
 
-    def run(self, *argv: str, stdin: Path | None = None, **changes: Any) -> Ended:
+    def run(self, *argv: str, stdin: Path | None = None, **changes: Any) -> ChildEnd:
         return self.wait(self.spawn(*argv, stdin=stdin), **changes)
 
 

@@ -29,7 +29,7 @@ from samoloop.core.state import Condition
 from samoloop.demo import examples, notes, play
 from samoloop.demo.answers import understood
 from samoloop.demo.child import main
-from samoloop.demo.commands import Ran
+from samoloop.demo.commands import CommandRun
 from samoloop.demo.scenario import Option, Question, load
 from samoloop.demo.visit import CannotGoOn
 from samoloop.providers.base import Request
@@ -275,7 +275,7 @@ def test_a_box_is_ticked_with_its_result_below():
     ],
 )
 def test_what_tests_say_is_told_in_a_few_words(output, verdict):
-    assert Ran("x", 0, output).verdict == verdict
+    assert CommandRun("x", 0, output).verdict == verdict
 
 
 # --- the provider ---

@@ -17,7 +17,7 @@ from samoloop.core.session import Session
 from samoloop.demo import examples, play
 from samoloop.demo.commands import run
 from samoloop.demo.examples import Example
-from samoloop.demo.judge import Finding, judge
+from samoloop.demo.judge import Judgement, judge
 from samoloop.demo.rehearsal import Performance, rehearse
 from samoloop.demo.scenario import load
 from samoloop.ui.cli import example as cli_example
@@ -34,7 +34,7 @@ def rehearsed(name: str, folder: Path) -> Performance:
     return rehearse(example, root, provider="demo", yes=False, open_view=open_view)
 
 
-def failed(findings: list[Finding]) -> list[str]:
+def failed(findings: list[Judgement]) -> list[str]:
     return [finding.words for finding in findings if not finding.ok]
 
 
@@ -145,9 +145,9 @@ def test_the_judge_sees_a_file_and_a_document_that_are_missing(hello):
 
 
 def test_a_performance_that_is_not_as_expected_says_so_by_its_exit_code(hello):
-    good = Finding(True, "good")
+    good = Judgement(True, "good")
     assert Performance(hello.session, hello.decision, [good]).exit_code == 0
-    assert Performance(hello.session, hello.decision, [good, Finding(False, "bad")]).exit_code == 1
+    assert Performance(hello.session, hello.decision, [good, Judgement(False, "bad")]).exit_code == 1
 
 
 def test_places_that_are_not_there_are_seen(tmp_path):

@@ -14,7 +14,7 @@ from kit import make_repo, samoloop
 
 from samoloop import __version__
 from samoloop.api import skill_install
-from samoloop.api.skill_install import RECORD, Record, Standing, Target
+from samoloop.api.skill_install import RECORD, InstallRecord, Standing, Target
 from samoloop.base.errors import UsageError
 from samoloop.base.files import sha256
 from samoloop.config.resources import folder as resource
@@ -33,7 +33,7 @@ def target(root: Path) -> Target:
     return Target("project", root, root / ".agents" / "skills")
 
 
-def install(root: Path, *skills: Skill, force: bool = False, whole: bool = True) -> skill_install.Plan:
+def install(root: Path, *skills: Skill, force: bool = False, whole: bool = True) -> skill_install.InstallPlan:
     plan = skill_install.plan_install(skills, target(root), force=force, whole=whole)
     skill_install.carry_out(plan)
     return plan
@@ -274,7 +274,7 @@ def test_a_skill_stands_as_absent_current_outdated_edited_or_own(tmp_path: Path)
     assert standing(greet("Say good day.\n")) is Standing.OUTDATED
     (target(tmp_path).folder / "greet" / "SKILL.md").write_text("Say moin.\n")
     assert standing(greet()) is Standing.EDITED
-    assert skill_install.standing_of(greet(), target(tmp_path).folder, Record()) is Standing.OWN
+    assert skill_install.standing_of(greet(), target(tmp_path).folder, InstallRecord()) is Standing.OWN
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at."""
 
     area: str  # git, settings, claude, ...
@@ -45,7 +45,7 @@ class Finding:
     advice: str = ""  # what to do
 
 
-def examine(root: Path | None, environ: Mapping[str, str]) -> list[Finding]:
+def examine(root: Path | None, environ: Mapping[str, str]) -> list[Diagnosis]:
     """Everything, for the project at `root`; None where the command is in none."""
     findings = [*_python(), *_git(root, environ), *_repository(root)]
     try:
@@ -65,25 +65,25 @@ def examine(root: Path | None, environ: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def _python() -> Iterator[Finding]:
-    yield Finding("python", Level.OK, f"{platform.python_version()}, {sys.executable}")
+def _python() -> Iterator[Diagnosis]:
+    yield Diagnosis("python", Level.OK, f"{platform.python_version()}, {sys.executable}")
 
 
-def _git(root: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _git(root: Path | None, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
     program = shutil.which("git", path=environ.get("PATH"))
     if program is None:
-        yield Finding("git", Level.PROBLEM, "git is not on PATH", "Install git.")
+        yield Diagnosis("git", Level.PROBLEM, "git is not on PATH", "Install git.")
         return
     version = version_of(program, environ)
     if older(version, OLDEST):
-        yield Finding("git", Level.WARNING, f"{version} is old", f"Update git to {'.'.join(map(str, OLDEST))}.")
+        yield Diagnosis("git", Level.WARNING, f"{version} is old", f"Update git to {'.'.join(map(str, OLDEST))}.")
     where = [program, "-C", str(root or Path.cwd()), "config", "--get"]
     name, email = (_answer([*where, key], environ) for key in ("user.name", "user.email"))
     if name and email:
-        yield Finding("git", Level.OK, f"{version}, commits as {name} <{email}>")
+        yield Diagnosis("git", Level.OK, f"{version}, commits as {name} <{email}>")
     else:
         advice = 'For commits in your name: git config --global user.name "..." and user.email "..."'
-        yield Finding("git", Level.WARNING, f"{version}, has no name and e-mail of yours", advice)
+        yield Diagnosis("git", Level.WARNING, f"{version}, has no name and e-mail of yours", advice)
 
 
 def _answer(argv: list[str], environ: Mapping[str, str]) -> str:
@@ -91,54 +91,54 @@ def _answer(argv: list[str], environ: Mapping[str, str]) -> str:
     return answer[1].strip() if answer and answer[0] == 0 else ""
 
 
-def _repository(root: Path | None) -> Iterator[Finding]:
+def _repository(root: Path | None) -> Iterator[Diagnosis]:
     if root is None:
         advice = "Go to your project; or, without git, start with `samoloop run --in-place`."
-        yield Finding("repository", Level.WARNING, f"{Path.cwd()} is in no project", advice)
+        yield Diagnosis("repository", Level.WARNING, f"{Path.cwd()} is in no project", advice)
         return
     try:
         repo = Repo.find(root)
-        yield Finding(
+        yield Diagnosis(
             "repository", Level.OK, f"{repo.root}, a session would start {repo.head_line(repo.resolve('HEAD'))}"
         )
     except SamoloopError as error:
         if locate(root) is None:
             advice = "`samoloop run --in-place` works without; for a branch and a worktree a session: git init."
-            yield Finding("repository", Level.NOTE, f"{root} is in no git repository", advice)
+            yield Diagnosis("repository", Level.NOTE, f"{root} is in no git repository", advice)
         else:
-            yield Finding("repository", Level.PROBLEM, str(error))
+            yield Diagnosis("repository", Level.PROBLEM, str(error))
 
 
-def _config_problems(error: ConfigError) -> Iterator[Finding]:
+def _config_problems(error: ConfigError) -> Iterator[Diagnosis]:
     for line in str(error).splitlines()[1:]:
-        yield Finding(
+        yield Diagnosis(
             "settings", Level.PROBLEM, line.removeprefix("  - "), "Correct it; `samoloop init` shows every key."
         )
 
 
-def _sources(settings: Config) -> Finding:
+def _sources(settings: Config) -> Diagnosis:
     if not settings.sources:
-        return Finding("settings", Level.OK, "no file, so everything is as it is by default")
-    return Finding("settings", Level.OK, ", ".join(map(str, settings.sources)))
+        return Diagnosis("settings", Level.OK, "no file, so everything is as it is by default")
+    return Diagnosis("settings", Level.OK, ", ".join(map(str, settings.sources)))
 
 
-def _workflow(settings: Config) -> Iterator[Finding]:
+def _workflow(settings: Config) -> Iterator[Diagnosis]:
     try:
         workflow = workflow_files.load(settings.workflow, settings.root)
-        yield Finding("workflow", Level.OK, f"{workflow.name}: {' → '.join(workflow.names)}")
+        yield Diagnosis("workflow", Level.OK, f"{workflow.name}: {' → '.join(workflow.names)}")
     except ConfigError as error:
         advice = "See `samoloop workflows list` and `samoloop workflows check`."
-        yield Finding("workflow", Level.PROBLEM, str(error), advice)
+        yield Diagnosis("workflow", Level.PROBLEM, str(error), advice)
         return
     for name in settings.phases:
         if name not in workflow.names:
             advice = f"Its phases are {', '.join(workflow.names)}."
-            yield Finding(
+            yield Diagnosis(
                 "workflow", Level.WARNING, f"phases names {name}, which {workflow.name} does not have", advice
             )
 
 
-def _folders(settings: Config, environ: Mapping[str, str], *, in_project: bool) -> Iterator[Finding]:
+def _folders(settings: Config, environ: Mapping[str, str], *, in_project: bool) -> Iterator[Diagnosis]:
     places = {"state": loading.state_folder(environ)}
     if in_project:
         places = {"sessions": settings.sessions_dir, "worktrees": settings.worktrees_dir, **places}
@@ -146,26 +146,26 @@ def _folders(settings: Config, environ: Mapping[str, str], *, in_project: bool) 
         trouble = _not_writable(folder)
         kind = file_system(folder)
         if trouble:
-            yield Finding(
+            yield Diagnosis(
                 name, Level.PROBLEM, f"{folder}: {trouble}", "Make it writable, or name another in the settings."
             )
         elif kind.startswith(_NETWORK_FILE_SYSTEMS):
             advice = "Locks and notices of changes are not reliable there; a local folder is."
-            yield Finding(name, Level.WARNING, f"{folder} is on a network file system ({kind})", advice)
+            yield Diagnosis(name, Level.WARNING, f"{folder} is on a network file system ({kind})", advice)
         else:
-            yield Finding(name, Level.OK, f"{folder}" + (f" ({kind})" if kind else ""))
+            yield Diagnosis(name, Level.OK, f"{folder}" + (f" ({kind})" if kind else ""))
     if in_project:
         yield _disk(settings.root)
 
 
-def _disk(root: Path) -> Finding:
+def _disk(root: Path) -> Diagnosis:
     free = shutil.disk_usage(root).free
     text = f"{free / 1e9:.1f} GB free"
     if free < _FULL_BYTES:
-        return Finding("disk", Level.PROBLEM, text, "Make room: sessions, worktrees and builds will fail.")
+        return Diagnosis("disk", Level.PROBLEM, text, "Make room: sessions, worktrees and builds will fail.")
     if free < _SCARCE_BYTES:
-        return Finding("disk", Level.WARNING, text, "Each session needs a worktree and its build; make room.")
-    return Finding("disk", Level.OK, text)
+        return Diagnosis("disk", Level.WARNING, text, "Each session needs a worktree and its build; make room.")
+    return Diagnosis("disk", Level.OK, text)
 
 
 def _not_writable(folder: Path) -> str:
@@ -198,14 +198,14 @@ def file_system(folder: Path) -> str:
     return found
 
 
-def _clis(settings: Config, environ: Mapping[str, str]) -> list[Finding]:
+def _clis(settings: Config, environ: Mapping[str, str]) -> list[Diagnosis]:
     """Every CLI: those that the settings name must be there, the others are mentioned."""
     named = {settings.provider, *(phase.provider for phase in settings.phases.values() if phase.provider)}
     spare = {*settings.fallback, *(name for phase in settings.phases.values() for name in phase.fallback or ())}
     names = [*dict.fromkeys((settings.provider, *sorted(named), *sorted(spare), *BUILT_IN, *settings.providers))]
     with ThreadPoolExecutor(max_workers=4) as pool:
         checkups = dict(zip(names, pool.map(lambda name: _checkup(name, settings, environ), names), strict=True))
-    findings: list[Finding] = []
+    findings: list[Diagnosis] = []
     absent = []
     for name, found in checkups.items():
         if isinstance(found, Checkup) and found.found is None and name not in named | spare:
@@ -214,7 +214,7 @@ def _clis(settings: Config, environ: Mapping[str, str]) -> list[Finding]:
             broken = Level.PROBLEM if name in named else Level.WARNING if name in spare else Level.NOTE
             findings += _cli(name, found, broken)
     if absent:
-        findings.append(Finding("others", Level.NOTE, f"not installed, and not needed: {', '.join(absent)}"))
+        findings.append(Diagnosis("others", Level.NOTE, f"not installed, and not needed: {', '.join(absent)}"))
     return findings
 
 
@@ -225,59 +225,59 @@ def _checkup(name: str, settings: Config, environ: Mapping[str, str]) -> Checkup
         return error
 
 
-def _cli(name: str, found: Checkup | SamoloopError, broken: Level) -> Iterator[Finding]:
+def _cli(name: str, found: Checkup | SamoloopError, broken: Level) -> Iterator[Diagnosis]:
     if isinstance(found, SamoloopError):
-        yield Finding(name, broken, str(found))
+        yield Diagnosis(name, broken, str(found))
     elif found.found is None:
-        yield Finding(name, broken, "not installed", found.advice)
+        yield Diagnosis(name, broken, "not installed", found.advice)
     elif name == "demo":
-        yield Finding(name, Level.OK, "comes with samoloop; a script, so no model is asked")
+        yield Diagnosis(name, Level.OK, "comes with samoloop; a script, so no model is asked")
     else:
         login = {True: ", logged in", False: ", not logged in", None: ", login not known before the first call"}
         text = f"{found.version or 'version unknown'}, {found.found}{login[found.logged_in]}"
         level = broken if found.logged_in is False else Level.WARNING if found.advice else Level.OK
-        yield Finding(name, level, text, found.advice)
+        yield Diagnosis(name, level, text, found.advice)
         for leak in found.leaks:
-            yield Finding(name, Level.NOTE, leak)
+            yield Diagnosis(name, Level.NOTE, leak)
 
 
-def _telegram(settings: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _telegram(settings: Config, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
     from samoloop.config import telegram_bot as telegram
 
     found, problems = telegram.parse(settings.telegram, environ)
     for problem in problems:
-        yield Finding("telegram", Level.PROBLEM, problem)
+        yield Diagnosis("telegram", Level.PROBLEM, problem)
     if found:
         from samoloop.api import telegram_check
 
         checked = telegram_check.check(found, settings.telegram, environ)
         for problem in checked.problems:
-            yield Finding("telegram", Level.WARNING, problem)
+            yield Diagnosis("telegram", Level.WARNING, problem)
         bot = f"@{checked.bot} answers, " if checked.bot else ""
         relay = f"a relay listens (process {checked.relay})" if checked.relay else "a session that works starts a relay"
-        yield Finding("telegram", Level.OK, f"{bot}chat {found.chat}, {relay}", "To try it: samoloop telegram test")
+        yield Diagnosis("telegram", Level.OK, f"{bot}chat {found.chat}, {relay}", "To try it: samoloop telegram test")
     elif not problems:
-        yield Finding("telegram", Level.NOTE, "not set up", "To answer from your phone: samoloop telegram setup")
+        yield Diagnosis("telegram", Level.NOTE, "not set up", "To answer from your phone: samoloop telegram setup")
 
 
-def _sandbox(settings: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _sandbox(settings: Config, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
     if settings.permissions is not Permissions.FULL:
-        yield Finding("sandbox", Level.OK, "permissions: edits, so children work in their CLI's restrained mode")
+        yield Diagnosis("sandbox", Level.OK, "permissions: edits, so children work in their CLI's restrained mode")
     elif _in_container(environ):
-        yield Finding("sandbox", Level.OK, "permissions: full, inside a container")
+        yield Diagnosis("sandbox", Level.OK, "permissions: full, inside a container")
     else:
         who = "root" if os.geteuid() == 0 else "you"
         advice = (
             "For a task or a repository that you do not trust: a container, a user of its own, or permissions: edits."
         )
         level = Level.WARNING if who == "root" else Level.NOTE
-        yield Finding("sandbox", level, f"permissions: full, so a child may run any command as {who}", advice)
+        yield Diagnosis("sandbox", level, f"permissions: full, so a child may run any command as {who}", advice)
 
 
 def _in_container(environ: Mapping[str, str]) -> bool:
     return "container" in environ or any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
 
 
-def broken(findings: Iterable[Finding]) -> bool:
+def broken(findings: Iterable[Diagnosis]) -> bool:
     """Whether a session would fail."""
     return any(finding.level is Level.PROBLEM for finding in findings)

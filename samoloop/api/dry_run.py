@@ -20,7 +20,7 @@ from samoloop.worker.worker import Worker
 
 
 @dataclass(frozen=True)
-class Step:
+class PhaseAhead:
     """One phase as it would run."""
 
     phase: str
@@ -47,7 +47,7 @@ class DryRun:
     title: str
     workflow: str
     base: str | None  # a commit; None in place
-    steps: tuple[Step, ...]
+    steps: tuple[PhaseAhead, ...]
     settings: Config
     missing: str  # why the CLI could not be started; empty where it could
 
@@ -112,10 +112,10 @@ def lines(run: DryRun) -> Iterator[str]:
         yield f"missing   {run.missing}"
 
 
-def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None) -> Step:
+def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None) -> PhaseAhead:
     own = settings.phase(phase.name)
     providers = settings.candidates(phase.name) if phase.child else ()
-    return Step(
+    return PhaseAhead(
         phase=phase.name,
         child=phase.child,
         gate=phase.gate,
@@ -133,7 +133,7 @@ def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base:
     )
 
 
-def _describe(step: Step) -> str:
+def _describe(step: PhaseAhead) -> str:
     if not step.child:
         return "done by the worker, no child"
     who = " or ".join(step.providers) + (f" {step.model}" if step.model else "")

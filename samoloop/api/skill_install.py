@@ -68,7 +68,7 @@ def targets(readers: Iterable[str], scope: str, root: Path, environ: Mapping[str
 
 
 @dataclass
-class Record:
+class InstallRecord:
     """What was written into one folder, by skill: the version, and the hash of each file."""
 
     skills: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -82,11 +82,11 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Plan:
+class InstallPlan:
     """What an installation will do in one folder."""
 
     target: Target
-    record: Record
+    record: InstallRecord
     install: Sequence[Skill] = ()
     upgrade: Sequence[Skill] = ()  # replaced, edited ones under --force too
     current: Sequence[Skill] = ()
@@ -94,7 +94,7 @@ class Plan:
     retire: Sequence[str] = ()  # ours, unedited, shipped no more
 
 
-def plan_install(skills: Sequence[Skill], target: Target, *, force: bool, whole: bool) -> Plan:
+def plan_install(skills: Sequence[Skill], target: Target, *, force: bool, whole: bool) -> InstallPlan:
     """What is to be done so that the folder holds `skills`. Raises UsageError where nothing may be written.
 
     `whole`: these are all the skills there are, so what is recorded, unedited and not among them is taken away.
@@ -112,7 +112,7 @@ def plan_install(skills: Sequence[Skill], target: Target, *, force: bool, whole:
         )
     edited = sorted_out[Standing.EDITED]
     gone = record.skills.keys() - {skill.name for skill in skills} if whole else set()
-    return Plan(
+    return InstallPlan(
         target,
         record,
         install=sorted_out[Standing.ABSENT],
@@ -123,7 +123,7 @@ def plan_install(skills: Sequence[Skill], target: Target, *, force: bool, whole:
     )
 
 
-def carry_out(plan: Plan) -> None:
+def carry_out(plan: InstallPlan) -> None:
     """Write what was planned. A crash within is mended by the next installation. Raises OSError."""
     folder, record = plan.target.folder, plan.record
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ class Removal:
     """What an uninstallation will do in one folder."""
 
     target: Target
-    record: Record
+    record: InstallRecord
     remove: Sequence[str]
     kept: Sequence[str]  # edited by the person
 
@@ -174,7 +174,7 @@ def take_away(removal: Removal) -> None:
             folder.parent.rmdir()
 
 
-def standing_of(skill: Skill, folder: Path, record: Record) -> Standing:
+def standing_of(skill: Skill, folder: Path, record: InstallRecord) -> Standing:
     """How a shipped skill stands in a folder. Raises UsageError for links and what is no folder."""
     path, hashes = folder / skill.name, record.hashes(skill.name)
     there = _content(path)
@@ -224,7 +224,7 @@ def check_target(target: Target) -> None:
         raise UsageError(f"{path} is read-only for you, so no skills can be put into {target.folder}")
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path) -> InstallRecord:
     """What was written into a folder; empty where nothing was. Raises UsageError where the record is damaged."""
     path = folder / RECORD
     try:
@@ -237,7 +237,7 @@ def read_record(folder: Path) -> Record:
         raise UsageError(
             f"{path} cannot be used ({error}): remove it, and the skills of samoloop beside it, then install again"
         ) from None
-    return Record(skills)
+    return InstallRecord(skills)
 
 
 def _is_inside(name: str) -> bool:
@@ -290,6 +290,6 @@ def _remove_files(path: Path, names: Iterable[str]) -> None:
                 parent.rmdir()
 
 
-def _write_record(folder: Path, record: Record) -> None:
+def _write_record(folder: Path, record: InstallRecord) -> None:
     text = json.dumps({"format": 1, "skills": dict(sorted(record.skills.items()))}, indent=1)
     write_atomic(folder / RECORD, text + "\n")

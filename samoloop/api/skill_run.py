@@ -29,7 +29,7 @@ _NEEDS_PERSON = (Trouble.LOGIN, Trouble.BILLING)
 
 
 @dataclass(frozen=True)
-class Order:
+class SkillOrder:
     """What is to be run, where and how."""
 
     skill: Skill
@@ -80,7 +80,9 @@ class Report:
         return f"the CLI ended with exit code {outcome.exit_code}"
 
 
-def run(order: Order, config: Config, environ: Mapping[str, str], on_events: Callable[[list[Event]], None]) -> Report:
+def run(
+    order: SkillOrder, config: Config, environ: Mapping[str, str], on_events: Callable[[list[Event]], None]
+) -> Report:
     """Start the child, hand on what it does, sweep up behind it. Raises ProviderError where it cannot be started."""
     if order.provider == "demo":
         raise UsageError("the provider demo plays sessions from a script and cannot run a skill: name a real CLI")
@@ -110,7 +112,7 @@ def run(order: Order, config: Config, environ: Mapping[str, str], on_events: Cal
         return report if folder.keep else replace(report, logs=None)
 
 
-def _request(order: Order, config: Config, environ: Mapping[str, str], folder: Path) -> Request:
+def _request(order: SkillOrder, config: Config, environ: Mapping[str, str], folder: Path) -> Request:
     stem = folder / "_logs" / f"001-{order.skill.name}"
     stem.parent.mkdir()
     request = launching.request_for(
@@ -127,7 +129,7 @@ def _request(order: Order, config: Config, environ: Mapping[str, str], folder: P
     return request
 
 
-def prompt(order: Order) -> str:
+def prompt(order: SkillOrder) -> str:
     """What the child is told: the skill's text itself, so that a CLI without skills of its own will do."""
     topic = order.topic.strip() or "the project in this folder, as it is"
     quoted = "\n".join(f"> {line}".rstrip() for line in topic.splitlines())
@@ -168,7 +170,7 @@ class _Folder:
 
 
 @contextmanager
-def _folder(order: Order) -> Iterator[_Folder]:
+def _folder(order: SkillOrder) -> Iterator[_Folder]:
     folder = _Folder(Path(tempfile.mkdtemp(prefix=f"samoloop-{order.skill.name}-")).resolve())
     try:
         yield folder

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.project import user_file
-from samoloop.config.telegram_bot import Settings
+from samoloop.config.telegram_bot import BotSettings
 
 ANSWER_SECONDS = 5.0  # for each of at most four questions
 PROBES = 2  # polls of a second each
@@ -34,7 +34,7 @@ class Checked:
     problems: tuple[str, ...]
 
 
-def check(found: Settings, section: Mapping[str, Any], environ: Mapping[str, str]) -> Checked:
+def check(found: BotSettings, section: Mapping[str, Any], environ: Mapping[str, str]) -> Checked:
     """Ask for the bot's name, for a webhook, and, where no relay of ours listens, for another listener."""
     folder = BotFolder(found, environ)
     problems = list(_readable_by_others(section, environ))
@@ -59,7 +59,7 @@ def _readable_by_others(section: Mapping[str, Any], environ: Mapping[str, str]) 
         yield f"{path} holds the bot token and others can read it: chmod 600 {path}"
 
 
-def _competitors(found: Settings, folder: BotFolder) -> Iterator[str]:
+def _competitors(found: BotSettings, folder: BotFolder) -> Iterator[str]:
     address = str(_ask(found, "getWebhookInfo").get("url") or "")
     if address:
         host = urlsplit(address).hostname or "an unknown address"
@@ -68,7 +68,7 @@ def _competitors(found: Settings, folder: BotFolder) -> Iterator[str]:
         yield "another program polls this bot, so answers get lost: end it, or make a bot of its own for samoloop"
 
 
-def _is_polled(found: Settings, offset: int) -> bool:
+def _is_polled(found: BotSettings, offset: int) -> bool:
     """Whether another program polls the bot: it and we would throw each other out."""
     try:
         for _ in range(PROBES):
@@ -80,7 +80,7 @@ def _is_polled(found: Settings, offset: int) -> bool:
     return False
 
 
-def _ask(found: Settings, method: str, **given: int) -> dict[str, Any]:
+def _ask(found: BotSettings, method: str, **given: int) -> dict[str, Any]:
     address = f"{found.base_url}{found.token}/{method}"
     try:
         with urllib.request.urlopen(address, urlencode(given).encode(), timeout=ANSWER_SECONDS) as response:

@@ -66,7 +66,7 @@ class Habits(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
+class ChildEnd:
     """How a child's run ended."""
 
     exit_code: int | None  # None: unknown. Negative: the signal that ended the CLI
@@ -187,7 +187,7 @@ class Child:
         signal_ready: Callable[[], bool],
         on_events: Callable[[list[Event]], None],
         stop: StopRequest,
-    ) -> Ended:
+    ) -> ChildEnd:
         """Wait until it ends, or end it at a limit or when `stop.now`; then sweep.
 
         `on_events` gets the events of the output while it runs, about four times a second at most, and the last of
@@ -204,7 +204,7 @@ class Child:
             swept = self._sweep(min(_SWEEP_SECONDS, limits.terminate))
             exit_code = self._exit_code()
             output.finish(exit_code)
-            return Ended(exit_code, by, seconds, output.complete, swept.ended, swept.left)
+            return ChildEnd(exit_code, by, seconds, output.complete, swept.ended, swept.left)
 
     def _watch(self, limits: Limits, output: Output, signal_ready: Callable[[], bool], stop: StopRequest) -> EndedBy:
         """Until it ended, or shall be ended."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.children.child import Child, Ended, Spec
+from samoloop.children.child import Child, ChildEnd, Spec
 from samoloop.children.processes import become_subreaper
 from samoloop.children.stop import StopRequest
 from samoloop.core.events import Event
@@ -21,7 +21,7 @@ class Ran:
     """A child that was run to its end."""
 
     outcome: Outcome
-    ended: Ended
+    ended: ChildEnd
 
 
 def run(

@@ -15,7 +15,7 @@ from samoloop.base.files import read_plain, sha256, write_atomic
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.config import projects
 from samoloop.config.loading import state_folder
-from samoloop.config.telegram_bot import Settings
+from samoloop.config.telegram_bot import BotSettings
 
 LIMIT_BYTES = 1_000_000
 GIVES_WAY_SECONDS = 15.0  # for a detached relay to see that it has to
@@ -32,7 +32,7 @@ class Registered:
 class BotFolder:
     """The state folder of one bot."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: BotSettings, environ: Mapping[str, str]) -> None:
         """Raises OSError where it cannot be made."""
         self._environ = environ
         self.path = state_folder(environ) / "telegram" / settings.token_hash

@@ -58,7 +58,7 @@ def _base_url(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Settings:
+class BotSettings:
     """One bot, one chat, and the people who may act there."""
 
     token: str = key(_token, MISSING, "of the bot; `TELEGRAM_BOT_TOKEN` wins")
@@ -85,19 +85,19 @@ class Settings:
 
     def __repr__(self) -> str:
         """Without the token: a traceback or a log line may hold this."""
-        return f"Settings(chat={self.chat}, users={sorted(self.users)}, base_url={self.base_url!r})"
+        return f"BotSettings(chat={self.chat}, users={sorted(self.users)}, base_url={self.base_url!r})"
 
 
-TABLE = table_of(Settings)
+TABLE = table_of(BotSettings)
 
 
-def parse(section: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Settings | None, list[str]]:
+def parse(section: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[BotSettings | None, list[str]]:
     """As `read`, with every problem as one sentence."""
     faults: list[Fault] = []
     return read(section, environ, faults), [str(fault) for fault in faults]
 
 
-def read(section: Mapping[str, Any], environ: Mapping[str, str], faults: list[Fault]) -> Settings | None:
+def read(section: Mapping[str, Any], environ: Mapping[str, str], faults: list[Fault]) -> BotSettings | None:
     """Settings from the person's `telegram:` section and the environment; None where they have faults.
 
     None without a fault when nothing at all is configured: Telegram is off. The environment wins over the file.
@@ -115,5 +115,5 @@ def read(section: Mapping[str, Any], environ: Mapping[str, str], faults: list[Fa
     if "chat" in found and not found.get("users", given.get("users")):
         sentence = "it is empty: name the numbers of the people who may answer and approve"
         faults.append(Fault(("telegram", "users"), sentence))
-    made: Settings | None = TABLE.make(found) if len(faults) == before else None
+    made: BotSettings | None = TABLE.make(found) if len(faults) == before else None
     return made

@@ -7,7 +7,7 @@ from pathlib import Path
 from samoloop.core.gates import questions
 from samoloop.demo import documents, notes
 from samoloop.demo.answers import understood, values
-from samoloop.demo.commands import Ran
+from samoloop.demo.commands import CommandRun
 from samoloop.demo.scenario import Item, Scenario, Write
 from samoloop.demo.visit import CannotGoOn, Visit
 
@@ -116,7 +116,7 @@ def implementation(visit: Visit, scenario: Scenario) -> None:
         go_on(visit, what)
 
 
-def carry_out(visit: Visit, scenario: Scenario, item: Item) -> tuple[Ran | None, str]:
+def carry_out(visit: Visit, scenario: Scenario, item: Item) -> tuple[CommandRun | None, str]:
     """The steps of one item, the tests, the commit."""
     for step in item.steps:
         step.carry_out(visit)
@@ -144,7 +144,7 @@ def testing(visit: Visit, scenario: Scenario) -> None:
     go_on(visit, "suite green", [name])
 
 
-def find_fault(visit: Visit, scenario: Scenario, before: Ran | None) -> None:
+def find_fault(visit: Visit, scenario: Scenario, before: CommandRun | None) -> None:
     """The edge that the implementation got wrong, shown by a test before it is mended."""
     fault = scenario.fault
     assert fault is not None
@@ -195,7 +195,7 @@ def done(visit: Visit, scenario: Scenario) -> None:
 
 def action(visit: Visit, scenario: Scenario) -> None:
     """Phase `exec`: everything at once, and the result."""
-    ran: Ran | None = None
+    ran: CommandRun | None = None
     commits = []
     items = scenario.items(values(visit, scenario))
     for item in items:
@@ -232,12 +232,12 @@ def finish(visit: Visit, what: str, name: str, summary: str) -> None:
 # --- helpers ----------------------------------------------------------------------------------------------------------
 
 
-def run_tests(visit: Visit, scenario: Scenario) -> Ran | None:
+def run_tests(visit: Visit, scenario: Scenario) -> CommandRun | None:
     """The project's own test command; None where the scenario names none."""
     return visit.run(scenario.tests) if scenario.tests else None
 
 
-def must_pass(ran: Ran | None, otherwise: str) -> None:
+def must_pass(ran: CommandRun | None, otherwise: str) -> None:
     if ran is not None and not ran.ok:
         raise CannotGoOn(f"{otherwise}: `{ran.command}` ended with {ran.exit_code}: {ran.verdict}")
 

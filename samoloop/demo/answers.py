@@ -13,7 +13,7 @@ LETTERS = "ABCDEFGH"
 
 
 @dataclass(frozen=True)
-class Decision:
+class Chosen:
     """One answered question."""
 
     id: str
@@ -22,14 +22,14 @@ class Decision:
     sentence: str  # for documents and the screen
 
 
-def understood(asked: Sequence[Question], answered: Sequence[questions.Question]) -> list[Decision]:
+def understood(asked: Sequence[Question], answered: Sequence[questions.Question]) -> list[Chosen]:
     """What each answer means. Words outweigh a letter; words that say nothing to a script leave the suggestion."""
     words = {question.id: question.answer for question in answered}
     decisions = []
     for number, question in enumerate(asked, 1):
         id = f"Q{number}"
         value, meaning = _meaning(question, words.get(id, ""))
-        decisions.append(Decision(id, question.key, value, f"{id}: {_quoted(words.get(id, ''))} → {meaning}"))
+        decisions.append(Chosen(id, question.key, value, f"{id}: {_quoted(words.get(id, ''))} → {meaning}"))
     return decisions
 
 

@@ -14,7 +14,7 @@ _SHOWN_LINES = 12
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandRun:
     """A command that was run."""
 
     command: str
@@ -42,7 +42,7 @@ class Ran:
         return f"{ran[1]} tests, {last}" if ran else last
 
 
-def run(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Ran:
+def run(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> CommandRun:
     """Run a command; one that cannot be run or takes too long is one that failed.
 
     `python` is the interpreter that runs this, whatever PATH says; it leaves no bytecode behind.
@@ -62,5 +62,5 @@ def run(argv: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Ran:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Ran(shlex.join(argv), NOT_RUN, f"it could not be run: {error}")
-    return Ran(shlex.join(argv), done.returncode, done.stdout)
+        return CommandRun(shlex.join(argv), NOT_RUN, f"it could not be run: {error}")
+    return CommandRun(shlex.join(argv), done.returncode, done.stdout)

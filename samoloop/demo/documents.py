@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from samoloop.demo.answers import LETTERS, Decision
-from samoloop.demo.commands import Ran
+from samoloop.demo.answers import LETTERS, Chosen
+from samoloop.demo.commands import CommandRun
 from samoloop.demo.notes import title_of
 from samoloop.demo.scenario import Item, Question, Scenario
 from samoloop.demo.visit import Hit
@@ -13,7 +13,9 @@ _HITS_SHOWN = 30
 _DIFF_HUNKS_SHOWN = 20
 
 
-def dive(task: str, base: str, patterns: Sequence[str], hits: Sequence[Hit], follows: str, ran: Ran | None) -> str:
+def dive(
+    task: str, base: str, patterns: Sequence[str], hits: Sequence[Hit], follows: str, ran: CommandRun | None
+) -> str:
     quoted = [f"- `{hit.place}`: `{_code(hit.text)}`" for hit in hits[:_HITS_SHOWN]]
     if len(hits) > _HITS_SHOWN:
         quoted.append(f"- and {len(hits) - _HITS_SHOWN} lines more")
@@ -40,7 +42,7 @@ def questions(asked: Sequence[Question]) -> str:
     return "# Questions\n\n" + "\n".join(blocks)
 
 
-def requirements(task: str, lines: Sequence[str], decisions: Sequence[Decision], scenario: Scenario) -> str:
+def requirements(task: str, lines: Sequence[str], decisions: Sequence[Chosen], scenario: Scenario) -> str:
     command = " ".join(scenario.tests) or "looking at it"
     return (
         f"# Requirements: {title_of(task)}\n"
@@ -79,7 +81,7 @@ def comment_of(plan: str) -> str:
     return section.removeprefix("- ").rpartition(" → ")[0].strip()
 
 
-def pinned(commit: str, ran: Ran | None, scenario: Scenario) -> str:
+def pinned(commit: str, ran: CommandRun | None, scenario: Scenario) -> str:
     lines = [f"- `{step.path}`" for step in scenario.pins] or ["- by the tests that were there"]
     return (
         f"# Pinned behaviour: {scenario.slug}\nCommit: {commit}\n{_suite(ran)}\n"
@@ -88,7 +90,7 @@ def pinned(commit: str, ran: Ran | None, scenario: Scenario) -> str:
     )
 
 
-def testing(commit: str, ran: Ran | None, lines: Sequence[str], found: str, scenario: Scenario) -> str:
+def testing(commit: str, ran: CommandRun | None, lines: Sequence[str], found: str, scenario: Scenario) -> str:
     met = [f"- R{number}: met - `{ran.command}` → {ran.verdict}" for number in range(1, len(lines) + 1) if ran]
     edge = [f"- {scenario.fault.edge}"] if scenario.fault else []
     return (
@@ -123,7 +125,13 @@ def review(commit: str, stat: str, diff: str, scenario: Scenario) -> str:
 
 
 def summary(
-    task: str, stat: str, lines: Sequence[str], ran: Ran | None, found: Sequence[str], answer: str, decisions: str
+    task: str,
+    stat: str,
+    lines: Sequence[str],
+    ran: CommandRun | None,
+    found: Sequence[str],
+    answer: str,
+    decisions: str,
 ) -> str:
     delivered = [f"- {line}: delivered - {outcome(ran)}" for line in numbered(lines)]
     if stat.strip():
@@ -141,7 +149,7 @@ def summary(
     )
 
 
-def result(task: str, items: Sequence[tuple[Item, str]], ran: Ran | None) -> str:
+def result(task: str, items: Sequence[tuple[Item, str]], ran: CommandRun | None) -> str:
     changed = [f"- `{path}`: {item.title}, {commit}" for item, commit in items for path in item.files]
     return (
         f"# Result: {title_of(task)}\n## In short\n{'; '.join(item.title for item, _ in items)}.\n"
@@ -166,11 +174,11 @@ def numbered(lines: Sequence[str]) -> list[str]:
     return [f"R{number}: {line}" for number, line in enumerate(lines, 1)]
 
 
-def _suite(ran: Ran | None) -> str:
+def _suite(ran: CommandRun | None) -> str:
     return f"- {outcome(ran)}"
 
 
-def outcome(ran: Ran | None) -> str:
+def outcome(ran: CommandRun | None) -> str:
     return f"`{ran.command}`: exit {ran.exit_code}, {ran.verdict}" if ran else "no test command is known"
 
 

@@ -13,58 +13,60 @@ from samoloop.git.calls import environment, execute, failure
 
 
 @dataclass(frozen=True)
-class Finding:
+class Judgement:
     """One thing that was looked at."""
 
     ok: bool
     words: str
 
 
-def judge(example: Example, session: Session) -> list[Finding]:
+def judge(example: Example, session: Session) -> list[Judgement]:
     """Everything that the example expects, looked at in the session's worktree and folder."""
     worktree, base = session.worktree, str(session.state().created.base)
     ran = run(example.test, worktree, os.environ)
     return [
-        Finding(ran.ok, f"{ran.command}: exit {ran.exit_code}, {ran.verdict}"),
+        Judgement(ran.ok, f"{ran.command}: exit {ran.exit_code}, {ran.verdict}"),
         *_judge_files(example, worktree, base),
         *_documents(example, session),
         *_places(example, session),
     ]
 
 
-def _judge_files(example: Example, worktree: Path, base: str) -> Iterator[Finding]:
+def _judge_files(example: Example, worktree: Path, base: str) -> Iterator[Judgement]:
     expected = example.expected
     for path in expected.present:
-        yield Finding((worktree / path).exists(), f"{path} is there")
+        yield Judgement((worktree / path).exists(), f"{path} is there")
     for path in expected.absent:
-        yield Finding(not (worktree / path).exists(), f"{path} is gone")
+        yield Judgement(not (worktree / path).exists(), f"{path} is gone")
     if expected.kept:
         touched = _differing(worktree, base, "--diff-filter=MDRT", "--", *expected.kept)
-        yield Finding(not touched, f"the files of {', '.join(expected.kept)} are as they were{_named(touched)}")
+        yield Judgement(not touched, f"the files of {', '.join(expected.kept)} are as they were{_named(touched)}")
     for path in expected.changed:
-        yield Finding(bool(_differing(worktree, base, "--", path)), f"{path} was changed")
+        yield Judgement(bool(_differing(worktree, base, "--", path)), f"{path} was changed")
     if expected.unchanged:
         touched = _differing(worktree, base)
-        yield Finding(not touched, f"no file was changed{_named(touched)}")
+        yield Judgement(not touched, f"no file was changed{_named(touched)}")
     for pattern, most in (expected.lines or {}).items():
         counts = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in worktree.glob(pattern)}
         long = [path.name for path, count in counts.items() if count > most]
-        yield Finding(bool(counts) and not long, f"no file of {pattern} has over {most} lines{_named(long)}")
+        yield Judgement(bool(counts) and not long, f"no file of {pattern} has over {most} lines{_named(long)}")
 
 
-def _documents(example: Example, session: Session) -> Iterator[Finding]:
+def _documents(example: Example, session: Session) -> Iterator[Judgement]:
     for kind in example.expected.documents:
         found = sorted(path.name for path in session.dir.glob(f"??-??-????-{kind}-*.md"))
-        yield Finding(bool(found), f"a document of the kind {kind} is there{_named(found)}")
+        yield Judgement(bool(found), f"a document of the kind {kind} is there{_named(found)}")
 
 
-def _places(example: Example, session: Session) -> Iterator[Finding]:
+def _places(example: Example, session: Session) -> Iterator[Judgement]:
     """The places that a document names are there: it was written by someone who looked."""
     for kind in example.expected.quoted:
         texts = [path.read_text(encoding="utf-8") for path in session.dir.glob(f"??-??-????-{kind}-*.md")]
         places = [(path, int(line)) for text in texts for path, line in re.findall(r"`([\w./-]+):(\d+)`", text)]
         wrong = [f"{path}:{line}" for path, line in places if not _has_line(session.worktree / path, line)]
-        yield Finding(bool(places) and not wrong, f"{len(places)} places named in the {kind} are there{_named(wrong)}")
+        yield Judgement(
+            bool(places) and not wrong, f"{len(places)} places named in the {kind} are there{_named(wrong)}"
+        )
 
 
 def _has_line(path: Path, line: int) -> bool:

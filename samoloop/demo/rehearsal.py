@@ -10,7 +10,7 @@ from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.demo import play
 from samoloop.demo.examples import Example
-from samoloop.demo.judge import Finding, judge
+from samoloop.demo.judge import Judgement, judge
 
 NOT_AS_EXPECTED = 1  # exit code: the session is done, but its result is not what the example expects
 
@@ -21,7 +21,7 @@ class Performance:
 
     session: Session
     decision: Decision
-    findings: Sequence[Finding]  # empty where the session did not come to its end
+    findings: Sequence[Judgement]  # empty where the session did not come to its end
 
     @property
     def exit_code(self) -> int:

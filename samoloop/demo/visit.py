@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.demo import notes
-from samoloop.demo.commands import Ran, run
+from samoloop.demo.commands import CommandRun, run
 from samoloop.demo.events import Events
 from samoloop.git.calls import execute
 
@@ -99,7 +99,7 @@ class Visit:
         self.events.has_read(found)
         return hits
 
-    def run(self, argv: Sequence[str]) -> Ran:
+    def run(self, argv: Sequence[str]) -> CommandRun:
         """Run a command in the worktree."""
         with self.events.tool("Bash", shlex.join(argv)):
             ran = run(argv, self.worktree, self._environ)

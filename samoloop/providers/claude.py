@@ -15,7 +15,7 @@ from samoloop.base.files import write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, Settings, ask, effort_word, link, not_found, older, version_of
+from samoloop.providers.program import Program, ProviderSettings, ask, effort_word, link, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,
     count,
@@ -66,7 +66,7 @@ class ClaudeProvider:
     has_result = True
 
     def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        self._settings = Settings(**settings)
+        self._settings = ProviderSettings(**settings)
         self._environ = environ
         self._program = Program(
             self.name, self._settings.path, "CLAUDE_PATH", "npm install -g @anthropic-ai/claude-code"

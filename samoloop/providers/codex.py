@@ -15,7 +15,7 @@ from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, 
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.codex_errors import failure_of
-from samoloop.providers.program import Program, Settings, ask, effort_word, not_found, older, version_of
+from samoloop.providers.program import Program, ProviderSettings, ask, effort_word, not_found, older, version_of
 from samoloop.providers.reading import (
     count,
     mapping,
@@ -52,7 +52,7 @@ class CodexProvider:
     has_result = True
 
     def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        self._settings = Settings(**settings)
+        self._settings = ProviderSettings(**settings)
         self._environ = environ
         self._program = Program(self.name, self._settings.path, "CODEX_PATH", "npm install -g @openai/codex")
 

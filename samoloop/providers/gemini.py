@@ -17,7 +17,7 @@ from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, 
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.gemini_errors import failures_of
-from samoloop.providers.program import Program, Settings, link, not_found, older, version_of
+from samoloop.providers.program import Program, ProviderSettings, link, not_found, older, version_of
 from samoloop.providers.reading import count, mapping, message, parse_object, text, tool_detail
 
 OLDEST = (0, 61)
@@ -47,7 +47,7 @@ class GeminiProvider:
     has_result = True
 
     def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        self._settings = Settings(**settings)
+        self._settings = ProviderSettings(**settings)
         self._environ = environ
         self._program = Program(self.name, self._settings.path, None, "npm install -g @google/gemini-cli")
 

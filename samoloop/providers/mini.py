@@ -14,7 +14,7 @@ from samoloop.base.files import read_plain
 from samoloop.core.events import Event, Failure, Result, Started, Text, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, Settings, not_found, older, version_of
+from samoloop.providers.program import Program, ProviderSettings, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,
     count,
@@ -55,7 +55,7 @@ class MiniProvider:
     has_result = False
 
     def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        self._settings = Settings(**settings)
+        self._settings = ProviderSettings(**settings)
         self._environ = environ
         self._program = Program(self.name, self._settings.path, None, _INSTALL)
 

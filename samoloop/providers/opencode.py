@@ -17,7 +17,7 @@ from samoloop.base.files import write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, Settings, link, not_found, older, version_of
+from samoloop.providers.program import Program, ProviderSettings, link, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,
     count,
@@ -50,7 +50,7 @@ class OpencodeProvider:
     has_result = False
 
     def __init__(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        self._settings = Settings(**settings)
+        self._settings = ProviderSettings(**settings)
         self._environ = environ
         self._program = Program(self.name, self._settings.path, None, "npm install -g opencode-ai")
 

@@ -16,7 +16,7 @@ QUESTION_SECONDS = 10  # time limit of a `--version` or a login question
 
 
 @dataclass(frozen=True)
-class Settings:
+class ProviderSettings:
     """What `providers: {NAME: ...}` in the configuration says of a built-in provider: see `config.keys.PROGRAM`."""
 
     path: str | None = None  # the program: a path, or a name on PATH

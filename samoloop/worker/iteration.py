@@ -7,7 +7,7 @@ from typing import Any
 from samoloop.base.effects import effect
 from samoloop.base.files import remove, sha256, sync_folder
 from samoloop.children import wrapper
-from samoloop.children.child import Child, Ended
+from samoloop.children.child import Child, ChildEnd
 from samoloop.children.processes import boot_id
 from samoloop.children.run import spec_of
 from samoloop.config import prices, skills
@@ -188,7 +188,7 @@ def adopt(worker: Worker) -> Begun:
     return Begun(child, provider, provider.reader(request), started, adopted=True)
 
 
-def wait(worker: Worker, begun: Begun, collector: Collector) -> Ended:
+def wait(worker: Worker, begun: Begun, collector: Collector) -> ChildEnd:
     """Until the child has ended and everything that it started is gone."""
     session, started = worker.session, begun.started
     phase = worker.state.live_workflow.phase(started.phase)
@@ -218,7 +218,7 @@ def wait(worker: Worker, begun: Begun, collector: Collector) -> Ended:
     )
 
 
-def finish(worker: Worker, begun: Begun, ended: Ended, collector: Collector) -> Decision:
+def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) -> Decision:
     """Read the signal, keep the work, decide, and record it all in one line."""
     session, state, started = worker.session, worker.state, begun.started
     signal = signals.read(session.dir / signals.FILE_NAME)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from samoloop.core.evidence import Evidence
 
 if TYPE_CHECKING:
-    from samoloop.children.child import Ended
+    from samoloop.children.child import ChildEnd
     from samoloop.core.outcome import Outcome
     from samoloop.core.records import Started
     from samoloop.core.rules import Decision
@@ -25,7 +25,7 @@ class Finished:
     """A child after its end, before anything was decided."""
 
     started: Started
-    ended: Ended
+    ended: ChildEnd
     outcome: Outcome
     committed: Committed | None  # what git keeps of it; None where commits are off
 

@@ -30,7 +30,7 @@ def stamp(path: Path) -> Stamp:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-class Watch:
+class FileWatch:
     """The files of one gate, from the moment it was armed: changes made before `wait` are not missed."""
 
     def __init__(self, session_dir: Path, files: Sequence[Path], reader: int, each_look: Callable[[], None]):
@@ -80,7 +80,9 @@ class Watch:
 
 
 @contextmanager
-def watching(session_dir: Path, files: Sequence[Path], each_look: Callable[[], None] = lambda: None) -> Iterator[Watch]:
+def watching(
+    session_dir: Path, files: Sequence[Path], each_look: Callable[[], None] = lambda: None
+) -> Iterator[FileWatch]:
     """Watch the folders of these files and `_wake`. Arm it, then look, then wait; `each_look` comes along slowly."""
     (session_dir / WAKE).touch()
     reader, writer = os.pipe()
@@ -88,7 +90,7 @@ def watching(session_dir: Path, files: Sequence[Path], each_look: Callable[[], N
     os.set_blocking(writer, False)
     observer = _observe({session_dir, *(path.parent for path in files)}, writer)
     try:
-        yield Watch(session_dir, files, reader, each_look)
+        yield FileWatch(session_dir, files, reader, each_look)
     finally:
         if observer is not None:
             observer.stop()

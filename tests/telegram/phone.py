@@ -15,7 +15,7 @@ from session_work import Work
 from samoloop.base.locks import holders
 from samoloop.config import projects
 from samoloop.config.bot_folder import BotFolder
-from samoloop.config.telegram_bot import Settings
+from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.relay import Pace, Relay
 
@@ -37,7 +37,7 @@ class Phone:
         self.tmp_path = tmp_path
         self.chat = standin.chat(ANN)
         self.ann = Person(standin, ANN, "Ann", self.chat)
-        self.settings = Settings(TOKEN, ANN, frozenset({ANN}), base_url=standin.base_url, remind_seconds=0)
+        self.settings = BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=standin.base_url, remind_seconds=0)
         self.environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
         self.machine: Machine = Still()
 

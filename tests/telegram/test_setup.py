@@ -13,7 +13,7 @@ from kit import samoloop
 from phone import ANN, Phone
 
 from samoloop.api import telegram_check
-from samoloop.config.telegram_bot import Settings, parse
+from samoloop.config.telegram_bot import BotSettings, parse
 from samoloop.ui.cli.telegram import telegram
 from samoloop.ui.telegram import setup
 from samoloop.worker.relay_starter import RelayStarter
@@ -70,7 +70,7 @@ def test_the_commands_do_it_too(phone: Phone, home: Path) -> None:
     def answer() -> None:
         phone.ann.tap(phone.bot("Does this reach you?"), "🙂")
 
-    text = setup.section(Settings(TOKEN, ANN, frozenset({ANN}), base_url=phone.standin.base_url))
+    text = setup.section(BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=phone.standin.base_url))
     (home / "config.yaml").write_text(text)
     person = in_background(answer)
     done = CliRunner().invoke(telegram, ["test"])
@@ -114,7 +114,7 @@ def test_a_bot_that_a_person_listens_to_is_not_set_up_beside_it(phone: Phone) ->
 
 
 def test_nobody_answers(phone: Phone) -> None:
-    with pytest.raises(setup.NoAnswer, match="nobody tapped"):
+    with pytest.raises(setup.NoReply, match="nobody tapped"):
         setup.try_out(phone.settings, phone.environ, lambda line: None, 0.3)
 
 

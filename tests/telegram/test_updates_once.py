@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from samoloop.config.bot_folder import BotFolder
-from samoloop.config.telegram_bot import Settings
+from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram.handler import Handler
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.machine import Machine
@@ -15,7 +15,7 @@ from samoloop.ui.telegram.relay import Pace, Relay
 from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.updates import Other, Update
 
-SETTINGS = Settings(token="123:abc", chat=7, users=frozenset({7}))
+SETTINGS = BotSettings(token="123:abc", chat=7, users=frozenset({7}))
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from samoloop.ui.terminal.paint import paint
 from samoloop.ui.terminal.words import one_line, wrapped
 
 if TYPE_CHECKING:
-    from samoloop.api.skill_install import Plan, Target
-    from samoloop.api.skill_run import Order, Report
+    from samoloop.api.skill_install import InstallPlan, Target
+    from samoloop.api.skill_run import Report, SkillOrder
     from samoloop.config.loading import Config
     from samoloop.config.skills import Skill
     from samoloop.core.events import Event
@@ -150,7 +150,7 @@ def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
     project = _project()
     (skill,) = known.choose(known.available(project), [name])
     settings = load_config(project, flags)
-    order = skill_run.Order(skill, topic, Path.cwd(), settings.provider)
+    order = skill_run.SkillOrder(skill, topic, Path.cwd(), settings.provider)
     if not as_json:
         _greet(settings, order)
     report = skill_run.run(order, settings, os.environ, _shown(as_json))
@@ -161,7 +161,7 @@ def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
     return report.exit_code
 
 
-def _greet(settings: "Config", order: "Order") -> None:
+def _greet(settings: "Config", order: "SkillOrder") -> None:
     allowed = {"full": "may run any command as you", "edits": "works in its CLI's restrained mode"}
     where = f"{order.provider} in {order.where}"
     click.echo(paint(f"{order.skill.name}: {where}, {allowed[settings.permissions]}", "dim"))
@@ -249,7 +249,7 @@ def _row(skill: "Skill", places: "Sequence[Target]") -> dict[str, Any]:
     }
 
 
-def _tell(plan: "Plan") -> None:
+def _tell(plan: "InstallPlan") -> None:
     """What was done in one folder."""
     counts = {
         "installed": plan.install,

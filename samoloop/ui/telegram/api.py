@@ -16,7 +16,7 @@ from telegram import error as errors
 from telegram.warnings import PTBDeprecationWarning, PTBUserWarning
 
 from samoloop.base.errors import SamoloopError
-from samoloop.config.telegram_bot import Settings
+from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram.render import Button, Outgoing
 from samoloop.ui.telegram.text import clean, plain, shorten
 from samoloop.ui.telegram.updates import Other, Said, Tap, Update
@@ -61,7 +61,7 @@ class Outage:
 class Api:
     """One bot in one chat. Every call waits out outages and raises only Refused and TokenRefused."""
 
-    def __init__(self, settings: Settings, *, first_wait: float = 1.0, longest_wait: float = 30.0) -> None:
+    def __init__(self, settings: BotSettings, *, first_wait: float = 1.0, longest_wait: float = 30.0) -> None:
         quiet_libraries()
         self.settings = settings
         self._bot = telegram.Bot(settings.token, base_url=settings.base_url)

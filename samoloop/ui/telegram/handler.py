@@ -11,7 +11,7 @@ from pathlib import Path
 
 from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.config.bot_folder import BotFolder
-from samoloop.config.telegram_bot import Settings
+from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram import buttons, commands, drafts, effects, render
 from samoloop.ui.telegram.buttons import Press, Use, target_tag
 from samoloop.ui.telegram.drafts import Draft, Drafts, Purpose
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class Handler:
     """Takes updates, one at a time, in order."""
 
-    def __init__(self, settings: Settings, folder: BotFolder, sessions: Sessions, machine: Machine) -> None:
+    def __init__(self, settings: BotSettings, folder: BotFolder, sessions: Sessions, machine: Machine) -> None:
         self.folder, self.sessions, self.machine = folder, sessions, machine
         self.drafts = Drafts(folder)
         self._settings = settings

@@ -24,7 +24,7 @@ from samoloop.base.errors import SamoloopError
 from samoloop.base.locks import is_held
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.loading import load
-from samoloop.config.telegram_bot import Settings
+from samoloop.config.telegram_bot import BotSettings
 from samoloop.core.session import all_sessions
 from samoloop.core.state import ENDED, Condition
 from samoloop.ui.telegram import commands, drafts
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 def listen(
-    settings: Settings, folder: BotFolder, environ: Mapping[str, str], *, idle_seconds: float | None = None
+    settings: BotSettings, folder: BotFolder, environ: Mapping[str, str], *, idle_seconds: float | None = None
 ) -> None:
     """Run the relay in this process, which holds its lock, until Ctrl-C or SIGTERM. Raises TokenRefused.
 
@@ -95,7 +95,7 @@ class Relay:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BotSettings,
         folder: BotFolder,
         machine: Machine,
         pace: Pace | None = None,

@@ -14,7 +14,7 @@ from samoloop.base.files import write_atomic
 from samoloop.config import telegram_bot as config
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.project import user_file
-from samoloop.config.telegram_bot import Settings
+from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram.api import Api, Refused
 from samoloop.ui.telegram.render import Button, Outgoing
 from samoloop.ui.telegram.updates import Said, Tap
@@ -26,19 +26,19 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 
 
-class NoAnswer(SamoloopError):
+class NoReply(SamoloopError):
     """Nothing came back from Telegram or from the person in time."""
 
 
-def blank(token: str, base_url: str) -> Settings:
+def blank(token: str, base_url: str) -> BotSettings:
     """A bot whose chat is not known yet. Raises UsageError for what is no token."""
     if not config.TOKEN_SHAPE.fullmatch(token):
         raise UsageError("that is no bot token: it looks like 123456789:AAF…, get one from @BotFather in Telegram")
-    return Settings(token, 0, frozenset(), base_url=base_url)
+    return BotSettings(token, 0, frozenset(), base_url=base_url)
 
 
-def bot_name(found: Settings) -> str:
-    """The bot's user name. Raises TokenRefused, NoAnswer."""
+def bot_name(found: BotSettings) -> str:
+    """The bot's user name. Raises TokenRefused, NoReply."""
 
     async def ask() -> str:
         return await _with_api(found, lambda api: api.bot_name())
@@ -46,7 +46,7 @@ def bot_name(found: Settings) -> str:
     return asyncio.run(_in_time(ask(), REACH_SECONDS, "Telegram cannot be reached: check the network and try again"))
 
 
-def find_person(found: Settings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> Said:
+def find_person(found: BotSettings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> Said:
     """The first message that holds the code shown: it tells chat and user, and no stranger can know it."""
     code = f"{secrets.randbelow(9000) + 1000}"
 
@@ -63,8 +63,8 @@ def _holds(update: Said | Tap, code: str) -> Said | None:
     return update if isinstance(update, Said) and code in update.text.split() else None
 
 
-def try_out(found: Settings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> str:
-    """Send a question with buttons and wait for the tap; returns who tapped. Raises NoAnswer."""
+def try_out(found: BotSettings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> str:
+    """Send a question with buttons and wait for the tap; returns who tapped. Raises NoReply."""
     mark = f"test|{secrets.token_hex(4)}"
 
     async def ask(api: Api) -> str:
@@ -97,12 +97,12 @@ async def _first(api: Api, folder: BotFolder, wanted: Callable[[Said | Tap], T |
                 return found
 
 
-async def _with_api(found: Settings, use: Callable[[Api], Awaitable[T]]) -> T:
+async def _with_api(found: BotSettings, use: Callable[[Api], Awaitable[T]]) -> T:
     api = Api(found)
     try:
         return await use(api)
     except Refused as refused:
-        raise NoAnswer(f"Telegram refuses: {refused}") from None
+        raise NoReply(f"Telegram refuses: {refused}") from None
     finally:
         await api.close()
 
@@ -111,18 +111,18 @@ async def _in_time(work: Awaitable[T], seconds: float, otherwise: str) -> T:
     try:
         return await asyncio.wait_for(work, seconds)
     except TimeoutError:
-        raise NoAnswer(otherwise) from None
+        raise NoReply(otherwise) from None
 
 
 # --- what is remembered -----------------------------------------------------------------------------------------------
 
 
-def with_person(found: Settings, said: Said) -> Settings:
+def with_person(found: BotSettings, said: Said) -> BotSettings:
     """The settings for the chat and the person of that message."""
     return replace(found, chat=said.chat, users=frozenset({said.user}))
 
 
-def remember(found: Settings, environ: Mapping[str, str]) -> Path:
+def remember(found: BotSettings, environ: Mapping[str, str]) -> Path:
     """Write the section into the person's own file, readable by nobody else; everything else there stays.
 
     Raises ConfigError where the file is not what it should be.
@@ -136,7 +136,7 @@ def remember(found: Settings, environ: Mapping[str, str]) -> Path:
     return path
 
 
-def section(found: Settings) -> str:
+def section(found: BotSettings) -> str:
     lines = [
         "telegram:",
         f'  token: "{found.token}"',

@@ -9,7 +9,7 @@ from samoloop.api.logs import Attempt, Lines
 from samoloop.core.events import Event, Text
 from samoloop.providers.base import Reader
 from samoloop.ui.terminal.endings import ended_line
-from samoloop.ui.terminal.rendering import Line, Renderer, Tone, event_json, head_line, read_line
+from samoloop.ui.terminal.rendering import Line, LineTone, Renderer, event_json, head_line, read_line
 from samoloop.ui.terminal.words import printable
 
 _STDERR_TAIL_BYTES = 4096
@@ -76,10 +76,10 @@ class Readable:
     def end(self, attempt: Attempt) -> None:
         if attempt.ended:
             if attempt.ended.outcome.exit_code not in (0, None) and (said := _stderr_end(attempt)):
-                self._write(Line(Tone.TROUBLE, f"standard error ends:\n{said}"))
-            self._write(Line(Tone.HEAD, ended_line(attempt.ended, self._now())))
+                self._write(Line(LineTone.TROUBLE, f"standard error ends:\n{said}"))
+            self._write(Line(LineTone.HEAD, ended_line(attempt.ended, self._now())))
         elif attempt.interrupted:
-            self._write(Line(Tone.TROUBLE, printable(f"✗ interrupted: {attempt.interrupted}")))
+            self._write(Line(LineTone.TROUBLE, printable(f"✗ interrupted: {attempt.interrupted}")))
 
 
 class AsJson:

@@ -16,7 +16,7 @@ _LONGEST_TEXT = 20_000  # characters of one message of a child
 _LONGEST_LINE = 500
 
 
-class Tone(StrEnum):
+class LineTone(StrEnum):
     """What a line is, so that a terminal can colour it."""
 
     HEAD = "head"
@@ -30,7 +30,7 @@ class Tone(StrEnum):
 class Line:
     """One or more lines of text, without a last newline, that only show: no control characters."""
 
-    tone: Tone
+    tone: LineTone
     text: str
 
 
@@ -49,15 +49,15 @@ class Renderer:
         match event:
             case Text(text):
                 self._last_text = text.strip()
-                return Line(Tone.TEXT, _message(text)) if text.strip() else None
+                return Line(LineTone.TEXT, _message(text)) if text.strip() else None
             case Tool():
                 return self._tool(event)
             case Denied(tool, detail):
-                return Line(Tone.TROUBLE, one_line(f"⊘ permission denied: {tool} {detail}", _LONGEST_LINE))
+                return Line(LineTone.TROUBLE, one_line(f"⊘ permission denied: {tool} {detail}", _LONGEST_LINE))
             case Failure(trouble, message, fatal):
                 self._last_failure = message.strip()
                 kind = "" if trouble is Trouble.OTHER else f"{trouble.replace('_', ' ')}: "
-                return Line(Tone.TROUBLE, one_line(f"{'✗' if fatal else '!'} {kind}{message}", _LONGEST_LINE))
+                return Line(LineTone.TROUBLE, one_line(f"{'✗' if fatal else '!'} {kind}{message}", _LONGEST_LINE))
             case Result(ok, text):
                 return self._result(ok, text)
             case Started() | Usage():
@@ -67,21 +67,21 @@ class Renderer:
         called = f"▸ {tool.name or 'tool'} {tool.detail}"
         if tool.running:
             self._running.add(tool.id)
-            return Line(Tone.TOOL, one_line(called, _LONGEST_LINE))
+            return Line(LineTone.TOOL, one_line(called, _LONGEST_LINE))
         known = tool.id in self._running
         self._running.discard(tool.id)
         if tool.ok:
-            return None if known else Line(Tone.TOOL, one_line(called, _LONGEST_LINE))
+            return None if known else Line(LineTone.TOOL, one_line(called, _LONGEST_LINE))
         failed = f"✗ {tool.name or 'tool'} failed" + (f": {tool.detail}" if tool.detail else "")
-        return Line(Tone.TROUBLE, one_line(failed, _LONGEST_LINE))
+        return Line(LineTone.TROUBLE, one_line(failed, _LONGEST_LINE))
 
     def _result(self, ok: bool, text: str) -> Line | None:
         """The CLI's last word; most repeat the last message or failure, which is shown already."""
         text = text.strip()
         if not ok:
             said = text and text == self._last_failure
-            return None if said else Line(Tone.TROUBLE, _message(f"✗ the run failed: {text}".rstrip(": ")))
-        return None if text in ("", self._last_text) else Line(Tone.RESULT, _message(f"= {text}"))
+            return None if said else Line(LineTone.TROUBLE, _message(f"✗ the run failed: {text}".rstrip(": ")))
+        return None if text in ("", self._last_text) else Line(LineTone.RESULT, _message(f"= {text}"))
 
 
 def read_line(reader: Reader, line: bytes) -> list[Event]:
@@ -102,7 +102,7 @@ def head_line(started: records.Started) -> Line:
     """Which child speaks: `── 003 planning · claude opus · 21 Nov 10:05`."""
     who = " ".join(word for word in (started.provider, started.model) if word)
     at = f"{datetime.fromisoformat(started.at).astimezone():%d %b %H:%M}"
-    return Line(Tone.HEAD, one_line(f"── {iteration_label(started)} · {who} · {at}", _LONGEST_LINE))
+    return Line(LineTone.HEAD, one_line(f"── {iteration_label(started)} · {who} · {at}", _LONGEST_LINE))
 
 
 def _message(text: str) -> str:
