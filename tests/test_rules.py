@@ -665,3 +665,32 @@ def test_a_reset_in_eight_days_is_not_believed() -> None:
 def test_a_cli_that_reports_an_error_without_a_word_gets_one() -> None:
     outcome = replace(FINE, result=Result(False, ""), exit_code=1)
     assert decide(SMALL, after(), outcome, NO_SIGNAL).reason == "the CLI reported an error"
+
+
+def test_without_progress_the_phase_is_named_and_a_person_decides() -> None:
+    state = after()
+    state.still = 2
+    told = decide(SMALL, state, STILL, go("work"))
+    assert (told.kind, told.phase, [note.kind for note in told.notes]) == (Kind.CONTINUE, "work", ["no_progress"])
+    state.still = 3
+    blocked = decide(SMALL, state, STILL, go("work"))
+    assert (blocked.kind, blocked.phase, blocked.needs) == (Kind.BLOCKED, "work", "human_decision")
+
+
+def test_a_second_chance_names_its_cause_and_the_next_failure_its_phase() -> None:
+    late = replace(FINE, ended_by=EndedBy.TIME, seconds=60.0)
+    state = after()
+    assert [note.kind for note in decide(SMALL, state, late, NO_SIGNAL).notes] == ["time_limit"]
+    state.repairs = 1
+    blocked = decide(SMALL, state, late, NO_SIGNAL)
+    assert (blocked.kind, blocked.phase, blocked.needs) == (Kind.BLOCKED, "work", "error_resolution")
+
+
+def test_a_refusal_of_the_cli_says_what_to_do() -> None:
+    reason = decide(SMALL, after(), replace(FINE, denied=DENIED), NO_SIGNAL).reason
+    assert reason == "the CLI refused Bash git push; allow it, or run with permissions: full"
+
+
+def test_a_ceiling_waits_in_the_present_phase() -> None:
+    found = ceiling(after(), Ceilings(iterations=1), {})
+    assert found is not None and (found.kind, found.phase) == (Kind.WAIT, "work")
