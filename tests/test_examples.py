@@ -12,8 +12,10 @@ from samoloop.api.go_on import go_on
 from samoloop.base.errors import UsageError
 from samoloop.config import workflow_files
 from samoloop.core import gates
+from samoloop.core.records import RoomRecord
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session
+from samoloop.core.state import Condition
 from samoloop.demo import examples, play
 from samoloop.demo.commands import run
 from samoloop.demo.examples import Example
@@ -93,6 +95,10 @@ def test_the_script_does_what_an_example_expects(tmp_path, name):
     assert performance.decision.kind is Kind.DONE, performance.decision
     assert failed(performance.findings) == [] and performance.findings
     assert performance.exit_code == 0
+    *_, last = performance.session.journal
+    assert isinstance(last, RoomRecord) and last.name == "demo.judged"
+    assert len(last.values["findings"]) == len(performance.findings)
+    assert Session(performance.session.dir).state().condition is Condition.DONE, "to the core it means nothing"
 
 
 def test_the_long_module_ends_as_modules_that_import_what_they_need(tmp_path):

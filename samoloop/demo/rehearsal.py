@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.api.go_on import OpenView, go_on
+from samoloop.core.records import RoomRecord
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.demo import play
 from samoloop.demo.examples import Example
 from samoloop.demo.judge import Judgement, judge
+from samoloop.worker.lease import locked
 
 NOT_AS_EXPECTED = 1  # exit code: the session is done, but its result is not what the example expects
 
@@ -39,4 +41,14 @@ def rehearse(example: Example, root: Path, *, provider: str | None, yes: bool, o
     environ = play.alone(root, os.environ) if script else os.environ
     session = play.begin(root, example.task, example.name, provider, environ)
     decision = go_on(session, play.how(yes=yes or script), environ=environ, open_view=open_view)
-    return Performance(session, decision, judge(example, session) if decision.kind is Kind.DONE else ())
+    findings = judge(example, session) if decision.kind is Kind.DONE else []
+    if findings:
+        _remember(session, findings)
+    return Performance(session, decision, findings)
+
+
+def _remember(session: Session, findings: Sequence[Judgement]) -> None:
+    """Keep the judgement with the session, as a record of this room: to everybody else it means nothing."""
+    said = [{"ok": finding.ok, "words": finding.words} for finding in findings]
+    with locked(session):
+        session.record(RoomRecord(name="demo.judged", values={"findings": said}))
