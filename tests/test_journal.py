@@ -184,3 +184,8 @@ def test_a_last_record_longer_than_one_look_is_whole(path: Path) -> None:
     journal(path).append(Noted(text="x" * 200_000))
     journal(path).append(Noted(text="more"))
     assert names(path) == ["noted", "noted"]
+
+
+def test_an_empty_line_in_the_middle_ends_nothing(path: Path) -> None:
+    path.write_bytes(line(Noted(text="a")) + b"\n" + line(Noted(text="b")) + b'{"torn')
+    assert names(path) == ["noted", "noted"]
