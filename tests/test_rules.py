@@ -10,10 +10,11 @@ from samoloop.core.ceilings import Ceilings
 from samoloop.core.ceilings import shares as ceiling_shares
 from samoloop.core.decision import EXIT_CODES, Note
 from samoloop.core.events import Denied, Failure, Result, Trouble
+from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import Outcome
 from samoloop.core.records import Record
-from samoloop.core.rules import Decision, Kind, ceiling, decide, judge
+from samoloop.core.rules import VETOES, Decision, Kind, ceiling, decide, judge
 from samoloop.core.signals import BadSignal, GateKind, Signal, Status
 from samoloop.core.stand_in import stand_in
 from samoloop.core.state import State
@@ -694,3 +695,14 @@ def test_a_refusal_of_the_cli_says_what_to_do() -> None:
 def test_a_ceiling_waits_in_the_present_phase() -> None:
     found = ceiling(after(), Ceilings(iterations=1), {})
     assert found is not None and (found.kind, found.phase) == (Kind.WAIT, "work")
+
+
+def test_done_without_a_summary_has_none() -> None:
+    assert decide(SMALL, state_of(in_phase("done")), FINE, Signal(Status.DONE)).summary == ""
+
+
+def test_what_is_vetoed_too_often_is_blocked_in_its_phase() -> None:
+    state = state_of(in_phase("done"))
+    state.vetoes = VETOES
+    decision = decide(SMALL, state, FINE, DONE, [Evidence("check", Weight.VETO, "two tests fail")])
+    assert (decision.kind, decision.phase) == (Kind.BLOCKED, "done")
