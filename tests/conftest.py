@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-_KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "TERM", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CI"}
+_KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "TERM", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV", "CI"}
 
 # A shell starts background jobs with SIGINT ignored, and what a process ignores its children ignore too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
