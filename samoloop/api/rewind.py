@@ -4,8 +4,10 @@ The journal is never rewritten: going back is one more record in it, and what wa
 """
 
 import shlex
+from collections.abc import Mapping
 from contextlib import suppress
 
+from samoloop.api.assembly import onlooker
 from samoloop.base.errors import LockHeld, SessionError, UsageError
 from samoloop.base.files import make_folder
 from samoloop.base.locks import is_held
@@ -15,19 +17,25 @@ from samoloop.core.records import Archived, Created, Ended, Parent, Prepared, Re
 from samoloop.core.session import CHILD_LOCK, Session
 from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
+from samoloop.git.compare import iteration_diff
 from samoloop.git.repo import Repo
 from samoloop.worker import gatekeeper
+from samoloop.worker.keeping import code_so_far
 from samoloop.worker.lease import locked
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
 
 
-def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
+def rewind(session: Session, iteration: int, by: str, environ: Mapping[str, str]) -> list[str]:
     """Go back to the end of `iteration`; 0 is before the first child. Returns sentences that say what happened.
 
-    The caller holds the session's lock. Raises SessionError while a child lives, and for an iteration that is not
-    there.
+    Raises LockHeld while a worker is at it, SessionError while a child lives, and for an iteration that is not there.
     """
+    with locked(session):
+        return _rewind(onlooker(session, environ), iteration, by)
+
+
+def _rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     session = worker.session
     target, record = _locate(worker, iteration)
     mended = mend_worktree(worker)
@@ -52,8 +60,9 @@ def rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     return [*lines, f"What was left is kept: git {where}log {restored.left.oid[:12]}"]
 
 
-def fork(worker: Worker, iteration: int, name: str) -> Session:
+def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]) -> Session:
     """A new session with its own branch and worktree that stands where this one stood after `iteration`."""
+    worker = onlooker(session, environ)
     config = worker.config
     sessions.check_name(name)
     if sessions.find(config.sessions_dir, name) is not None:
@@ -85,6 +94,19 @@ def fork(worker: Worker, iteration: int, name: str) -> Session:
     return forked
 
 
+def changes(session: Session, environ: Mapping[str, str], iteration: int | None = None) -> str:
+    """What one iteration changed in code and session folder, coloured; None is the last one."""
+    worker = onlooker(session, environ)
+    return iteration_diff(
+        worker.store, worker.ref, worker.state.iteration if iteration is None else iteration, color=True
+    )
+
+
+def code_changes(session: Session, environ: Mapping[str, str]) -> str:
+    """All that the session has changed in the code, as a plain diff; as of its last checkpoint."""
+    return code_so_far(onlooker(session, environ))
+
+
 def _open_gate(worker: Worker) -> list[str]:
     """Open the gate that the iteration asked for, so that it can be answered at once; a sentence that says so."""
     if worker.state.wanted is None:
@@ -94,11 +116,16 @@ def _open_gate(worker: Worker) -> list[str]:
     return [f"It waits for {ahead.waits_for}: {ahead.steps[0].command}"]
 
 
-def archive(worker: Worker, by: str) -> str:
+def archive(session: Session, by: str, environ: Mapping[str, str]) -> str:
     """Remove the worktree, if nothing uncommitted is in it; a sentence that says what is left.
 
-    The caller holds the session's lock. Raises UsageError, SessionError or GitError where it must stay.
+    Raises LockHeld while a worker is at it, and UsageError, SessionError or GitError where it must stay.
     """
+    with locked(session):
+        return _archive(onlooker(session, environ), by)
+
+
+def _archive(worker: Worker, by: str) -> str:
     session = worker.session
     if session.state().created.in_place:
         raise UsageError(f"{session.name} works in place: it has no worktree to remove")

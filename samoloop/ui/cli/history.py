@@ -4,12 +4,10 @@ import os
 
 import click
 
-from samoloop.api.assembly import onlooker
 from samoloop.base.errors import UsageError
 from samoloop.core import gates
 from samoloop.core.state import Condition
 from samoloop.ui.cli.common import find_session, session_argument, speaker
-from samoloop.worker.lease import locked
 
 
 @click.command("diff")
@@ -21,12 +19,9 @@ def diff(session_name: str | None, iteration: int | None) -> None:
     \b
     samoloop diff auth -n 7
     """
-    from samoloop.git.compare import iteration_diff
+    from samoloop.api.rewind import changes
 
-    session = find_session(session_name)
-    worker = onlooker(session, os.environ)
-    number = session.state().iteration if iteration is None else iteration
-    click.echo_via_pager(iteration_diff(worker.store, worker.ref, number, color=True))
+    click.echo_via_pager(changes(find_session(session_name), os.environ, iteration))
 
 
 @click.command("rewind")
@@ -42,9 +37,8 @@ def rewind(session_name: str, iteration: int) -> None:
 
     gates.refuse_inside_child(os.environ)
     session = find_session(session_name)
-    with locked(session):
-        for line in go_back(onlooker(session, os.environ), iteration, speaker()):
-            click.echo(line)
+    for line in go_back(session, iteration, speaker(), os.environ):
+        click.echo(line)
     click.echo(f"Go on with: samoloop resume {session.name}")
 
 
@@ -62,7 +56,7 @@ def fork(session_name: str, iteration: int, name: str) -> None:
 
     gates.refuse_inside_child(os.environ)
     session = find_session(session_name)
-    new = branch_off(onlooker(session, os.environ), iteration, name)
+    new = branch_off(session, iteration, name, os.environ)
     click.echo(f"{new.name} starts after iteration {iteration} of {session.name}, on branch {new.branch}.")
     click.echo(f"Go on with: samoloop resume {new.name}")
 
@@ -85,5 +79,4 @@ def archive(session_name: str | None, force: bool) -> None:
             f"{session.name} is not finished ({state.condition} in {state.phase}): go on with it, or remove its "
             f"worktree all the same with: samoloop archive {session.name} --force"
         )
-    with locked(session):
-        click.echo(put_away(onlooker(session, os.environ), speaker()))
+    click.echo(put_away(session, speaker(), os.environ))

@@ -7,13 +7,11 @@ from pathlib import Path
 from samoloop.api.asked import How, Order
 from samoloop.api.detach import detach
 from samoloop.api.hand_off import hand_off
-from samoloop.api.settings import settings_of
+from samoloop.api.rewind import code_changes
 from samoloop.api.stop import stop
 from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.config.loading import load
 from samoloop.core.session import Session, find
-from samoloop.worker.keeping import code_so_far
-from samoloop.worker.worker import Worker
 
 
 class Machine:
@@ -35,8 +33,7 @@ class Machine:
 
     def diff(self, session_dir: Path) -> str:
         """All that a session has changed in the code so far."""
-        session = Session(session_dir)
-        return code_so_far(Worker(session, settings_of(session, os.environ)))
+        return code_changes(Session(session_dir), os.environ)
 
 
 def attempt(act: Callable[[], object]) -> str:
