@@ -1,5 +1,6 @@
 """A signal is read strictly where it matters and kindly where it does not; nothing a child writes raises."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -13,8 +14,12 @@ from hypothesis import strategies as st
 from samoloop.core import signals
 from samoloop.core.signals import BadSignal, GateKind, Needs, Signal, Status, parse, read
 
-SCHEMA = signals.schema()
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+def accepted(value: object) -> bool:
+    """By the worker, and by the schema that others read."""
+    by_worker = isinstance(parse(json.dumps(value).encode()), Signal)
+    assert jsonschema.Draft202012Validator(signals.schema()).is_valid(value) == by_worker, value
+    return by_worker
 
 
 @pytest.mark.parametrize(
@@ -90,6 +95,23 @@ def test_what_is_no_signal_is_named_exactly(data: bytes, reason: str) -> None:
     assert reason in found.reason
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b'{"status": "continue"}', '"continue" needs "phase": the phase to run next'),
+        (b'{"status": "blocked"}', '"blocked" needs "reason"'),
+        (b'{"status": "done", "phase": 3.5}', '"phase" must be text, it is a number'),
+        (b'{"status": "done", "phase": {}}', '"phase" must be text, it is an object'),
+        (
+            b'{"status": "' + b"d" * 61 + b'"}',
+            f'"status" is "{"d" * 60}"; allowed: continue, waiting, blocked, done',
+        ),
+    ],
+)
+def test_the_sentence_for_the_next_child_is_said_whole(data: bytes, reason: str) -> None:
+    assert parse(data) == BadSignal(reason)
+
+
 def test_unknown_fields_are_kept_and_do_not_matter() -> None:
     found = parse(b'{"status": "done", "mood": {"good": [1, 2]}}')
     assert isinstance(found, Signal)
@@ -163,9 +185,32 @@ def test_an_arbitrary_value_never_raises_and_always_has_a_reason(value: object) 
 @PROPERTY
 @given(signal_objects())
 def test_the_published_schema_accepts_what_the_worker_accepts(value: dict[str, object]) -> None:
-    accepted = isinstance(parse(json.dumps(value).encode()), Signal)
-    assert VALIDATOR.is_valid(value) == accepted
+    accepted(value)
 
 
-def test_the_published_schema_is_a_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+@pytest.mark.parametrize("status", [*Status, " waiting\n", "waiting for", "WAITING"])
+def test_the_schema_needs_the_same_fields_as_the_worker(status: str) -> None:
+    kinds = ("-", *GateKind, " file_update ", "plan_approval|file_update", "ever")
+    words = ("-", "", " x ")
+    said = [
+        {
+            key: word
+            for key, word in zip(("status", "for", "file", "reason", "phase"), values, strict=True)
+            if word != "-"
+        }
+        for values in itertools.product([status], kinds, words, words, words)
+    ]
+    taken = [accepted(value) for value in said]
+    assert any(taken) == (status.strip() in list(Status))
+    assert not all(taken)
+
+
+def test_the_schema_says_what_may_be_waited_for() -> None:
+    schema = signals.schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["for"] == {
+        "type": ["string", "null"],
+        "description": "with waiting",
+        "pattern": r"^\s*(qa_answers|plan_approval|file_update|human_action)?\s*$",
+        "examples": ["qa_answers", "plan_approval", "file_update", "human_action"],
+    }
