@@ -1,7 +1,10 @@
 """A save in an editor counts when the file has been quiet for a second; a command counts at once."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from samoloop.base.clock import Clock
 from samoloop.children.stop import StopRequest
@@ -51,3 +54,35 @@ def test_nothing_happens_until_the_time_is_over(tmp_path: Path) -> None:
     with watching(tmp_path, [tmp_path / "_qa.md"]) as watch:
         assert not watch.wait(clock, StopRequest(), until=12.0)
     assert clock.present == 12.0
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.symlink_to(path.name), lambda path: path.mkdir()])
+def test_a_wake_file_that_a_child_made_into_something_else_is_put_right(tmp_path: Path, spoil) -> None:
+    spoil(tmp_path / gates.WAKE)
+    clock = Hands(lambda: gates.wake(tmp_path))
+    with watching(tmp_path, [tmp_path / "_qa.md"]) as watch:
+        assert (tmp_path / gates.WAKE).is_file() and not (tmp_path / gates.WAKE).is_symlink()
+        assert watch.wait(clock, StopRequest())
+
+
+def test_a_change_in_a_subfolder_wakes_by_event_though_another_folder_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "worktree" / "conf").mkdir(parents=True)
+    file, elsewhere = tmp_path / "worktree" / "conf" / "keys.ini", tmp_path / "session" / "conf" / "keys.ini"
+    elsewhere.parent.parent.mkdir()
+    with watching(tmp_path / "session", [file, elsewhere]) as watch:
+        file.write_text("key=42\n")
+        assert Clock().wait([watch._reader], 20.0), "no event came: only the slow look would see it"
+
+
+def test_where_nothing_can_be_watched_no_thread_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from watchdog.observers.api import BaseObserver, EventEmitter
+
+    def fails(self: BaseObserver) -> None:
+        for emitter in self.emitters:
+            emitter.start()
+        raise OSError(24, "no inotify instance left")
+
+    monkeypatch.setattr(BaseObserver, "start", fails)
+    with watching(tmp_path, [tmp_path / "_qa.md"]):
+        left = [thread for thread in threading.enumerate() if isinstance(thread, EventEmitter)]
+        assert left == []

@@ -13,7 +13,7 @@ from typing import Any
 
 from samoloop.base.clock import Clock
 from samoloop.children.stop import StopRequest
-from samoloop.core.gates import WAKE
+from samoloop.core.gates import WAKE, lay_wake
 
 QUIET_SECONDS = 1.0
 LOOK_SECONDS = 5.0
@@ -84,7 +84,8 @@ def watching(
     session_dir: Path, files: Sequence[Path], each_look: Callable[[], None] = lambda: None
 ) -> Iterator[FileWatch]:
     """Watch the folders of these files and `_wake`. Arm it, then look, then wait; `each_look` comes along slowly."""
-    (session_dir / WAKE).touch()
+    with suppress(OSError):  # the slow look remains
+        lay_wake(session_dir)
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
@@ -125,8 +126,10 @@ def _observe(folders: set[Path], writer: int) -> Any:
     observer.daemon = True
     try:
         for folder in folders:
-            observer.schedule(Wake(), str(folder), recursive=False, event_filter=changes)
+            if folder.is_dir():
+                observer.schedule(Wake(), str(folder), recursive=False, event_filter=changes)
         observer.start()
     except OSError:  # no inotify instance left, folder gone: the slow look remains
+        observer.unschedule_all()
         return None
     return observer

@@ -75,16 +75,25 @@ def _is_plain_file(path: Path) -> bool:
 @contextmanager
 def changing(session_dir: Path) -> Iterator[None]:
     """One change of a human's file at a time; afterwards the worker is woken."""
-    path = session_dir / WAKE
-    if path.is_symlink() or path.is_dir():
-        files.remove(path)  # a child's work: it would lead elsewhere, or nowhere
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    descriptor = _open_wake(session_dir)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
         os.utime(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lay_wake(session_dir: Path) -> None:
+    """Make sure that `_wake` is there to be looked at. Raises OSError."""
+    os.close(_open_wake(session_dir))
+
+
+def _open_wake(session_dir: Path) -> int:
+    path = session_dir / WAKE
+    if path.is_symlink() or path.is_dir():
+        files.remove(path)  # a child's work: it would lead elsewhere, or nowhere
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
 
 
 def wake(session_dir: Path) -> None:
