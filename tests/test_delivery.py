@@ -78,7 +78,7 @@ def test_a_command_gets_each_announcement_on_its_standard_input(tmp_path: Path) 
     delivery = start(tmp_path, outlets)
     put(tmp_path, Announcement(News.DONE, "s", text="ende ✓"), outlets)
     delivery.look()
-    until(lambda: "ende" in (tmp_path / "heard").read_text())
+    until(lambda: (tmp_path / "heard").exists() and "ende" in (tmp_path / "heard").read_text())
     assert delivery.close() == []
     heard = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
     assert [(item["kind"], item.get("text")) for item in heard] == [("started", None), ("done", "ende ✓")]
