@@ -10,40 +10,20 @@ from typing import Any
 
 import pytest
 from arbitrary import PROPERTY, nasty_text
+from gate_scene import PLAN, QA, look, make_session, open_gate, refused, wait, why
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import sha256
 from samoloop.core import gates
-from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void, examine, questions
+from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void, questions
 from samoloop.core.signals import BadSignal, GateKind, Signal, Status
-
-PLAN = "11-21-0930-plan-jwt.md"
-QA = """\
-# Questions
-
-### Q1: Which lifetime?
-A) 15 minutes
-B) 24 hours
-**Suggestion:** A - limits the damage
-**Answer:** _waiting_
-
-### Q2: Who may log in?
-**Answer:** _waiting_
-"""
 
 
 @pytest.fixture
 def session_dir(tmp_path: Path) -> Path:
-    """A session with a plan, questions and a worktree beside it."""
-    folder = tmp_path / "_sessions" / "26-11-21-jwt"
-    folder.mkdir(parents=True)
-    (folder / PLAN).write_text("# The plan\n")
-    (folder / "_qa.md").write_text(QA)
-    (tmp_path / "worktree" / "src").mkdir(parents=True)
-    (tmp_path / "worktree" / "src" / "app.py").write_text("print()\n")
-    return folder
+    return make_session(tmp_path)
 
 
 @pytest.fixture
@@ -51,32 +31,7 @@ def worktree(tmp_path: Path) -> Path:
     return tmp_path / "worktree"
 
 
-def wait(kind: str, file: str | None = None, reason: str | None = None) -> Signal:
-    return Signal(Status.WAITING, wait_for=GateKind(kind), file=file, reason=reason)
-
-
-def open_gate(session_dir: Path, signal: Signal, id: str = "g1", given: Any = None) -> Gate:
-    """As the worker opens it, without a crash."""
-    gate, text = gates.prepare(id, signal, "planning", 4, session_dir, session_dir.parents[1] / "worktree", given or {})
-    return gates.put(gate, text, session_dir)
-
-
-def look(session_dir: Path, gate: Gate) -> Closing | StillOpen | Void:
-    return examine(gate, session_dir, session_dir.parents[1] / "worktree")
-
-
-def why(session_dir: Path, gate: Gate) -> str:
-    found = look(session_dir, gate)
-    assert isinstance(found, StillOpen)
-    return found.why
-
-
 # --- what a child may ask for -----------------------------------------------------------------------------------------
-
-
-def refused(session_dir: Path, signal: Signal, given: Any = None) -> str | None:
-    found = gates.check_request(signal, session_dir, session_dir.parents[1] / "worktree", given or {})
-    return found.reason if isinstance(found, BadSignal) else None
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,17 @@ def file_hash(path: Path) -> str | None:
 def bytes_hash(path: Path) -> str | None:
     """SHA-256 of a file of any size and kind; None where it cannot be read, or is empty as a half-saved one is."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(path, "rb", opener=_no_link) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or not found.st_size:
+                return None
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or not found.st_size:
-            return None
-        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def named_file(name: str, session_dir: Path, worktree: Path | None) -> Path | None:
