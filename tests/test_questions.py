@@ -7,7 +7,7 @@ from arbitrary import PROPERTY, nasty_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samoloop.core.gates.questions import Question, opened, parse, waiting, with_answers, words
+from samoloop.core.gates.questions import Question, harmless, opened, parse, waiting, with_answers, words
 
 TEXT = """\
 # Questions
@@ -165,6 +165,35 @@ def test_a_fence_that_nobody_closed_does_not_make_a_question_unanswerable() -> N
     assert answer_of(with_answers(text, {"Q1": "A"})) == "A"
 
 
+def test_a_repeated_question_stands_where_its_last_one_stands() -> None:
+    text = "### Q1: a\n**Answer:** A\n### Q2: b\n**Answer:** B\n### Q1: c\n**Answer:** C\n"
+    assert [(question.id, question.title, question.answer) for question in parse(text)] == [
+        ("Q2", "b", "B"),
+        ("Q1", "c", "C"),
+    ]
+
+
+def test_what_is_neither_option_nor_field_says_why_only_before_them() -> None:
+    text = "### Q1: **Xerox, or X**\nwhy\nA) one\nnot why\n**Suggestion:** A\nnor this\n**Answer:** A\n"
+    first = parse(text)[0]
+    assert (first.title, first.why, first.options, first.suggestion) == ("Xerox, or X", "why", (("A", "one"),), "A")
+
+
+def test_long_answers_are_replaced_all_at_once() -> None:
+    long = with_answers(TEXT, {"Q1": "one\n\ntwo\nthree", "Q2": "four\nfive"})
+    assert with_answers(long, {"Q1": "", "Q2": "x", "Q3": "y"}) == with_answers(TEXT, {"Q1": "", "Q2": "x", "Q3": "y"})
+
+
+def test_a_name_keeps_its_words_in_its_signature() -> None:
+    assert "**Answer:** A <!-- by a  b  c -->\n" in with_answers(TEXT, {"Q1": "A"}, by="a --> b <!-- c")
+
+
+@pytest.mark.parametrize("line", ["X# heading", "X**Answer:** B", "X---", "X```", "# ", "\\# twice", "\\X#"])
+def test_only_what_could_be_read_as_something_else_is_escaped(line: str) -> None:
+    assert harmless(line) == (line if "X" in line else f"\\{line.strip()}")
+    assert words(harmless(line)) == line.strip()
+
+
 # --- opening ----------------------------------------------------------------------------------------------------------
 
 GIVEN = {"Q1": {"title": "Which token lifetime?", "answer": "A\n### not a question"}}
@@ -173,6 +202,7 @@ GIVEN = {"Q1": {"title": "Which token lifetime?", "answer": "A\n### not a questi
 def test_opening_keeps_what_a_person_answered_and_blanks_the_rest() -> None:
     text = opened(with_answers(TEXT, {"Q1": "B, said the child", "Q2": "everybody"}), GIVEN)
     assert [(q.id, q.answer) for q in parse(text)] == [("Q1", "A\n### not a question"), ("Q2", ""), ("Q3", "")]
+    assert "<!--" not in text
 
 
 def test_an_answer_counts_for_the_same_question_only() -> None:
