@@ -159,6 +159,12 @@ def test_an_example_in_a_fence_is_no_question() -> None:
     assert answer_of(with_answers(text, {"Q2": "yes"}), "Q2") == "yes"
 
 
+def test_a_fence_may_be_indented() -> None:
+    text = "### Q1: Which?\n  ```\n**Answer:** B\n  ```\n**Answer:** _waiting_\n"
+    assert answer_of(text) == ""
+    assert answer_of(with_answers(text, {"Q1": "A"})) == "A"
+
+
 def test_a_fence_that_nobody_closed_does_not_make_a_question_unanswerable() -> None:
     text = opened("### Q1: Which?\n```\nsome code\n**Answer:** _waiting_\n", {})
     assert [question.id for question in waiting(text)] == ["Q1"]

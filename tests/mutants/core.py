@@ -22,7 +22,7 @@ MODULES = (
     *("gates/__init__", "gates/qa_answers", "gates/questions", "gates/plan_approval", "gates/human_action"),
     *("gates/file_update", "gates/fields", "gates/folder", "gates/behaviour", "gates/gate"),
 )
-TESTS = ("rules", "state", "evidence", "signals", "journal", "gates", "questions")
+TESTS = ("rules", "state", "effects_of_records", "evidence", "signals", "journal", "gates", "gate_edges", "questions")
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["samoloop/"]
