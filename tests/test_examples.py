@@ -101,6 +101,7 @@ def test_the_script_does_what_an_example_expects(tmp_path, name):
     assert Session(performance.session.dir).state().condition is Condition.DONE, "to the core it means nothing"
 
 
+@pytest.mark.slow
 def test_the_long_module_ends_as_modules_that_import_what_they_need(tmp_path):
     performance = rehearsed("refactor", tmp_path)
     assert performance.exit_code == 0, performance

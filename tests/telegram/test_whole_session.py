@@ -79,6 +79,7 @@ def machine(phone: Phone) -> Iterator[Machine]:
     machine.kill_worker()
 
 
+@pytest.mark.slow
 def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_each_gate(
     phone: Phone, machine: Machine
 ) -> None:
