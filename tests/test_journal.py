@@ -1,6 +1,7 @@
 """The journal keeps every record that was once whole, whatever a crash does to its end."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from samoloop.base import effects
 from samoloop.base.errors import SessionError
 from samoloop.core.journal import FILE_NAME, Journal
 from samoloop.core.records import Noted, Torn, line, moment, timestamp
@@ -189,3 +191,117 @@ def test_a_last_record_longer_than_one_look_is_whole(path: Path) -> None:
 def test_an_empty_line_in_the_middle_ends_nothing(path: Path) -> None:
     path.write_bytes(line(Noted(text="a")) + b"\n" + line(Noted(text="b")) + b'{"torn')
     assert names(path) == ["noted", "noted"]
+
+
+# --- longer than one piece, and damaged anywhere ----------------------------------------------------------------------
+
+
+def many(count: int = 500) -> list[bytes]:
+    """Several pieces of what is read at once, with texts that look like the ends of records."""
+    texts = ["}", "},{", "]\n", "x" * 90, '"}\n{"', "[1,{}]"]
+    return [line(Noted(at=timestamp(NOON), text=f"{number}{texts[number % 6]}")) for number in range(count)]
+
+
+def test_a_long_journal_is_read_whole_whatever_its_texts_hold(path: Path) -> None:
+    lines = many()
+    path.write_bytes(b"".join(lines))
+    assert path.stat().st_size > 40_000
+    assert [line(record) for record in journal(path).read()] == lines
+    assert list(journal(path)) == list(journal(path).read())
+    path.write_bytes(b"".join(lines)[:-2])
+    assert [line(record) for record in journal(path)] == lines[:-1]
+
+
+@pytest.mark.parametrize("number", [1, 2, 130, 250, 400, 499])
+def test_damage_is_named_by_its_line(path: Path, number: int) -> None:
+    lines = many()
+    lines[number - 1] = lines[number - 1].replace(b'{"event"', b'{"event', 1)
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(SessionError) as error:
+        list(journal(path).read())
+    assert str(error.value) == (
+        f"line {number} of {path} is damaged; put back a good copy of the file, nothing was changed"
+    )
+
+
+def test_of_several_damaged_lines_the_first_is_named(path: Path) -> None:
+    lines = many(6)
+    path.write_bytes(b"".join([*lines[:2], b"{\n", b"\n", b"7\n", *lines[2:]]))
+    with pytest.raises(SessionError, match="line 3 of"):
+        list(journal(path).read())
+
+
+def test_a_line_that_only_looks_like_records_is_damage(path: Path) -> None:
+    first, second, *_ = lines = many(4)
+    for joined in (first[:-1] + b",7," + second, b"[" + first[:-1] + b"]\n" + second):
+        path.write_bytes(joined + lines[2] + lines[3])
+        with pytest.raises(SessionError, match="line 1 of"):
+            list(journal(path).read())
+
+
+@pytest.mark.parametrize("cut", [b"{", b'{"event":"noted"', b'"', b"[" * 100_000, b"7", b"\xff"])
+def test_whatever_a_crash_left_is_closed_once_and_damage_no_more(path: Path, cut: bytes) -> None:
+    lines = many(3)
+    path.write_bytes(b"".join(lines) + cut)
+    book = journal(path)
+    book.append(Noted(text="a"))
+    book.append(Noted(text="b"))
+    assert names(path) == ["noted", "noted", "noted", "torn", "noted", "noted"]
+    assert path.read_bytes().startswith(b"".join(lines) + cut + b"\n" + line(Torn(at=timestamp(NOON))))
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
+def test_a_whole_last_line_is_not_closed_again(path: Path, end: bytes) -> None:
+    whole = b"".join(many(3)) + end
+    path.write_bytes(whole)
+    journal(path).append(Noted(text="after"))
+    assert names(path) == ["noted"] * 4
+    assert path.read_bytes() == whole + line(Noted(at=timestamp(NOON), text="after"))
+
+
+def test_a_disk_that_takes_few_bytes_at_once_gets_the_whole_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data[:7])))
+    journal(path).append(Noted(text="one"))
+    assert path.read_bytes() == line(Noted(at=timestamp(NOON), text="one"))
+
+
+def test_a_line_that_was_torn_by_this_journal_itself_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = journal(path)
+    book.append(Noted(text="one"))
+    real, left = os.write, [9]
+
+    def full(descriptor: int, data: bytes) -> int:
+        if not left:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, bytes(data[: left.pop()]))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            book.append(Noted(text="two"))
+    book.append(Noted(text="three"))
+    assert names(path) == ["noted", "torn", "noted"]
+
+
+def test_a_record_is_on_the_disk_before_its_append_ends(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(f"synced {os.fstat(descriptor).st_size}"))
+    monkeypatch.setattr(effects, "observer", seen.append)
+    journal(path).append(Noted(text="one"))
+    assert seen == ["before record noted", f"synced {path.stat().st_size}", "after record noted"]
+    assert path.stat().st_mode & 0o777 == 0o644 & ~umask()
+
+
+def umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_a_record_with_its_time_keeps_it(path: Path) -> None:
+    early = Noted(at="2026-11-21T08:00:00.000Z", text="x")
+    assert journal(path).stamp(early) is early
+    assert journal(path).append(early) == early
+    before = datetime.now(UTC)
+    assert before - timedelta(seconds=1) <= moment(Journal(path).stamp(Noted()).at) <= datetime.now(UTC)
