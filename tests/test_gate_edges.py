@@ -12,7 +12,7 @@ from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import sha256
 from samoloop.core import gates
 from samoloop.core.decision import Note
-from samoloop.core.gates import Closing, Effect, Gate, StillOpen, Verdict
+from samoloop.core.gates import Closing, Effect, Gate, StillOpen, Verdict, Void
 from samoloop.core.gates.folder import bytes_hash
 from samoloop.core.signals import GateKind, Signal, Status
 
@@ -76,6 +76,17 @@ def test_a_file_to_be_updated_is_read_only_where_it_is_one(session_dir: Path) ->
     assert [bytes_hash(session_dir / "gone.md"), bytes_hash(session_dir)] == [None, None]
 
 
+@pytest.mark.parametrize("name", ["{worktree}/src/app.py", "src/../src/app.py", "{session}/x.md", "notes/x.md"])
+def test_a_file_has_one_name(session_dir: Path, name: str) -> None:
+    """From the folder that it lies in, and nothing deeper in the session's own."""
+    (session_dir / "x.md").write_text("x")
+    (session_dir / "notes").mkdir()
+    (session_dir / "notes" / "x.md").write_text("x")
+    name = name.format(worktree=session_dir.parents[1] / "worktree", session=session_dir)
+    for kind in ("plan_approval", "file_update"):
+        assert "it must be the name of a regular file" in (refused(session_dir, wait(kind, name)) or "")
+
+
 # --- opening ----------------------------------------------------------------------------------------------------------
 
 
@@ -90,6 +101,11 @@ def test_answers_that_stood_there_are_kept_as_older_journals_keep_them(session_d
         "human_action": {"done": sha256("yes")[:16]},
         "file_update": {},
     }
+
+
+def test_where_nothing_was_said_nothing_stood_there(session_dir: Path) -> None:
+    for kind in GateKind:
+        assert open_gate(session_dir, wait(kind, PLAN, "x")).before == {}
 
 
 CRASHED = [
@@ -111,6 +127,7 @@ CRASHED = [
         ("approve", "reject"),
         ("Decision: reject", "Comments:\n"),
     ),
+    ("plan_approval", "Comments: fine\n", ("fine", "not so"), ("Decision: _waiting_", "Comments: not so")),
     ("human_action", "Done: yes\n", ("yes", "plugged in"), ("Done: plugged in", "> plug it in")),
     ("human_action", "Done: yes\n", ("yes\n", "yes\nPS: thanks\n"), ("Done: _waiting_", "> plug it in")),
     ("human_action", "Done:\n", ("Done:\n", "Nothing yet\n"), ("Done: _waiting_", "> plug it in")),
@@ -308,8 +325,10 @@ def test_yes_takes_suggestions_and_approves_and_does_nothing_by_hand(session_dir
 def test_yes_leaves_to_a_person_what_it_cannot_say(session_dir: Path) -> None:
     (session_dir / "_qa.md").write_text("### Q1: Which?\n**Answer:** _waiting_\n")
     asked = open_gate(session_dir, wait("qa_answers"))
+    before = (session_dir / "_qa.md").stat()
     gates.say_yes(asked, session_dir)
     assert why(session_dir, asked) == "still to answer: Q1"
+    assert (session_dir / "_qa.md").stat() == before
     plan = open_gate(session_dir, wait("plan_approval", PLAN))
     gates.decide_plan(session_dir, plan, Verdict.APPROVE, "ada", shown=plan.sha256)
     (session_dir / PLAN).write_text("# Another plan\n")
@@ -389,6 +408,7 @@ def test_the_questions_of_a_gate_wait_until_they_are_answered(session_dir: Path)
     [
         ("human_action", "Done: yes", "_action.md ends in the middle of a line: end its last line"),
         ("human_action", f"Done: no {'x' * 60}\n", f"Done is {'no ' + 'x' * 57!r}: write yes once it is done"),
+        ("plan_approval", "Decision: approve X\n", "Decision is 'approve X': write approve, changes or reject"),
         ("plan_approval", f"Decision: {'x' * 61}\n", f"Decision is {'x' * 60!r}: write approve, changes or reject"),
         (
             "plan_approval",
@@ -501,4 +521,22 @@ def test_a_thing_done_is_written_with_who_did_it(session_dir: Path) -> None:
     assert (session_dir / "_action.md").read_text() == (
         "# Please do this\n\n> create\n>\n> account\n\nBy: ada b\n"
         "Done: done so          <!-- g1: yes, and a word on how, once it is done -->\n"
+    )
+
+
+def test_a_thing_to_be_done_without_words_asks_for_nothing_in_particular() -> None:
+    gate = Gate("g1", GateKind.HUMAN_ACTION, "planning", 4)
+    assert gates.behaviour(gate.kind).text(gate, "", {}) == (
+        "# Please do this\n\n>\n\nDone: _waiting_          <!-- g1: yes, and a word on how, once it is done -->\n"
+    )
+
+
+def test_an_approval_in_one_line_is_whole_and_void_once_the_plan_changed(session_dir: Path) -> None:
+    gate = open_gate(session_dir, wait("plan_approval", PLAN))
+    old, new = sha256("# The plan\n"), sha256("# Another plan\n")
+    (session_dir / "_approval.md").write_text(f"Shown: {old}\nDecision: approve\n")
+    assert look(session_dir, gate) == Closing(Verdict.APPROVE, "editor", "", old)
+    (session_dir / PLAN).write_text("# Another plan\n")
+    assert look(session_dir, gate) == Void(
+        f"{PLAN} has changed since it was approved ({old[:8]}… is now {new[:8]}…): please look again"
     )
