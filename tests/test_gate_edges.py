@@ -540,3 +540,29 @@ def test_an_approval_in_one_line_is_whole_and_void_once_the_plan_changed(session
     assert look(session_dir, gate) == Void(
         f"{PLAN} has changed since it was approved ({old[:8]}… is now {new[:8]}…): please look again"
     )
+
+
+@pytest.mark.parametrize("kind", GateKind)
+def test_a_gate_keeps_what_it_was_asked_for(session_dir: Path, kind: GateKind) -> None:
+    signal = Signal(Status.WAITING, wait_for=kind, file=PLAN, reason="plug it in")
+    gate, _ = gates.prepare("g7", signal, "planning", 4, session_dir, session_dir, {})
+    file = PLAN if kind in (GateKind.PLAN_APPROVAL, GateKind.FILE_UPDATE) else None
+    assert (gate.id, gate.kind, gate.phase, gate.iteration) == ("g7", kind, "planning", 4)
+    assert (gate.file, gate.sha256, gate.reason) == (file, file and sha256("# The plan\n"), "plug it in")
+    assert gate.shown is False
+
+
+def test_questions_that_vanished_before_the_gate_opened_are_none(session_dir: Path) -> None:
+    (session_dir / "_qa.md").unlink()
+    gate, text = gates.prepare("g1", wait("qa_answers"), "planning", 4, session_dir, session_dir, {})
+    assert (gate.questions, gate.child_text, text) == ((), None, "\n")
+
+
+def test_a_gate_without_any_file_names_none() -> None:
+    assert gates.gate_file(Gate("g1", GateKind.FILE_UPDATE, "planning", 4)) == ""
+
+
+def test_a_person_may_approve_without_a_word(session_dir: Path) -> None:
+    gate = open_gate(session_dir, wait("plan_approval", PLAN))
+    gates.decide_plan(session_dir, gate, Verdict.APPROVE, "ada")
+    assert look(session_dir, gate) == Closing(Verdict.APPROVE, "ada", "", gate.sha256)
