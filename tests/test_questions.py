@@ -190,6 +190,19 @@ def test_long_answers_are_replaced_all_at_once() -> None:
     assert with_answers(long, {"Q1": "", "Q2": "x", "Q3": "y"}) == with_answers(TEXT, {"Q1": "", "Q2": "x", "Q3": "y"})
 
 
+@pytest.mark.parametrize(
+    "letter", [*"\u00a0\u2003\u00ad\u200b\u2060\x07\x7f\ufeff", *"\u034f\u115f\u1160\u17b4\u2800\u3164\uffa0"]
+)
+def test_what_nobody_can_see_says_nothing(letter: str) -> None:
+    assert words(letter) == words(f" {letter}_waiting_{letter}. ") == ""
+    assert words(f"A{letter}B") == f"A{letter}B"
+
+
+@pytest.mark.parametrize("letter", [*"Aaé漢٣+€^-(", "\u0301"])
+def test_any_letter_that_is_drawn_says_something(letter: str) -> None:
+    assert words(letter) == letter
+
+
 def test_a_name_keeps_its_words_in_its_signature() -> None:
     assert "**Answer:** A <!-- by a  b  c -->\n" in with_answers(TEXT, {"Q1": "A"}, by="a --> b <!-- c")
 
