@@ -252,7 +252,10 @@ class Scene:
         """SIGKILL the worker and the git that it runs."""
         if run.poll() is not None:
             return False
-        os.killpg(run.pid, signal.SIGKILL)
+        try:
+            os.killpg(run.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it was forked just now and has no group of its own yet
+            os.kill(run.pid, signal.SIGKILL)
         return self._reap(run)
 
     def _reap(self, run: Run) -> bool:
