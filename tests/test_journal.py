@@ -12,7 +12,7 @@ import pytest
 
 from samoloop.base import effects
 from samoloop.base.errors import SessionError
-from samoloop.core.journal import FILE_NAME, Journal
+from samoloop.core.journal import FILE_NAME, Journal, utc_now
 from samoloop.core.records import Noted, Torn, line, moment, timestamp
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123000, tzinfo=UTC)
@@ -250,6 +250,16 @@ def test_whatever_a_crash_left_is_closed_once_and_damage_no_more(path: Path, cut
     assert path.read_bytes().startswith(b"".join(lines) + cut + b"\n" + line(Torn(at=timestamp(NOON))))
 
 
+@pytest.mark.parametrize("lost", [b"7", b"  ", b"X", b"{", b"\x00\x00", b"[]"])
+@pytest.mark.parametrize("end", [b"\n", b"\n\n"])
+def test_a_last_line_that_is_none_is_told_apart_though_it_ends(path: Path, lost: bytes, end: bytes) -> None:
+    whole = b"".join(many(3)) + lost + end
+    path.write_bytes(whole)
+    after = journal(path).append(Noted(text="after"))
+    assert names(path) == ["noted", "noted", "noted", "torn", "noted"]
+    assert path.read_bytes() == whole + line(Torn(at=timestamp(NOON))) + line(after)
+
+
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
 def test_a_whole_last_line_is_not_closed_again(path: Path, end: bytes) -> None:
     whole = b"".join(many(3)) + end
@@ -303,5 +313,6 @@ def test_a_record_with_its_time_keeps_it(path: Path) -> None:
     early = Noted(at="2026-11-21T08:00:00.000Z", text="x")
     assert journal(path).stamp(early) is early
     assert journal(path).append(early) == early
+    assert utc_now().tzinfo is UTC
     before = datetime.now(UTC)
     assert before - timedelta(seconds=1) <= moment(Journal(path).stamp(Noted()).at) <= datetime.now(UTC)
