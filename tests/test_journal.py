@@ -224,6 +224,35 @@ def test_damage_is_named_by_its_line(path: Path, number: int) -> None:
     )
 
 
+def test_an_empty_first_line_is_counted(path: Path) -> None:
+    lines = many()
+    path.write_bytes(b"\n" + b"".join([*lines[:400], b"{\n", *lines[400:]]))
+    with pytest.raises(SessionError, match="line 402 of"):
+        list(journal(path).read())
+
+
+@pytest.mark.parametrize("end", [b"x", b"}\n", b"}", b",\n"])
+def test_a_last_line_with_something_behind_its_record_is_torn(path: Path, end: bytes) -> None:
+    lines = many(3)
+    path.write_bytes(b"".join(lines)[:-1] + end)
+    assert [line(record) for record in journal(path)] == lines[:-1]
+
+
+def test_the_end_of_a_journal_is_looked_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    real = os.pread
+
+    def look(descriptor: int, length: int, start: int) -> bytes:
+        looks.append(start)
+        return real(descriptor, length, start)
+
+    monkeypatch.setattr(os, "pread", look)
+    book = journal(path)
+    for text in ("one", "two", "three"):
+        book.append(Noted(text=text))
+    assert len(looks) == 1
+
+
 def test_of_several_damaged_lines_the_first_is_named(path: Path) -> None:
     lines = many(6)
     path.write_bytes(b"".join([*lines[:2], b"{\n", b"\n", b"7\n", *lines[2:]]))
