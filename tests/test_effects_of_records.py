@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from records import T0, closed, created, ended, event, opened, prepared, started
+from records import SMALL, T0, closed, created, ended, event, opened, prepared, started
 
 from samoloop.core.decision import Note
 from samoloop.core.events import Usage
@@ -816,3 +816,15 @@ def test_nothing_was_spent_where_nothing_is_known() -> None:
     totals.add(Usage(input_tokens=2, cost_usd=0.0), 0.5)
     totals.add(Usage(output_tokens=3, cost_usd=0.25), 0.0)
     assert totals == Totals(0, 2.0, 2, 3, 0.25, 1)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "condition", "summary"),
+    [("approve", Condition.DONE, "p.md is approved"), ("changes", Condition.READY, "so far")],
+)
+def test_a_session_that_goes_up_to_its_plan_ends_with_the_approval(
+    verdict: str, condition: Condition, summary: str
+) -> None:
+    short = created(SMALL.until("plan"))
+    after = apply(worn(creation=short, phase="plan"), closed("plan_approval", verdict, "g3", comment="x"))
+    assert (after.condition, after.phase, after.summary) == (condition, "plan", summary)
