@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from records import SMALL, T0, closed, created, ended, event, opened, prepared, started
 
+from samoloop.base.errors import SessionError
 from samoloop.core.decision import Note
 from samoloop.core.events import Usage
 from samoloop.core.gates import Gate
@@ -828,3 +829,14 @@ def test_a_session_that_goes_up_to_its_plan_ends_with_the_approval(
     short = created(SMALL.until("plan"))
     after = apply(worn(creation=short, phase="plan"), closed("plan_approval", verdict, "g3", comment="x"))
     assert (after.condition, after.phase, after.summary) == (condition, "plan", summary)
+
+
+def test_a_record_that_cannot_act_is_named_with_its_time() -> None:
+    record = ended(7, "work", {"kind": "wait", "for": "human_action"}, signal={"status": "never"})
+    with pytest.raises(SessionError) as error:
+        apply(worn(), record)
+    assert str(error.value) == (
+        f"the journal's record of type 'ended' at {record.at} cannot be understood ({error.value.__cause__!r}); "
+        "put back a good copy of the file, nothing was changed"
+    )
+    assert isinstance(error.value.__cause__, ValueError)
