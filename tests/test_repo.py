@@ -200,6 +200,17 @@ def test_a_folder_that_is_in_the_way_is_refused(project: Path) -> None:
     assert (project / ".samoloop/worktrees/x/mine.txt").read_text() == "mine\n"
 
 
+def test_a_lock_that_a_killed_git_left_on_a_new_branch_is_in_nobodys_way(project: Path) -> None:
+    repo = Repo.find(project)
+    lock = project / ".git/refs/heads/samoloop/x.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    repo.make_branch("samoloop/x", repo.resolve("HEAD"))
+    assert git(project, "rev-parse", "samoloop/x") == repo.resolve("HEAD") and not lock.exists()
+    with pytest.raises(GitError):
+        repo.make_branch("samoloop/x", repo.resolve("HEAD"))  # taken is taken
+
+
 def _gone(scene: Scene, what: str) -> None:
     if what in ("folder", "both"):
         shutil.rmtree(scene.root)

@@ -134,6 +134,7 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
         lock = Lock.take(sessions / f"{_NEW}.lock", _NEW_SECONDS, f"{os.getpid()}\n")
     except OSError as error:
         raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
+    os.set_inheritable(lock.descriptor, True)  # a git that outlives a killed command keeps the lock until it ends
     with lock:
         try:
             remove(folder)

@@ -115,8 +115,15 @@ class Repo:
         return next(name for name in names if name.lower() not in taken | folders)
 
     def make_branch(self, branch: str, base: str) -> None:
-        """The new `branch` at commit `base`, so that nobody else takes the name. Raises GitError where it is taken."""
-        self.store.run("update-ref", "-m", "samoloop: a session's branch", f"refs/heads/{branch}", base, "")
+        """The new `branch` at commit `base`, so that nobody else takes the name. Raises GitError where it is taken.
+
+        Its caller holds the lock on new sessions, so that a lock on the branch is of a git that was killed.
+        """
+        ref = f"refs/heads/{branch}"
+        words = ("update-ref", "-m", "samoloop: a session's branch", ref, base, "")
+        if self.store.call(*words).returncode:
+            (self.git_dir / f"{ref}.lock").unlink(missing_ok=True)
+            self.store.run(*words)
 
     def add_worktree(self, path: Path, branch: str, base: str) -> Worktree:
         """A worktree at `path` on `branch`, which is new or at commit `base`.
