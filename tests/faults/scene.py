@@ -55,6 +55,7 @@ def make_template(folder: Path) -> None:
     (folder / "home").mkdir(parents=True)
     repo.mkdir()
     git(repo, "init", "--quiet", "--template=", "--initial-branch", "trunk")
+    git(repo, "config", "maintenance.auto", "false")  # a killed child's own git may leave the lock of that
     (repo / "hello.txt").write_text("hello\n")
     (repo / ".samoloop.yaml").write_text(SETTINGS)
     git(repo, "add", ".")
