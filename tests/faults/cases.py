@@ -124,6 +124,7 @@ def at_power_cut(play: Play, point: str) -> None:
             if not ended_well(play, code):
                 raise Violation(f"the run ended with {code}; see run-{play.scene.runs:03d}.txt")
             return
+        play.scene.kill_child("all")  # nothing outlives it
         play.count("power cut", met.read_text().splitlines()[-1].split("|")[1])
         if play.scene.is_open():
             play.note_killed_child()

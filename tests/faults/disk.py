@@ -48,7 +48,10 @@ class Disk:
         """The power fails: take back all that is not safe. Nobody writes any more."""
         self.lock.acquire()
         for path in list(self._files()):
-            safe = self.contents.get(path.lstat().st_ino)
+            try:
+                safe = self.contents.get(path.lstat().st_ino)
+            except FileNotFoundError:  # another process has just renamed it
+                continue
             if safe is not None:
                 mode = path.stat().st_mode
                 path.chmod(mode | stat.S_IWUSR)

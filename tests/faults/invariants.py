@@ -95,11 +95,21 @@ def _actions(scene: Scene, wanted: Reference, killed: Counter[int], strict: bool
         begun_by_iteration[event.iteration] = earlier + begun[event.marker]
 
 
+def _is_lost(scene: Scene, stem: str) -> bool:
+    """Whether the prompt of an attempt is gone or empty: it is a log and not synced."""
+    prompt = scene.session.logs / f"{stem}.prompt.md"
+    return not prompt.exists() or not prompt.stat().st_size
+
+
 def _guidance(scene: Scene) -> Iterator[str]:
     """What a person said is told to each child until one has answered with a signal, and to none after that."""
     if not scene.person.told:
         return
     begun, told = ({marker for _, marker in scene.lines(word)} for word in ("begun", "told"))
+    if any(
+        event.marker in begun and _is_lost(scene, event.stem) for event in scene.events() if event.event == "started"
+    ):
+        return  # a power cut took the prompt from under a child that had just begun to read it
     said = answered = False
     for event in scene.events():
         if event.event == "started" and event.marker in begun:
