@@ -96,7 +96,7 @@ def cut_document(play: "Play", name: str) -> None:
         if name != "_overview.md" and (gate is None or gates.gate_file(gate) != name):
             continue
         data = path.read_bytes()
-        path.write_bytes(data[: play.chance.randrange(0, len(data))])
+        path.write_bytes(data[: play.chance.randrange(0, len(data) or 1)])
         play.count(f"torn: {name}", column)
         if gate is not None and name != "_overview.md":
             play.scene.person.wanted[gate.id] = data
