@@ -53,7 +53,7 @@ def open_gate(session: Session, before: str) -> Session:
     while True:
         found = Session(session.dir)
         gate = found.state().gate if found.journal.path.exists() else None
-        if gate is not None and gate.id != before:
+        if gate is not None and gate.shown and gate.id != before:
             return found
         time.sleep(0.01)
 
