@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -112,15 +111,6 @@ class Attempt:
 
     def run(self, *argv: str, stdin: Path | None = None, **changes: Any) -> ChildEnd:
         return self.wait(self.spawn(*argv, stdin=stdin), **changes)
-
-
-def until(holds: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Wait for a condition and give its value."""
-    deadline = time.monotonic() + seconds
-    while not (value := holds()):
-        assert time.monotonic() < deadline, "the condition never came true"
-        time.sleep(0.005)
-    return value
 
 
 def is_running(pid: int) -> bool:

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,15 @@ ask() {
 plan() { signal "{\\"status\\": \\"waiting\\", \\"for\\": \\"plan_approval\\", \\"file\\": \\"$1\\"}"; }
 cd "$SAMOLOOP_SESSION_DIR"
 """
+
+
+def until(holds: Callable[[], Any], seconds: float = 40.0) -> Any:
+    """Wait for a condition, not for a while, and give its value."""
+    deadline = time.monotonic() + seconds
+    while not (value := holds()):
+        assert time.monotonic() < deadline, "the condition never came true"
+        time.sleep(0.005)
+    return value
 
 
 def git(folder: Path, *words: str) -> str:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from child_runs import WORKER, Attempt, is_running, until
+from child_runs import WORKER, Attempt, is_running
+from kit import until
 
 from samoloop.base.errors import LockHeld, ProviderError
 from samoloop.base.locks import Lock, is_held

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from child_runs import WORKER, Attempt, is_running, until
+from child_runs import WORKER, Attempt, is_running
+from kit import until
 
 from samoloop.base.locks import is_held
 from samoloop.children.child import MARKER, Child

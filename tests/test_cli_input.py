@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from child_runs import until
-from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
+from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script, until
 
 from samoloop.base.locks import is_held
 from samoloop.core.records import Started

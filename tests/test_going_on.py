@@ -7,11 +7,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kit import Bench, make_repo, samoloop, script
+from kit import Bench, make_repo, samoloop, script, until
 from watchdog.events import FileOpenedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
@@ -31,13 +30,6 @@ investigation) echo x > dive.md
 *) signal '{"status": "blocked", "reason": "only a person knows"}';;
 esac
 """
-
-
-def until(condition: Callable[[], bool], seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def settings(root: Path, child: Path, **more: object) -> None:

@@ -4,10 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-from kit import GOOD_CHILD, Bench, make_repo, script
+from kit import GOOD_CHILD, Bench, make_repo, script, until
 
 from samoloop.core.session import Session
 from samoloop.worker.lease import FILES, locked
@@ -27,14 +26,6 @@ SLOW_GIT = """#!/bin/sh
 echo $$ > "$BEGUN.new" && mv "$BEGUN.new" "$BEGUN"
 while ! [ -e "$BEGUN.go" ]; do sleep 0.02; done
 """
-
-
-def until(condition: object, seconds: float = 20.0) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def test_a_git_that_outlives_its_worker_holds_the_session(tmp_path: Path) -> None:

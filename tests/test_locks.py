@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from child_runs import until
+from kit import until
 
 from samoloop.base.errors import LockHeld
 from samoloop.base.locks import Lock, holders, is_held

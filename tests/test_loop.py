@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from child_runs import until
-from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
+from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script, until
 
 from samoloop.base.errors import LockHeld, UsageError
 from samoloop.core import gates

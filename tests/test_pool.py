@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
+from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script, until
 
 from samoloop.children.processes import Mark, find
 from samoloop.config import projects
@@ -20,14 +19,6 @@ from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.queue import service
 from samoloop.queue.pool import Pool
-
-
-def until(condition: Callable[[], bool], seconds: float = 40.0) -> None:
-    """Wait for a condition, not for a while."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from child_runs import is_running, until
+from child_runs import is_running
+from kit import until
 
 from samoloop.base.proc import started_ticks
 from samoloop.children.processes import (

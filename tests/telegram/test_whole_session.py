@@ -4,13 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from bot_api import TOKEN
-from kit import git
+from kit import git, until
 from phone import ANN, Phone
 
 from samoloop.base.locks import is_held
@@ -63,13 +62,6 @@ class Machine:
                 yield
             finally:
                 running.kill()
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture
