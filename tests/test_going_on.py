@@ -215,6 +215,18 @@ def test_a_damaged_configuration_ends_a_worker_as_failed(root, tmp_path):
     assert Session(session.dir).state().condition is Condition.FAILED
 
 
+def test_a_damaged_project_file_is_heard_of_by_whom_the_person_s_own_file_names(root, tmp_path):
+    own = Path(os.environ["HOME"], ".config", "samoloop", "config.yaml")
+    own.parent.mkdir(parents=True)
+    own.write_text(json.dumps({"announce": {"command": ["sh", "-c", f"cat >> {tmp_path}/heard"]}}))
+    session = Bench(root, script(tmp_path, SHOWS)).session()
+    (root / ".samoloop.yaml").write_text("provder: x\n")
+    run = command(root, "resume", str(session.dir), "--worker", "--no-wait")  # as the pool starts it
+    assert run.wait(40) == 5
+    run.stdout.close()
+    assert json.loads((tmp_path / "heard").read_text())["kind"] == "failed"
+
+
 def test_a_failure_touches_no_session_that_rests(root, tmp_path):
     bench = Bench(root, script(tmp_path, SHOWS))
     session = bench.session()

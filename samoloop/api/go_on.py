@@ -71,7 +71,9 @@ def go_on(
         except SamoloopError as error:
             if how.attended:
                 raise
-            return _failed(Worker(session, _least_settings(session, environ), environ=environ), error)
+            settings = _least_settings(session, environ)
+            with assembled(session, settings, how, environ=environ, stop=StopRequest(), view=Quiet()) as worker:
+                return _failed(worker, error)
         with stoppable(stop) as asked, open_view(session, asked) as view:
             become_subreaper()
             with assembled(

@@ -45,7 +45,7 @@ def hand_off(order: Order, environ: Mapping[str, str]) -> Session:
         planned.workflow,
         planned.task,
         repo=planned.repo,
-        base=planned.commit or "HEAD",
+        base=planned.commit,
         name=order.name,
         settings=remembered(planned.settings, order.said),
         environment=loading.from_environment(environ),

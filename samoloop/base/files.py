@@ -104,6 +104,18 @@ def tail(path: Path, limit_bytes: int) -> str:
         return ""
 
 
+Stamp = tuple[int, int, int] | None
+
+
+def stamp(path: Path) -> Stamp:
+    """What changes when a file is written or replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def sha256(data: str | bytes) -> str:
     """The hexadecimal SHA-256 of a text (as UTF-8) or of bytes."""
     return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()

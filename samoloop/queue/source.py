@@ -7,6 +7,7 @@ from typing import Protocol
 
 from samoloop.api.settings import settings_of
 from samoloop.base.errors import SamoloopError
+from samoloop.base.files import Stamp, stamp
 from samoloop.config import loading, projects
 from samoloop.core import gates
 from samoloop.core.gates import WAKE, StillOpen
@@ -17,7 +18,6 @@ from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import AT_REST, Condition, State
 from samoloop.worker import shared_limits
 from samoloop.worker.lease import FILES, Lease
-from samoloop.worker.waiting import Stamp, stamp
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 30.0, 3600.0  # before a session whose worker failed is tried again
 

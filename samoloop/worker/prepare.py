@@ -1,6 +1,7 @@
 """Phase `init`: branch, worktree, what a fresh worktree lacks, and the first files. No child, no tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from samoloop.base.files import sha256, write_atomic
@@ -21,18 +22,17 @@ def create(
     task: str,
     *,
     repo: Repo | None,
-    base: str = "HEAD",
-    name: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    environment: Mapping[str, Any] | None = None,
-    now: Any,
+    base: str | None,
+    name: str | None,
+    settings: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    now: Callable[[], datetime],
 ) -> Session:
-    """A new session folder with its first record. `repo` None is --in-place.
+    """A new session folder with its first record, from the commit `base`; `repo` None is --in-place.
 
     `settings` were said by the person and `environment` by theirs: both are remembered.
     """
     slug = name or slug_of(task)
-    commit = repo.resolve(base) if repo else None
     with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
         branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
         write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
@@ -42,18 +42,18 @@ def create(
                 title=title_of(task),
                 task_sha256=sha256(task),
                 workflow=workflow,
-                settings=settings or {},
-                environment=environment or {},
+                settings=settings,
+                environment=environment,
                 repo=repo.git_dir if repo else None,
                 root=config.root,
-                base=commit,
+                base=base,
                 branch=branch,
                 worktree=config.worktrees_dir / session_name if repo else config.root,
                 in_place=repo is None,
             )
         )
-        if repo and commit:  # before the next one looks for a free name
-            repo.make_branch(branch, commit)
+        if repo and base:  # before the next one looks for a free name
+            repo.make_branch(branch, base)
     return Session(config.sessions_dir / session_name)
 
 

@@ -12,22 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.clock import Clock
+from samoloop.base.files import Stamp, stamp
 from samoloop.children.stop import StopRequest
 from samoloop.core.gates import WAKE, lay_wake
 
 QUIET_SECONDS = 1.0
 LOOK_SECONDS = 5.0
-
-Stamp = tuple[int, int, int] | None
-
-
-def stamp(path: Path) -> Stamp:
-    """What changes when a file is written or replaced."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class FileWatch:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import SamoloopError
-from samoloop.base.files import sha256
+from samoloop.base.files import sha256, stamp
 from samoloop.base.locks import is_held
 from samoloop.config.bot_folder import BotFolder, Registered
 from samoloop.core import gates, words
@@ -63,7 +63,7 @@ class Known:
         """
         gate = self.state.gate
         more = gates.watched(gate, self.session_dir, self.state.created.worktree) if gate else []
-        seen = tuple(_stamp(path) for path in (*(self.session_dir / name for name in WATCHED), *more))
+        seen = tuple(stamp(path) for path in (*(self.session_dir / name for name in WATCHED), *more))
         if seen == self._seen:
             return False
         self.changes += 1
@@ -128,14 +128,6 @@ class Known:
             return self.state.reason
         decided = self.decision()
         return words.closed(gate, decided) if isinstance(decided, Closing) else f"waits for {words.waits_for(gate)}"
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class Sessions:
