@@ -385,7 +385,7 @@ def test_in_place_works_without_git(tmp_path):
 
 
 def test_ctrl_c_during_setup_is_a_stop_and_no_failure(bench):
-    settings = {"setup": "touch ../started; sleep 30", "provider": "x", "providers": {"x": {"command": ["true"]}}}
+    settings = {"setup": ": > ../started; exec sleep 30", "provider": "x", "providers": {"x": {"command": ["true"]}}}
     (bench.root / ".samoloop.yaml").write_text(json.dumps(settings))
     with subprocess.Popen(
         [sys.executable, "-m", "samoloop", "run", "Do it"],

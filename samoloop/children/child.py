@@ -22,7 +22,9 @@ from samoloop.children.processes import (
     boot_id,
     children,
     cpu_seconds,
+    end,
     find,
+    in_group,
     orphans,
     reap,
     session_of,
@@ -247,15 +249,19 @@ class Child:
             if self._has_ended(terminate_seconds / len(requests)):
                 return
         self._killed = True
-        self._signal_group(signal.SIGKILL)
+        group = self._signal_group(signal.SIGKILL)
         self._has_ended(_KILLED_SECONDS)
+        if group:  # the wrapper may go before the rest; what is being killed already did not stay behind
+            end(in_group(find(self._mark, self._session), group), signal.SIGKILL, _KILLED_SECONDS)
 
-    def _signal_group(self, signal_number: int) -> None:
-        """To the group, because the wrapper alone passes nothing on; never to the worker's own."""
+    def _signal_group(self, signal_number: int) -> int | None:
+        """To the group, because the wrapper alone passes nothing on; never to the worker's own. Gives that group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             group = os.getpgid(self._leader.pid) if self._leader else None
             if group and group != os.getpgrp():
                 os.killpg(group, signal_number)
+                return group
+        return None
 
     def _sweep(self, patience_seconds: float) -> Swept:
         """End what the child left behind, and clear away the ended.

@@ -43,6 +43,16 @@ def become_subreaper() -> None:
     ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
 
 
+def in_group(pids: Iterable[int], group: int) -> set[int]:
+    """Those of the processes that are in the process group."""
+    found: set[int] = set()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) == group:
+                found.add(pid)
+    return found
+
+
 def session_of(pid: int) -> int | None:
     """The process session of a process; None when it is gone."""
     try:
@@ -133,7 +143,7 @@ def sweep(look: Callable[[], set[int]], patience_seconds: float) -> Swept:
         found = look()
         if not found:
             break
-        ended |= _end(found, signal_number, seconds)
+        ended |= end(found, signal_number, seconds)
         signal_number, seconds = signal.SIGKILL, _KILLED_SECONDS
     left = look() if found else set()
     for pid in ended - left:
@@ -205,7 +215,7 @@ else:
             self.close()
 
 
-def _end(pids: set[int], signal_number: int, timeout_seconds: float) -> set[int]:
+def end(pids: set[int], signal_number: int, timeout_seconds: float) -> set[int]:
     """Signal the processes and wait for them; gives those that were signalled."""
     signalled: set[int] = set()
     watches: list[ExitWatch] = []
