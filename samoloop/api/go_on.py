@@ -14,6 +14,7 @@ from dataclasses import replace
 from samoloop.api.asked import How
 from samoloop.api.assembly import assembled
 from samoloop.api.settings import remembered, settings_of
+from samoloop.base import errors
 from samoloop.base.clock import Clock
 from samoloop.base.errors import ConfigError, SamoloopError, SessionError, UsageError
 from samoloop.children.processes import become_subreaper
@@ -34,7 +35,6 @@ from samoloop.worker.worker import Worker
 
 OpenView = Callable[[Session, StopRequest], AbstractContextManager[View]]
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-_SENTENCE_LENGTH = 4000
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _stopped(worker: Worker) -> Decision:
 
 def _failed(worker: Worker, error: Exception) -> Decision:
     """Write down why the worker ends, and say it where it is news. Raises the error itself where nothing can be."""
-    session, state, sentence = worker.session, worker.state, _sentence(error)
+    session, state, sentence = worker.session, worker.state, errors.sentence(error)
     is_news = sentence != state.failure
     try:
         session.record(Failed(reason=sentence, time=worker.clock.epoch()))
@@ -160,16 +160,6 @@ def _failed(worker: Worker, error: Exception) -> Decision:
     if is_news:
         worker.announce(news.about(worker, News.FAILED, sentence))
     return Decision(Kind.FAILED, state.phase, sentence)
-
-
-def _sentence(error: Exception) -> str:
-    """What a person reads of it."""
-    if isinstance(error, SamoloopError):
-        return str(error)[:_SENTENCE_LENGTH]
-    if isinstance(error, OSError):
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror or error}{where}"[:_SENTENCE_LENGTH]
-    return f"a fault in samoloop itself, {type(error).__name__}: {error}"[:_SENTENCE_LENGTH]
 
 
 def _least_settings(session: Session, environ: Mapping[str, str]) -> Config:

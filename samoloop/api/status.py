@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base import proc
-from samoloop.base.errors import SessionError
+from samoloop.base.errors import sentence
 from samoloop.base.locks import is_held
 from samoloop.core import gates
 from samoloop.core.next_steps import outlook
@@ -91,8 +91,8 @@ def row(session: Session) -> dict[str, Any]:
         state = session.state()
         worker = _worker(session)
         ahead = outlook(session, at_work=worker["alive"])
-    except (SessionError, KeyError, TypeError, ValueError) as error:
-        known = {"session": session.name, "folder": str(session.dir), "condition": "damaged", "reason": str(error)}
+    except Exception as error:
+        known = {"session": session.name, "folder": str(session.dir), "condition": "damaged", "reason": sentence(error)}
         return known | {"title": "", "phase": "", "iteration": 0, "created": None, "updated": None} | _NOTHING
     return {
         "session": session.name,

@@ -35,6 +35,18 @@ class ProviderError(SamoloopError):
 
 
 _SHOWN = 80  # characters
+_SENTENCE_LENGTH = 4000
+
+
+def sentence(error: Exception) -> str:
+    """What a person reads of an error of any kind, where it is written down or stands in a row."""
+    if isinstance(error, SamoloopError):
+        text = str(error)
+    elif isinstance(error, OSError):
+        text = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    else:
+        text = f"a fault in samoloop itself, {type(error).__name__}: {error}"
+    return text[:_SENTENCE_LENGTH]
 
 
 def shown(value: object) -> str:

@@ -162,8 +162,16 @@ def all_sessions(sessions: Path) -> list[Session]:
     if not sessions.is_dir():
         return []
     visible = [path for path in sessions.iterdir() if not path.name.startswith(".")]
-    folders = [path for path in visible if (path / journal.FILE_NAME).is_file()]
+    folders = [path for path in visible if _holds_journal(path)]
     return [Session(path) for path in sorted(folders, key=lambda path: path.name, reverse=True)]
+
+
+def _holds_journal(folder: Path) -> bool:
+    """Whether it is a session's; one that may not be looked into is, so that its row says what is wrong."""
+    try:
+        return (folder / journal.FILE_NAME).is_file()
+    except OSError:
+        return True
 
 
 def sound_sessions(sessions: Path) -> list[Session]:
@@ -213,6 +221,6 @@ def _is_sound(session: Session) -> bool:
     """Whether its journal can be read: a damaged session is reached by its name, and in nobody's way."""
     try:
         session.state()
-    except SessionError:
+    except (SessionError, OSError):
         return False
     return True

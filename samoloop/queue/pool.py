@@ -11,7 +11,7 @@ from pathlib import Path
 
 from samoloop.api.detach import LOG
 from samoloop.base.clock import Clock
-from samoloop.base.errors import SamoloopError
+from samoloop.base.errors import SamoloopError, sentence
 from samoloop.children.stop import StopRequest
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.session import Session
@@ -98,7 +98,7 @@ class Pool:
                 self.running[session.dir] = run = self.runner.start(session)
             except (SamoloopError, OSError) as error:
                 self._leave_alone(session)
-                self.say(f"{session.name} is left alone for now: {error}")
+                self.say(f"{session.name} is left alone for now: {sentence(error)}")
                 continue
             if session.dir not in self._said:
                 self.say(f"{session.name}: {run.name} started")
@@ -110,5 +110,5 @@ def _failure(session: Session) -> str:
     """Why the session's last worker could not go on; empty where it could."""
     try:
         return session.state().failure
-    except (SamoloopError, OSError) as error:
-        return str(error)
+    except Exception as error:  # whatever is wrong with one session, the others go on
+        return sentence(error)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from samoloop.api.settings import settings_of
-from samoloop.base.errors import SamoloopError
+from samoloop.base.errors import SamoloopError, sentence
 from samoloop.base.files import Stamp, stamp
 from samoloop.config import loading, projects
 from samoloop.core import gates
@@ -53,7 +53,7 @@ class Projects:
         try:
             return all_sessions(loading.load(root, self.environ).sessions_dir)
         except (SamoloopError, OSError) as error:
-            self._say_once(f"{root} is left alone: {error}")
+            self._say_once(f"{root} is left alone: {sentence(error)}")
             return []
 
     def _is_due(self, session: Session, now: float) -> bool:
@@ -74,8 +74,8 @@ class Projects:
             due = when_due(session, state, self.environ)
             if due is None and state.condition is not Condition.DONE and not self.lease.is_held(session.dir):
                 self._say_once(_waits(session, state))
-        except (SamoloopError, OSError) as error:
-            self._say_once(f"{session.name} is left alone: {error}")
+        except Exception as error:  # whatever is wrong with one session, the others go on
+            self._say_once(f"{session.name} is left alone: {sentence(error)}")
             due = None
         return _Look(tuple(files), tuple(stamps), due)
 
