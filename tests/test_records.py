@@ -46,6 +46,7 @@ st.register_type_strategy(
 )
 _JSON = st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans()))
 _SPECIAL = {
+    "at": st.sampled_from(["", "2026-11-21T10:05:00.123Z", "2026-11-21T10:05:00+01:00"]),
     "format": st.just(records.FORMAT),
     "signalled": st.none() | st.just({"status": "blocked", "reason": "x", "more": [1]}),
     "settings": _JSON,

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-from samoloop.base.errors import SessionError
+from samoloop.base.errors import SessionError, shown
 from samoloop.core import fields
 from samoloop.core.decision import Condition, Decision
 from samoloop.core.fields import Fields
@@ -21,6 +21,8 @@ from samoloop.core.signals import GateKind, Signal
 from samoloop.core.workflow import Workflow
 
 FORMAT = 1
+# What reading a record, or letting it act, raises where its values are not those that were written.
+DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -30,8 +32,8 @@ def timestamp(moment: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """The inverse of `timestamp`."""
-    return datetime.fromisoformat(text)
+    """The inverse of `timestamp`. Raises ValueError or OverflowError for what is no time."""
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 class Record(Fields):
@@ -332,18 +334,21 @@ def read(value: Mapping[str, Any]) -> Record:
         kind = RoomRecord
     if kind is None:
         raise SessionError(
-            f"the journal holds a record of type {name!r}, which this version does not know: "
+            f"the journal holds a record of type {shown(name)}, which this version does not know: "
             "it was written by a newer samoloop; use that one, nothing was changed"
         )
     try:
-        return kind.from_json(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        record = kind.from_json(value)
+        if record.at:
+            moment(record.at)
+    except DAMAGE as error:
         raise not_understood(name, value.get("at"), error) from error
+    return record
 
 
 def not_understood(name: object, at: object, error: Exception) -> SessionError:
     return SessionError(
-        f"the journal's record of type {name!r} at {at} cannot be understood ({error!r}); "
+        f"the journal's record of type {shown(name)} at {str(at)[:40]} cannot be understood ({shown(error)}); "
         "put back a good copy of the file, nothing was changed"
     )
 

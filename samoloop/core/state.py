@@ -120,7 +120,7 @@ def apply(state: State, record: Record) -> State:
     try:
         if effect:
             effect(state, record)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except records.DAMAGE as error:
         raise not_understood(record.event, record.at, error) from error
     state.updated = record.at or state.updated
     return state

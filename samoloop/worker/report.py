@@ -131,12 +131,12 @@ def _phase_table(ended: Sequence[Ended]) -> str:
 def _gates(records: Sequence[Record]) -> str:
     lines = []
     for record in records:
-        when = f"- {moment(record.at).astimezone():%Y-%m-%d %H:%M}"
+        when = f"- {moment(record.at).astimezone():%Y-%m-%d %H:%M}" if record.at else "-"
         match record:
             case GateClosed():
                 lines.append(f"{when} {_closed(record)}")
-                answers = record.answers.items()
-                lines += [f"  - {id} {_line(given['title'])}: {_line(given['answer'])}" for id, given in answers]
+                for id, given in record.answers.items():
+                    lines.append(f"  - {id} {_line(given.get('title', ''))}: {_line(given.get('answer', ''))}")
             case GateVoid():
                 lines.append(f"{when} {_line(record.why)}")
             case Moved():
