@@ -87,10 +87,18 @@ def test_a_removed_file_keeps_nobody_out(path: Path):
         Lock.take(path, 0, "").release()
 
 
-def test_a_link_is_refused(path: Path):
-    path.symlink_to(path.with_name("elsewhere"))
-    with pytest.raises(OSError):
-        Lock.take(path, 0, "")
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_what_stands_in_the_place_of_a_lock_keeps_nobody_out(path: Path, kind: str):
+    match kind:
+        case "link":
+            path.symlink_to(path.with_name("elsewhere"))
+        case "folder":
+            (path / "full").mkdir(parents=True)
+        case "pipe":
+            os.mkfifo(path)
+    assert not is_held(path) and holders(path) == []
+    with Lock.take(path, 0, "held"):
+        assert is_held(path) and path.read_text() == "held"
     assert not path.with_name("elsewhere").exists()
 
 

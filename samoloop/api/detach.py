@@ -9,6 +9,7 @@ from samoloop.api.asked import How
 from samoloop.api.go_on import refuse_if_over, settle
 from samoloop.base.clock import Clock
 from samoloop.base.errors import LockHeld, SessionError
+from samoloop.base.files import put_folder
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.session import Session
 from samoloop.worker.lease import FILES, Lease
@@ -39,7 +40,7 @@ def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease 
 
 def spawn(session: Session, how: How, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """A worker process for the session; what it says goes to its log. Raises OSError."""
-    session.logs.mkdir(exist_ok=True)
+    put_folder(session.logs)
     with (session.logs / LOG).open("ab") as log:
         return subprocess.Popen(
             command(session, how),

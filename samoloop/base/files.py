@@ -1,9 +1,10 @@
 """Whole-file writes that a crash cannot tear, and reads that a child cannot abuse."""
 
 import hashlib
+import itertools
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from samoloop.base.effects import effect, on_file
@@ -45,14 +46,54 @@ def remove_leftovers(folder: Path, is_ours: Callable[[str], bool]) -> None:
 
 
 def remove(path: Path) -> None:
-    """Make `path` not exist, whatever a child put there."""
+    """Make `path` not exist, whatever a child put there, however deep it is. Raises OSError."""
     with effect(on_file("remove", path.name)):
-        if path.is_dir() and not path.is_symlink():
-            import shutil
-
-            shutil.rmtree(path)
-        else:
+        if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
+            return
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _empty(top)
+        finally:
+            os.close(top)
+        path.rmdir()
+
+
+def _empty(top: int) -> None:
+    """Remove all that is in an open folder. What lies deeper is lifted up first: no path and no call grows with it."""
+    numbers = itertools.count()
+    while folders := _without_files(top):
+        for name in folders:
+            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+            try:
+                for inner in _without_files(folder):
+                    os.rename(inner, _unused(top, numbers), src_dir_fd=folder, dst_dir_fd=top)
+            finally:
+                os.close(folder)
+            os.rmdir(name, dir_fd=top)
+
+
+def _without_files(folder: int) -> list[str]:
+    """The folders in an open folder, from which all else is removed."""
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in found:
+        if not is_folder:
+            os.unlink(name, dir_fd=folder)
+    return [name for name, is_folder in found if is_folder]
+
+
+def _unused(folder: int, numbers: Iterator[int]) -> str:
+    names = (f".removed-{number}" for number in numbers)
+    return next(name for name in names if not _is_there(name, folder))
+
+
+def _is_there(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def make_folder(path: Path) -> None:
@@ -61,6 +102,22 @@ def make_folder(path: Path) -> None:
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
         sync_folder(path.parent)
+
+
+def put_folder(path: Path) -> None:
+    """Make `path` a folder of its own, whatever a child put in its place."""
+    if path.is_symlink() or not path.is_dir():
+        remove(path)
+        make_folder(path)
+
+
+def write_anew(path: Path, text: str) -> None:
+    """A new file in the place of whatever a child put there; a crash may tear it."""
+    if os.path.lexists(path):
+        remove(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def sync_folder(folder: Path) -> None:

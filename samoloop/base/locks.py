@@ -3,12 +3,14 @@
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from samoloop.base.errors import LockHeld
+from samoloop.base.files import remove
 from samoloop.base.proc import PROC, started_ticks
 
 # Node and some native CLIs close or reuse low descriptors that they did not open; from 200 up they keep them.
@@ -71,10 +73,13 @@ class Lock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process holds a lock on `path`. Testing does not disturb another test, and a taker retries."""
+    """Whether some process holds a lock on `path`. Testing does not disturb another test, and a taker retries.
+
+    What is no file that can be opened, such as a link that a child put there, is no lock of ours.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -92,7 +97,7 @@ def holders(path: Path) -> list[int]:
     """
     try:
         file = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return []
     pids = {int(link.parts[-3]) for link in _open_files() if _is_locked_by(link, file)}
     return sorted(pids, key=lambda pid: (started_ticks(pid), pid))  # a tick is long enough for two of them
@@ -106,7 +111,10 @@ def _open_files() -> Iterator[Path]:
 
 
 def _try(path: Path) -> int | None:
-    """A locked descriptor; None when another holds the lock."""
+    """A locked descriptor; None when another holds the lock. What stands there and is no file, a child's work, goes."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            remove(path)
     low = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(low, fcntl.LOCK_EX | fcntl.LOCK_NB)

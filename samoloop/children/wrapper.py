@@ -5,6 +5,7 @@ They are for a worker that was not there: the one that started the CLI may have 
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from samoloop.base.errors import ProviderError
+from samoloop.base.files import read_plain
 
 # It has to outlive the signals that end the group, to write the code. "Trap" and not "ignore": what is ignored here
 # would be ignored in the CLI too.
 SCRIPT = 'trap : INT TERM HUP; echo $$ >"$0.pid"; "$@"; code=$?; echo $code >"$0.exit"; exit $code'
+_NUMBER_BYTES = 11  # of a pid or an exit code, with its newline
 _SIGNALLED = 128  # a shell reports "ended by signal N" as 128 + N
 # The signals that really end a program. No others: gemini exits with an HTTP status modulo 256, and its 173 (429) would
 # be taken for signal 45, its 145 (401) for the signal of a child's end.
@@ -36,6 +39,11 @@ def beside(stem: Path, ending: str) -> Path:
 def logs(stem: Path) -> tuple[Path, Path]:
     """Where standard output and standard error go."""
     return beside(stem, ".jsonl"), beside(stem, ".err")
+
+
+def is_used(stem: Path) -> bool:
+    """Whether there is a file of a wrapper's already: a lost record's, or one that a child laid for the next."""
+    return any(os.path.lexists(beside(stem, ending)) for ending in (".jsonl", ".err", ".pid", ".exit"))
 
 
 def resolve(program: str, env: Mapping[str, str], cwd: Path) -> str:
@@ -101,12 +109,12 @@ def signed(code: int) -> int:
 
 
 def _read_number(path: Path) -> int | None:
-    """The number in a file that the wrapper wrote; None before its newline is there."""
+    """The number in a file that the wrapper wrote; None before its newline is there, and for what it never wrote."""
     try:
-        text = path.read_text(errors="replace")
-    except FileNotFoundError:
+        line = read_plain(path, _NUMBER_BYTES) or b""
+    except ValueError:
         return None
-    return int(text) if text.endswith("\n") and text.strip().isdecimal() else None
+    return int(line) if re.fullmatch(rb"[0-9]{1,%d}\n" % (_NUMBER_BYTES - 1), line) else None
 
 
 def _create(path: Path) -> BinaryIO:

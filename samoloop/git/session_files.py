@@ -7,6 +7,7 @@ from pathlib import Path
 
 from samoloop.git.staging import LIMIT_BYTES
 
+DEEPEST = 100  # folders in one another; nobody reads what a child hid deeper
 # The journal and the logs are never put back; locks and signals are of the moment; the rest is git's own.
 _LEFT_OUT = frozenset(
     {"_logs", "_history.jsonl", "_signal.json", "_lock", "_child.lock", "_wake", "_git", "_outbox", "_outbox.jsonl"}
@@ -14,22 +15,23 @@ _LEFT_OUT = frozenset(
 
 
 def session_files(session_dir: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The session's own files, by path relative to the folder, sorted: plain and readable, at most 50 MB each.
+    """The session's own files, by path relative to the folder, sorted: plain and readable, at most 50 MB each, and
+    at most 100 folders deep.
 
     Links are left out, so that a child cannot put a file from elsewhere into a checkpoint.
     """
-    yield from sorted(_walk(session_dir, ""))
+    yield from sorted(_walk(session_dir, "", DEEPEST))
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(folder: Path, prefix: str, deepest: int) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = prefix + entry.name
             if path in _LEFT_OUT or entry.name.lower() == ".git" or _is_temporary(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                if os.access(entry, os.R_OK | os.X_OK):
-                    yield from _walk(Path(entry), path + "/")
+                if deepest and os.access(entry, os.R_OK | os.X_OK):
+                    yield from _walk(Path(entry), path + "/", deepest - 1)
                 continue
             found = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(found.st_mode) and found.st_size <= LIMIT_BYTES and os.access(entry, os.R_OK):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.effects import effect
-from samoloop.base.files import remove, sha256, sync_folder
+from samoloop.base.files import put_folder, remove, sha256, sync_folder, write_anew
 from samoloop.children import wrapper
 from samoloop.children.child import Child, ChildEnd
 from samoloop.children.processes import boot_id
@@ -56,9 +56,9 @@ def begin(worker: Worker) -> Begun:
     """Start the next child. Everything that can be refused is refused before anything is recorded."""
     session, state, config = worker.session, worker.state, worker.config
     iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
-    while wrapper.logs(session.stem(iteration, state.phase, attempt))[0].exists():
+    while wrapper.is_used(session.stem(iteration, state.phase, attempt)):
         attempt += 1  # a disk lost the record of one: nothing that a child wrote is overwritten
-    session.logs.mkdir(exist_ok=True)  # a child may have removed it
+    put_folder(session.logs)  # a child may have removed it
     stem = session.stem(iteration, state.phase, attempt)
     name = pick_provider(worker)
     provider = worker.provider(name)
@@ -135,9 +135,9 @@ def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int,
     """Build the prompt and keep exactly what the child is told."""
     built = build_prompt(worker, request.stem, iteration, inbox)
     if built.additions is not None:
-        additions_file(request.stem).write_text(built.additions, encoding="utf-8")
+        write_anew(additions_file(request.stem), built.additions)
     with effect("write prompt"):
-        request.prompt.write_text(built.text, encoding="utf-8")
+        write_anew(request.prompt, built.text)
 
 
 def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -> prompt.Prompt:

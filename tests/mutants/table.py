@@ -87,7 +87,7 @@ m("inbox_lost_on_crash", "worker/iteration.py", '    target = stem.with_name(ste
 m("inbox_not_repeated_on_retry", "core/state.py", "    state.inbox += record.inbox\n", "    state.inbox = [*record.inbox]\n", crash("guidance_is_told_again_until_a_child_has_answered"))
 m("inbox_told_for_ever", "core/state.py", "        state.notes, state.inbox = [], []", "        state.notes = []", crash("guidance_is_told_again_until_a_child_has_answered"))
 m("interrupted_untold", "core/state.py", '    _note(state, [Note("interrupted", record.note)])\n', "", STATE, CRASHES)
-m("used_stem_again", "worker/iteration.py", "[0].exists():\n        attempt += 1", "[0].exists() and False:\n        attempt += 1", crash("a_lost_record_of_a_start_overwrites_nothing"))
+m("used_stem_again", "worker/iteration.py", "attempt)):\n        attempt += 1", "attempt)) and False:\n        attempt += 1", crash("a_lost_record_of_a_start_overwrites_nothing"))
 m("retry_is_new_iteration", "worker/iteration.py", "(state.iteration, state.attempt + 1) if state.retry else ", "", crash("guidance_is_told_again_until_a_child_has_answered"))
 m("overview_not_restored", "worker/iteration.py", "    worker.restore_overview()\n    inbox =", "    inbox =", crash("a_child_finds_the_overview_that_went_missing_before_it"))
 m("overview_not_mended_after", "worker/iteration.py", "    worker.restore_overview()\n    committed =", "    committed =", LOOP, "tests/test_overview.py")
