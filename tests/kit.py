@@ -1,5 +1,6 @@
 """A real worker on a real session for tests: real git, real processes; only the child is scripted."""
 
+import json
 import os
 import subprocess
 import sys
@@ -109,6 +110,14 @@ class Recorder:
 
     def waiting(self, decision: Decision) -> None:
         self.said.append(decision.reason)
+
+
+def scripted_project(tmp_path: Path, child: str) -> Path:
+    """A repository whose settings name a scripted child."""
+    root = make_repo(tmp_path / "repo")
+    provider = {"provider": "scripted", "providers": {"scripted": {"command": [str(script(tmp_path, child))]}}}
+    (root / ".samoloop.yaml").write_text(json.dumps(provider))
+    return root
 
 
 @dataclass

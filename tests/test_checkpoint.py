@@ -20,7 +20,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
 def test_the_tree_is_the_session_folder_without_what_is_of_the_moment(scene: Scene) -> None:
     kept = ["_overview.md", "_qa.md", "11-21-0930-plan-jwt.md", "notes/deep/er.md"]
     left = ["_logs/001-a.jsonl", "_history.jsonl", "_signal.json", "_lock", "_child.lock", "_wake", "_git/HEAD"]
-    left += ["._qa.md.abc.tmp", "notes/._x.md.1.tmp", "notes/.git/config", "_outbox.jsonl"]
+    left += ["._qa.md.abc.tmp", "notes/._x.md.1.tmp", "notes/.git/config", "_inbox.md"]
     for name in kept[1:] + left:
         write(scene.session, name, f"{name}\n")
     (scene.session / "link.md").symlink_to("/etc/passwd")

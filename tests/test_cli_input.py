@@ -14,8 +14,9 @@ import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script, until
 
 from samoloop.base.locks import is_held
+from samoloop.core.control import LOCK
 from samoloop.core.records import Started
-from samoloop.core.session import LOCK, all_sessions
+from samoloop.core.session import all_sessions
 from samoloop.ui.cli import failures
 
 
@@ -259,7 +260,7 @@ def test_detach_says_where_it_starts_and_what_a_child_may_do(bench):
     assert "permissions: full, so a child may run any command as you" in said
     assert re.search(r"branch samoloop/do-it from \w+ \(First, trunk\); 1 uncommitted file is not in it", said)
     (session,) = all_sessions(bench.root / "_sessions")
-    until(lambda: not is_held(session.dir / LOCK))
+    until(lambda: not is_held(session.control / LOCK))
 
 
 def test_questions_prints_the_plan_that_waits(bench):
@@ -393,7 +394,7 @@ def test_detach_lets_the_terminal_go_and_status_and_stop_find_the_worker(bench, 
     from samoloop.base.locks import is_held
 
     deadline = time.monotonic() + 20
-    while is_held(session.dir / "_lock"):
+    while is_held(session.control / "_lock"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert json.loads(samoloop(bench.root, "status", "--json").stdout)["condition"] in ("stopped", "ready")

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from samoloop.base.errors import ConfigError
+from samoloop.base.places import state_folder
 from samoloop.config import loading
-from samoloop.config.loading import Config, from_environment, load, merged, settings_of, state_folder
+from samoloop.config.loading import Config, from_environment, load, merged, settings_of
 from samoloop.config.project import user_file
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.permissions import Permissions

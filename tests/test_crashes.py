@@ -44,7 +44,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def said(session: Session) -> list[tuple[str, str]]:
-    items = [json.loads(path.read_text()) for path in sorted((session.dir / "_outbox").glob("*.json"))]
+    items = [json.loads(path.read_text()) for path in sorted((session.control / "_outbox").glob("*.json"))]
     return [(item["kind"], item.get("gate", "")) for item in items if item["kind"] not in ("started", "resumed")]
 
 
@@ -106,7 +106,7 @@ def test_the_end_is_announced_once(bench):
 def test_half_written_files_of_a_killed_worker_go_away(bench):
     session = bench.session()
     bench.run(session)
-    left = [session.dir / "._overview.md.abcdefgh.tmp", session.dir / "_outbox" / ".000002.json.abcdefgh.tmp"]
+    left = [session.dir / "._overview.md.abcdefgh.tmp", session.control / "_outbox" / ".000002.json.abcdefgh.tmp"]
     childs = session.dir / ".notes.abcdefgh.tmp"
     for path in [*left, childs]:
         path.write_text("half")

@@ -306,6 +306,7 @@ class Played:
     """The demo after it was played with --yes, for someone whose own settings name another CLI."""
 
     root: Path
+    home: Path
     said: str
     cpu_seconds: float
 
@@ -322,10 +323,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stdout + done.stderr
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Played(folder / "till", done.stdout, spent)
+    return Played(folder / "till", home, done.stdout, spent)
 
 
-def test_the_demo_takes_a_real_project_through_every_phase_and_asks_nobody(played):
+def test_the_demo_takes_a_real_project_through_every_phase_and_asks_nobody(played, monkeypatch):
+    monkeypatch.setenv("HOME", str(played.home))
     (session,) = (played.root / "_sessions").glob("*/_history.jsonl")
     session = session.parent
     ended = [record for record in Session(session).journal.read() if isinstance(record, Ended)]

@@ -18,10 +18,11 @@ from samoloop.config import loading, profiles, skills, workflow_files
 from samoloop.config import telegram_bot as telegram
 from samoloop.config.keys import BUILT_IN
 from samoloop.core import overview
+from samoloop.core.control import CHILD_LOCK, LOCK, LOGS
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.gates import FILES, INBOX, WAKE
 from samoloop.core.journal import FILE_NAME as JOURNAL
-from samoloop.core.session import CHILD_LOCK, LOCK, LOGS, REPORT
+from samoloop.core.session import REPORT
 from samoloop.core.signals import FILE_NAME as SIGNAL
 from samoloop.core.signals import GateKind, Signal, Status, parse
 from samoloop.ui.cli import cli

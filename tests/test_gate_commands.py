@@ -162,7 +162,7 @@ def test_yes_announces_nothing_that_does_not_wait(bench: Bench) -> None:
     bench.settings = {"announce": {"command": ["true"]}}
     session = bench.session()
     bench.run(session, yes=True)
-    items = [json.loads(path.read_text())["kind"] for path in sorted((session.dir / "_outbox").glob("*.json"))]
+    items = [json.loads(path.read_text())["kind"] for path in sorted((session.control / "_outbox").glob("*.json"))]
     assert "done" in items
     assert not {"questions", "plan"} & set(items)
 

@@ -16,9 +16,10 @@ from watchdog.observers import Observer
 
 from samoloop.base.errors import LockHeld, SessionError
 from samoloop.config import projects
+from samoloop.core.control import LOCK
 from samoloop.core.records import Record, Resumed
 from samoloop.core.rules import Kind
-from samoloop.core.session import LOCK, Session, all_sessions
+from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
 from samoloop.worker.lease import FILES
 
@@ -82,7 +83,7 @@ def test_a_worker_that_waited_for_the_lock_acts_on_what_the_one_before_it_left(r
         until(lambda: bool(all_sessions(root / "_sessions")) and Session(_newest(root)).state().open is not None)
         session = Session(_newest(root))
         watch, observer = Opened(), Observer()
-        observer.schedule(watch, str(session.dir), event_filter=[FileOpenedEvent])
+        observer.schedule(watch, str(session.control), event_filter=[FileOpenedEvent])
         observer.start()
         second = command(root, "resume", session.name, "--no-wait")
         assert watch.tried.wait(40)  # it has read the journal, and the first holds the lock
@@ -175,7 +176,7 @@ OUTBOX = {"announce": {"command": ["true"]}}
 
 
 def _announced(session: Session, kind: str) -> list[str]:
-    items = [json.loads(path.read_text()) for path in sorted((session.dir / "_outbox").glob("0*.json"))]
+    items = [json.loads(path.read_text()) for path in sorted((session.control / "_outbox").glob("0*.json"))]
     return [item["text"] for item in items if item["kind"] == kind]
 
 
@@ -297,7 +298,7 @@ def test_a_lease_of_another_kind_does_as_well(root, tmp_path):
         go_on(session, how, environ=bench.environ, lease=lease)
     assert go_on(session, how, environ=bench.environ, lease=lease).kind is Kind.BLOCKED
     assert stop(session, lease=lease) is None and not lease.is_held(session.dir)
-    assert not (session.dir / LOCK).exists()
+    assert not (session.control / LOCK).exists()
 
 
 # --- unattended -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop.base.locks import Lock
-from samoloop.core.session import CHILD_LOCK, Session
+from samoloop.core.control import CHILD_LOCK
+from samoloop.core.session import Session
 from samoloop.core.state import Condition
 
 COMMITS = """
@@ -80,7 +81,7 @@ def test_rewind_never_rewrites_the_journal(bench, session):
 
 
 def test_rewind_refuses_while_a_child_is_alive_and_for_an_unknown_iteration(bench, session):
-    with Lock.take(session.dir / CHILD_LOCK, 1.0, "x"):
+    with Lock.take(session.control / CHILD_LOCK, 1.0, "x"):
         done = samoloop(bench.root, "rewind", "feature", "5")
         assert done.returncode == 2 and "a child of" in done.stderr
     done = samoloop(bench.root, "rewind", "feature", "77")

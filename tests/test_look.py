@@ -25,8 +25,9 @@ from samoloop.api.status import row, standing
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import Lock
+from samoloop.core.control import CHILD_LOCK, LOCK
 from samoloop.core.records import Interrupted, Noted, timestamp
-from samoloop.core.session import CHILD_LOCK, LOCK, Session
+from samoloop.core.session import Session
 from samoloop.ui.cli import cli
 from samoloop.ui.terminal.log_output import Raw
 from samoloop.worker.iteration import begin
@@ -165,11 +166,12 @@ def test_a_worker_that_was_killed_is_not_shown_as_running(session: Session) -> N
 @pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells")
 def test_a_worker_that_was_suspended_is_said_to_be(session: Session) -> None:
     recorded.start(session)
-    hold = f"import fcntl, time; f = open({str(session.dir / LOCK)!r}, 'w'); fcntl.flock(f, 2); print(); time.sleep(60)"
+    lock = str(session.control / LOCK)
+    hold = f"import fcntl, time; f = open({lock!r}, 'w'); fcntl.flock(f, 2); print(); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        (session.dir / LOCK).write_text(f"{holder.pid}\n")
+        (session.control / LOCK).write_text(f"{holder.pid}\n")
         holder.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, holder.pid, os.WSTOPPED | os.WNOWAIT)
         status, row = look(session, "status"), look(session, "list")
@@ -513,7 +515,7 @@ def told(bench: Bench, session: Session) -> str:
 
 def test_prompt_is_exactly_what_the_next_child_is_told_and_touches_nothing(bench: Bench) -> None:
     session = prepared(bench)
-    (session.dir / "_inbox.md").write_text("From Ada:\nUse sqlite.\n")
+    (session.control / "_inbox.md").write_text("From Ada:\nUse sqlite.\n")
     before = contents(session.dir)
     found = preview(Worker(Session(session.dir), bench.config, clock=Noon()))
     assert contents(session.dir) == before
@@ -523,7 +525,7 @@ def test_prompt_is_exactly_what_the_next_child_is_told_and_touches_nothing(bench
 
 def test_prompt_names_a_file_for_what_is_long_and_shows_it(bench: Bench) -> None:
     session = prepared(bench)
-    (session.dir / "_inbox.md").write_text("From Ada:\n" + "Use sqlite. " * 200)
+    (session.control / "_inbox.md").write_text("From Ada:\n" + "Use sqlite. " * 200)
     found = preview(Worker(Session(session.dir), bench.config, clock=Noon()))
     assert found.additions is not None and "Use sqlite." in found.additions
     assert "001-investigation.notes.md" in found.text

@@ -100,7 +100,7 @@ def test_guidance_reaches_the_next_child_once(bench):
     first = (session.dir / "_logs" / "001-investigation.prompt.md").read_text()
     second = (session.dir / "_logs" / "002-requirements.prompt.md").read_text()
     assert "> use sqlite\n> and nothing else" in first and "use sqlite" not in second
-    assert not (session.dir / "_inbox.md").exists()
+    assert not (session.control / "_inbox.md").exists()
 
 
 BAD_SIGNALS = {
@@ -288,7 +288,7 @@ def test_a_child_that_deletes_the_session_folder_ends_the_run_with_a_sentence(be
     done = samoloop(bench.root, "resume", session.name, env=provider_env(bench))
     assert done.returncode in (2, 5)
     assert "Traceback" not in done.stderr
-    assert str(session.dir) in done.stderr
+    assert str(session.dir) in done.stdout + done.stderr, done.stdout
 
 
 def provider_env(bench: Bench) -> dict[str, str]:

@@ -80,7 +80,7 @@ def test_up_leaves_blocked_and_stopped_sessions_to_a_human(bench):
 
 def test_two_ups_do_not_run_beside_each_other(bench):
     from samoloop.base.locks import Lock
-    from samoloop.config.loading import state_folder
+    from samoloop.base.places import state_folder
 
     folder = state_folder(os.environ)
     with Lock.take(folder / "up.lock", 1.0, "x"):

@@ -266,15 +266,11 @@ def test_session_files_are_put_back_in_a_deleted_folder_and_never_through_a_link
     assert list(outside.iterdir()) == []
 
 
-def test_guidance_that_waits_for_delivery_is_neither_dropped_nor_repeated(scene: Scene) -> None:
-    write(scene.session, "_inbox.md", "old guidance\n")
+def test_guidance_that_a_session_of_an_earlier_version_kept_in_its_folder_is_not_put_back(scene: Scene) -> None:
+    write(scene.session, "_inbox.md", "new guidance\n")
     scene.iterate(1)
-    (scene.session / "_inbox.md").unlink()
     scene.iterate(2)
     _back(scene, 1)
-    assert not (scene.session / "_inbox.md").exists()
-    write(scene.session, "_inbox.md", "new guidance\n")
-    _back(scene, 2)
     assert (scene.session / "_inbox.md").read_text() == "new guidance\n"
 
 

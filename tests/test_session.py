@@ -109,11 +109,14 @@ def test_a_new_folder_has_the_date_and_a_number_where_the_name_is_taken(tmp_path
 
 def test_a_session_that_was_half_made_is_none_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), new_folder(tmp_path, "auth", TODAY) as (folder, _):
-        (folder / "_history.jsonl").write_text('{"event": "crea')
+        (Session(folder).journal.path).write_text('{"event": "crea')
         raise KeyboardInterrupt
     assert all_sessions(tmp_path) == []
     name = make_folder(tmp_path)
-    assert (name, sorted(path.name for path in (tmp_path / name).iterdir())) == ("26-11-21-auth", ["_logs"])
+    assert (name, sorted(path.name for path in (tmp_path / name).iterdir())) == (
+        "26-11-21-auth",
+        ["_history.jsonl", "_logs"],
+    )
     assert not folder.exists()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from samoloop import providers
 from samoloop.base.errors import ConfigError, SamoloopError
+from samoloop.base.places import state_folder
 from samoloop.config import loading, workflow_files
 from samoloop.config.loading import BUILT_IN, Config
 from samoloop.core.permissions import Permissions
@@ -139,7 +140,7 @@ def _workflow(settings: Config) -> Iterator[Diagnosis]:
 
 
 def _folders(settings: Config, environ: Mapping[str, str], *, in_project: bool) -> Iterator[Diagnosis]:
-    places = {"state": loading.state_folder(environ)}
+    places = {"state": state_folder(environ)}
     if in_project:
         places = {"sessions": settings.sessions_dir, "worktrees": settings.worktrees_dir, **places}
     for name, folder in places.items():

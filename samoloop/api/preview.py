@@ -7,6 +7,7 @@ from pathlib import Path
 from samoloop.base.errors import SessionError
 from samoloop.core import gates
 from samoloop.core.records import Prepared, Resumed
+from samoloop.core.session import Session
 from samoloop.core.state import Condition, State, apply
 from samoloop.worker.iteration import build_prompt
 from samoloop.worker.worker import Worker
@@ -38,7 +39,7 @@ def preview(worker: Worker) -> Preview:
     note = _suppose(state)
     iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
     stem = session.stem(iteration, state.phase, attempt)
-    built = build_prompt(worker, stem, iteration, _inbox(session.dir, stem))
+    built = build_prompt(worker, stem, iteration, _inbox(session, stem))
     return Preview(state.phase, iteration, built.text, built.additions, note)
 
 
@@ -61,10 +62,10 @@ def _suppose(state: State) -> str:
     return ""
 
 
-def _inbox(session_dir: Path, stem: Path) -> list[str]:
+def _inbox(session: Session, stem: Path) -> list[str]:
     """The guidance that would be delivered, as names relative to the logs."""
     taken = stem.with_name(stem.name + ".inbox.md")
-    inbox = session_dir / gates.INBOX
+    inbox = session.control / gates.INBOX
     if taken.exists():
         return [taken.name]
     return [os.path.relpath(inbox, stem.parent)] if (gates.read_text(inbox) or "").strip() else []

@@ -12,9 +12,10 @@ from samoloop.base.errors import LockHeld, SessionError, UsageError
 from samoloop.base.files import make_folder
 from samoloop.base.locks import is_held
 from samoloop.core import session as sessions
+from samoloop.core.control import CHILD_LOCK
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import Archived, Created, Ended, Parent, Prepared, Record, Rewound, WorktreeNew
-from samoloop.core.session import CHILD_LOCK, Session
+from samoloop.core.session import Session
 from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.compare import iteration_diff
@@ -141,7 +142,7 @@ def _archive(worker: Worker, by: str) -> str:
 
 def refuse_beside_child(session: Session) -> None:
     """Raises SessionError while a child lives, whose work would be moved away under it."""
-    if is_held(session.dir / CHILD_LOCK):
+    if is_held(session.control / CHILD_LOCK):
         raise SessionError(
             f"a child of {session.name} is at work: wait for it, or `samoloop stop {session.name} --now`"
         )

@@ -10,9 +10,10 @@ from samoloop.base import proc
 from samoloop.base.errors import sentence
 from samoloop.base.locks import is_held
 from samoloop.core import gates
+from samoloop.core.control import CHILD_LOCK, LOCK
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import Ended, timestamp
-from samoloop.core.session import CHILD_LOCK, LOCK, REPORT, Session
+from samoloop.core.session import REPORT, Session
 from samoloop.core.state import State
 
 _RECENT_BYTES = 1 << 16
@@ -21,7 +22,7 @@ _RECENT = 3
 
 def at_work(session: Session) -> bool:
     """Whether a worker or a child of the session is alive."""
-    return is_held(session.dir / LOCK) or is_held(session.dir / CHILD_LOCK)
+    return is_held(session.control / LOCK) or is_held(session.control / CHILD_LOCK)
 
 
 def standing(session: Session) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def row(session: Session) -> dict[str, Any]:
         "not_before": _iso(state.not_before),
         "worker_alive": worker["alive"],
         "worker_suspended": worker["suspended"],
-        "child_alive": is_held(session.dir / CHILD_LOCK),
+        "child_alive": is_held(session.control / CHILD_LOCK),
         "reason": state.reason,
     }
 
@@ -146,14 +147,14 @@ def recent(session: Session) -> list[Ended]:
 
 
 def _worker(session: Session) -> dict[str, Any]:
-    alive = is_held(session.dir / LOCK)
-    pid = _number(session.dir / LOCK) if alive else None
+    alive = is_held(session.control / LOCK)
+    pid = _number(session.control / LOCK) if alive else None
     return {"alive": alive, "pid": pid, "suspended": pid is not None and proc.stat(pid)[:1] == ["T"]}
 
 
 def _child(session: Session, state: State) -> dict[str, Any]:
     """The child at work. Its lock counts, not the journal: it may outlive its worker, or have died with it."""
-    alive = is_held(session.dir / CHILD_LOCK)
+    alive = is_held(session.control / CHILD_LOCK)
     started = state.open if alive else None
     return {
         "alive": alive,

@@ -4,7 +4,8 @@ import os
 import signal
 
 from samoloop.base.errors import SessionError
-from samoloop.core.session import LOCK, Session
+from samoloop.core.control import LOCK
+from samoloop.core.session import Session
 from samoloop.worker.lease import FILES, Lease
 
 
@@ -18,7 +19,7 @@ def stop(session: Session, *, now: bool = False, lease: Lease = FILES) -> int | 
         return None
     pid = lease.holder(session.dir)
     if pid is None:
-        raise SessionError(f"the worker of {session.name} cannot be found: {session.dir / LOCK} names no process")
+        raise SessionError(f"the worker of {session.name} cannot be found: {session.control / LOCK} names no process")
     try:
         os.kill(pid, signal.SIGUSR1)
         if now:

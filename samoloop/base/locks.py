@@ -90,6 +90,19 @@ def is_held(path: Path) -> bool:
         os.close(descriptor)
 
 
+def gain(descriptor: int, timeout_seconds: float) -> bool:
+    """Lock an open file; False where another still holds it after `timeout_seconds`."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_RETRY_SECONDS)
+
+
 def holders(path: Path) -> list[int]:
     """The processes whose open file holds the lock on `path`, oldest first; empty where /proc cannot tell.
 

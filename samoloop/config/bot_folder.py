@@ -13,8 +13,8 @@ from pathlib import Path
 from samoloop.base.errors import LockHeld, UsageError
 from samoloop.base.files import read_plain, sha256, write_atomic
 from samoloop.base.locks import Lock, holders, is_held
+from samoloop.base.places import state_folder
 from samoloop.config import projects
-from samoloop.config.loading import state_folder
 from samoloop.config.telegram_bot import BotSettings
 
 LIMIT_BYTES = 1_000_000

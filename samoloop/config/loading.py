@@ -55,12 +55,6 @@ class _Layer(NamedTuple):
         return f"{yaml_text.place(self.name, self.text, fault.at)}: {fault}"
 
 
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where samoloop keeps what belongs to the person and no project: registered projects, shared limits."""
-    base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".local" / "state")
-    return Path(base) / "samoloop"
-
-
 def load(root: Path, environ: Mapping[str, str], said: Mapping[str, Any] | None = None) -> Config:
     """The settings for the project at `root`, without a session; `said` are keys as the command line gave them.
 

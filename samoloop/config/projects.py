@@ -8,7 +8,7 @@ from pathlib import Path
 from samoloop.base.errors import UsageError
 from samoloop.base.files import write_atomic
 from samoloop.base.locks import Lock
-from samoloop.config.loading import state_folder
+from samoloop.base.places import state_folder
 
 _LOCK_SECONDS = 10.0
 

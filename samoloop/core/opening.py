@@ -6,9 +6,10 @@ from contextlib import suppress
 from samoloop.base.errors import LockHeld
 from samoloop.base.locks import Lock
 from samoloop.core import gates
+from samoloop.core.control import LOCK
 from samoloop.core.gates import Gate
 from samoloop.core.records import GateShown
-from samoloop.core.session import LOCK, Session
+from samoloop.core.session import Session
 
 LOCK_WAIT_SECONDS = 1.0
 
@@ -30,6 +31,6 @@ def ready_gate(session: Session) -> Gate | None:
     gate = session.state().gate
     if gate is None or gate.shown:
         return gate
-    with suppress(LockHeld), Lock.take(session.dir / LOCK, LOCK_WAIT_SECONDS, f"{os.getpid()}\n"):
+    with suppress(LockHeld), Lock.take(session.control / LOCK, LOCK_WAIT_SECONDS, f"{os.getpid()}\n"):
         finish(Session(session.dir))
     return Session(session.dir).state().gate

@@ -12,13 +12,14 @@ from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import make_folder, remove, sync_folder
 from samoloop.base.locks import Lock
-from samoloop.core import journal
+from samoloop.core import control, journal
+from samoloop.core.control import LOGS
 from samoloop.core.decision import Condition
 from samoloop.core.journal import Journal, Written
 from samoloop.core.records import Rewound
 from samoloop.core.state import State, apply, fold
 
-LOCK, CHILD_LOCK, LOGS, REPORT = "_lock", "_child.lock", "_logs", "_report.md"
+REPORT = "_report.md"
 _DATED = re.compile(r"\d\d-\d\d-\d\d-(.+)")
 _SLUG_LENGTH = 40
 _NEW = ".new"  # a session that is being made
@@ -27,11 +28,12 @@ _NAME_BYTES = 100
 
 
 class Session:
-    """A session folder, with its journal and the state folded from it."""
+    """A session folder, with its control folder, its journal and the state folded from it."""
 
     def __init__(self, folder: Path, now: Callable[[], datetime] = journal.utc_now):
         self.dir = folder
-        self.journal = Journal(folder / journal.FILE_NAME, now)
+        self._now = now
+        self._journal: Journal | None = None
         self._state: State | None = None
 
     @property
@@ -39,8 +41,19 @@ class Session:
         return self.dir.name
 
     @property
+    def control(self) -> Path:
+        """What the worker believes of it lies there. Raises SessionError where it cannot be found."""
+        return control.control_of(self.dir)
+
+    @property
+    def journal(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(self.control / journal.FILE_NAME, self._now)
+        return self._journal
+
+    @property
     def logs(self) -> Path:
-        return self.dir / LOGS
+        return self.control / LOGS
 
     def state(self) -> State:
         """Folded from the journal when first asked, then kept up by `record`: only the lock's holder may rely on it."""
@@ -52,7 +65,7 @@ class Session:
 
     def forget(self) -> None:
         """Fold again when next asked: what was read before the lock was taken may be old."""
-        self._state = None
+        self._state = self._journal = None
 
     def record(self, record: Written) -> Written:
         """Journal one record durably, then let it act on the state.
@@ -138,12 +151,14 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
     with lock:
         try:
             remove(folder)
-            make_folder(folder / LOGS)
+            make_folder(folder)
+            control.make(folder)
             name = _free_name(sessions, f"{today:%y-%m-%d}-{slug}")
         except OSError as error:
             raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
         yield folder, name
         sync_folder(folder)
+        control.move(folder, sessions / name)
         with effect("show session"):
             folder.rename(sessions / name)
             sync_folder(sessions)
@@ -152,9 +167,39 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
 def _free_name(sessions: Path, base: str) -> str:
     names = (base if number == 1 else f"{base}-{number}" for number in range(1, 1000))
     for name in names:
-        if not os.path.lexists(sessions / name):
+        if not os.path.lexists(sessions / name) and not _is_begun(sessions / name):
             return name
     raise SessionError(f"there are too many sessions called {base} in {sessions}")
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether what is known of a session of that name must be kept, though its folder is gone.
+
+    One whose making was cut off in its last step is not a session yet.
+    """
+    place = control.place_of(folder)
+    if not place.is_dir():
+        return False
+    try:
+        return len(list(Journal(place / journal.FILE_NAME).read())) > 1
+    except SessionError:
+        return True
+
+
+def is_session(folder: Path) -> bool:
+    """Whether it is a session's folder, though a child may have removed what leads to its journal.
+
+    One that may not be looked into is, so that its row says what is wrong.
+    """
+    try:
+        os.lstat(folder / journal.FILE_NAME)
+    except FileNotFoundError:
+        return folder.is_dir() and control.is_begun(folder)
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def all_sessions(sessions: Path) -> list[Session]:
@@ -162,16 +207,8 @@ def all_sessions(sessions: Path) -> list[Session]:
     if not sessions.is_dir():
         return []
     visible = [path for path in sessions.iterdir() if not path.name.startswith(".")]
-    folders = [path for path in visible if _holds_journal(path)]
+    folders = [path for path in visible if is_session(path)]
     return [Session(path) for path in sorted(folders, key=lambda path: path.name, reverse=True)]
-
-
-def _holds_journal(folder: Path) -> bool:
-    """Whether it is a session's; one that may not be looked into is, so that its row says what is wrong."""
-    try:
-        return (folder / journal.FILE_NAME).is_file()
-    except OSError:
-        return True
 
 
 def sound_sessions(sessions: Path) -> list[Session]:
@@ -182,7 +219,7 @@ def sound_sessions(sessions: Path) -> list[Session]:
 def find(sessions: Path, name: str) -> Session | None:
     """The exact folder, else the newest one that is a date and exactly that name: `auth` is never `…-fix-auth`."""
     check_name(name)
-    if (sessions / name / journal.FILE_NAME).is_file():
+    if is_session(sessions / name):
         return Session(sessions / name)
     for session in all_sessions(sessions):
         match = _DATED.fullmatch(session.name)

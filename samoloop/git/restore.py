@@ -10,15 +10,14 @@ from pathlib import Path
 
 from samoloop.base.errors import GitError
 from samoloop.base.files import remove, write_atomic
+from samoloop.core.control import LOGS, control_of
 from samoloop.git import checkpoint as checkpoints
 from samoloop.git.calls import Git
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
-from samoloop.git.session_files import session_files
+from samoloop.git.session_files import LEFT_OUT, session_files
 from samoloop.git.staging import stage
 from samoloop.git.worktree import Snapshot, Worktree
-
-_INBOX = "_inbox.md"  # guidance not yet delivered belongs to now: going back neither drops it nor repeats an old one
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     """Go back to `target`: checkpoint the present, put code and session files back, checkpoint that on top.
 
     The branch is set to `target.head`; what was uncommitted then is uncommitted again. A merge or rebase in progress
-    is given up. `_logs`, `_history.jsonl`, `_inbox.md` and ignored files stay. May be run again after a crash. The
+    is given up. Ignored files stay, and so does what lies in the control folder. May be run again after a crash. The
     caller holds the session's lock and no child is alive. Raises GitError.
     """
     notes = worktree.repair() + worktree.remove_stale_locks(time.time())
@@ -73,7 +72,7 @@ def _move_aside(worktree: Worktree, now: Snapshot, code: str, session_dir: Path)
     in_the_way = _untracked_in_the_way(worktree, now.commit, code) + _tracked_but_skipped(worktree, now)
     if not in_the_way:
         return []
-    logs = session_dir / "_logs"
+    logs = control_of(session_dir) / LOGS
     folder = next(path for n in range(1, 100_000) if not (path := logs / f"aside-{n}").exists())
     moved = []
     for name in dict.fromkeys(in_the_way):
@@ -126,11 +125,12 @@ def _is_folder(path: Path) -> bool:
 def put_back_session(store: Git, session_dir: Path, source: Checkpoint, left_out: Collection[str] = ()) -> list[str]:
     """Make the session's files those of `source` (the folder too, if missing) and return the names that changed.
 
-    Logs, journal, locks, the inbox, the files `left_out` and what no checkpoint holds stay as they are.
+    The files `left_out` and what no checkpoint holds stay as they are, and so does guidance, which checkpoints of
+    earlier versions hold.
     """
     session_dir.mkdir(parents=True, exist_ok=True)
     wanted = _session_content(store, source.tree)
-    stays = {_INBOX, *left_out}
+    stays = {*LEFT_OUT, *left_out}
     changed = []
     for path, _ in list(session_files(session_dir)):
         if path not in wanted and path not in stays:

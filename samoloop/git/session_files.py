@@ -5,13 +5,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from samoloop.core.control import NAMES
 from samoloop.git.staging import LIMIT_BYTES
 
 DEEPEST = 100  # folders in one another; nobody reads what a child hid deeper
-# The journal and the logs are never put back; locks and signals are of the moment; the rest is git's own.
-_LEFT_OUT = frozenset(
-    {"_logs", "_history.jsonl", "_signal.json", "_lock", "_child.lock", "_wake", "_git", "_outbox", "_outbox.jsonl"}
-)
+# Signals are of the moment; the rest is the worker's, and lay here in earlier versions.
+LEFT_OUT = frozenset({"_signal.json", *NAMES})
 
 
 def session_files(session_dir: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -27,7 +26,7 @@ def _walk(folder: Path, prefix: str, deepest: int) -> Iterator[tuple[str, os.sta
     with os.scandir(folder) as entries:
         for entry in entries:
             path = prefix + entry.name
-            if path in _LEFT_OUT or entry.name.lower() == ".git" or _is_temporary(entry.name):
+            if path in LEFT_OUT or entry.name.lower() == ".git" or _is_temporary(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 if deepest and os.access(entry, os.R_OK | os.X_OK):

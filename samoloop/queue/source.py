@@ -64,7 +64,8 @@ class Projects:
 
     def _look(self, session: Session) -> "_Look":
         """When it is due, with the files that may change that."""
-        files = [session.dir / name for name in (FILE_NAME, WAKE, OVERVIEW)]
+        known = session.control
+        files = [known / FILE_NAME, known / WAKE, session.dir / OVERVIEW]
         stamps = [stamp(path) for path in files]
         try:
             state = session.state()

@@ -12,13 +12,14 @@ from samoloop.children.processes import boot_id
 from samoloop.children.run import spec_of
 from samoloop.config import prices, skills
 from samoloop.core import gates, records, rules, signals
+from samoloop.core.control import CHILD_LOCK
 from samoloop.core.decision import Condition, Note
 from samoloop.core.events import Trouble
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import Collector
 from samoloop.core.records import Adopted, Halted, Interrupted, Started
 from samoloop.core.rules import Decision, Kind
-from samoloop.core.session import CHILD_LOCK
+from samoloop.core.session import Session
 from samoloop.core.signals import BadSignal, Signal
 from samoloop.core.stand_in import stand_in
 from samoloop.providers.base import Provider, Reader, Request
@@ -67,7 +68,7 @@ def begin(worker: Worker) -> Begun:
     ready_worktree(worker)
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
-    inbox = take_inbox(session.dir, stem)
+    inbox = take_inbox(session, stem)
     write_prompt(worker, request, iteration, attempt, inbox)
     remove(session.dir / signals.FILE_NAME)
     marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
@@ -87,7 +88,7 @@ def begin(worker: Worker) -> Begun:
             stashes=tuple(worktree.stashes()) if worktree else (),
         )
     )
-    lock = session.dir / CHILD_LOCK
+    lock = session.control / CHILD_LOCK
     child = Child.spawn(spec_of(request, launch, lock=lock, marker=marker, told=told(worker, iteration)))
     return Begun(child, provider, provider.reader(request), started)
 
@@ -119,15 +120,15 @@ def told(worker: Worker, iteration: int) -> dict[str, str]:
     }
 
 
-def take_inbox(session_dir: Path, stem: Path) -> list[str]:
+def take_inbox(session: Session, stem: Path) -> list[str]:
     """Guidance is delivered once: the inbox becomes a file of this iteration. Returns the names of all its files."""
     target = stem.with_name(stem.name + ".inbox.md")
-    inbox = session_dir / gates.INBOX
+    inbox = session.control / gates.INBOX
     if not target.exists() and (gates.read_text(inbox) or "").strip():
-        with gates.changing(session_dir), effect("take inbox"):
+        with gates.changing(session.dir), effect("take inbox"):
             inbox.rename(target)
             sync_folder(target.parent)
-            sync_folder(session_dir)
+            sync_folder(session.control)
     return [target.name] if target.exists() else []
 
 
@@ -175,7 +176,7 @@ def adopt(worker: Worker) -> Begun:
     request = request_to(worker, started.provider, started.phase, stem)
     child = Child.adopt(
         stem=stem,
-        lock=session.dir / CHILD_LOCK,
+        lock=session.control / CHILD_LOCK,
         marker=started.marker,
         started_at=started.time,
         boot=started.boot,

@@ -1,14 +1,16 @@
 """Whose a session is: only the holder of its lease acts on it. Here a lock on a file; elsewhere it may be a row."""
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from samoloop.base.errors import LockHeld, SessionError
 from samoloop.base.locks import Lock, holders, is_held
-from samoloop.core.session import LOCK, Session
+from samoloop.core.control import CHILD_LOCK, LOCK, control_of, lay_links, take_up
+from samoloop.core.journal import FILE_NAME
+from samoloop.core.session import Session
 
 WAIT_SECONDS = 1.0
 
@@ -34,21 +36,30 @@ class FileLease:
 
     @contextmanager
     def taken(self, session: Session) -> Iterator[None]:
-        try:
-            lock = Lock.take(session.dir / LOCK, WAIT_SECONDS, f"{os.getpid()}\n")
-        except LockHeld as error:
-            raise LockHeld(
-                f"a worker is at work on {session.name} already ({error}); watch it: samoloop log {session.name} -f"
-            ) from None
-        os.set_inheritable(lock.descriptor, True)  # a git that outlives a killed worker keeps the lock until it ends
-        with lock:
+        with ExitStack() as held:
+
+            def take(path: Path) -> None:
+                lock = held.enter_context(Lock.take(path, WAIT_SECONDS, f"{os.getpid()}\n"))
+                os.set_inheritable(lock.descriptor, True)  # a git that outlives a killed worker keeps it until it ends
+
+            try:
+                control = None
+                while control != session.control:  # somebody may take the session up meanwhile: its lock lies elsewhere
+                    held.close()
+                    control = session.control
+                    take(control / LOCK)
+            except LockHeld as error:
+                raise LockHeld(
+                    f"a worker is at work on {session.name} already ({error}); watch it: samoloop log {session.name} -f"
+                ) from None
+            _take_up(session, take)
             yield
 
     def is_held(self, session_dir: Path) -> bool:
-        return is_held(session_dir / LOCK)
+        return is_held(control_of(session_dir) / LOCK)
 
     def holder(self, session_dir: Path) -> int | None:
-        path = session_dir / LOCK
+        path = control_of(session_dir) / LOCK
         try:
             written = int(path.read_text().strip() or 0)
         except (OSError, ValueError):
@@ -57,6 +68,14 @@ class FileLease:
         if found:
             return written if written in found else found[0]
         return written if written > 1 and is_held(path) else None  # no /proc: what the holder wrote is all there is
+
+
+def _take_up(session: Session, lock: Callable[[Path], None]) -> None:
+    """Give a session of an earlier version its control folder, unless a child of that version is still at work."""
+    if session.control != session.dir or not (session.dir / FILE_NAME).exists():
+        return
+    if session.state().open is None and not is_held(session.dir / CHILD_LOCK):
+        take_up(session.dir, lock)
 
 
 FILES = FileLease()
@@ -68,8 +87,9 @@ def locked(session: Session, lease: Lease = FILES) -> Iterator[None]:
 
     Raises LockHeld, and SessionError where the folder has gone meanwhile.
     """
-    if not session.dir.is_dir():
+    if session.dir.is_symlink() or not session.dir.is_dir():
         raise SessionError(f"the session's folder {session.dir} is gone")
     with lease.taken(session):
         session.forget()
+        lay_links(session.dir, session.control)
         yield

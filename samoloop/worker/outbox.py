@@ -16,6 +16,7 @@ from typing import Any
 from samoloop.base import files
 from samoloop.base.files import read_plain, write_atomic
 from samoloop.config.outlets import Outlets
+from samoloop.core.control import control_of
 from samoloop.core.words import News
 
 FOLDER = "_outbox"
@@ -86,9 +87,9 @@ def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int 
         return None
     stamped = announcement if announcement.at else replace(announcement, at=time.time())
     try:
-        if (number := _said(session_dir / FOLDER, stamped)) is not None:
+        if (number := _said(control_of(session_dir) / FOLDER, stamped)) is not None:
             return number
-        return _store(session_dir / FOLDER, {**stamped.as_json(), "for": list(outlets.readers)})
+        return _store(control_of(session_dir) / FOLDER, {**stamped.as_json(), "for": list(outlets.readers)})
     except (OSError, TypeError, ValueError) as error:
         log.warning("could not announce %s of %s: %s", announcement.kind, announcement.session, error)
         return None
@@ -100,12 +101,12 @@ def remove_leftovers(session_dir: Path, cursor: str = "") -> None:
     def is_ours(name: str) -> bool:
         return name == cursor if cursor else name.removesuffix(".json").isdecimal()
 
-    files.remove_leftovers(session_dir / FOLDER, is_ours)
+    files.remove_leftovers(control_of(session_dir) / FOLDER, is_ours)
 
 
 def pending(session_dir: Path, reader: str) -> Iterator[Item]:
     """The items for `reader` that it has not acknowledged, in order. Unreadable ones are skipped with a log line."""
-    folder = session_dir / FOLDER
+    folder = control_of(session_dir) / FOLDER
     seen = _cursor(folder, reader)
     for number in _numbers(folder):
         if number > seen:
@@ -116,7 +117,7 @@ def pending(session_dir: Path, reader: str) -> Iterator[Item]:
 
 def is_left(session_dir: Path) -> bool:
     """Whether somebody has not heard everything yet."""
-    folder = session_dir / FOLDER
+    folder = control_of(session_dir) / FOLDER
     for number in reversed(_numbers(folder)):
         try:
             content = json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null")
@@ -128,7 +129,7 @@ def is_left(session_dir: Path) -> bool:
 
 def acknowledge(session_dir: Path, reader: str, number: int) -> None:
     """`reader` has delivered everything up to `number`. Raises OSError."""
-    write_atomic(session_dir / FOLDER / f"{reader}.cursor", f"{number}\n")
+    write_atomic(control_of(session_dir) / FOLDER / f"{reader}.cursor", f"{number}\n")
 
 
 def _store(folder: Path, content: Mapping[str, Any]) -> int:

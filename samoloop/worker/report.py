@@ -29,6 +29,7 @@ from samoloop.worker.worker import Worker
 
 _TAIL_BYTES = 1500
 _COMMITS_SHOWN = 40
+_FILES_SHOWN = 60
 
 
 def write_report(worker: Worker) -> None:
@@ -157,8 +158,15 @@ def _commits(commits: Sequence[tuple[str, str]], diff_stat: str) -> str:
     if len(commits) > _COMMITS_SHOWN:
         lines.insert(0, f"- … and {len(commits) - _COMMITS_SHOWN} earlier ones")
     if diff_stat.strip():
-        lines.append("\n" + _fenced(diff_stat))
+        lines.append("\n" + _fenced(_shortened(diff_stat)))
     return "\n".join(lines)
+
+
+def _shortened(diff_stat: str) -> str:
+    """The first rows, and the last one, which counts them all."""
+    rows = diff_stat.strip("\n").split("\n")
+    left = len(rows) - 1 - _FILES_SHOWN
+    return "\n".join([*rows[:_FILES_SHOWN], f" … and {left} more files", rows[-1]]) if left > 1 else diff_stat
 
 
 def _notes(records: Sequence[Record]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from samoloop.base.files import write_atomic
-from samoloop.config.loading import state_folder
+from samoloop.base.places import state_folder
 
 
 def path(provider: str, environ: Mapping[str, str]) -> Path:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.clock import Clock
+from samoloop.base.errors import SessionError
 from samoloop.base.files import Stamp, stamp
 from samoloop.children.stop import StopRequest
+from samoloop.core.control import control_of
 from samoloop.core.gates import WAKE, lay_wake
 
 QUIET_SECONDS = 1.0
@@ -24,8 +26,9 @@ class FileWatch:
     """The files of one gate, from the moment it was armed: changes made before `wait` are not missed."""
 
     def __init__(self, session_dir: Path, files: Sequence[Path], reader: int, each_look: Callable[[], None]):
+        self._session_dir = session_dir
         self._each_look = each_look
-        self._wake = session_dir / WAKE
+        self._wake = control_of(session_dir) / WAKE
         self._files = files
         self._reader = reader
         self._seen_wake = stamp(self._wake)
@@ -35,9 +38,14 @@ class FileWatch:
         return [stamp(path) for path in self._files]
 
     def wait(self, clock: Clock, stop: StopRequest, until: float | None = None) -> bool:
-        """Until there is something to look at (True); False when the worker shall stop or `until` (epoch) is over."""
+        """Until there is something to look at (True); False when the worker shall stop or `until` (epoch) is over.
+
+        Raises SessionError where the session's folder has gone meanwhile.
+        """
         changed_at: float | None = None
         while not stop.finish:
+            if not self._session_dir.is_dir():
+                raise SessionError(f"the session's folder {self._session_dir} is gone")
             self._each_look()
             if stamp(self._wake) != self._seen_wake:
                 self._seen_wake, self._seen = stamp(self._wake), self._stamps()
@@ -79,7 +87,7 @@ def watching(
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
-    observer = _observe({session_dir, *(path.parent for path in files)}, writer)
+    observer = _observe({session_dir, control_of(session_dir), *(path.parent for path in files)}, writer)
     try:
         yield FileWatch(session_dir, files, reader, each_look)
     finally:

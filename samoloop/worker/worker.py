@@ -10,6 +10,7 @@ from samoloop.base.files import write_atomic
 from samoloop.children.stop import StopRequest
 from samoloop.config.loading import Config
 from samoloop.core import overview
+from samoloop.core.control import lay_links
 from samoloop.core.gates import read_text
 from samoloop.core.session import Session
 from samoloop.core.state import State
@@ -59,7 +60,7 @@ class Worker:
     @property
     def private_repository(self) -> Path:
         """Where the history of a session in place is kept."""
-        return self.session.dir / "_git"
+        return self.session.control / "_git"
 
     @property
     def in_place_excludes(self) -> list[str]:
@@ -92,6 +93,7 @@ class Worker:
             text = self._earlier_overview()
         blocked = state.reason if state.condition == "blocked" else "no"
         wanted = overview.with_worker_lines(text, phase=state.phase, iteration=state.iteration, blocked=blocked)
+        lay_links(self.session.dir, self.session.control)
         if wanted != text or path.is_symlink() or not path.exists():
             write_atomic(path, wanted)
 

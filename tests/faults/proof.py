@@ -24,7 +24,9 @@ def _unasked(scene: Scene) -> None:
 
 
 def _unannounced(scene: Scene) -> None:
-    gate = next(path for path in sorted((scene.session.dir / "_outbox").glob("*.json")) if '"gate"' in path.read_text())
+    gate = next(
+        path for path in sorted((scene.session.control / "_outbox").glob("*.json")) if '"gate"' in path.read_text()
+    )
     gate.unlink()
 
 

@@ -145,6 +145,7 @@ class Scene:
     @classmethod
     def make(cls, template: Path, folder: Path) -> "Scene":
         shutil.copytree(template, folder, symlinks=True)
+        os.environ["HOME"] = str(folder / "home")  # what a worker believes of its session is there
         git(folder / "repo", "status")  # the index knows the copied files now
         return cls(folder, checkout_state(folder / "repo"))
 

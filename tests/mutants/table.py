@@ -59,8 +59,8 @@ m("atomic_no_fsync", "base/files.py", "            os.fsync(file.fileno())\n", "
 m("atomic_no_dirsync", "base/files.py", "replace(path)\n            sync_folder(path.parent)\n", "replace(path)\n", POWER)
 m("git_fsync_default", "git/calls.py", '    "core.fsync=committed,reference",\n', "", POWER)
 m("object_no_fsync", "git/objects.py", "                    os.fsync(file.fileno())\n", "", POWER)
-m("inbox_no_sync", "worker/iteration.py", "            sync_folder(session_dir)\n", "", "faults power/after sweep")
-m("new_session_no_sync", "core/session.py", "        sync_folder(folder)\n        with", "        with", "faults power/after show session")
+m("inbox_no_sync", "worker/iteration.py", "            sync_folder(session.control)\n", "", "faults power/after sweep")
+m("new_session_no_sync", "core/session.py", "        sync_folder(folder)\n        control", "        control", "faults power/after show session")
 
 # --- journal and files ----------------------------------------------------------------------------------------------
 m("torn_fatal", "core/journal.py", "            torn = None\n            yield value\n", "            torn = None\n            yield value\n        if torn:\n            raise SessionError('torn')\n", JOURNAL)
@@ -177,7 +177,7 @@ m("file_before_gate_opened", "worker/gatekeeper.py", "    session.record(GateOpe
 m("crash_in_opening_not_mended", "worker/gatekeeper.py", "    opening.finish(worker.session)\n    _ask(worker)\n", "    _ask(worker)\n", crash("a_gate_is_in_the_journal_before_its_file_changes"))
 m("crash_in_opening_not_announced", "worker/gatekeeper.py", "    opening.finish(worker.session)\n    _ask(worker)\n", "    opening.finish(worker.session)\n", crash("a_gate_is_announced_once_though_the_worker_died_while_it_opened"))
 m("stale_plan_gate_not_void", "worker/gatekeeper.py", "        reopen_gate(worker, gate, found.why)\n", "", GATES, LOOP)
-m("said_twice", "worker/outbox.py", "        if (number := _said(session_dir / FOLDER, stamped)) is not None:\n", "        if False and (number := _said(session_dir / FOLDER, stamped)) is not None:\n", "tests/test_announce.py")
+m("said_twice", "worker/outbox.py", "        if (number := _said(control_of(session_dir) / FOLDER, stamped)) is not None:\n", "        if False and (number := _said(control_of(session_dir) / FOLDER, stamped)) is not None:\n", "tests/test_announce.py")
 m("no_quiet_second", "worker/waiting.py", "QUIET_SECONDS = 1.0\n", "QUIET_SECONDS = 0.0\n", "tests/test_quiet_second.py")
 m("command_waits_too", "worker/waiting.py", "            if stamp(self._wake) != self._seen_wake:\n", "            if False:\n", "tests/test_quiet_second.py")
 
@@ -188,14 +188,14 @@ m("clear_locks_not_at_start", "worker/loop.py", "    elif not worker.state.open 
 m("move_past_gate", "worker/loop.py", "        if phase.gate and not (phase.name == state.phase and phase.gate in state.passed):\n", "        if False:\n", LOOP, GATES)
 m("rest_no_report", "worker/loop.py", "        write_report(worker)\n", "", LOOP, CRASHES)
 m("rest_no_report_redo", "worker/loop.py", "        if not state.rests and decision.kind in (state.condition, Kind.WAIT):\n", "        if False:\n", crash("the_end_is_announced_though_the_worker_died_before_it_could"))
-m("no_session_lock", "worker/lease.py", "Lock.take(session.dir / LOCK,", 'Lock.take(session.dir / f"_lock{os.getpid()}",', "tests/test_going_on.py", "tests/test_lease.py")
+m("no_session_lock", "worker/lease.py", "take(control / LOCK)", 'take(control / f"_lock{os.getpid()}")', "tests/test_going_on.py", "tests/test_lease.py")
 m("git_does_not_hold_lock", "worker/lease.py", "    os.set_inheritable(lock.descriptor, True)", "    os.set_inheritable(lock.descriptor, False)", "tests/test_lease.py")
 m("state_from_before_the_lock", "worker/lease.py", "        session.forget()\n", "", "tests/test_lease.py::test_what_was_folded_before_the_lease_was_taken_counts_no_more")
 m("shared_limit_forgotten", "worker/shared_limits.py", "        return float(value[\"not_before\"]),", "        return 0.0,", WAITING)
 
 # --- git ----------------------------------------------------------------------------------------------------------------
 m("hooks_run", "git/calls.py", '    "core.hooksPath=/dev/null",\n', "", COMMIT, "tests/test_git.py")
-m("foreign_git_variables", "git/calls.py", "if name in KEPT", "if True", COMMIT, "tests/test_git.py", "tests/test_repo.py")
+m("foreign_git_variables", "git/calls.py", 'if not name.startswith("GIT_") or name in KEPT', "if True", COMMIT, "tests/test_git.py", "tests/test_repo.py")
 m("index_lock_stays", "git/mending.py", "            if lock.lstat().st_mtime <= quiet_since:\n", "            if False:\n", "tests/test_git_crashes.py", COMMIT)
 m("branch_elsewhere_not_blocked", "git/commit.py", " or not _contains(worktree, state.head, tip or since):\n", ":\n", COMMIT)
 m("commit_in_a_merge", "git/commit.py", "    if state.operation:\n", "    if False:\n", COMMIT)

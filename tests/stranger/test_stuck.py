@@ -3,12 +3,17 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kit import GOOD_CHILD, git, make_repo, samoloop, script
+from kit import GOOD_CHILD, git, samoloop, scripted_project
 
+from samoloop.base.files import remove
+from samoloop.core.control import LOCK
+from samoloop.core.session import Session
+
+CONTROL = 'cd "$(dirname "$(readlink _logs)")"; '  # a child that no sandbox restrains can go there
 DEEP = """
 import os
 for _ in range(1200):
@@ -16,13 +21,6 @@ for _ in range(1200):
     os.chdir("d")
 open("bottom", "w").close()
 """
-
-
-def project(tmp_path: Path, child: str) -> Path:
-    root = make_repo(tmp_path / "repo")
-    provider = {"provider": "scripted", "providers": {"scripted": {"command": [str(script(tmp_path, child))]}}}
-    (root / ".samoloop.yaml").write_text(json.dumps(provider))
-    return root
 
 
 def once(deed: str, then: str = GOOD_CHILD) -> str:
@@ -42,17 +40,19 @@ def python(code: str) -> str:
 
 DEEDS = {
     "logs gone": "rm -rf _logs",
+    "logs gone, where they lie": CONTROL + "rm -rf _logs",
+    "logs a file, where they lie": CONTROL + "rm -rf _logs; touch _logs",
     "logs a link": "rm -rf _logs; ln -s /tmp _logs",
     "exit code of the next": "echo 7 > _logs/003-requirements.exit",
     "logs a file": "rm -rf _logs; touch _logs",
     "exit code a folder": "mkdir _logs/002-requirements.exit",
     "exit code of 5,000 digits": "printf '%05000d\\n' 9 > _logs/002-requirements.exit; kill -9 $PPID $$",
     "next prompt a folder": "mkdir _logs/003-requirements.prompt.md",
-    "lock a link": "rm -f _lock; ln -s /etc/hostname _lock",
-    "lock a folder": "rm -f _lock; mkdir -p _lock/full",
-    "lock a pipe": "rm -f _lock; mkfifo _lock",
-    "child lock a link": "rm -f _child.lock; ln -s /etc/hostname _child.lock",
-    "child lock a folder": "rm -f _child.lock; mkdir _child.lock",
+    "lock a link": CONTROL + "rm -f _lock; ln -s /etc/hostname _lock",
+    "lock a folder": CONTROL + "rm -f _lock; mkdir -p _lock/full",
+    "lock a pipe": CONTROL + "rm -f _lock; mkfifo _lock",
+    "child lock a link": CONTROL + "rm -f _child.lock; ln -s /etc/hostname _child.lock",
+    "child lock a folder": CONTROL + "rm -f _child.lock; mkdir _child.lock",
     "session deep": python(DEEP),
     "worktree deep": 'cd "$SAMOLOOP_WORKTREE"; ' + python(DEEP) + '\ncd "$SAMOLOOP_SESSION_DIR"',
     "names of another encoding": python(r"""open(b"caf\xe9.txt", "w").write("x")"""),
@@ -62,9 +62,16 @@ DEEDS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def nothing_deep_stays(tmp_path: Path) -> Iterator[None]:
+    """Not every program that clears away folders can clear away these."""
+    yield
+    remove(tmp_path)
+
+
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
 def test_the_session_comes_to_its_end_whatever_the_child_left(tmp_path: Path, deed: str):
-    root = project(tmp_path, once(deed))
+    root = scripted_project(tmp_path, once(deed))
     said = samoloop(root, "run", "Task", "--session", "a", "--yes")
     for _ in range(2):  # what a worker could not mend by itself is mended when a person goes on
         if said.returncode != 0:
@@ -86,8 +93,9 @@ BAD = {
 
 
 def lock(folder: Path) -> Path:
-    (folder / "_lock").unlink(missing_ok=True)
-    return folder / "_lock"
+    path = Session(folder).control / LOCK
+    path.unlink(missing_ok=True)
+    return path
 
 
 def journal(folder: Path) -> Path:
@@ -104,7 +112,7 @@ def spoil(folder: Path, key: str, value: object) -> None:
 
 @pytest.mark.parametrize("spoiled", BAD.values(), ids=BAD)
 def test_a_bad_session_is_a_row_and_the_others_go_on(tmp_path: Path, spoiled: Callable[[Path], None]):
-    root = project(tmp_path, GOOD_CHILD)
+    root = scripted_project(tmp_path, GOOD_CHILD)
     for name in ("bad", "good"):
         assert samoloop(root, "run", "Task", "--session", name, "--no-wait").returncode == 3
     bad, good = sorted(folder for folder in (root / "_sessions").glob("[!.]*"))
@@ -123,7 +131,7 @@ def test_a_bad_session_is_a_row_and_the_others_go_on(tmp_path: Path, spoiled: Ca
 
 
 def test_three_hand_offs_of_one_task_at_once_make_three_sessions_that_end(tmp_path: Path):
-    root = project(tmp_path, GOOD_CHILD)
+    root = scripted_project(tmp_path, GOOD_CHILD)
     words = [sys.executable, "-m", "samoloop", "run", "Same task", "--yes"]
     quiet = subprocess.DEVNULL
     runs = [subprocess.Popen(words, cwd=root, stdin=quiet, stdout=quiet, stderr=quiet) for _ in range(3)]

@@ -9,8 +9,10 @@ from phone import Phone
 
 
 @pytest.fixture
-def phone(tmp_path: Path) -> Iterator[Phone]:
+def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Phone]:
     with Standin() as standin:
         phone = Phone(standin, tmp_path)
+        for name, value in phone.environ.items():  # one machine: the tests look at sessions that its processes made
+            monkeypatch.setenv(name, value)
         yield phone
         phone.end_relays()

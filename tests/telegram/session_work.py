@@ -5,11 +5,12 @@ from pathlib import Path
 
 from samoloop.base.locks import Lock
 from samoloop.config.outlets import Outlets
-from samoloop.core import gates
+from samoloop.core import control, gates
+from samoloop.core.control import LOCK
 from samoloop.core.decision import Condition
 from samoloop.core.gates import Closing, Gate
 from samoloop.core.records import Created, GateClosed, GateOpened, GateShown, Halted, Prepared
-from samoloop.core.session import LOCK, Session
+from samoloop.core.session import Session
 from samoloop.core.signals import GateKind, Signal, Status
 from samoloop.core.words import News
 from samoloop.core.workflow import Phase, Workflow
@@ -43,7 +44,8 @@ class Work:
     def __init__(self, root: Path, name: str = "26-11-21-jwt-auth") -> None:
         self.root = root
         self.dir = root / "_sessions" / name
-        (self.dir / "_logs").mkdir(parents=True)
+        self.dir.mkdir(parents=True)
+        control.make(self.dir)
         self.session = Session(self.dir)
         branch = "samoloop/jwt-auth"
         self.session.record(
@@ -60,7 +62,7 @@ class Work:
 
     def live(self) -> None:
         """From now on a worker seems to hold the session."""
-        self._lock = Lock.take(self.dir / LOCK, 1, "1")
+        self._lock = Lock.take(self.session.control / LOCK, 1, "1")
 
     def die(self) -> None:
         """The worker is gone."""
@@ -125,5 +127,5 @@ class Work:
         return closing
 
     def read(self, name: str) -> str:
-        path = self.dir / name
+        path = (self.session.control if name in control.NAMES else self.dir) / name
         return path.read_text() if path.exists() else ""

@@ -15,8 +15,9 @@ from phone import ANN, Phone
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import is_held
 from samoloop.core import gates
+from samoloop.core.control import LOCK
 from samoloop.core.records import Started
-from samoloop.core.session import LOCK, all_sessions
+from samoloop.core.session import all_sessions
 from samoloop.core.words import News
 from samoloop.ui.telegram.drafts import Drafts
 from samoloop.ui.telegram.machine import Machine, attempt
@@ -327,5 +328,5 @@ def test_the_machine_hands_off_once_and_stops(phone: Phone, monkeypatch: pytest.
     session = all_sessions(root / "_sessions")[0]
     assert attempt(lambda: Machine().start(root, "x", "Do it")) == "there is a session x already"
     phone.standin.wait(lambda: Machine().stop(session.dir, True), 20)
-    phone.standin.wait(lambda: not is_held(session.dir / LOCK), 20)
+    phone.standin.wait(lambda: not is_held(session.control / LOCK), 20)
     assert Machine().stop(session.dir, True) is False

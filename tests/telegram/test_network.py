@@ -86,7 +86,7 @@ def test_a_message_that_a_crash_kept_from_the_ledger_works_and_is_closed_too(pho
     with phone.relay():
         message = phone.bot("Which token lifetime?")
         phone.bot("iteration 0")
-    ledger = work.dir / "_outbox" / "telegram.jsonl"
+    ledger = work.session.control / "_outbox" / "telegram.jsonl"
     ledger.write_text("\n".join(line for line in ledger.read_text().splitlines() if '"Q1"' not in line))
     with phone.relay():
         phone.ann.tap(message, "B ·")

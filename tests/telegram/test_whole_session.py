@@ -13,8 +13,9 @@ from kit import git, until
 from phone import ANN, Phone
 
 from samoloop.base.locks import is_held
+from samoloop.core.control import LOCK
 from samoloop.core.records import Resumed
-from samoloop.core.session import LOCK, Session
+from samoloop.core.session import Session
 from samoloop.demo import examples
 
 pytestmark = pytest.mark.timeout(120)
@@ -42,7 +43,7 @@ class Machine:
 
     def kill_worker(self) -> None:
         """kill -9, and wait until the lock is free."""
-        lock = self.session.dir / LOCK
+        lock = self.session.control / LOCK
         if is_held(lock):
             os.kill(int(lock.read_text()), 9)
         until(lambda: not is_held(lock))

@@ -1,6 +1,5 @@
 """The files that worker, child and person share: read with a limit, changed by one at a time."""
 
-import fcntl
 import hashlib
 import os
 import stat
@@ -11,9 +10,12 @@ from pathlib import Path
 from samoloop.base import files
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import read_plain, sha256, write_atomic
+from samoloop.base.locks import gain, holders
+from samoloop.core.control import control_of
 
 INBOX, WAKE = "_inbox.md", "_wake"
 LIMIT_BYTES = 4 * 1024 * 1024
+_TURN_SECONDS = 3.0  # for another one's change of a human's file, which takes milliseconds
 
 
 def read_text(path: Path) -> str | None:
@@ -77,10 +79,19 @@ def _is_plain_file(path: Path) -> bool:
 
 @contextmanager
 def changing(session_dir: Path) -> Iterator[None]:
-    """One change of a human's file at a time; afterwards the worker is woken."""
+    """One change of a human's file at a time; afterwards the worker is woken.
+
+    Raises SessionError where another process is at it for too long.
+    """
     descriptor = _open_wake(session_dir)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not gain(descriptor, _TURN_SECONDS):
+            path = control_of(session_dir) / WAKE
+            pids = ", ".join(map(str, holders(path)[:5])) or "another process"
+            raise SessionError(
+                f"{path} has been locked for {_TURN_SECONDS:.0f} s (by {pids}), so nothing was changed: "
+                "end what holds it, then try again"
+            )
         yield
         os.utime(descriptor)
     finally:
@@ -93,7 +104,7 @@ def lay_wake(session_dir: Path) -> None:
 
 
 def _open_wake(session_dir: Path) -> int:
-    path = session_dir / WAKE
+    path = control_of(session_dir) / WAKE
     if path.is_symlink() or path.is_dir():
         files.remove(path)  # a child's work: it would lead elsewhere, or nowhere
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
@@ -116,7 +127,7 @@ def tell(session_dir: Path, text: str, by: str) -> None:
     if not text.strip():
         raise UsageError("there is nothing to tell: the text is empty")
     with changing(session_dir):
-        path = session_dir / INBOX
+        path = control_of(session_dir) / INBOX
         before = read_text(path)
         if before is None and path.is_file() and not path.is_symlink():
             raise SessionError(f"{path} cannot be read or is too large: move it away, then say it again")

@@ -20,9 +20,9 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     samoloop up --jobs 4
     """
     from samoloop.base.locks import Lock
+    from samoloop.base.places import state_folder
     from samoloop.children.awake import Awake
     from samoloop.children.stop import StopRequest, install_handlers
-    from samoloop.config.loading import state_folder
     from samoloop.queue.pool import Pool
     from samoloop.queue.runner import Processes
     from samoloop.queue.source import Projects

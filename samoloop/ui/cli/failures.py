@@ -72,7 +72,7 @@ def of_system(error: OSError) -> str:
 
 def keep(error: Exception) -> str:
     """The sentence for an error that should not exist; its traceback goes to a file, for a report."""
-    from samoloop.config.loading import state_folder
+    from samoloop.base.places import state_folder
 
     path = state_folder(os.environ) / "crash.txt"
     try:

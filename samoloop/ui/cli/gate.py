@@ -12,9 +12,10 @@ from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.locks import is_held
 from samoloop.config.project import sessions_folder
 from samoloop.core import gates, opening, words
+from samoloop.core.control import LOCK
 from samoloop.core.gates import Closing, Gate, Verdict
 from samoloop.core.next_steps import outlook
-from samoloop.core.session import LOCK, Session, find, resolve, sound_sessions
+from samoloop.core.session import Session, find, resolve, sound_sessions
 from samoloop.core.signals import GateKind
 from samoloop.core.state import ENDED, Condition, State
 from samoloop.ui.cli.common import find_session, json_option, project_root, session_argument, speaker
@@ -57,7 +58,7 @@ def _sought(verdicts: Sequence[Verdict]) -> str:
 
 def _stands(session: Session) -> str:
     """How a session stands and what to do next, in a sentence's half."""
-    ahead = outlook(session, at_work=is_held(session.dir / LOCK))
+    ahead = outlook(session, at_work=is_held(session.control / LOCK))
     is_now = f"it waits for {ahead.waits_for}" if ahead.waits_for else ahead.decided or _condition(session)
     return f"{is_now}; next: {ahead.steps[0].command}" if ahead.steps else is_now
 
@@ -69,7 +70,7 @@ def _condition(session: Session) -> str:
 
 def _say_what_follows(session: Session) -> None:
     """Without a worker nothing happens by itself: name the command that goes on."""
-    if not is_held(session.dir / LOCK):
+    if not is_held(session.control / LOCK):
         click.echo(f"No worker is running; go on with: samoloop resume {session.name}")
 
 

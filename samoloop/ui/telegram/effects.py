@@ -8,9 +8,10 @@ from pathlib import Path
 
 from samoloop.base.errors import SessionError
 from samoloop.core import gates, opening
+from samoloop.core.control import LOGS, control_of
 from samoloop.core.gates import INBOX, Gate, Verdict
 from samoloop.core.gates.questions import Question
-from samoloop.core.session import LOGS, Session
+from samoloop.core.session import Session
 from samoloop.ui.telegram.buttons import DIGEST, Press, question_hash, target_tag
 from samoloop.ui.telegram.sessions import SIGNED, Known
 
@@ -108,5 +109,6 @@ def tell(known: Known, text: str, name: str, update_id: int) -> str:
 
 def _was_told(session_dir: Path, by: str) -> bool:
     """Whether that very message is in the inbox, or was delivered from it: a crash can repeat an update."""
-    given = [session_dir / INBOX, *(session_dir / LOGS).glob("*.inbox.md")]
+    known = control_of(session_dir)
+    given = [known / INBOX, *(known / LOGS).glob("*.inbox.md")]
     return any(f"From {by}:" in (gates.read_text(path) or "") for path in given)

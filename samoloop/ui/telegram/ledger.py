@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.files import read_plain
+from samoloop.core.control import control_of
 from samoloop.worker.outbox import FOLDER
 
 READER = "telegram"
@@ -51,8 +52,9 @@ class Ledger:
     @classmethod
     def load(cls, session_dir: Path) -> "Ledger":
         """What is on disk; lines that cannot be read are passed over."""
-        (session_dir / FOLDER).mkdir(exist_ok=True)
-        ledger = cls(session_dir / FOLDER / f"{READER}.jsonl")
+        folder = control_of(session_dir) / FOLDER
+        folder.mkdir(exist_ok=True)
+        ledger = cls(folder / f"{READER}.jsonl")
         for record in _records(ledger.path):
             try:
                 ledger._apply(record)

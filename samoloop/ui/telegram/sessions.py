@@ -10,17 +10,16 @@ from samoloop.base.files import sha256, stamp
 from samoloop.base.locks import is_held
 from samoloop.config.bot_folder import BotFolder, Registered
 from samoloop.core import gates, words
+from samoloop.core.control import LOCK, control_of
 from samoloop.core.gates import INBOX, Closing, Gate, StillOpen, Void, examine, read_text
 from samoloop.core.journal import FILE_NAME, Journal
 from samoloop.core.records import GateClosed, GateVoid
-from samoloop.core.session import LOCK
 from samoloop.core.state import AT_REST, ENDED, Condition, State, fold
 from samoloop.ui.telegram.buttons import session_tag
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.render import Progress, short_name
 
 SIGNED = "(Telegram "  # in the name of whoever acted from a phone
-WATCHED = (FILE_NAME, *gates.FILES, INBOX)
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Known:
 
     @property
     def has_worker(self) -> bool:
-        return is_held(self.session_dir / LOCK)
+        return is_held(control_of(self.session_dir) / LOCK)
 
     @property
     def ended(self) -> bool:
@@ -63,7 +62,9 @@ class Known:
         """
         gate = self.state.gate
         more = gates.watched(gate, self.session_dir, self.state.created.worktree) if gate else []
-        seen = tuple(stamp(path) for path in (*(self.session_dir / name for name in WATCHED), *more))
+        known = control_of(self.session_dir)
+        answers = [self.session_dir / name for name in gates.FILES]
+        seen = tuple(stamp(path) for path in (known / FILE_NAME, *answers, known / INBOX, *more))
         if seen == self._seen:
             return False
         self.changes += 1
@@ -73,7 +74,7 @@ class Known:
         return True
 
     def _read_journal(self) -> None:
-        records = list(Journal(self.session_dir / FILE_NAME).read())
+        records = list(Journal(control_of(self.session_dir) / FILE_NAME).read())
         self.state = fold(records)
         self.closings = {record.gate: record for record in records if isinstance(record, GateClosed | GateVoid)}
 
@@ -100,7 +101,11 @@ class Known:
                 return f"void {self.state.gate.id}", "the phone"
             names = [name for name in (decision.by if decision else "").split(", ") if SIGNED in name]
             return (f"gate {self.state.gate.id}", names[-1]) if names else ("", "")
-        words = read_text(self.session_dir / INBOX) if self.state.condition in AT_REST and not self.ended else None
+        words = (
+            read_text(control_of(self.session_dir) / INBOX)
+            if self.state.condition in AT_REST and not self.ended
+            else None
+        )
         found = [line for line in (words or "").splitlines() if line.startswith("From ") and SIGNED in line]
         return (f"guidance {sha256(words or '')}", found[-1][len("From ") :].rstrip(":")) if found else ("", "")
 

@@ -1,0 +1,121 @@
+"""A session's control folder: what its worker believes of it, outside of all that a child's own sandbox lets it write.
+
+The session folder holds what people and children write. Journal, logs, locks, the outbox and guidance lie in the
+person's state folder, in a folder named after the session's path; links in the session folder lead there for
+reading, and the worker never follows them.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from samoloop.base.effects import effect
+from samoloop.base.errors import SessionError
+from samoloop.base.files import make_folder, remove, sha256, sync_folder
+from samoloop.base.places import state_folder
+
+JOURNAL, LOGS = "_history.jsonl", "_logs"
+LOCK, CHILD_LOCK = "_lock", "_child.lock"
+_LINKED = (JOURNAL, LOGS)
+NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", "_git"})  # what is kept in it
+_DIGITS = 16
+_SHOWN = 60  # characters of the session's name
+
+
+def place_of(session_dir: Path) -> Path:
+    """Where the control folder of a session at this path is, whether or not there is one."""
+    path = session_dir.parent.resolve() / session_dir.name  # the folder itself may have become a link
+    name = f"{session_dir.name[:_SHOWN]}-{sha256(os.fsencode(path))[:_DIGITS]}"
+    return state_folder(os.environ) / "control" / name
+
+
+def control_of(session_dir: Path) -> Path:
+    """The control folder; the session folder itself for a session of an earlier version that no worker took up since.
+
+    Raises SessionError where it lies elsewhere: the session was moved, or belongs to another person or home.
+    """
+    place = place_of(session_dir)
+    if place.is_dir():
+        return place
+    link = session_dir / JOURNAL
+    if link.is_symlink():
+        name, elsewhere = session_dir.name, Path(os.readlink(link)).parent  # noqa: PTH115
+        raise SessionError(
+            f"what the worker knows of {name} is not in {place}: it was begun by another person, with another home, or "
+            f"at another place ({elsewhere}); go on as it was begun, or take it up here: samoloop repair {name}"
+        )
+    return session_dir
+
+
+def make(session_dir: Path) -> Path:
+    """An empty control folder for a session that is being made."""
+    place = place_of(session_dir)
+    remove(place)
+    make_folder(place / LOGS)
+    return place
+
+
+def move(session_dir: Path, target: Path) -> None:
+    """Rename the control folder with its session, which gets the path `target` next."""
+    place = place_of(target)
+    lay_links(session_dir, place)
+    remove(place)  # of a session whose making was cut off here
+    with effect("move control"):
+        place_of(session_dir).rename(place)
+        sync_folder(place.parent)
+
+
+def is_begun(session_dir: Path) -> bool:
+    """Whether there is a control folder for this path: of a session, or of one whose folder was removed."""
+    return place_of(session_dir).is_dir()
+
+
+def lay_links(session_dir: Path, control: Path) -> None:
+    """The links for people who look at the files; what a child put in their place goes.
+
+    Raises SessionError where there is no session folder any more.
+    """
+    if control == session_dir:
+        return
+    if session_dir.is_symlink() or not session_dir.is_dir():
+        raise SessionError(f"the session's folder {session_dir} is gone; its journal and logs are kept in {control}")
+    for name in _LINKED:
+        path, target = session_dir / name, control / name
+        if path.is_symlink() and os.readlink(path) == str(target):  # noqa: PTH115
+            continue
+        remove(path)
+        path.symlink_to(target)
+
+
+def strangers(session_dir: Path) -> list[str]:
+    """Names in the session folder that look like the worker's and are not, so nobody reads them."""
+    return sorted(name for name in NAMES - {*_LINKED} if os.path.lexists(session_dir / name))
+
+
+def take_up(session_dir: Path, lock: Callable[[Path], None]) -> None:
+    """Give a session of an earlier version its control folder; the caller holds its lock and no child is alive.
+
+    `lock` takes the new lock, before anybody else can see it. May be run again after a crash: until the folder has
+    its name, the session folder is what counts.
+    """
+    place = place_of(session_dir)
+    fresh = place.with_name(f"{place.name}.new")
+    remove(fresh)
+    make_folder(fresh / LOGS)
+    for name in NAMES - {LOCK, CHILD_LOCK}:
+        path = session_dir / name
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            shutil.copytree(path, fresh / name, symlinks=True, dirs_exist_ok=True)
+        elif path.is_file():
+            shutil.copy2(path, fresh / name)
+    lock(fresh / LOCK)
+    with effect("take up session"):
+        os.sync()  # a whole tree was copied, and the originals go next
+        fresh.rename(place)
+        sync_folder(place.parent)
+    for name in NAMES - {*_LINKED}:
+        remove(session_dir / name)
+    lay_links(session_dir, place)
