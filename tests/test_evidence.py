@@ -110,3 +110,13 @@ def test_rooms_act_at_the_four_stations_of_a_worker(bench, tmp_path):
     assert said == ["exec again: 1 test failed"] * 2 + ["done: all good"]
     prompts = sorted(session.logs.glob("*.prompt.md"))
     assert "A check failed: 1 test failed" in prompts[1].read_text()
+
+
+def test_done_with_work_that_is_not_on_the_branch_gets_one_repair_and_then_a_human():
+    unfinished = Evidence("git", Weight.UNFINISHED, "a merge is in progress")
+    first = judged("done", DONE, unfinished)
+    assert (first.kind, first.notes) == (Kind.REPAIR, (Note("git", unfinished.text),))
+    state = replace(state_of(in_phase("done")), repairs=1)
+    second = decide(SMALL, state, FINE, DONE, (unfinished,))
+    assert second.kind is Kind.BLOCKED and unfinished.text in second.reason
+    assert judged("work", ONWARD, unfinished).kind is Kind.CONTINUE

@@ -29,7 +29,20 @@ def test_the_persons_identity_and_configuration_are_kept(monkeypatch: pytest.Mon
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/somewhere")
     monkeypatch.setenv("GIT_TRACE", "1")
     kept = {name for name in environment() if name.startswith("GIT_")}
-    assert kept == {"GIT_AUTHOR_NAME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_TERMINAL_PROMPT", "GIT_EDITOR"}
+    ours = {"GIT_TERMINAL_PROMPT", "GIT_EDITOR", "GIT_NO_LAZY_FETCH"}
+    assert kept == {"GIT_AUTHOR_NAME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"} | ours
+
+
+def test_a_filter_that_a_child_names_is_told_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = new_repository(tmp_path / "project")
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123:secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    git(root, "config", "filter.x.clean", f"env > {tmp_path / 'told'}; cat")
+    (root / ".gitattributes").write_text("*.txt filter=x\n")
+    (root / "a.txt").write_text("x\n")
+    Git(root / ".git", root).run("add", "a.txt")
+    told = (tmp_path / "told").read_text()
+    assert "PATH=" in told and "secret" not in told
 
 
 def test_a_failure_says_what_git_said_and_where(tmp_path: Path) -> None:

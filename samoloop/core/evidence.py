@@ -9,6 +9,7 @@ class Weight(StrEnum):
 
     NOTE = "note"  # the next child is told
     VETO = "veto"  # the phase is not left
+    UNFINISHED = "unfinished"  # the session is not done: one repair, then a human
     BLOCK = "block"  # only a human can sort it out
 
 

@@ -54,10 +54,14 @@ def _decide(workflow: Workflow, state: State, outcome: Outcome, signal: Signal |
 
 
 def _with_evidence(state: State, decision: Decision, evidence: Sequence[Evidence]) -> Decision:
-    """What blocks is for a human, a veto keeps the session in its phase, and the next child is told of the rest."""
+    """What blocks is for a human, a veto keeps the session in its phase, what is unfinished gets one repair before
+    `done`, and the next child is told of the rest.
+    """
     by = {weight: [seen for seen in evidence if seen.weight is weight] for weight in Weight}
     if by[Weight.BLOCK] and decision.kind is not Kind.BLOCKED:
         return Decision(Kind.BLOCKED, state.phase, by[Weight.BLOCK][0].text, needs="human_decision")
+    if by[Weight.UNFINISHED] and decision.kind is Kind.DONE:
+        decision = _second_chance(state, "git", "; ".join(seen.text for seen in by[Weight.UNFINISHED]))
     leaves = decision.kind is Kind.DONE or (decision.kind is Kind.CONTINUE and decision.phase != state.phase)
     if by[Weight.VETO] and leaves:
         said = "; ".join(seen.text for seen in by[Weight.VETO])

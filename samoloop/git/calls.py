@@ -26,6 +26,7 @@ OPTIONS = (
     "core.hooksPath=/dev/null",
     "commit.gpgSign=false",
     "core.fsmonitor=false",
+    "protocol.allow=never",  # the worker fetches nothing, and a remote's URL may be a program
     "core.safecrlf=false",
     "core.quotePath=false",
     "core.fsync=committed,reference",
@@ -37,9 +38,12 @@ OPTIONS = (
     "i18n.commitEncoding=UTF-8",
     "i18n.logOutputEncoding=UTF-8",
 )
-# The person's identity and the place of their configuration. Every other inherited GIT_* could lead git elsewhere.
+# What git needs, the person's identity and the place of their configuration. Every other inherited GIT_* could lead git
+# elsewhere; the rest may be a secret, and git's filters are programs that a child can name.
 KEPT = frozenset(
     {
+        *("HOME", "PATH", "USER", "LOGNAME", "EMAIL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "GNUPGHOME"),
+        *("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
         "GIT_AUTHOR_NAME",
         "GIT_AUTHOR_EMAIL",
         "GIT_COMMITTER_NAME",
@@ -170,9 +174,9 @@ def is_oid(text: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """The worker's environment, with nothing in it that could lead git to another repository or ask a question."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in KEPT}
-    return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": ":", "LC_ALL": "C"}
+    """What git gets of the worker's environment: no token, nothing that leads it elsewhere or asks a question."""
+    kept = {name: value for name, value in os.environ.items() if name in KEPT}
+    return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": ":", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
 
 
 def failure(args: tuple[str, ...], done: subprocess.CompletedProcess[bytes], where: Path) -> GitError:

@@ -23,6 +23,7 @@ class Committed:
     skipped: Sequence[Skipped]  # too large, unreadable, nested repository
     notes: Sequence[str]  # sentences for the journal, the report and the next child
     blocked: str | None  # a sentence with both branch names: only a human can go on
+    unfinished: Sequence[str] = ()  # why no commit could be made at all; among the notes too
 
 
 def commit(
@@ -56,7 +57,7 @@ def commit(
         notes += attached
     if unfinished or blocked:
         snapshot = worktree.snapshot(state)
-        return Committed(None, snapshot, snapshot.skipped, notes + unfinished, blocked)
+        return Committed(None, snapshot, snapshot.skipped, notes + unfinished, blocked, unfinished)
     notes += _rewritten(worktree, state, since)
     return replace(_commit_all(worktree, state, message), notes=notes)
 

@@ -12,7 +12,7 @@ from samoloop.git.calls import Git, failure
 from samoloop.git.tree_state import Skipped
 
 LIMIT_BYTES = 50 * 1024 * 1024
-_A_PERSONS = "a gate asked you for it, so samoloop commits it nowhere: add it yourself if it belongs there"
+A_PERSONS = "a gate asked you for it, so samoloop commits it nowhere: add it yourself if it belongs there"
 _ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 _NOT_OF_ONE_PATH = (b".lock", b"No space left", b"Input/output error", b"Read-only file system")
 
@@ -29,7 +29,7 @@ def stage(git: Git, root: Path, paths: Sequence[str], left_out: Collection[str] 
         _take_out(git, [f":(top,literal){path}" for path in left_out])
     for path in paths:
         if path in left_out:
-            skipped.append(Skipped(path, _A_PERSONS))
+            skipped.append(Skipped(path, A_PERSONS))
         elif why := _reason_to_skip(root, path):
             skipped.append(Skipped(path, why))
         else:

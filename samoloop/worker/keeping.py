@@ -8,9 +8,12 @@ from samoloop.core.rules import Decision
 from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
 from samoloop.git.compare import code_diff, commits_between, diff_stat
+from samoloop.git.staging import A_PERSONS
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
+
+_NAMED = 5  # files that a sentence names
 
 
 def keep_work(worker: Worker, started: Started) -> Committed:
@@ -46,7 +49,18 @@ def git_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     if committed is None:
         return []
     blocks = [Evidence("git", Weight.BLOCK, committed.blocked)] if committed.blocked else []
-    return [*blocks, *(Evidence("git", Weight.NOTE, note) for note in committed.notes)]
+    notes = [Evidence("git", Weight.NOTE, note) for note in committed.notes]
+    return [*blocks, *(Evidence("git", Weight.UNFINISHED, why) for why in _not_on_the_branch(committed)), *notes]
+
+
+def _not_on_the_branch(committed: Committed) -> list[str]:
+    """What the branch lacks of the worktree, with the way to mend it; a person's own file is not missed."""
+    missed = [skipped for skipped in committed.skipped if skipped.why != A_PERSONS]
+    if committed.unfinished or not missed:
+        return list(committed.unfinished)
+    named = "; ".join(f"{skipped.path[:200]}: {skipped.why[:300]}" for skipped in missed[:_NAMED])
+    more = f" and {len(missed) - _NAMED} more" if len(missed) > _NAMED else ""
+    return [f"Not in the branch: {named}{more}. Commit it, remove it, or let .gitignore name it."]
 
 
 def keep_checkpoint(

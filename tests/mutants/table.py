@@ -195,7 +195,7 @@ m("shared_limit_forgotten", "worker/shared_limits.py", "        return float(val
 
 # --- git ----------------------------------------------------------------------------------------------------------------
 m("hooks_run", "git/calls.py", '    "core.hooksPath=/dev/null",\n', "", COMMIT, "tests/test_git.py")
-m("foreign_git_variables", "git/calls.py", 'if not name.startswith("GIT_") or name in KEPT', "if True", COMMIT, "tests/test_git.py", "tests/test_repo.py")
+m("foreign_git_variables", "git/calls.py", "if name in KEPT", "if True", COMMIT, "tests/test_git.py", "tests/test_repo.py")
 m("index_lock_stays", "git/mending.py", "            if lock.lstat().st_mtime <= quiet_since:\n", "            if False:\n", "tests/test_git_crashes.py", COMMIT)
 m("branch_elsewhere_not_blocked", "git/commit.py", " or not _contains(worktree, state.head, tip or since):\n", ":\n", COMMIT)
 m("commit_in_a_merge", "git/commit.py", "    if state.operation:\n", "    if False:\n", COMMIT)

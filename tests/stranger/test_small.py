@@ -39,7 +39,7 @@ def test_a_waiting_worker_ends_when_its_folder_is_gone(tmp_path: Path):
         assert worker.stdout is not None
         until(lambda: "waits" in worker.stdout.readline())
         shutil.rmtree(folder)
-        said, _ = worker.communicate(timeout=60)
+        said = "".join(worker.communicate(timeout=60))
     assert worker.returncode == 5 and f"the session's folder {folder} is gone" in said
 
 
