@@ -274,6 +274,8 @@ def farewell(session: Session) -> str:
 
     state, ahead = session.state(), outlook(session, at_work=False)
     lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
+    if state.failure and state.condition is not Condition.FAILED:  # it failed at a gate, which stays open
+        lines.insert(0, f"{session.name}: the worker failed, {state.failure}")
     if state.condition is Condition.DONE:
         lines = [f"{session.name}: done. {state.summary}".rstrip()]
         if not state.created.in_place:
