@@ -6,6 +6,7 @@ reading, and the worker never follows them.
 """
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +43,9 @@ def control_of(session_dir: Path) -> Path:
     if link.is_symlink():
         name, elsewhere = session_dir.name, Path(os.readlink(link)).parent  # noqa: PTH115
         raise SessionError(
-            f"what the worker knows of {name} is not in {place}: it was begun by another person, with another home, or "
-            f"at another place ({elsewhere}); go on as it was begun, or take it up here: samoloop repair {name}"
+            f"what the worker knows of {name} is not in {place} but in {elsewhere}: it was begun by another person, with "
+            f"another home, or at another path. Go on as it was begun; if you moved the project, move that too: "
+            f"mv {shlex.quote(str(elsewhere))} {shlex.quote(str(place))}"
         )
     return session_dir
 
