@@ -43,8 +43,8 @@ def control_of(session_dir: Path) -> Path:
     if link.is_symlink():
         name, elsewhere = session_dir.name, Path(os.readlink(link)).parent  # noqa: PTH115
         raise SessionError(
-            f"what the worker knows of {name} is not in {place} but in {elsewhere}: it was begun by another person, with "
-            f"another home, or at another path. Go on as it was begun; if you moved the project, move that too: "
+            f"what the worker knows of {name} is not in {place} but in {elsewhere}: it was begun by another person, "
+            f"with another home, or at another path. Go on as it was begun; if you moved the project, move that too: "
             f"mv {shlex.quote(str(elsewhere))} {shlex.quote(str(place))}"
         )
     return session_dir
