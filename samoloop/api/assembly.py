@@ -16,6 +16,7 @@ from samoloop.core.session import Session
 from samoloop.worker import limits
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.stations import Stations
+from samoloop.worker.trust import journal_findings, stranger_findings
 from samoloop.worker.view import Quiet, Running, Several, View
 from samoloop.worker.worker import Worker
 
@@ -28,7 +29,9 @@ def _posture(worker: Worker) -> str:
     return profiles.section(config.phase(worker.state.phase).profile or config.profile, config.root)
 
 
-STATIONS = Stations(before=(limits.hold,), after=(git_findings,), prompt=(_posture,))
+STATIONS = Stations(
+    before=(limits.hold,), after=(journal_findings, stranger_findings, git_findings), prompt=(_posture,)
+)
 
 
 def onlooker(session: Session, environ: Mapping[str, str]) -> Worker:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
+from samoloop.base.files import read_plain, remove, write_atomic
 from samoloop.core import records
 from samoloop.core.records import Record, Torn
 
@@ -30,6 +31,7 @@ class Journal:
         self.path = path
         self._now = now
         self._mended = False
+        self._known: bytearray | None = None  # what the file holds, as this process read and wrote it
 
     def __iter__(self) -> Iterator[Record]:
         return self.read()
@@ -40,6 +42,7 @@ class Journal:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return
+        self._known = bytearray(data)
         start = 0
         while start < len(data):
             end = data.find(b"}\n", start + _CHUNK_BYTES) + 2
@@ -80,16 +83,34 @@ class Journal:
         value = json.loads(line)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            if not self._mended:
-                _close_torn_line(descriptor, records.line(self.stamp(Torn())))
-            self._mended = False  # a failing write below may tear a line: look again next time
+            known = bytearray() if os.fstat(descriptor).st_size == 0 else self._known
+            self._known = None  # a failing write below may tear a line: look again next time
+            closing = b"" if self._mended else _close_torn_line(descriptor, records.line(self.stamp(Torn())))
+            self._mended = False
             with effect(f"record {value['event']}"):
                 _write(descriptor, line)
                 os.fsync(descriptor)
             self._mended = True
+            if known is not None:
+                known += closing + line
+            self._known = known
         finally:
             os.close(descriptor)
         return type(record).from_json(value)
+
+    def put_right(self) -> bool:
+        """Make the file again what this process read and wrote; whether it was anything else. For the lock's holder."""
+        if self._known is None:
+            return False
+        try:
+            present = read_plain(self.path, len(self._known))
+        except ValueError:
+            present = None
+        if present is not None and bytearray(present) == self._known:
+            return False
+        remove(self.path)
+        write_atomic(self.path, bytes(self._known))
+        return True
 
 
 def _all_at_once(data: bytes) -> list[dict[str, Any]] | None:
@@ -118,14 +139,17 @@ def _write(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _close_torn_line(descriptor: int, record: bytes) -> None:
-    """End a line that a crash cut off, and say so in a record of its own.
+def _close_torn_line(descriptor: int, record: bytes) -> bytes:
+    """End a line that a crash cut off, and say so in a record of its own. Gives what was written.
 
     That may have been cut off itself, even just behind its newline: so the last line is read, not the last byte alone.
     """
     last, whole = _last_line(descriptor)
     if last and not (whole and _object(last)):
-        _write(descriptor, record if whole else b"\n" + record)
+        closing = record if whole else b"\n" + record
+        _write(descriptor, closing)
+        return closing
+    return b""
 
 
 def _last_line(descriptor: int) -> tuple[bytes, bool]:
