@@ -115,6 +115,7 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
         prepared("ask"),
         {"phase": "ask", "passed": set(), "phase_iterations": 0, "vetoes": 0, "still": 0, "tree": "t0"},
     ),
+    ("guided", {}, event("guided", inbox=["i"]), {"inbox": ["006-work.inbox.md", "i"]}),
     (
         "started",
         {},

@@ -23,6 +23,7 @@ with locked(Session(folder)):
     Git(folder).call("status")
 """
 SLOW_GIT = """#!/bin/sh
+BEGUN=$(dirname "$0")/begun
 echo $$ > "$BEGUN.new" && mv "$BEGUN.new" "$BEGUN"
 while ! [ -e "$BEGUN.go" ]; do sleep 0.02; done
 """
@@ -34,7 +35,7 @@ def test_a_git_that_outlives_its_worker_holds_the_session(tmp_path: Path) -> Non
     git = tmp_path / "git"
     git.write_text(SLOW_GIT)
     git.chmod(0o755)
-    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "BEGUN": str(begun)}
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     worker = subprocess.Popen([sys.executable, "-c", WORKER, str(folder)], env=environ)
     try:
         until(begun.exists)

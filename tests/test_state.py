@@ -401,6 +401,11 @@ def test_what_a_worker_could_not_do_holds_the_session_up_until_it_is_tried_again
     assert state_of(failed, event("retried"), started(1, "ask")).failures_of_workers == 0
 
 
+def test_guidance_waits_for_a_child_that_answers_it() -> None:
+    state = state_of(event("guided", inbox=["a.inbox.md"]), started(1, "ask"))
+    assert state.inbox == ["a.inbox.md"]
+
+
 def test_every_record_type_is_tested_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8") + Path(__file__).with_name("records.py").read_text()
     assert [name for name in Record.classes if f'"{name}"' not in text] == []

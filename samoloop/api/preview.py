@@ -63,9 +63,6 @@ def _suppose(state: State) -> str:
 
 
 def _inbox(session: Session, stem: Path) -> list[str]:
-    """The guidance that would be delivered, as names relative to the logs."""
-    taken = stem.with_name(stem.name + ".inbox.md")
+    """The guidance that would be taken, as names relative to the logs."""
     inbox = session.control / gates.INBOX
-    if taken.exists():
-        return [taken.name]
     return [os.path.relpath(inbox, stem.parent)] if (gates.read_text(inbox) or "").strip() else []

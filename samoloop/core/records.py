@@ -110,6 +110,12 @@ class Prepared(Record, event="prepared"):
     tree: str | None = None
 
 
+class Guided(Record, event="guided"):
+    """A person's words are about to become files for the next child."""
+
+    inbox: tuple[str, ...]  # their names in `_logs`
+
+
 class Started(Record, event="started"):
     """A child is about to be spawned."""
 
@@ -122,7 +128,7 @@ class Started(Record, event="started"):
     boot: str = ""
     time: float = 0.0  # epoch seconds
     stem: str = ""  # the name that the attempt's files in `_logs` begin with
-    inbox: tuple[str, ...] = ()  # guidance files that it is given
+    inbox: tuple[str, ...] = ()  # guidance files that it is given, in journals from before `guided`
     head: str | None = None
     stashes: tuple[str, ...] = ()
 

@@ -139,6 +139,10 @@ def _prepared(state: State, record: records.Prepared) -> None:
     state.condition = Condition.READY
 
 
+def _guided(state: State, record: records.Guided) -> None:
+    state.inbox += record.inbox
+
+
 def _started(state: State, record: records.Started) -> None:
     _went_on(state)
     if record.iteration != state.iteration:
@@ -424,6 +428,7 @@ def _rewound(record: records.Rewound, history: Iterable[Record], present: State)
 _EFFECTS: dict[type[Record], Callable[[State, Any], None]] = {
     records.Created: _created,
     records.Prepared: _prepared,
+    records.Guided: _guided,
     records.Started: _started,
     records.Ended: _ended,
     records.Interrupted: _interrupted,

@@ -1,5 +1,7 @@
 """One iteration is a function: start a child, wait for it, read its signal, decide, and record what follows."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from samoloop.core.decision import Condition, Note
 from samoloop.core.events import Trouble
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import Collector
-from samoloop.core.records import Adopted, Halted, Interrupted, Started
+from samoloop.core.records import Adopted, Guided, Halted, Interrupted, Started
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.core.signals import BadSignal, Signal
@@ -68,8 +70,8 @@ def begin(worker: Worker) -> Begun:
     ready_worktree(worker)
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
-    inbox = take_inbox(session, stem)
-    write_prompt(worker, request, iteration, attempt, inbox)
+    take_inbox(session, stem)
+    write_prompt(worker, request, iteration, attempt)
     remove(session.dir / signals.FILE_NAME)
     marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
     started = session.record(
@@ -83,7 +85,6 @@ def begin(worker: Worker) -> Begun:
             boot=boot_id(),
             time=worker.clock.epoch(),
             stem=stem.name,
-            inbox=tuple(inbox),
             head=worktree.head() if worktree else None,
             stashes=tuple(worktree.stashes()) if worktree else (),
         )
@@ -120,28 +121,32 @@ def told(worker: Worker, iteration: int) -> dict[str, str]:
     }
 
 
-def take_inbox(session: Session, stem: Path) -> list[str]:
-    """Guidance is delivered once: the inbox becomes a file of this iteration. Returns the names of all its files."""
-    target = stem.with_name(stem.name + ".inbox.md")
+def take_inbox(session: Session, stem: Path) -> None:
+    """Guidance is delivered once: the inbox becomes a file of this iteration.
+
+    Its name is journaled first and cannot be guessed, so no file that a child laid there is taken for it.
+    """
     inbox = session.control / gates.INBOX
-    if not target.exists() and (gates.read_text(inbox) or "").strip():
-        with gates.changing(session.dir), effect("take inbox"):
-            inbox.rename(target)
-            sync_folder(target.parent)
-            sync_folder(session.control)
-    return [target.name] if target.exists() else []
+    if not (gates.read_text(inbox) or "").strip():
+        return
+    name = f"{stem.name}.{os.urandom(4).hex()}.inbox.md"
+    session.record(Guided(inbox=(name,)))
+    with gates.changing(session.dir), effect("take inbox"):
+        inbox.rename(session.logs / name)
+        sync_folder(session.logs)
+        sync_folder(session.control)
 
 
-def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int, inbox: list[str]) -> None:
+def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int) -> None:
     """Build the prompt and keep exactly what the child is told."""
-    built = build_prompt(worker, request.stem, iteration, inbox)
+    built = build_prompt(worker, request.stem, iteration)
     if built.additions is not None:
         write_anew(additions_file(request.stem), built.additions)
     with effect("write prompt"):
         write_anew(request.prompt, built.text)
 
 
-def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -> prompt.Prompt:
+def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: Sequence[str] = ()) -> prompt.Prompt:
     """The prompt of the next child; `inbox` are guidance files that the journal does not name yet."""
     session, state, config = worker.session, worker.state, worker.config
     phase = state.live_workflow.phase(state.phase)
@@ -149,7 +154,7 @@ def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: list[str]) -
     known = skills.offered(config.root, session.logs)
     place = prompt.Place(session.dir, session.worktree, session.branch, known, limit)
     names = dict.fromkeys([*state.inbox, *inbox])
-    guidance = [gates.read_text(session.logs / name) or "" for name in names]
+    guidance = [text for name in names if (text := gates.read_text(session.logs / name))]
     return prompt.build(
         place,
         state,

@@ -59,12 +59,12 @@ m("atomic_no_fsync", "base/files.py", "            os.fsync(file.fileno())\n", "
 m("atomic_no_dirsync", "base/files.py", "replace(path)\n            sync_folder(path.parent)\n", "replace(path)\n", POWER)
 m("git_fsync_default", "git/calls.py", '    "core.fsync=committed,reference",\n', "", POWER)
 m("object_no_fsync", "git/objects.py", "                    os.fsync(file.fileno())\n", "", POWER)
-m("inbox_no_sync", "worker/iteration.py", "            sync_folder(session.control)\n", "", "faults power/after sweep")
+m("inbox_no_sync", "worker/iteration.py", "        sync_folder(session.control)\n", "", "faults power/after sweep")
 m("new_session_no_sync", "core/session.py", "        sync_folder(folder)\n        control", "        control", "faults power/after show session")
 
 # --- journal and files ----------------------------------------------------------------------------------------------
 m("torn_fatal", "core/journal.py", "            torn = None\n            yield value\n", "            torn = None\n            yield value\n        if torn:\n            raise SessionError('torn')\n", JOURNAL)
-m("torn_not_closed", "core/journal.py", "            if not self._mended:\n", "            if False:\n", JOURNAL)
+m("torn_not_closed", "core/journal.py", "closing = b\"\" if self._mended else", "closing = b\"\" if True else", JOURNAL)
 m("damage_overlooked", "core/journal.py", "            if torn and value.get", "            if False and value.get", JOURNAL)
 m("line_ends_late", "core/journal.py", "        length *= 16\n", "        length += 0\n        return line, tail.endswith(b'\\n')\n", JOURNAL)
 m("leftovers_of_others", "base/files.py", "        if is_ours(name):\n", "        if True:\n", crash("half_written_files_of_a_killed_worker_go_away"))
