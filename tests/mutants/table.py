@@ -89,7 +89,7 @@ m("inbox_told_for_ever", "core/state.py", "        state.notes, state.inbox = []
 m("interrupted_untold", "core/state.py", '    _note(state, [Note("interrupted", record.note)])\n', "", STATE, CRASHES)
 m("used_stem_again", "worker/iteration.py", "attempt)):\n        attempt += 1", "attempt)) and False:\n        attempt += 1", crash("a_lost_record_of_a_start_overwrites_nothing"))
 m("retry_is_new_iteration", "worker/iteration.py", "(state.iteration, state.attempt + 1) if state.retry else ", "", crash("guidance_is_told_again_until_a_child_has_answered"))
-m("overview_not_restored", "worker/iteration.py", "    worker.restore_overview()\n    inbox =", "    inbox =", crash("a_child_finds_the_overview_that_went_missing_before_it"))
+m("overview_not_restored", "worker/iteration.py", "    worker.restore_overview()\n    take_inbox", "    take_inbox", crash("a_child_finds_the_overview_that_went_missing_before_it"))
 m("overview_not_mended_after", "worker/iteration.py", "    worker.restore_overview()\n    committed =", "    committed =", LOOP, "tests/test_overview.py")
 m("signal_not_checked", "worker/iteration.py", "    return gates.check_request(signal, session.dir, session.worktree, state.given)\n", "    return signal\n", LOOP + "::test_a_child_that_waits_for_answers_without_a_question_is_told_so")
 m("shared_limit_not_written", "worker/iteration.py", "shared_limits.write(started.provider,", "(lambda *_: None)(started.provider,", WAITING)
