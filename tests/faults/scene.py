@@ -145,7 +145,6 @@ class Scene:
     @classmethod
     def make(cls, template: Path, folder: Path) -> "Scene":
         shutil.copytree(template, folder, symlinks=True)
-        os.environ["HOME"] = str(folder / "home")  # what a worker believes of its session is there
         git(folder / "repo", "status")  # the index knows the copied files now
         return cls(folder, checkout_state(folder / "repo"))
 
@@ -153,12 +152,17 @@ class Scene:
     def repo(self) -> Path:
         return self.folder / "repo"
 
+    def come_home(self) -> None:
+        """This process looks at the scene's sessions: what a worker believes of them lies in its home."""
+        os.environ["HOME"] = str(self.folder / "home")
+
     @property
     def ledger(self) -> Path:
         return self.folder / "ledger.txt"
 
     @property
     def session(self) -> Session:
+        self.come_home()
         return all_sessions(self.repo / "_sessions")[0]
 
     @property
@@ -176,6 +180,7 @@ class Scene:
 
     def is_over(self) -> bool:
         """Nothing is left to be resumed."""
+        self.come_home()
         found = all_sessions(self.repo / "_sessions")
         state = found[0].state() if found else None
         return bool(state and state.condition is Condition.DONE and state.rests) and not outbox.is_left(found[0].dir)
@@ -216,6 +221,7 @@ class Scene:
 
     def wait(self, run: Run, until: Callable[[Run], bool] = lambda run: False) -> int | None:
         """Until the run ends, the person acting; None when `until` came first. Raises Violation when it hangs."""
+        self.come_home()
         while run.poll() is None:
             if until(run):
                 return None
