@@ -144,6 +144,14 @@ class TestLimits:
         assert (ended.by, ended.exit_code, ended.left) == (EndedBy.TIME, -signal.SIGKILL, ())
         assert ended.swept == 0  # killed at its limit, not found among the leftovers afterwards
 
+    def test_what_dies_slowly_of_the_limit_s_kill_did_not_stay_behind(self, attempt: Attempt):
+        """The more memory a process has, the longer its end takes: the wrapper is gone before it."""
+        large = "memory = bytearray(b'x') * (256 << 20); print('{\\\"started\\\": true}', flush=True); input()"
+        child = attempt.spawn("sh", "-c", f"trap '' INT TERM; sleep 1000 | {sys.executable} -c \"{large}\"")
+        until(attempt.file(".jsonl").read_text)
+        ended = attempt.wait(child, total=0.1, terminate=0.2)
+        assert (ended.exit_code, ended.swept, ended.left) == (-signal.SIGKILL, 0, ())
+
     def test_a_cli_that_cleans_up_on_sigint_gets_it_first(self, attempt: Attempt):
         child = attempt.spawn("cleans_up.sh")
         until(attempt.file(".jsonl").read_text)

@@ -50,12 +50,11 @@ def control_of(session_dir: Path) -> Path:
     return session_dir
 
 
-def make(session_dir: Path) -> Path:
+def make(session_dir: Path) -> None:
     """An empty control folder for a session that is being made."""
     place = place_of(session_dir)
     remove(place)
     make_folder(place / LOGS)
-    return place
 
 
 def move(session_dir: Path, target: Path) -> None:
