@@ -26,7 +26,7 @@ planning)
   took 0; wait_for plan_approval 11-21-0900-plan-x.md;;
 implementation)
   cd "$SAMOLOOP_WORKTREE" || exit 1
-  if git cat-file -e HEAD:b.txt 2> /dev/null; then
+  if [ "$(git show HEAD:b.txt 2> /dev/null)" = b ]; then  # one killed while it wrote left an empty file
     echo c > c.txt; setsid sleep 60 > /dev/null 2>&1 &
     took 0; next testing; exit
   fi
