@@ -1,13 +1,17 @@
 """Questions and answers in one Markdown file that children, people and editors write."""
 
 import re
+import time
 
 import pytest
 from arbitrary import PROPERTY, nasty_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samoloop.api.findings import parse as findings
+from samoloop.core.gates.fields import fields
 from samoloop.core.gates.questions import Question, harmless, opened, parse, waiting, with_answers, words
+from samoloop.core.overview import phase_line, with_worker_lines
 
 TEXT = """\
 # Questions
@@ -279,3 +283,70 @@ def test_whatever_the_child_wrote_nothing_is_answered_at_opening_nor_in_any_part
 def test_what_a_person_answered_before_survives_another_opening(answer: str) -> None:
     given = {"Q2": {"title": "Who may log in?", "answer": as_text(answer)}}
     assert answer_of(opened(TEXT, given), "Q2") == as_text(answer)
+
+
+# --- however much is written ------------------------------------------------------------------------------------------
+
+RUNS = [
+    *(
+        " ",
+        "\t",
+        "_",
+        "*",
+        "-",
+        "`",
+        "\\",
+        "#",
+        ":",
+        ".",
+        "\n",
+        "\r",
+        " \n",
+        "a b\n\n",
+        "---\n",
+        "```\n",
+        "# \n",
+        "A) x\n",
+    ),
+    *("<!--", "-->", "<!-- by x ", "<!-- by", "\\<!--", "_waiting_", "### Q1:a\n", "### Q1\n", "### F1: a\n", "- "),
+    *("**Answer:** _waiting_\n", "**Suggestion:** A\n", "## Status\n", "\u200b"),
+]
+PLACES = [
+    "{}",
+    "### Q1: a{}x\n**Answer:** _waiting_\n",
+    "### Q1: a\n**Answer:** {}x\n### Q2: b\n",
+    "### Q1: a\n**Answer:** x{}\n",
+    "### Q1: a\nA) x{}y\n**Suggestion:** {}y\n",
+    "### Q1: a\n{}Answer{}x\n",
+    "###{}Q",
+    "## Status\nPhase: a{}b\n",
+    "## Status\n{}b\nPhase: x\n",
+    "### F1: x\nStatus{}\n",
+    "### F1: x\n{}y\n",
+]
+
+
+def readings(text: str) -> list[object]:
+    """All that is read out of what a child wrote by patterns, and what is written back."""
+    return [
+        opened(text, {}),
+        with_answers(text, {"Q1": text}, by=text),
+        fields(text),
+        phase_line(text),
+        with_worker_lines(text, phase="a", iteration=1, blocked="no"),
+        list(findings("a-testing-x.md", text)),
+    ]
+
+
+def seconds(text: str) -> float:
+    """How long reading takes this process; what else runs here does not count."""
+    start = time.process_time()
+    readings(text)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_reading_takes_time_that_grows_with_the_text_and_no_faster(place: str) -> None:
+    for run in RUNS:
+        short, long = (place.replace("{}", run * (length // len(run))) for length in (2_500, 10_000))
+        assert any(seconds(long) < 8 * max(seconds(short), 0.002) for _ in range(3)), run

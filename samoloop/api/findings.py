@@ -12,9 +12,8 @@ from samoloop.core.session import Session
 _DOCUMENTS = ("*-testing-*.md", "*-review-*.md")
 _DOCUMENT_BYTES = 1_000_000
 _HEAD = re.compile(r"### (F\d+)\s*:\s*(.+)")
-_STATUS = re.compile(r"\W*Status\W*:\W*(\w+)", re.IGNORECASE)
-_STATUS_LENGTH = 200  # of its line; matching takes time that grows with the square of it
-_FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
+_STATUS = re.compile(r"\W*+Status[^\w:]*:\W*+(\w+)", re.IGNORECASE)
+_FENCE = re.compile(r"\s*(?:```|~~~)")
 _CONFIRMED = "confirmed"
 
 
@@ -39,8 +38,9 @@ def parse(document: str, text: str) -> Iterator[Finding]:
     """The findings of one document: sections `### F1: title` with a line `Status: ...`."""
     section: list[str] = []
     fenced = False
-    closed = len(_FENCE.findall(text)) % 2 == 0  # one that is never closed must not swallow the rest
-    for line in [*text.splitlines(), "# end"]:
+    lines = [*text.splitlines(), "# end"]
+    closed = sum(bool(_FENCE.match(line)) for line in lines) % 2 == 0  # one never closed must not swallow the rest
+    for line in lines:
         is_heading = not fenced and re.match(r"#{1,3} ", line)
         if is_heading and section:
             yield _finding(document, section)
@@ -77,7 +77,7 @@ def _section(session: Session, findings: Sequence[Finding]) -> str:
 def _finding(document: str, section: Sequence[str]) -> Finding:
     head = _HEAD.match(section[0])
     assert head is not None
-    status = next((found[1].lower() for line in section if (found := _STATUS.match(line[:_STATUS_LENGTH]))), "")
+    status = next((found[1].lower() for line in section if (found := _STATUS.match(line))), "")
     return Finding(head[1], head[2].strip(), status, "\n".join(section).strip(), document)
 
 

@@ -54,7 +54,7 @@ def _named_folder(path: Path) -> str | None:
         text = yaml_text.read_file(path)
     except (OSError, ValueError):
         return None
-    line = re.search(r"^[^#\n]*\bsessions\b.*?:[ \t]*['\"]?([^'\"#\n]*)", text, re.MULTILINE)
+    line = re.search(r"^(?>[^#\n]*?\bsessions\b)[^:\n]*:[ \t]*['\"]?([^'\"#\n]*)", text, re.MULTILINE)
     if line is None:
         return None
     try:

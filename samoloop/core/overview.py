@@ -4,12 +4,13 @@ The child owns it but for three lines under `## Status`, which the worker puts r
 """
 
 import re
+from itertools import dropwhile
 
 FILE_NAME = "_overview.md"
 TASK_FILE = "_task.md"
 _SHOWN_BYTES = 2000
 _OWN = ("Phase", "Iteration", "Blocked")
-_LINE = re.compile(r"\s*(?:[-*]\s+)?\**(Phase|Iteration|Blocked)\**:\**\s*(.*?)\s*$", re.IGNORECASE)
+_LINE = re.compile(r"\s*(?:[-*]\s+)?\**(Phase|Iteration|Blocked)\**:\**(.*)", re.IGNORECASE)
 
 
 def skeleton(title: str, task: str, phase: str) -> str:
@@ -34,9 +35,8 @@ def with_worker_lines(text: str, *, phase: str, iteration: int, blocked: str) ->
     if start is None:
         return "\n".join([*lines, "", "## Status", *own]) + "\n"
     end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith("#")), len(lines))
-    rest = [line for line in lines[start + 1 : end] if not _LINE.match(line)]
-    while rest and not rest[0].strip():
-        rest.pop(0)
+    below = (line for line in lines[start + 1 : end] if not _LINE.match(line))
+    rest = list(dropwhile(lambda line: not line.strip(), below))
     if end < len(lines) and (not rest or rest[-1].strip()):
         rest.append("")
     return "\n".join([*lines[: start + 1], *own, *rest, *lines[end:]]) + "\n"
@@ -56,7 +56,7 @@ def phase_line(text: str) -> str | None:
             return None
         match = _LINE.match(line)
         if match and match[1].lower() == "phase":
-            return match[2].strip("*_` ").lower()
+            return match[2].strip().strip("*_` ").lower()
     return None
 
 

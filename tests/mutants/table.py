@@ -147,8 +147,8 @@ m("failure_outlives_work", "core/state.py", '    state.failure, state.failures_o
 
 # --- gates -------------------------------------------------------------------------------------------------------------
 m("forged_answer_stands", "core/gates/qa_answers.py", "        return questions.opened(before, given)\n", "        return before\n", GATES)
-m("forged_repeated_id", "core/gates/questions.py", "[] if question.id in seen else ", "", QUESTIONS)
-m("changed_question_keeps_answer", "core/gates/questions.py", 'if before and before["title"] == question.title else', "if before else", QUESTIONS, GATES)
+m("forged_repeated_id", "core/gates/questions.py", "[] if block not in last else ", "", QUESTIONS)
+m("changed_question_keeps_answer", "core/gates/questions.py", 'if before and before["title"] == block.title else', "if before else", QUESTIONS, GATES)
 m("example_is_a_question", "core/gates/questions.py", "        elif not fenced:\n", "        else:\n", QUESTIONS)
 m("sha_binding_ignored", "core/gates/plan_approval.py", "        if shown and shown != present:\n", "        if False:\n", GATES)
 m("sha_binding_ignored_at_command", "core/gates/plan_approval.py", "act.shown is not None and act.shown != present:", "False:", GATES)

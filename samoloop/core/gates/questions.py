@@ -2,26 +2,29 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 FILE_NAME = "_qa.md"
 WAITING = "_waiting_"
 
-_QUESTION = re.compile(r"###\s+(Q\d+)\s*[:.)-]?\s*(.*?)\s*$")
+# A child may write 4 MB of anything, so each takes time that grows with the text and no faster.
+_QUESTION = re.compile(r"###\s+(Q\d+)\s*[:.)-]?(.*)")
 _HEADING = re.compile(r"#{1,3}(?:\s|$)")
-_OPTION = re.compile(r"\s*(?:[-*]\s+)?\**([A-Z])\**[).]\**\s+(.*?)\s*$")
+_OPTION = re.compile(r"\s*(?:[-*]\s+)?\**([A-Z])\**[).]\**\s(.*)")
 _FIELD = re.compile(r"\s*(?:[-*]\s+)?[*_]*(Suggestion|Answer)[*_]*:[*_]{0,2}\s?(.*)$", re.IGNORECASE)
 _RULE = re.compile(r"\s*(-{3,}|\*{3,})\s*$")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(?<!\\)<!--.*?(?:-->|\Z)", re.DOTALL)  # one that is cut off goes to the end
-_BY = re.compile(r"(?<!\\)<!--\s*by\s+(.*?)\s*-->\s*\Z")
+_BY = re.compile(r"(?<!\\)<!--\s*by\s++(.*)-->")
 _MARK = re.compile(rf"\A\s*{WAITING}|(?<!\\){WAITING}\s*\Z")
-_NOTHING = re.compile(r"[\s_*.]*(?:waiting)?[\s_*.]*", re.IGNORECASE)
+_NOTHING = re.compile(r"[\s_*.]*+(?:waiting)?[\s_*.]*", re.IGNORECASE)
 _CUT = frozenset(mark[:length] for mark in (WAITING, "<!--") for length in range(1, len(mark)))
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-_ESCAPED = re.compile(rf"\\(\\*(?:<!--|{WAITING}))")
-_TO_ESCAPE = re.compile(rf"(\\*(?:<!--|{WAITING}))")
+_ESCAPED = re.compile(rf"(?<!\\)\\(\\*(?:<!--|{WAITING}))")
+_TO_ESCAPE = re.compile(rf"(?<!\\)(\\*(?:<!--|{WAITING}))")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,6 @@ class Question:
     suggestion: str = ""
     answer: str = ""  # empty while it waits
     by: str = ""  # who answered, where a command or the phone wrote it
-    lines: tuple[int, int] = field(default=(0, 0), compare=False)  # its part of the file, end exclusive
 
     @property
     def suggested_answer(self) -> str:
@@ -45,13 +47,19 @@ class Question:
         return match[1] if match and match[1] in letters else self.suggestion
 
 
+class _Block(NamedTuple):
+    """The part of the file that a question takes: its heading, and the lines up to the next."""
+
+    id: str
+    title: str
+    start: int
+    end: int
+
+
 def parse(text: str) -> list[Question]:
     """All questions, in order. A repeated id is kept once: the last one counts."""
-    found: dict[str, Question] = {}
-    for question in _blocks(_lines(text)):
-        found.pop(question.id, None)
-        found[question.id] = question
-    return list(found.values())
+    lines = _lines(text)
+    return [_parse_block(block, lines[block.start + 1 : block.end]) for block in _last(_blocks(lines))]
 
 
 def waiting(text: str) -> list[Question]:
@@ -66,11 +74,11 @@ def with_answers(text: str, answers: Mapping[str, str], by: str = "") -> str:
     away again.
     """
     lines = _lines(text)
-    for question in sorted(parse(text), key=lambda q: q.lines, reverse=True):
-        if question.id in answers:
-            start, end = question.lines
-            lines[start:end] = _answer_block(lines[start:end], answers[question.id], by)
-    return "\n".join(lines) + "\n"
+
+    def new(block: _Block, was: list[str]) -> list[str]:
+        return _answer_block(was, answers[block.id], by) if block.id in answers else was
+
+    return _rewritten(lines, _last(_blocks(lines)), new)
 
 
 def opened(text: str, given: Mapping[str, Mapping[str, str]]) -> str:
@@ -81,14 +89,25 @@ def opened(text: str, given: Mapping[str, Mapping[str, str]]) -> str:
     last question stays, so that no part of the file holds an answer of the child's.
     """
     lines = _lines(text)
-    seen: set[str] = set()
-    for question in reversed(_blocks(lines)):
-        start, end = question.lines
-        before = given.get(question.id)
-        answer = before["answer"] if before and before["title"] == question.title else ""
-        lines[start:end] = [] if question.id in seen else _answer_block(lines[start:end], answer, "")
-        seen.add(question.id)
-    return "\n".join(lines) + "\n"
+    blocks = _blocks(lines)
+    last = frozenset(_last(blocks))
+
+    def new(block: _Block, was: list[str]) -> list[str]:
+        before = given.get(block.id)
+        answer = before["answer"] if before and before["title"] == block.title else ""
+        return [] if block not in last else _answer_block(was, answer, "")
+
+    return _rewritten(lines, blocks, new)
+
+
+def _rewritten(lines: list[str], blocks: Iterable[_Block], new: Callable[[_Block, list[str]], list[str]]) -> str:
+    """The text with `new` lines for each of the blocks, which are in order."""
+    made: list[str] = []
+    done = 0
+    for block in blocks:
+        made += lines[done : block.start] + new(block, lines[block.start : block.end])
+        done = block.end
+    return "\n".join([*made, *lines[done:]]) + "\n"
 
 
 def words(text: str) -> str:
@@ -114,17 +133,21 @@ def _lines(text: str) -> list[str]:
     return lines[:-1] if not lines[-1] else lines
 
 
-def _blocks(lines: list[str]) -> list[Question]:
+def _blocks(lines: list[str]) -> list[_Block]:
     """Every question, repeated ids too."""
-    outside = list(_outside_fences(lines))
-    headings = [index for index in outside if _HEADING.match(lines[index])]
+    headings = [index for index in _outside_fences(lines) if _HEADING.match(lines[index])]
     found = []
-    for index in outside:
-        match = _QUESTION.match(lines[index])
+    for start, end in pairwise([*headings, len(lines)]):
+        match = _QUESTION.match(lines[start])
         if match:
-            end = next((heading for heading in headings if heading > index), len(lines))
-            found.append(_parse_block(match[1], match[2], lines[index + 1 : end], (index, end)))
+            found.append(_Block(match[1], match[2].strip().strip("* "), start, end))
     return found
+
+
+def _last(blocks: list[_Block]) -> list[_Block]:
+    """Of each id the last block, which counts."""
+    by_id = {block.id: block for block in blocks}
+    return sorted(by_id.values(), key=lambda block: block.start)
 
 
 def _is_fence(line: str) -> bool:
@@ -140,7 +163,7 @@ def _outside_fences(lines: list[str]) -> Iterable[int]:
             yield index
 
 
-def _parse_block(id: str, title: str, lines: list[str], span: tuple[int, int]) -> Question:
+def _parse_block(block: _Block, lines: list[str]) -> Question:
     why: list[str] = []
     options: list[tuple[str, str]] = []
     suggestion = ""
@@ -155,19 +178,19 @@ def _parse_block(id: str, title: str, lines: list[str], span: tuple[int, int]) -
         if match:
             suggestion = match[2].strip()
         elif option:
-            options.append((option[1], option[2]))
+            options.append((option[1], option[2].strip()))
         elif not options and not suggestion:
             why.append(line.strip())
-    by = _BY.search(answer)
+    signed = answer.rstrip()
+    by = _BY.fullmatch(signed, max(signed.rfind("<!--"), 0))
     return Question(
-        id=id,
-        title=title.strip("* "),
+        id=block.id,
+        title=block.title,
         why=" ".join(line for line in why if line),
         options=tuple(options),
         suggestion=suggestion,
         answer=words(answer),
-        by=by[1] if by else "",
-        lines=span,
+        by=by[1].strip() if by else "",
     )
 
 

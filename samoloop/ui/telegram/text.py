@@ -91,8 +91,10 @@ def shorten(text: str, limit: int) -> str:
 def opening(text: str, limit: int) -> str:
     """The first whole lines of a text, at most `limit` characters, with a mark where more follows."""
     taken: list[str] = []
+    length = 0
     for line in text.strip().splitlines():
-        if sum(map(len, taken)) + len(line) > limit:
+        length += len(line) + 1
+        if length > limit + 1:
             return "\n".join([*taken, "…"]) if taken else line[:limit] + "…"
         taken.append(line)
     return "\n".join(taken)
