@@ -80,6 +80,46 @@ def test_what_builds_names_of_modules_is_seen_too(tmp_path):
     assert {room_of(name) for _, name in imported(file)} == {None, "ui", "api", "queue", "demo"}
 
 
+PRINTERS = {"print", "input", "click.echo", "click.secho", "click.echo_via_pager", "click.prompt", "click.confirm"}
+STREAMS = re.compile(r"(^|[._])(std(out|err)|stream)\b.*\.write(lines)?$")
+# who writes to a stream itself: the one way out, the two views of a worker, and the child, which speaks to its worker
+WRITERS = {
+    "samoloop.ui.terminal.output",
+    "samoloop.ui.terminal.screen",
+    "samoloop.ui.terminal.live_block",
+    "samoloop.demo.child",
+    "samoloop.demo.events",
+}
+
+
+def printed(path: Path) -> list[str]:
+    """The calls of a file that write to standard output, to standard error or to a terminal."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    named = [(call.lineno, ast.unparse(call.func)) for call in calls]
+    bare = [  # a function that prints, handed on
+        (node.lineno, ast.unparse(node))
+        for call in calls
+        for node in (*call.args, *(word.value for word in call.keywords))
+        if isinstance(node, ast.Attribute | ast.Name)
+    ]
+    return [f"{path.name}:{line} {name}" for line, name in [*named, *bare] if name in PRINTERS or STREAMS.search(name)]
+
+
+def test_all_that_people_read_on_a_terminal_goes_one_way():
+    assert [words for name, path in NAMES.items() if name not in WRITERS for words in printed(path)] == []
+
+
+def test_what_prints_is_seen(tmp_path):
+    """The eyes of this test."""
+    file = tmp_path / "x.py"
+    file.write_text(
+        "print(1)\nclick.echo(x)\nf(click.echo)\nsys.stdout.buffer.write(b)\nself._stream.write(t)\nsay(1)\n"
+    )
+    assert [words.partition(" ")[2] for words in printed(file)] == [
+        "print", "click.echo", "sys.stdout.buffer.write", "self._stream.write", "click.echo",
+    ]  # fmt: skip
+
+
 def heart() -> list[Path]:
     """The reading list of ARCHITECTURE.md, in its order."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")

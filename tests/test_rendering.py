@@ -8,6 +8,7 @@ import pytest
 import recorded
 
 from samoloop import providers
+from samoloop.base.printable import one_line, printable
 from samoloop.config.keys import BUILT_IN
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.records import Ended
@@ -15,7 +16,7 @@ from samoloop.core.records import Started as Begun
 from samoloop.providers.base import Request
 from samoloop.ui.terminal.endings import ended_line, follows, oddities
 from samoloop.ui.terminal.rendering import Renderer, event_json, head_line, read_line
-from samoloop.ui.terminal.words import age, clock_time, count, one_line, printable, resumes
+from samoloop.ui.terminal.words import age, clock_time, count, resumes
 
 FIXTURES = Path(__file__).parent / "fixtures" / "providers"
 
@@ -182,7 +183,7 @@ def test_what_went_wrong_beside_a_signal_is_told() -> None:
 
 
 def test_words_for_the_terminal() -> None:
-    assert printable("a\tb\r\nc\x1b") == "a    b\nc␛"
+    assert printable("a\tb\r\nc\x1b") == "a\tb\nc␛"
     assert one_line("a\n b\x1b", 10) == "a b␛"
     assert one_line("abcdef", 4) == "abc…"
     assert [count(number) for number in (0, 999, 1000, 999_949, 999_950, 4_100_000)] == [

@@ -283,7 +283,6 @@ def test_the_difference_of_an_iteration_shows_code_and_session(scene: Scene) -> 
     assert "-plan 1\n+plan 2\n" in text
     assert "three.py" not in text
     assert "\x1b[" not in text
-    assert "\x1b[" in iteration_diff(scene.worktree.store, scene.ref, 2, color=True)
     assert "+plan 1" in iteration_diff(scene.worktree.store, scene.ref, 1)
 
 

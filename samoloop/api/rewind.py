@@ -96,11 +96,9 @@ def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]
 
 
 def changes(session: Session, environ: Mapping[str, str], iteration: int | None = None) -> str:
-    """What one iteration changed in code and session folder, coloured; None is the last one."""
+    """What one iteration changed in code and session folder; None is the last one."""
     worker = onlooker(session, environ)
-    return iteration_diff(
-        worker.store, worker.ref, worker.state.iteration if iteration is None else iteration, color=True
-    )
+    return iteration_diff(worker.store, worker.ref, worker.state.iteration if iteration is None else iteration)
 
 
 def code_changes(session: Session, environ: Mapping[str, str]) -> str:

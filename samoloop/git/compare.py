@@ -17,27 +17,27 @@ def diff_stat(store: Git, old: str, new: str) -> str:
 
 def code_diff(store: Git, old: str, new: str) -> str:
     """What lies between two commits, as a patch."""
-    return _diff(store, old, new, False, "")
+    return _diff(store, old, new, "")
 
 
-def iteration_diff(store: Git, ref: str, iteration: int, *, color: bool = False) -> str:
+def iteration_diff(store: Git, ref: str, iteration: int) -> str:
     """What an iteration changed: the code, then the session's files. Raises GitError where there is no such one."""
     known = checkpoint.timeline(store, ref)
     target = checkpoint.find(store, ref, iteration)
     position = [found.oid for found in known].index(target.oid)
     before = known[position + 1] if position + 1 < len(known) else None
-    code = _diff(store, before.code, target.code, color, "") if before else ""
+    code = _diff(store, before.code, target.code, "") if before else ""
     old_tree = before.tree if before else store.line("mktree")
-    return code + _diff(store, old_tree, target.tree, color, "session/")
+    return code + _diff(store, old_tree, target.tree, "session/")
 
 
-def _diff(store: Git, old: str, new: str, color: bool, prefix: str) -> str:
+def _diff(store: Git, old: str, new: str, prefix: str) -> str:
     options = (
         "--no-ext-diff",
         "--no-textconv",
         "--no-relative",
         "--find-renames",
-        f"--color={'always' if color else 'never'}",
+        "--no-color",
         f"--src-prefix=a/{prefix}",
         f"--dst-prefix=b/{prefix}",
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from samoloop.base.durations import format_seconds
 from samoloop.base.files import tail, write_atomic
+from samoloop.base.printable import printable
 from samoloop.core import words
 from samoloop.core.gates import Verdict
 from samoloop.core.limits import EndedBy
@@ -54,7 +55,7 @@ def render(
         _section("Worth a look", _notes(records)),
         _section("Last evidence", _evidence(session, ended)) if state.condition is not Condition.DONE else "",
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return printable("\n\n".join(section for section in sections if section) + "\n")
 
 
 def _section(title: str, body: str) -> str:

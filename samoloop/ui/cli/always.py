@@ -1,12 +1,12 @@
 """Commands for when nobody is there: `up`, `service`, `projects`."""
 
-import json
 import os
 from pathlib import Path
 
 import click
 
 from samoloop.ui.cli.common import json_option
+from samoloop.ui.terminal.output import say, say_json
 
 
 @click.command("up")
@@ -34,14 +34,14 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
         install_handlers(stop)
         awake = Awake(not allow_sleep)
         environ = dict(os.environ)
-        pool = Pool(Projects(environ, click.echo), Processes(environ), jobs, click.echo, stop=stop)
+        pool = Pool(Projects(environ, say), Processes(environ), jobs, say, stop=stop)
         awake.on()
         try:
             pool.run(once)
         finally:
             awake.off()
         if stop.interrupted:
-            click.echo("Finishing the running iterations; Ctrl-C again ends the children.")
+            say("Finishing the running iterations; Ctrl-C again ends the children.")
             pool.finish()
             return 130
     return 0
@@ -59,7 +59,7 @@ def install(jobs: int, allow_sleep: bool) -> None:
     """Install it for you: a systemd user unit, or a launchd agent on macOS."""
     from samoloop.queue import service as units
 
-    click.echo("\n".join(units.install(os.environ, jobs, not allow_sleep)))
+    say("\n".join(units.install(os.environ, jobs, not allow_sleep)))
 
 
 @service.command("status")
@@ -67,7 +67,7 @@ def status() -> None:
     """Say whether it is installed and runs."""
     from samoloop.queue import service as units
 
-    click.echo("\n".join(units.status(os.environ)))
+    say("\n".join(units.status(os.environ)))
 
 
 @service.command("uninstall")
@@ -75,7 +75,7 @@ def uninstall() -> None:
     """Remove it; sessions stay as they are."""
     from samoloop.queue import service as units
 
-    click.echo("\n".join(units.uninstall(os.environ)))
+    say("\n".join(units.uninstall(os.environ)))
 
 
 @click.group("projects")
@@ -91,12 +91,12 @@ def list_projects(as_json: bool) -> None:
 
     roots = registered(os.environ)
     if as_json:
-        click.echo(json.dumps([{"root": str(root), "exists": root.is_dir()} for root in roots], indent=2))
+        say_json([{"root": str(root), "exists": root.is_dir()} for root in roots])
         return
     for root in roots:
-        click.echo(f"{root}" + ("" if root.is_dir() else "  (gone)"))
+        say(f"{root}" + ("" if root.is_dir() else "  (gone)"))
     if not roots:
-        click.echo("None yet: a project registers itself with its first session.")
+        say("None yet: a project registers itself with its first session.")
 
 
 @projects.command("forget")
@@ -106,4 +106,4 @@ def forget(root: Path) -> None:
     from samoloop.config.projects import forget as drop
 
     drop(root.expanduser().absolute(), os.environ)
-    click.echo(f"Forgot {root}.")
+    say(f"Forgot {root}.")

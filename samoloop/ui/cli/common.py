@@ -13,6 +13,7 @@ from samoloop.config.project import find_root, sessions_folder
 from samoloop.core import session
 from samoloop.core.session import Session
 from samoloop.core.state import State
+from samoloop.ui.terminal.output import say
 
 if TYPE_CHECKING:
     from samoloop.config.loading import Config
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 def _complete_session(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The sessions of this project, for a shell's completion."""
-    from samoloop.config.project import sessions_folder
+    from samoloop.base.printable import one_line
 
     root = find_root(Path.cwd())
     names = [found.name for found in session.all_sessions(sessions_folder(root, os.environ))] if root else []
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in names if name.startswith(incomplete) and name == one_line(name)]
 
 
 session_argument = click.argument("session_name", metavar="[SESSION]", required=False, shell_complete=_complete_session)
@@ -66,7 +67,7 @@ def speaker() -> str:
 
 
 def warn(sentence: str) -> None:
-    click.echo(sentence, err=True)
+    say(sentence, err=True)
 
 
 def terminal_columns() -> int | None:

@@ -1,12 +1,12 @@
 """Commands about formats: `signal` and `workflows`."""
 
-import json
 from pathlib import Path
 
 import click
 
 from samoloop.base.errors import ConfigError
 from samoloop.ui.cli.common import json_option
+from samoloop.ui.terminal.output import say, say_json
 
 
 @click.group("signal")
@@ -19,7 +19,7 @@ def schema() -> None:
     """Print the JSON Schema of `_signal.json`."""
     from samoloop.core import signals
 
-    click.echo(json.dumps(signals.schema(), indent=2))
+    say_json(signals.schema())
 
 
 @signal.command("check")
@@ -30,9 +30,9 @@ def check_signal(file: Path) -> int:
 
     found = read(file)
     if isinstance(found, BadSignal):
-        click.echo(f"{file}: {found.reason}", err=True)
+        say(f"{file}: {found.reason}", err=True)
         return 2
-    click.echo(f"{file}: {found.status}" + (f", phase {found.phase}" if found.phase else ""))
+    say(f"{file}: {found.status}" + (f", phase {found.phase}" if found.phase else ""))
     return 0
 
 
@@ -55,11 +55,11 @@ def list_workflows(as_json: bool) -> None:
 
     found = [workflow_files.load(name, _project()) for name in workflow_files.names(_project())]
     if as_json:
-        click.echo(json.dumps([{"name": w.name, "summary": w.summary, "phases": w.names} for w in found], indent=2))
+        say_json([{"name": w.name, "summary": w.summary, "phases": w.names} for w in found])
         return
     width = max(len(workflow.name) for workflow in found)
     for workflow in found:
-        click.echo(f"{workflow.name:<{width}}  {workflow.summary}")
+        say(f"{workflow.name:<{width}}  {workflow.summary}")
 
 
 @workflows.command("show")
@@ -73,9 +73,9 @@ def show(name: str, mermaid: bool, as_json: bool) -> None:
 
     workflow = workflow_files.load(name, _project())
     if as_json:
-        click.echo(json.dumps(workflow.to_json(), indent=2, ensure_ascii=False))
+        say_json(workflow.to_json())
     else:
-        click.echo(drawing.mermaid(workflow) if mermaid else drawing.text(workflow))
+        say(drawing.mermaid(workflow) if mermaid else drawing.text(workflow))
 
 
 @workflows.command("check")
@@ -89,14 +89,14 @@ def check(names: tuple[str, ...]) -> int:
     for name in names or workflow_files.names(project):
         try:
             workflow = workflow_files.load(name, project)
-            click.echo(f"{name}: {len(workflow.phases)} phases, sound")
+            say(f"{name}: {len(workflow.phases)} phases, sound")
         except ConfigError as error:
             problems += 1
-            click.echo(str(error), err=True)
+            say(str(error), err=True)
     if not names:
         problems += _check_skills(project)
         for own in workflow_files.shadowing(project):
-            click.echo(f"{own} is used instead of the shipped one of that name")
+            say(f"{own} is used instead of the shipped one of that name")
     return 2 if problems else 0
 
 
@@ -106,6 +106,6 @@ def _check_skills(project: Path | None) -> int:
 
     found, problems = skills.look(project)
     for problem in problems:
-        click.echo(problem, err=True)
-    click.echo(f"skills: {len(found)} usable")
+        say(problem, err=True)
+    say(f"skills: {len(found)} usable")
     return len(problems)

@@ -17,7 +17,6 @@ def demo(yes: bool, folder: Path | None) -> int:
     samoloop demo
     samoloop demo --yes --keep ~/till
     """
-    from samoloop.demo.walkthrough import run
-    from samoloop.ui.terminal.screen import open_view
+    from samoloop.ui.terminal.walkthrough import run
 
-    return run(yes or not is_terminal(), folder, open_view)
+    return run(yes or not is_terminal(), folder)

@@ -1,6 +1,5 @@
 """`doctor`: whether everything is there that a session needs."""
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +8,7 @@ import click
 
 from samoloop.config.project import find_root
 from samoloop.ui.cli.common import json_option, terminal_columns
-from samoloop.ui.terminal.paint import paint
+from samoloop.ui.terminal.output import say, say_json
 
 _MARKS = {"ok": ("✓", "good"), "note": ("·", "dim"), "warning": ("!", "warn"), "problem": ("✗", "bad")}
 
@@ -24,20 +23,22 @@ def doctor(as_json: bool) -> int:
     samoloop doctor --json
     """
     from samoloop.api.doctor import broken, examine
-    from samoloop.ui.terminal.words import printable, wrapped
+    from samoloop.base.printable import printable
+    from samoloop.ui.terminal.words import wrapped
 
     findings = examine(find_root(Path.cwd()), os.environ)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        say_json([asdict(finding) for finding in findings])
     else:
         width, columns = max(len(finding.area) for finding in findings), terminal_columns()
         for finding in findings:
             mark, tone = _MARKS[finding.level]
             first, *rest = wrapped(f"{finding.area:<{width}}  {mark} {printable(finding.text)}", columns)
-            click.echo(first.replace(mark, paint(mark, tone), 1))
+            before, _, after = first.partition(mark)
+            say(before, (mark, tone), after)
             for line in rest:
-                click.echo(line)
+                say(line)
             for line in wrapped(f"{'':<{width}}    → {printable(finding.advice)}", columns) if finding.advice else ():
-                click.echo(paint(line, "dim"))
-        click.echo("\nSomething that a session needs is missing." if broken(findings) else "\nA session can start.")
+                say((line, "dim"))
+        say("\nSomething that a session needs is missing." if broken(findings) else "\nA session can start.")
     return 2 if broken(findings) else 0

@@ -1,6 +1,5 @@
 """`example`: the small projects that travel with the package, as sessions to look at."""
 
-import json
 import shlex
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 
 from samoloop.base.errors import UsageError
 from samoloop.ui.cli.common import json_option, warn
+from samoloop.ui.terminal.output import say, say_json
 
 if TYPE_CHECKING:
     from samoloop.demo.examples import Example
@@ -35,12 +35,12 @@ def list_(as_json: bool) -> None:
     if as_json:
         keys = ("name", "summary", "workflow", "provider", "needs")
         rows = [{key: getattr(item, key) for key in keys} | {"missing": item.missing} for item in found]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say_json(rows)
         return
     width = max(len(item.name) for item in found)
     for item in found:
         lacks = f" (needs {', '.join(item.missing)})" if item.missing else ""
-        click.echo(f"{item.name:<{width}}  {item.workflow}: {item.summary}{lacks}")
+        say(f"{item.name:<{width}}  {item.workflow}: {item.summary}{lacks}")
 
 
 @example.command("run")
@@ -77,15 +77,15 @@ def _run(item: "Example", target: Path, provider: str | None, yes: bool) -> int:
     from samoloop.demo.rehearsal import rehearse
     from samoloop.ui.terminal.screen import open_view
 
-    click.echo(click.style(f"── {item.name} " + "─" * max(0, 76 - len(item.name)), fg="cyan"))
+    say((f"── {item.name} " + "─" * max(0, 76 - len(item.name)), "tool"))
     if item.missing:
         warn(f"skipped: {', '.join(item.missing)} is not on PATH")
         return 0
     root = examples.copy(item, target)
     performance = rehearse(item, root, provider=provider, yes=yes, open_view=open_view)
     for finding in performance.findings:
-        click.echo(f"{click.style('✓', fg='green') if finding.ok else click.style('✗', fg='red')} {finding.words}")
-    click.echo(f"project  {root}\nsession  {performance.session.dir}")
+        say(("✓", "good") if finding.ok else ("✗", "bad"), f" {finding.words}")
+    say(f"project  {root}\nsession  {performance.session.dir}")
     if performance.decision.exit_code:
-        click.echo(f"go on    cd {shlex.quote(str(root))} && samoloop status")
+        say(f"go on    cd {shlex.quote(str(root))} && samoloop status")
     return performance.exit_code

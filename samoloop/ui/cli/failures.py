@@ -11,7 +11,9 @@ from collections.abc import Iterable
 
 import click
 
-from samoloop.ui.terminal.words import printable, wrapped
+from samoloop.base.printable import printable
+from samoloop.ui.terminal import output
+from samoloop.ui.terminal.words import wrapped
 
 LONGEST_LINE = 600  # of a message that quotes a long value
 _MEANT = {
@@ -39,7 +41,7 @@ def say(message: str) -> None:
     """Write a message that only shows to standard error: long lines cut, and broken between words on a terminal."""
     columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
     lines = [_cut(line) for line in printable(message).split("\n")]
-    click.echo("\n".join(wrapped("\n".join(lines), columns)), err=True)
+    output.say("\n".join(wrapped("\n".join(lines), columns)), err=True)
 
 
 def _cut(line: str) -> str:

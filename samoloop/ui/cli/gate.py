@@ -1,6 +1,5 @@
 """Commands that close a gate. Each is the same change of a file that an editor would make."""
 
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from samoloop.core.session import Session, find, resolve, sound_sessions
 from samoloop.core.signals import GateKind
 from samoloop.core.state import ENDED, Condition, State
 from samoloop.ui.cli.common import find_session, json_option, project_root, session_argument, speaker
-from samoloop.ui.terminal.words import printable
+from samoloop.ui.terminal.output import say, say_json
 
 PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
 SHORTEST_SHA = 6
@@ -71,7 +70,7 @@ def _condition(session: Session) -> str:
 def _say_what_follows(session: Session) -> None:
     """Without a worker nothing happens by itself: name the command that goes on."""
     if not is_held(session.control / LOCK):
-        click.echo(f"No worker is running; go on with: samoloop resume {session.name}")
+        say(f"No worker is running; go on with: samoloop resume {session.name}")
 
 
 @click.command("questions")
@@ -95,27 +94,27 @@ def questions_(session_name: str | None, as_json: bool) -> None:
             {key: getattr(q, key) for key in keys} | {"options": dict(q.options), "waits": q.id in waiting}
             for q in found
         ]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say_json(rows)
         return
     for path in gates.to_read(gate, session.dir) if gate else ():
-        click.echo(printable(gates.read_text(path) or ""))
-        click.echo(f"({path})\n")
+        say(gates.read_text(path) or "")
+        say(f"({path})\n")
     if not found:
-        click.echo(f"{session.name} has asked nothing yet.")
+        say(f"{session.name} has asked nothing yet.")
     for question in found:
-        click.echo(click.style(f"{question.id}: {question.title}", bold=not question.answer))
+        say((f"{question.id}: {question.title}", "plain" if question.answer else "strong"))
         for line in (question.why, *(f"  {letter}) {option}" for letter, option in question.options)):
             if line:
-                click.echo(f"  {line}")
+                say(f"  {line}")
         if question.answer:
-            click.echo(f"  Answer: {question.answer}" + (f" (by {question.by})" if question.by else ""))
+            say(f"  Answer: {question.answer}" + (f" (by {question.by})" if question.by else ""))
         elif question.suggestion:
-            click.echo(f"  Suggestion: {question.suggestion}")
+            say(f"  Suggestion: {question.suggestion}")
     if waiting:
         examples = " ".join(f"{q.id}={q.options[0][0] if q.options else 'words'}" for q in found if q.id in waiting)
-        click.echo(f"\nAnswer: samoloop answer {session.name} {examples}")
+        say(f"\nAnswer: samoloop answer {session.name} {examples}")
     else:
-        click.echo(f"\nNothing waits for an answer: {_stands(session)}")
+        say(f"\nNothing waits for an answer: {_stands(session)}")
 
 
 @click.command("answer")
@@ -133,7 +132,7 @@ def answer(said: tuple[str, ...], suggested: bool) -> None:
     if given and given[0].lower() == "done":
         session, gate = _find(name, Verdict.DONE)
         gates.confirm_action(session.dir, gate, speaker(), " ".join(given[1:]) or "yes")
-        click.echo(f"Told {session.name} that it is done.")
+        say(f"Told {session.name} that it is done.")
     else:
         pairs = _pairs(given)
         session, gate = _find(name, Verdict.ANSWERED)
@@ -144,7 +143,7 @@ def answer(said: tuple[str, ...], suggested: bool) -> None:
                 raise SessionError(f"{session.name} has all its answers: {_stands(session)}")
             raise UsageError(f"give an answer for {left}: {left.partition(',')[0]}=A, or --suggested")
         still = gates.answer(session.dir, gate, answers, speaker())
-        click.echo(f"Answered {', '.join(answers)}." + (f" Still to answer: {', '.join(still)}." if still else ""))
+        say(f"Answered {', '.join(answers)}." + (f" Still to answer: {', '.join(still)}." if still else ""))
     _say_what_follows(session)
 
 
@@ -184,9 +183,9 @@ def approve(session_name: str | None, sha: str | None, message: str) -> None:
             f"the plan is not the text you read: it is now {present[:12]}…, you gave {sha[:12]}; read it again"
         )
     gates.decide_plan(session.dir, gate, Verdict.APPROVE, speaker(), comment=message, shown=present)
-    click.echo(f"Approved {gate.file} ({present[:12]}…) of {session.name}.")
+    say(f"Approved {gate.file} ({present[:12]}…) of {session.name}.")
     if gate.sha256 and present != gate.sha256:
-        click.echo(f"It has changed since the gate opened: it was {gate.sha256[:12]}… then.")
+        say(f"It has changed since the gate opened: it was {gate.sha256[:12]}… then.")
     _say_what_follows(session)
 
 
@@ -201,7 +200,7 @@ def changes(session_name: str | None, message: str) -> None:
     """
     session, gate = _find(session_name, *PLAN)
     gates.decide_plan(session.dir, gate, Verdict.CHANGES, speaker(), comment=message)
-    click.echo(f"Asked {session.name} for changes in {gate.file}.")
+    say(f"Asked {session.name} for changes in {gate.file}.")
     _say_what_follows(session)
 
 
@@ -216,7 +215,7 @@ def reject(session_name: str | None, message: str) -> None:
     """
     session, gate = _find(session_name, *PLAN)
     gates.decide_plan(session.dir, gate, Verdict.REJECT, speaker(), comment=message)
-    click.echo(f"Rejected {gate.file} of {session.name}.")
+    say(f"Rejected {gate.file} of {session.name}.")
     _say_what_follows(session)
 
 
@@ -236,7 +235,7 @@ def tell(said: tuple[str, ...]) -> None:
     if name is None and _is_session(session.dir.parent, said[0]):
         raise UsageError(f'say what the next child should know: samoloop tell {said[0]} "..."')
     gates.tell(session.dir, said[-1], speaker())
-    click.echo(f"The next child of {session.name} will read it.")
+    say(f"The next child of {session.name} will read it.")
     _say_what_follows(session)
 
 

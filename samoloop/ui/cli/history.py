@@ -8,6 +8,8 @@ from samoloop.base.errors import UsageError
 from samoloop.core import gates
 from samoloop.core.state import Condition
 from samoloop.ui.cli.common import find_session, session_argument, speaker
+from samoloop.ui.terminal.output import say, say_in_pager
+from samoloop.ui.terminal.paint import tone_of_change
 
 
 @click.command("diff")
@@ -21,7 +23,8 @@ def diff(session_name: str | None, iteration: int | None) -> None:
     """
     from samoloop.api.rewind import changes
 
-    click.echo_via_pager(changes(find_session(session_name), os.environ, iteration))
+    lines = changes(find_session(session_name), os.environ, iteration).rstrip("\n").split("\n")
+    say_in_pager((line, tone_of_change(line)) for line in lines)
 
 
 @click.command("rewind")
@@ -38,8 +41,8 @@ def rewind(session_name: str, iteration: int) -> None:
     gates.refuse_inside_child(os.environ)
     session = find_session(session_name)
     for line in go_back(session, iteration, speaker(), os.environ):
-        click.echo(line)
-    click.echo(f"Go on with: samoloop resume {session.name}")
+        say(line)
+    say(f"Go on with: samoloop resume {session.name}")
 
 
 @click.command("fork")
@@ -57,8 +60,8 @@ def fork(session_name: str, iteration: int, name: str) -> None:
     gates.refuse_inside_child(os.environ)
     session = find_session(session_name)
     new = branch_off(session, iteration, name, os.environ)
-    click.echo(f"{new.name} starts after iteration {iteration} of {session.name}, on branch {new.branch}.")
-    click.echo(f"Go on with: samoloop resume {new.name}")
+    say(f"{new.name} starts after iteration {iteration} of {session.name}, on branch {new.branch}.")
+    say(f"Go on with: samoloop resume {new.name}")
 
 
 @click.command("archive")
@@ -79,4 +82,4 @@ def archive(session_name: str | None, force: bool) -> None:
             f"{session.name} is not finished ({state.condition} in {state.phase}): go on with it, or remove its "
             f"worktree all the same with: samoloop archive {session.name} --force"
         )
-    click.echo(put_away(session, speaker(), os.environ))
+    say(put_away(session, speaker(), os.environ))

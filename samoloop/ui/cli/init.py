@@ -9,6 +9,7 @@ from samoloop.config import starter
 from samoloop.config.loading import BUILT_IN
 from samoloop.config.project import find_root
 from samoloop.providers import installed
+from samoloop.ui.terminal.output import say
 
 
 @click.command("init")
@@ -25,7 +26,7 @@ def init(provider: str | None) -> None:
     here = Path.cwd()
     chosen = provider or next(iter(installed(os.environ)), "claude")
     path = starter.write(find_root(here) or here, chosen)
-    click.echo(f"Wrote {path}: provider {chosen}, all else as it is by default.")
-    click.echo("Next:")
-    click.echo("  samoloop doctor        # is everything there?")
-    click.echo('  samoloop run "TASK"    # hand off a task')
+    say(f"Wrote {path}: provider {chosen}, all else as it is by default.")
+    say("Next:")
+    say("  samoloop doctor        # is everything there?")
+    say('  samoloop run "TASK"    # hand off a task')

@@ -1,6 +1,5 @@
 """Commands that only look: `list`, `status`, `log`, `prompt`. They take no lock and write nothing."""
 
-import json
 import os
 import sys
 import time
@@ -13,6 +12,7 @@ import click
 from samoloop.api.status import at_work, row, standing
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SamoloopError
+from samoloop.base.printable import one_line
 from samoloop.config.project import sessions_folder
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
@@ -25,8 +25,8 @@ from samoloop.ui.cli.common import (
     terminal_columns,
     warn,
 )
-from samoloop.ui.terminal.paint import paint
-from samoloop.ui.terminal.words import one_line, wrapped
+from samoloop.ui.terminal.output import pass_on, say, say_json
+from samoloop.ui.terminal.words import wrapped
 
 if TYPE_CHECKING:
     from samoloop.api.logs import Attempt, Sink
@@ -48,13 +48,13 @@ def list_(as_json: bool) -> None:
     folder = sessions_folder(project_root(), os.environ)
     rows = [row(session) for session in all_sessions(folder)]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say_json(rows)
         return
     if not rows:
-        click.echo(f'There is no session in {folder}; start one: samoloop run "TASK"')
+        say(f'There is no session in {folder}; start one: samoloop run "TASK"')
         return
     for text, tone in table(rows, Clock().now(), terminal_columns()):
-        click.echo(paint(text, tone))
+        say((text, tone))
 
 
 @click.command("status")
@@ -72,12 +72,12 @@ def status(session_name: str | None, as_json: bool) -> None:
     session = find_session(session_name)
     found = standing(session)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(found)
         return
     columns = terminal_columns()
     for text, tone in status_lines(found, Clock().now()):
         for line in wrapped(text, columns):
-            click.echo(paint(line, tone))
+            say((line, tone))
 
 
 @click.command("log")
@@ -113,7 +113,7 @@ def log(session_name: str | None, iteration: int | None, follow: bool, raw: bool
 @session_argument
 @json_option
 def prompt(session_name: str | None, as_json: bool) -> None:
-    """Print exactly what the next child would be told; its size goes to standard error.
+    """Print exactly what the next child would be told (--json: byte for byte); its size goes to standard error.
 
     \b
     samoloop prompt auth
@@ -125,9 +125,9 @@ def prompt(session_name: str | None, as_json: bool) -> None:
     found = preview(onlooker(session, os.environ))
     if as_json:
         size = len(found.text.encode())
-        click.echo(json.dumps({"session": session.name, **asdict(found), "bytes": size}, indent=2, ensure_ascii=False))
+        say_json({"session": session.name, **asdict(found), "bytes": size})
         return
-    click.echo(found.text, nl=False)
+    say(found.text, end="")
     warn(f"{len(found.text.encode()):,} bytes, {found.phase}, iteration {found.iteration}. {found.note}".rstrip())
     if found.additions:
         warn(f"It names a file of {len(found.additions.encode()):,} bytes with what is new:\n\n{found.additions}")
@@ -138,16 +138,12 @@ def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> 
     from samoloop.ui.terminal import log_output
 
     if raw:
-        return log_output.Raw(_write_bytes, terminal=sys.stdout.isatty())
+        return log_output.Raw(pass_on, terminal=sys.stdout.isatty())
     if as_json:
-        return log_output.ByEvents(_reader_for(settings, session), log_output.AsJson(click.echo))
-    write = log_output.Readable(lambda line: click.echo(paint(line.text, line.tone)), time.time)
+        as_lines = log_output.AsJson(lambda event: say_json(event, indent=None))
+        return log_output.ByEvents(_reader_for(settings, session), as_lines)
+    write = log_output.Readable(lambda line: say((line.text, line.tone)), time.time)
     return log_output.ByEvents(_reader_for(settings, session), write)
-
-
-def _write_bytes(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
 
 
 def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Reader]":
@@ -180,6 +176,6 @@ def _say_standing(session: Session) -> None:
     found = standing(session)
     why = f": {found['decided'] or found['reason']}" if found["decided"] or found["reason"] else ""
     why = f", waits for {found['waits_for']}" if found["waits_for"] else why
-    click.echo(paint(one_line(f"{session.name} is {found['condition']}{why}"), "strong"))
+    say((one_line(f"{session.name} is {found['condition']}{why}"), "strong"))
     for step in found["next"]:
-        click.echo(f"  {step['command']}  # {step['what']}")
+        say(f"  {one_line(step['command'])}  # {one_line(step['what'])}")

@@ -7,8 +7,10 @@ from logging.handlers import RotatingFileHandler
 import click
 
 from samoloop.base.errors import ConfigError, LockHeld
+from samoloop.base.printable import printable
 from samoloop.config.loading import load
 from samoloop.config.project import user_file
+from samoloop.ui.terminal.output import say
 
 IDLE_SECONDS = 300.0
 LOG_BYTES = 500_000
@@ -32,15 +34,14 @@ def relay(detached: bool, lock: int | None, idle: float) -> None:
     if found is None:
         raise ConfigError("\n".join(problems) or "Telegram is not configured: samoloop telegram setup")
     folder = BotFolder(found, os.environ)
-    form, dates = "%(asctime)s %(message)s", "%d %b %H:%M:%S"
     if not detached:
-        logging.basicConfig(level=logging.INFO, format=form, datefmt=dates)
+        _keep_a_log(logging.StreamHandler())
         with folder.foreground():
             from samoloop.ui.telegram.relay import listen
 
-            click.echo("Listening on Telegram; Ctrl-C ends it, sessions go on.")
+            say("Listening on Telegram; Ctrl-C ends it, sessions go on.")
             listen(found, folder, os.environ)
-        click.echo(
+        say(
             "Nobody listens on Telegram now: what you send there is kept by Telegram for a day, until a session has "
             "something to say or the next `samoloop relay`."
         )
@@ -53,6 +54,17 @@ def relay(detached: bool, lock: int | None, idle: float) -> None:
     with held:
         from samoloop.ui.telegram.relay import listen
 
-        handler = RotatingFileHandler(folder.log, maxBytes=LOG_BYTES, backupCount=1)
-        logging.basicConfig(level=logging.INFO, format=form, datefmt=dates, handlers=[handler])
+        _keep_a_log(RotatingFileHandler(folder.log, maxBytes=LOG_BYTES, backupCount=1))
         listen(found, folder, os.environ, idle_seconds=idle)
+
+
+class _Form(logging.Formatter):
+    """Lines that only show, whoever's words are in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _keep_a_log(handler: logging.Handler) -> None:
+    handler.setFormatter(_Form("%(asctime)s %(message)s", "%d %b %H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -20,6 +20,7 @@ from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find
 from samoloop.core.state import Condition, State
 from samoloop.ui.cli.common import find_session, load_config, session_argument, speaker, terminal_columns
+from samoloop.ui.terminal.output import say, say_json
 
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -180,9 +181,9 @@ def stop(session_name: str | None, now: bool) -> None:
     session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
     pid = ask_to_stop(session, now=now)
     if pid is None:
-        click.echo(f"No worker is at work on {session.name}.")
+        say(f"No worker is at work on {session.name}.")
         return
-    click.echo(f"Asked worker {pid} of {session.name} to stop " + ("now." if now else "after this iteration."))
+    say(f"Asked worker {pid} of {session.name} to stop " + ("now." if now else "after this iteration."))
 
 
 def _is_over(state: State) -> bool:
@@ -250,7 +251,10 @@ def show_dry_run(order: Order, as_json: bool) -> int:
     except ProviderError as error:
         missing = str(error)
     found = dry_run.look_ahead(planned, name=order.name, now=Clock().local(), missing=missing)
-    click.echo(json.dumps(found.to_json(), indent=2) if as_json else "\n".join(dry_run.lines(found)))
+    if as_json:
+        say_json(found.to_json())
+    else:
+        say("\n".join(dry_run.lines(found)))
     return 0
 
 
@@ -263,14 +267,15 @@ def start(session: Session, how: How, detached: bool) -> int:
 
     with stoppable() as stop:
         decision = go_on(session, how, open_view=open_view, stop=stop)
-    click.echo(farewell(session))
+    say(farewell(session))
     return 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
 
 
 def farewell(session: Session) -> str:
     """The last lines: where it stands, where to read on, and what a person can do."""
+    from samoloop.base.printable import one_line, printable
     from samoloop.core.next_steps import outlook
-    from samoloop.ui.terminal.words import one_line, printable, wrapped
+    from samoloop.ui.terminal.words import wrapped
 
     state, ahead = session.state(), outlook(session, at_work=False)
     lines = [f"{session.name}: {state.condition}" + (f", {state.reason}" if state.reason else "")]
@@ -296,10 +301,10 @@ def start_detached(session: Session, how: How) -> int:
     settings = settings_of(session, os.environ, how.said)
     lines = [*greeting(session, settings), *_start_of(session, settings)]
     pid = detach(session, how, os.environ)
-    click.echo("\n".join(lines))
-    click.echo(f"{session.name} is at work in the background (process {pid}).")
+    say("\n".join(lines))
+    say(f"{session.name} is at work in the background (process {pid}).")
     for word, command in (("watch", "log -f"), ("where", "status"), ("stop", "stop")):
-        click.echo(f"  {word:<6} samoloop {command} {session.name}")
+        say(f"  {word:<6} samoloop {command} {session.name}")
     return 0
 
 

@@ -1,6 +1,5 @@
 """`skills`: put the skills where your CLIs read them, and run one without a session."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samoloop.base.errors import UsageError
+from samoloop.base.printable import one_line
 from samoloop.config.keys import EFFORTS
 from samoloop.ui.cli.common import json_option, load_config, terminal_columns, warn
-from samoloop.ui.terminal.paint import paint
-from samoloop.ui.terminal.words import one_line, wrapped
+from samoloop.ui.terminal.output import say, say_json
+from samoloop.ui.terminal.paint import tone_of_change
+from samoloop.ui.terminal.words import wrapped
 
 if TYPE_CHECKING:
     from samoloop.api.skill_install import InstallPlan, Target
@@ -63,14 +64,14 @@ def list_skills(as_json: bool) -> None:
     places = list({at.folder: at for user in (True, False) for at in _targets(None, user=user)}.values())
     rows = [_row(skill, places) for skill in known.available(_project())]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say_json(rows)
         return
     width = max(len(row["name"]) for row in rows)
     columns = terminal_columns()
     for row in rows:
         where = "; ".join(f"{at['folder']} {at['version']} {at['standing']}".strip() for at in row["installed"])
-        click.echo(paint(f"{row['name']:<{width}}  {where or 'not installed'}", "strong"))
-        click.echo("\n".join(wrapped(f"  {one_line(row['description'])}", columns)))
+        say((f"{row['name']:<{width}}  {where or 'not installed'}", "strong"))
+        say("\n".join(wrapped(f"  {one_line(row['description'])}", columns)))
 
 
 @skills.command("install")
@@ -98,7 +99,7 @@ def install(names: tuple[str, ...], readers: str | None, user: bool, force: bool
         skill_install.carry_out(plan)
         _tell(plan)
     first = next((skill.name for skill in chosen if skill.name == "dive"), chosen[0].name)
-    click.echo(f"Use one: /{first} in Claude Code, ${first} in Codex; ask any other CLI to use the skill {first}.")
+    say(f"Use one: /{first} in Claude Code, ${first} in Codex; ask any other CLI to use the skill {first}.")
 
 
 @skills.command("uninstall")
@@ -122,7 +123,7 @@ def uninstall(names: tuple[str, ...], readers: str | None, user: bool, force: bo
     for removal in removals:
         skill_install.take_away(removal)
         kept = f"; kept, because you edited it: {', '.join(removal.kept)}" if removal.kept else ""
-        click.echo(f"{removal.target.folder}: {len(removal.remove)} removed{kept}")
+        say(f"{removal.target.folder}: {len(removal.remove)} removed{kept}")
 
 
 @skills.command("run")
@@ -164,7 +165,7 @@ def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
 def _greet(settings: "Config", order: "SkillOrder") -> None:
     allowed = {"full": "may run any command as you", "edits": "works in its CLI's restrained mode"}
     where = f"{order.provider} in {order.where}"
-    click.echo(paint(f"{order.skill.name}: {where}, {allowed[settings.permissions]}", "dim"))
+    say((f"{order.skill.name}: {where}, {allowed[settings.permissions]}", "dim"))
 
 
 def _shown(as_json: bool) -> "Callable[[list[Event]], None]":
@@ -176,10 +177,10 @@ def _shown(as_json: bool) -> "Callable[[list[Event]], None]":
     def show(events: "list[Event]") -> None:
         if as_json:
             for event in events:
-                click.echo(json.dumps(event_json(event), ensure_ascii=False))
+                say_json(event_json(event), indent=None)
             return
         for line in renderer.lines(events):
-            click.echo(paint(line.text, line.tone))
+            say((line.text, line.tone))
 
     return show
 
@@ -187,9 +188,9 @@ def _shown(as_json: bool) -> "Callable[[list[Event]], None]":
 def _end(report: "Report") -> None:
     """Where the result is, or why there is none."""
     for path in report.documents:
-        click.echo(paint(f"Result: {path}", "strong"))
+        say((f"Result: {path}", "strong"))
     if report.exit_code == 0 and not report.documents:
-        click.echo("It wrote no document here; its last words are above.")
+        say("It wrote no document here; its last words are above.")
     for denied in report.outcome.denied:
         warn(one_line(f"Its CLI refused {denied.tool} {denied.detail}", 300))
     if report.exit_code:
@@ -208,7 +209,7 @@ def _end_json(report: "Report") -> None:
         "seconds": round(report.outcome.seconds, 1),
         "logs": str(report.logs) if report.logs else None,
     }
-    click.echo(json.dumps(ended, ensure_ascii=False))
+    say_json(ended, indent=None)
 
 
 def _project() -> Path:
@@ -258,14 +259,11 @@ def _tell(plan: "InstallPlan") -> None:
         "removed, because there is no such skill any more": plan.retire,
     }
     words = ", ".join(f"{len(items)} {word}" for word, items in counts.items() if items)
-    click.echo(f"{plan.target.folder}: {words or 'nothing to do'}")
+    say(f"{plan.target.folder}: {words or 'nothing to do'}")
     for name, difference in plan.kept.items():
         warn(f"{name} stays as you edited it; --force would do this:")
-        warn("\n".join(paint(line, _tone(line)) for line in difference.splitlines()))
-
-
-def _tone(line: str) -> str:
-    return {"+": "good", "-": "bad", "@": "dim"}.get(line[:1], "")
+        for line in difference.splitlines():
+            say((line, tone_of_change(line)), err=True)
 
 
 def _listed(places: Any) -> str:

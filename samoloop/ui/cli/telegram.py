@@ -6,6 +6,7 @@ import click
 
 from samoloop.config.loading import load
 from samoloop.config.project import user_file
+from samoloop.ui.terminal.output import ask, say
 
 
 @click.group("telegram")
@@ -26,22 +27,21 @@ def setup(base_url: str | None) -> None:
 
     token = os.environ.get("TELEGRAM_BOT_TOKEN") or _asked_token()
     found = steps.blank(token.strip(), base_url or telegram_bot.PUBLIC_API)
-    click.echo(f"The bot is @{steps.bot_name(found)}.")
-    said = steps.find_person(found, os.environ, click.echo)
+    say(f"The bot is @{steps.bot_name(found)}.")
+    said = steps.find_person(found, os.environ, say)
     where = "a private chat" if said.chat > 0 else f"the group {said.chat}"
-    click.echo(f"Found {said.name} (user {said.user}) in {where}. Only this user may answer and approve.")
+    say(f"Found {said.name} (user {said.user}) in {where}. Only this user may answer and approve.")
     found = steps.with_person(found, said)
     path = steps.remember(found, os.environ)
-    click.echo(f"{steps.try_out(found, os.environ, click.echo)} tapped: it works. Remembered in {path}.")
+    say(f"{steps.try_out(found, os.environ, say)} tapped: it works. Remembered in {path}.")
     if said.chat < 0:
-        click.echo(f"To let others of the group act, add their numbers to telegram.users in {path}.")
+        say(f"To let others of the group act, add their numbers to telegram.users in {path}.")
 
 
 def _asked_token() -> str:
-    click.echo("In Telegram, open a chat with @BotFather, send /newbot and choose two names for your bot.")
-    click.echo("It answers with a token such as 123456789:AAH...; whoever has it is the bot, so keep it to yourself.")
-    token: str = click.prompt("Bot token (is not shown)", hide_input=True)
-    return token
+    say("In Telegram, open a chat with @BotFather, send /newbot and choose two names for your bot.")
+    say("It answers with a token such as 123456789:AAH...; whoever has it is the bot, so keep it to yourself.")
+    return str(ask("Bot token (is not shown)", hidden=True))
 
 
 @telegram.command("test")
@@ -58,4 +58,4 @@ def test() -> None:
     found, problems = telegram_bot.parse(load(user_file(os.environ).parent, os.environ).telegram, os.environ)
     if found is None:
         raise ConfigError("\n".join(problems) or "Telegram is not configured: samoloop telegram setup")
-    click.echo(f"{steps.try_out(found, os.environ, click.echo)} tapped: it works.")
+    say(f"{steps.try_out(found, os.environ, say)} tapped: it works.")

@@ -8,10 +8,12 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 
+from samoloop.base.printable import UNSEEN
+
 MESSAGE_LIMIT = 4096  # UTF-16 code units, as the server counts
 ROOM = 3600  # what we fill, so that a closing line always fits when the message is edited
 LABEL_LIMIT = 42  # a longer button label is cut off by phones
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")  # control, and what reorders text
+_UNSEEN = {code: None for code in UNSEEN} | {ord(kept): kept for kept in "\t\n"}
 _CODE = re.compile(r"(`[^`\n]+`)")
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 _HEADING = re.compile(r"#{1,6}\s+(.*)")
@@ -26,7 +28,7 @@ def units(text: str) -> int:
 
 def clean(text: str) -> str:
     """Without characters that Telegram refuses or that reorder what a person reads."""
-    return _UNSEEN.sub("", text).encode("utf-8", "replace").decode()
+    return text.translate(_UNSEEN).encode("utf-8", "replace").decode()
 
 
 def escape(text: str) -> str:

@@ -1,9 +1,10 @@
 """How an iteration ended and what follows, in one line for a person: from its `ended` record."""
 
 from samoloop.base.durations import format_seconds
+from samoloop.base.printable import one_line
 from samoloop.core import words
 from samoloop.core.records import Ended, Started
-from samoloop.ui.terminal.words import clock_time, count, dollars, one_line
+from samoloop.ui.terminal.words import clock_time, count, dollars
 
 _LONGEST_LINE = 500
 _SHOWN_DENIALS = 3

@@ -1,16 +1,15 @@
 """Three ways to give out what children wrote: readable lines, JSON lines, and the bytes themselves."""
 
 import codecs
-import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from samoloop.api.logs import Attempt, Lines
+from samoloop.base.printable import printable
 from samoloop.core.events import Event, Text
 from samoloop.providers.base import Reader
 from samoloop.ui.terminal.endings import ended_line
 from samoloop.ui.terminal.rendering import Line, LineTone, Renderer, event_json, head_line, read_line
-from samoloop.ui.terminal.words import printable
 
 _STDERR_TAIL_BYTES = 4096
 _STDERR_LINES = 5
@@ -85,7 +84,7 @@ class Readable:
 class AsJson:
     """One JSON object a line: `iteration`, `attempt`, `phase`, `event` and the event's own fields; `ended` is last."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[dict[str, Any]], None]) -> None:
         self._write = write
 
     def begin(self, attempt: Attempt) -> None:
@@ -104,7 +103,7 @@ class AsJson:
             self._give({"event": "interrupted", "why": attempt.interrupted})
 
     def _give(self, fields: dict[str, Any]) -> None:
-        self._write(json.dumps({**self._where, **fields}, ensure_ascii=False))
+        self._write({**self._where, **fields})
 
 
 class Raw:

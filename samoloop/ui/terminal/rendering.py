@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from samoloop.base.printable import one_line, printable
 from samoloop.core import records
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.providers.base import Reader
 from samoloop.ui.terminal.endings import iteration_label
-from samoloop.ui.terminal.words import one_line, printable
 
 _LONGEST_TEXT = 20_000  # characters of one message of a child
 _LONGEST_LINE = 500

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from samoloop.base.durations import format_seconds
+from samoloop.base.printable import one_line, printable
 from samoloop.children.stop import StopRequest
 from samoloop.core import gates, words
 from samoloop.core.events import Usage
@@ -24,7 +25,7 @@ from samoloop.core.session import Session
 from samoloop.ui.terminal.endings import ended_line, oddities, tokens_so_far
 from samoloop.ui.terminal.live_block import Line, LiveBlock, Paper, abandon
 from samoloop.ui.terminal.paint import paint
-from samoloop.ui.terminal.words import dollars, one_line, printable, resumes, wrapped
+from samoloop.ui.terminal.words import dollars, resumes, wrapped
 from samoloop.worker.view import Running, View
 
 TICK_SECONDS = 0.5
@@ -153,7 +154,7 @@ class Screen:
     def _print(self, text: str, tone: str = "plain", start: int = 0) -> None:
         """Lasting lines; the tone begins at the character `start`."""
         first, *rest = wrapped(text, self._paper.columns)
-        lines = [first[:start] + paint(first[start:], tone), *(paint(line, tone) for line in rest)]
+        lines = [paint(first[:start], "plain") + paint(first[start:], tone), *(paint(line, tone) for line in rest)]
         below = "" if self._paper.is_ours else "\n"  # what somebody types at a shell's prompt
         written = below + "".join(f"{line}\n" for line in lines)
         if self._block:
@@ -217,7 +218,7 @@ def _label_width(session: Session) -> int:
 
 
 def _who(running: Running) -> str:
-    return f"{running.provider} {running.model}" if running.model else running.provider
+    return one_line(f"{running.provider} {running.model or ''}")
 
 
 def _costs(usage: Usage, spent: float) -> str:

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from samoloop.base.durations import format_seconds
+from samoloop.base.printable import one_line
 from samoloop.core import words
 from samoloop.core.decision import Condition
 from samoloop.core.records import Ended, moment
 from samoloop.core.words import Tone
 from samoloop.ui.terminal.endings import ended_line, iteration_label, tokens_so_far
-from samoloop.ui.terminal.words import age, dollars, one_line, resumes
+from samoloop.ui.terminal.words import age, dollars, resumes
 
 Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain
 
@@ -23,7 +24,7 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
     """The whole of `status`."""
     epoch = now.timestamp()
     lines: list[Tinted] = [
-        (f"{standing['session']}: {one_line(standing['title'])}", "strong"),
+        (one_line(f"{standing['session']}: {standing['title']}"), "strong"),
         (f"  {_where(standing)}", _tone(standing["condition"])),
     ]
     if standing["waits_for"]:
@@ -78,7 +79,7 @@ def _cells(row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     elif row["worker_suspended"]:
         waits = "its worker is suspended; in its terminal: fg"
     cost = _money(row["cost_usd"], row["unpriced"]) if row["iteration"] else ""
-    return row["session"], stands, str(row["iteration"] or ""), last, cost, one_line(waits)
+    return one_line(row["session"]), one_line(stands), str(row["iteration"] or ""), last, cost, one_line(waits)
 
 
 def _word(data: Mapping[str, Any], alive: bool, suspended: bool) -> str:

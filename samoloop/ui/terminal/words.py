@@ -1,27 +1,11 @@
-"""Words for a person's terminal: nothing that a child wrote may act on it, and times and sums read at a glance."""
+"""Words for a person's terminal: lines that fit, and times and sums that read at a glance."""
 
 from datetime import datetime, timedelta
 
 from samoloop.base.durations import format_seconds
 
-# What could move the cursor, change colours or reorder a line: C0 and C1 controls, and the marks that turn the
-# direction of writing. Line feeds are kept where lines are wanted.
-_SHOWN = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
-_SHOWN |= dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029], "\ufffd")
-_SHOWN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # lone surrogates: no stream takes them
+_TAB = 4
 _COMMAND = "  # "  # between a command and what it does
-_SHOWN_IN_LINES = _SHOWN | {ord("\n"): "\n", ord("\t"): "    "}
-
-
-def printable(text: str) -> str:
-    """`text` as lines that only show: control characters as pictures of themselves."""
-    return text.replace("\r\n", "\n").translate(_SHOWN_IN_LINES)
-
-
-def one_line(text: str, limit: int | None = None) -> str:
-    """`text` as a single line that only shows, cut to `limit` characters."""
-    line = " ".join(text[: 50 * limit if limit else None].split()).translate(_SHOWN)
-    return line if limit is None or len(line) <= limit else line[: max(limit - 1, 0)] + "…"
 
 
 def wrapped(text: str, columns: int | None) -> list[str]:
@@ -30,9 +14,9 @@ def wrapped(text: str, columns: int | None) -> list[str]:
     A command with its comment stays whole, so that it can be copied; so does a word that is too long, such as a path.
     """
     lines = text.split("\n")
-    if columns is None or not any(len(line) > columns for line in lines):
+    if columns is None:
         return lines
-    return [part for line in lines for part in _wrapped_line(line, columns)]
+    return [part for line in lines for part in _wrapped_line(line.expandtabs(_TAB), columns)]
 
 
 def _wrapped_line(line: str, columns: int) -> list[str]:

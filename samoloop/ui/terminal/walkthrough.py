@@ -25,6 +25,8 @@ from samoloop.demo.commands import run as run_command
 from samoloop.demo.play import SCRIPT, alone, begin, how, telling
 from samoloop.git.calls import environment, execute
 from samoloop.providers import PACE
+from samoloop.ui.terminal.output import ask, say
+from samoloop.ui.terminal.screen import open_view
 
 EXAMPLE = "bulk-discount"
 _PACE_SECONDS = 0.12  # a step on a terminal, where nothing else is asked for
@@ -34,7 +36,7 @@ _INSTALLED = Path(sys.executable).with_name("samoloop")  # of `make demo`, whose
 _SAMOLOOP = shlex.quote(str(_INSTALLED)) if not shutil.which("samoloop") and _INSTALLED.exists() else "samoloop"
 
 
-def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
+def run(yes: bool, folder: Path | None) -> int:
     """Play the demo in `folder` (new; None: a temporary one). `yes` asks nobody. Returns the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an old terminal's encoding may lack the lines
@@ -47,9 +49,7 @@ def run(yes: bool, folder: Path | None, open_view: OpenView) -> int:
     try:
         decision = _play(session, environ, yes, telling(open_view))
     except (click.Abort, KeyboardInterrupt):
-        click.echo(
-            f"\n\nThe session waits; nothing is lost. Go on with:\n  {_in(root)} {_SAMOLOOP} resume {session.name}"
-        )
+        say(f"\n\nThe session waits; nothing is lost. Go on with:\n  {_in(root)} {_SAMOLOOP} resume {session.name}")
         return _INTERRUPTED
     _show(root, session, example, decision)
     return decision.exit_code
@@ -65,7 +65,7 @@ def _play(session: Session, environ: Mapping[str, str], yes: bool, open_view: Op
         gate = session.state().gate
         if gate is None or yes:
             return decision
-        ask(session, gate)
+        _close(session, gate)
 
 
 def _environ(root: Path, yes: bool) -> dict[str, str]:
@@ -77,23 +77,19 @@ def _environ(root: Path, yes: bool) -> dict[str, str]:
 def _introduce(root: Path, session: Session, example: examples.Example, yes: bool) -> None:
     ran = run_command(example.test, root, os.environ)
     _title("A small shop's till")
-    click.echo(f"A real Python project in {root}; its tests: {ran.verdict}.")
-    click.echo(f"The task: {click.style(session.task, bold=True)}")
-    click.echo(
-        "A worker takes it through every phase, one fresh child for each line below. The child is a script here:"
-    )
-    click.echo(
-        "no model, no network, no cost. All else is real: the loop, the files, the gates, the commits, the tests."
-    )
+    say(f"A real Python project in {root}; its tests: {ran.verdict}.")
+    say("The task: ", (session.task, "strong"))
+    say("A worker takes it through every phase, one fresh child for each line below. The child is a script here:")
+    say("no model, no network, no cost. All else is real: the loop, the files, the gates, the commits, the tests.")
     if not yes:
-        click.echo("It will stop twice and wait for you; what you say decides what is built.")
-    click.echo()
+        say("It will stop twice and wait for you; what you say decides what is built.")
+    say()
 
 
 # --- the gates --------------------------------------------------------------------------------------------------------
 
 
-def ask(session: Session, gate: Gate) -> None:
+def _close(session: Session, gate: Gate) -> None:
     """Let the person close the gate, by the same change of a file as the commands. Raises click.Abort."""
     if gate.questions:
         _ask_questions(session, gate)
@@ -106,19 +102,18 @@ def ask(session: Session, gate: Gate) -> None:
 def _ask_questions(session: Session, gate: Gate) -> None:
     _title("A gate: the child asks, only you answer")
     for question in gates.waiting_questions(session.dir, gate):
-        click.echo(f"{click.style(f'{question.id}: {question.title}', bold=True)}\n  {question.why}")
+        say((f"{question.id}: {question.title}", "strong"), f"\n  {question.why}")
         for letter, words in question.options:
-            click.echo(f"  {letter}) {words}")
-        click.echo(f"  Suggestion: {question.suggestion}")
+            say(f"  {letter}) {words}")
+        say(f"  Suggestion: {question.suggestion}")
         while _waits(session, question.id):
-            words = click.prompt("  Your answer, a letter or words", default=question.suggested_answer or None)
+            words = ask("  Your answer, a letter or words", question.suggested_answer)
             try:
                 gates.answer(session.dir, gate, {question.id: words}, _WHO)
             except UsageError as error:  # no such option; or it was answered in the file meanwhile, and that counts
-                click.echo(f"  {error}")
-        click.echo()
-    click.echo(_also(f"samoloop answer {session.name} Q1=A, or an editor on _qa.md, or your phone"))
-    click.echo()
+                say(f"  {error}")
+        say()
+    _say_also(f"samoloop answer {session.name} Q1=A, or an editor on _qa.md, or your phone")
 
 
 def _waits(session: Session, id: str) -> bool:
@@ -138,22 +133,21 @@ def _ask_for_approval(session: Session, gate: Gate) -> None:
     while isinstance(gates.examine(gate, session.dir, session.worktree), gates.StillOpen):
         plan = gates.read_text(session.dir / (gate.file or "")) or ""
         shown = gates.file_hash(session.dir / (gate.file or ""))
-        click.echo("\n".join(f"  │ {line}" for line in plan.splitlines()) + "\n")
+        say("\n".join(f"  │ {line}" for line in plan.splitlines()) + "\n")
         # no default: an empty line is no consent
-        verdict = click.prompt("  Your decision (approve, changes, reject)", value_proc=_verdict)
+        verdict = ask("  Your decision (approve, changes, reject)", read=_verdict)
         comment = ""
         while verdict is Verdict.CHANGES and not comment.strip():
-            comment = click.prompt("  What should change")
+            comment = ask("  What should change")
         try:
             gates.decide_plan(session.dir, gate, verdict, _WHO, comment=comment, shown=shown)
         except SessionError as error:  # decided in the file meanwhile, and that counts; or the plan is another
-            click.echo(f"  {error}")
-    click.echo(_also(f"samoloop approve {session.name}, or an editor on {gates.gate_file(gate)}, or your phone"))
-    click.echo()
+            say(f"  {error}")
+    _say_also(f"samoloop approve {session.name}, or an editor on {gates.gate_file(gate)}, or your phone")
 
 
-def _also(commands: str) -> str:
-    return click.style(f"  (in a session of your own: {commands})", dim=True)
+def _say_also(commands: str) -> None:
+    say((f"  (in a session of your own: {commands})\n", "dim"))
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
@@ -163,19 +157,19 @@ def _show(root: Path, session: Session, example: examples.Example, decision: Dec
     """What there is now, looked at and run again rather than believed."""
     created = session.state().created
     _title(f"The session is {session.state().condition}")
-    click.echo(f"branch    {session.branch}")
+    say(f"branch    {session.branch}")
     log = ("log", "--reverse", "--format=          %h %s", f"{created.base}..{session.branch}")
-    click.echo("commits" + _git(root, *log)[len("commits") :])
+    say("commits" + _git(root, *log)[len("commits") :])
     ran = run_command(example.test, session.worktree, os.environ)
-    click.echo(f"tests     {ran.verdict}, just now, on that branch ({ran.command})")
+    say(f"tests     {ran.verdict}, just now, on that branch ({ran.command})")
     _show_receipt(session)
-    click.echo(f"session   {session.dir}")
-    click.echo("          start with _report.md, then _overview.md; _logs holds every word of every child")
+    say(f"session   {session.dir}")
+    say("          start with _report.md, then _overview.md; _logs holds every word of every child")
     if decision.exit_code:
-        click.echo(f"go on     {_in(root)} {_SAMOLOOP} resume {session.name}")
-    click.echo(f"look      {_in(root)} git diff main...{session.branch}")
-    click.echo("\nNow with your own CLI, in a repository of yours:")
-    click.echo(f'  {_SAMOLOOP} doctor        # is a CLI there, and logged in?\n  {_SAMOLOOP} run "Add ..."')
+        say(f"go on     {_in(root)} {_SAMOLOOP} resume {session.name}")
+    say(f"look      {_in(root)} git diff main...{session.branch}")
+    say("\nNow with your own CLI, in a repository of yours:")
+    say(f'  {_SAMOLOOP} doctor        # is a CLI there, and logged in?\n  {_SAMOLOOP} run "Add ..."')
 
 
 def _show_receipt(session: Session) -> None:
@@ -186,11 +180,11 @@ def _show_receipt(session: Session) -> None:
     rule = module.read_text(encoding="utf-8")
     pieces = next((line.split()[2] for line in rule.splitlines() if line.startswith("BULK_FROM = ")), "3")
     ran = run_command(("python", "-m", "till", f"apple={pieces}"), session.worktree, os.environ)
-    click.echo(f"try       {ran.command}")
-    click.echo("\n".join(f"            {line}" for line in ran.output.splitlines()))
+    say(f"try       {ran.command}")
+    say("\n".join(f"            {line}" for line in ran.output.splitlines()))
     questions = gates.read_questions(session.dir)
     for question in questions:
-        click.echo(f"          {question.title} {click.style(question.answer, bold=True)} (by {question.by})")
+        say(f"          {question.title} ", (question.answer, "strong"), f" (by {question.by})")
 
 
 def _in(root: Path) -> str:
@@ -203,4 +197,4 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _title(words: str) -> None:
-    click.echo(click.style(f"── {words} " + "─" * max(0, 76 - len(words)), fg="cyan"))
+    say((f"── {words} " + "─" * max(0, 76 - len(words)), "tool"))

@@ -1,0 +1,44 @@
+"""Where commands write: all that they print goes through here, so that no stranger's word acts on a terminal."""
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from samoloop.base.printable import json_text, printable
+from samoloop.ui.terminal.paint import paint
+
+Part = str | tuple[str, str]  # plain words, or words with their tone
+
+
+def say(*parts: Part, err: bool = False, end: str = "\n") -> None:
+    """Write a line to standard output, or to standard error; colours only where that is a terminal."""
+    click.echo(_painted(parts) + end, nl=False, err=err)
+
+
+def say_json(value: Any, indent: int | None = 2) -> None:
+    click.echo(json_text(value, indent))
+
+
+def say_in_pager(lines: Iterable[Part]) -> None:
+    """Many lines, page by page on a terminal."""
+    click.echo_via_pager("".join(_painted((line, "\n")) for line in lines))
+
+
+def ask(
+    question: str, default: str | None = None, *, hidden: bool = False, read: Callable[[str], Any] | None = None
+) -> Any:
+    """What a person types, as `read` takes it. Raises click.Abort where there is no more to come."""
+    shown = printable(default) if default else None
+    return click.prompt(printable(question), default=shown, hide_input=hidden, value_proc=read)
+
+
+def pass_on(data: bytes) -> None:
+    """Bytes as they are, for a program that reads them."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _painted(parts: Iterable[Part]) -> str:
+    return "".join(paint(part, "plain") if isinstance(part, str) else paint(*part) for part in parts)
