@@ -15,6 +15,7 @@ from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker import limits
 from samoloop.worker.keeping import git_findings
+from samoloop.worker.outside import look_before, outside_findings
 from samoloop.worker.stations import Stations
 from samoloop.worker.trust import journal_findings, stranger_findings
 from samoloop.worker.view import Quiet, Running, Several, View
@@ -30,7 +31,10 @@ def _posture(worker: Worker) -> str:
 
 
 STATIONS = Stations(
-    before=(limits.hold,), after=(journal_findings, stranger_findings, git_findings), prompt=(_posture,)
+    before=(limits.hold,),
+    look=(look_before,),
+    after=(journal_findings, stranger_findings, outside_findings, git_findings),
+    prompt=(_posture,),
 )
 
 

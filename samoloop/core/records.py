@@ -131,6 +131,7 @@ class Started(Record, event="started"):
     inbox: tuple[str, ...] = ()  # guidance files that it is given, in journals from before `guided`
     head: str | None = None
     stashes: tuple[str, ...] = ()
+    seen: Mapping[str, str] = _NOTHING  # by room: a hash of what it saw before, to be compared after the child
 
 
 class Adopted(Record, event="adopted"):

@@ -34,6 +34,7 @@ class News(StrEnum):
     ACTION = "action"  # something to be done by hand, or a file to be changed
     BLOCKED = "blocked"
     LIMITED = "limited"
+    OUTSIDE = "outside"  # something of the person's was changed while a child was at work
     STAND_IN = "stand_in"  # another CLI goes on for one that cannot, or that one works again
     RESUMED = "resumed"
     BUDGET = "budget"
@@ -179,6 +180,7 @@ NEWS: Mapping[News, NewsWords] = {
     News.ACTION: NewsWords("🙋", "please do this"),
     News.BLOCKED: NewsWords("⛔", "blocked{where}", asks=True),
     News.LIMITED: NewsWords("⏳", "usage limit reached"),
+    News.OUTSIDE: NewsWords("👀", "something outside of its worktree was changed"),
     News.STAND_IN: NewsWords("🔁", "{what}"),
     News.RESUMED: NewsWords("▶️", "goes on"),
     News.BUDGET: NewsWords("💰", "most of its budget is spent"),

@@ -26,7 +26,7 @@ from samoloop.core.signals import BadSignal, Signal
 from samoloop.core.stand_in import stand_in
 from samoloop.providers.base import Provider, Reader, Request
 from samoloop.worker import prompt, shared_limits
-from samoloop.worker.keeping import content, git_notes, keep_checkpoint, keep_work
+from samoloop.worker.keeping import content, keep_checkpoint, keep_work, worth_a_look
 from samoloop.worker.launching import request_for
 from samoloop.worker.limits import free_providers, pick_provider
 from samoloop.worker.stations import Finished
@@ -87,6 +87,7 @@ def begin(worker: Worker) -> Begun:
             stem=stem.name,
             head=worktree.head() if worktree else None,
             stashes=tuple(worktree.stashes()) if worktree else (),
+            seen=worker.stations.seen(worker),
         )
     )
     lock = session.control / CHILD_LOCK
@@ -229,13 +230,14 @@ def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) 
     session, state, started = worker.session, worker.state, begun.started
     signal = signals.read(session.dir / signals.FILE_NAME)
     same_boot = started.boot == boot_id()
-    if isinstance(signal, BadSignal) or (ended.by is EndedBy.LOST and not same_boot):
-        if ended.by is EndedBy.LOST:
-            return interrupted(worker, started, "the machine was restarted" if not same_boot else "its process is gone")
-        if ended.by is EndedBy.STOP:
-            return stopped(worker, started)
     by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
+    if isinstance(signal, BadSignal) or (ended.by is EndedBy.LOST and not same_boot):
+        cut_off = Finished(started, ended, outcome, None)
+        if ended.by is EndedBy.LOST:
+            return interrupted(worker, cut_off, "the machine was restarted" if not same_boot else "its process is gone")
+        if ended.by is EndedBy.STOP:
+            return stopped(worker, cut_off)
     mend_worktree(worker)
     worker.restore_overview()
     committed = keep_work(worker, started) if worker.config.commit else None
@@ -264,7 +266,7 @@ def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) 
             left=tuple(ended.left),
             tree=tree,
             head=committed.snapshot.head if committed else None,
-            notes=tuple(git_notes(committed)),
+            notes=worth_a_look(committed, evidence),
             said=collector.last_text[-500:],
         )
     )
@@ -287,8 +289,10 @@ def understand(worker: Worker, signal: Signal | BadSignal) -> Signal | BadSignal
     return gates.check_request(signal, session.dir, session.worktree, state.given)
 
 
-def interrupted(worker: Worker, started: Started, why: str) -> Decision:
+def interrupted(worker: Worker, finished: Finished, why: str) -> Decision:
     """Nobody knows how far the child came: the iteration runs again, told so."""
+    started = finished.started
+    why = "; ".join([why, *(seen.text for seen in worker.stations.evidence(worker, finished))])
     note = half_done(started, why)
     worker.session.record(
         Interrupted(iteration=started.iteration, attempt=started.attempt, phase=started.phase, note=note, why=why)
@@ -297,10 +301,10 @@ def interrupted(worker: Worker, started: Started, why: str) -> Decision:
     return Decision(Kind.RETRY, worker.state.phase, why)
 
 
-def stopped(worker: Worker, started: Started) -> Decision:
+def stopped(worker: Worker, finished: Finished) -> Decision:
     """The child was ended on request. What a person stopped rests until a person resumes it."""
     by_person = worker.stop.by_person
-    interrupted(worker, started, "a person stopped the session" if by_person else "the machine went down")
+    interrupted(worker, finished, "a person stopped the session" if by_person else "the machine went down")
     reason = "stopped by a person while a child was at work; its iteration runs again on resume"
     if by_person:
         worker.session.record(Halted(condition=Condition.STOPPED, reason=reason))

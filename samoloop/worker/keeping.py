@@ -1,5 +1,7 @@
 """What git keeps of an iteration: the child's leftovers as a commit, session and code as a checkpoint."""
 
+from collections.abc import Sequence
+
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import sha256
 from samoloop.core.evidence import Evidence, Weight
@@ -36,11 +38,12 @@ def content(worker: Worker, committed: Committed | None) -> str | None:
     return sha256(f"{committed.snapshot.tree} {checkpoint.fingerprint(worker.session.dir)}")
 
 
-def git_notes(committed: Committed | None) -> list[str]:
-    """What is worth a look in the report."""
-    if committed is None:
-        return []
-    return [*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)]
+def worth_a_look(committed: Committed | None, evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    """What a person is told of an iteration beside what follows from it: what git kept, and what was seen."""
+    found = (
+        [*committed.notes, *(f"{skipped.path}: {skipped.why}" for skipped in committed.skipped)] if committed else []
+    )
+    return tuple(dict.fromkeys([*found, *(seen.text for seen in evidence if seen.weight is Weight.NOTE)]))
 
 
 def git_findings(worker: Worker, finished: Finished) -> list[Evidence]:

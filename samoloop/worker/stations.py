@@ -1,10 +1,10 @@
-"""The four moments of an iteration at which a room may act. Whoever assembles the worker fills them: the heart names
+"""The five moments of an iteration at which a room may act. Whoever assembles the worker fills them: the heart names
 nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ class Stations:
 
     before: Sequence[Callable[[Worker], Decision | None]] = ()  # a child: what it has to wait for, None for nothing
     around: Sequence[Callable[[Worker, Launch], Launch]] = ()  # a launch: the process that is started instead
+    look: Sequence[Callable[[Worker], Mapping[str, str]]] = ()  # just before a child: hashes that `started` remembers
     after: Sequence[Callable[[Worker, Finished], Sequence[Evidence]]] = ()  # a child: what was seen
     prompt: Sequence[Callable[[Worker], str]] = ()  # paragraphs of the prompt, empty for none
 
@@ -44,6 +45,7 @@ class Stations:
         return Stations(
             (*self.before, *more.before),
             (*self.around, *more.around),
+            (*self.look, *more.look),
             (*self.after, *more.after),
             (*self.prompt, *more.prompt),
         )
@@ -56,6 +58,9 @@ class Stations:
         for act in self.around:
             launch = act(worker, launch)
         return launch
+
+    def seen(self, worker: Worker) -> dict[str, str]:
+        return {room: digest for act in self.look for room, digest in act(worker).items()}
 
     def evidence(self, worker: Worker, finished: Finished) -> tuple[Evidence, ...]:
         return tuple(seen for act in self.after for seen in act(worker, finished))

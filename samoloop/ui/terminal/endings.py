@@ -8,6 +8,7 @@ from samoloop.ui.terminal.words import clock_time, count, dollars
 
 _LONGEST_LINE = 500
 _SHOWN_DENIALS = 3
+_SHOWN_NOTES = 6
 
 
 def iteration_label(record: Started | Ended) -> str:
@@ -42,7 +43,7 @@ def follows(ended: Ended, now: float) -> str:
 
 
 def oddities(ended: Ended) -> list[str]:
-    """What a person should know of an iteration beside what follows from it: refused permissions, CLI errors."""
+    """What a person should know of an iteration beside what follows from it: refused permissions, CLI errors, notes."""
     outcome = ended.outcome
     found = [f"permission denied: {denied}" for denied in outcome.denied[:_SHOWN_DENIALS]]
     if len(outcome.denied) > _SHOWN_DENIALS:
@@ -52,6 +53,9 @@ def oddities(ended: Ended) -> list[str]:
         found.append(f"the CLI reported {failure.trouble}: {failure.message}")
     if ended.left:
         found.append(f"processes that could not be ended: {', '.join(map(str, ended.left))}")
+    found += ended.notes[:_SHOWN_NOTES]
+    if len(ended.notes) > _SHOWN_NOTES:
+        found.append(f"and {len(ended.notes) - _SHOWN_NOTES} more, in the report")
     return [one_line(sentence, _LONGEST_LINE) for sentence in found]
 
 

@@ -10,7 +10,7 @@ from samoloop.core import words
 from samoloop.core.decision import Condition
 from samoloop.core.records import Ended, moment
 from samoloop.core.words import Tone
-from samoloop.ui.terminal.endings import ended_line, iteration_label, tokens_so_far
+from samoloop.ui.terminal.endings import ended_line, iteration_label, oddities, tokens_so_far
 from samoloop.ui.terminal.words import age, dollars, resumes
 
 Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain
@@ -43,7 +43,9 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
         lines += [("", "plain"), ("  last iterations", "dim")]
         last = [Ended.from_json(value) for value in standing["last"]]
         width = max(len(iteration_label(record)) for record in last)
-        lines += [(f"    {ended_line(record, epoch, width)}", "plain") for record in last]
+        for record in last:
+            lines.append((f"    {ended_line(record, epoch, width)}", "plain"))
+            lines += [(f"      {sentence}", "warn") for sentence in oddities(record)]
     if standing["next"]:
         width = max(len(one_line(step["command"])) for step in standing["next"])
         lines += [("", "plain"), ("  what you can do", "dim")]

@@ -1,0 +1,107 @@
+"""What of a repository lies beside a session's own branch and worktree, as values: two looks can be compared.
+
+Files alone are read, each with a limit; only where git keeps its refs in tables it is asked.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from samoloop.base.files import read_plain, sha256
+from samoloop.git.calls import Git
+from samoloop.git.checkout import refs_in_files
+
+_REF_BYTES, _FILE_BYTES, _PACKED_BYTES = 1000, 1_000_000, 100_000_000
+_MOST = 50_000  # loose refs, hooks
+_NOT_LOOKED_AT = (
+    "samoloop",
+    "stash",
+    "bisect",
+    "worktree",
+    "rewritten",
+)  # below refs/: ours, told apart, of a worktree
+_SECTION = re.compile(r'\[\s*([\w.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]')
+_KEY = re.compile(r"[A-Za-z][\w-]*")
+
+
+def refs(common_dir: Path) -> dict[str, str]:
+    """Branches, tags and the other refs that all checkouts share, by full name, and what each is at."""
+    if refs_in_files(common_dir):
+        found = [*_packed(common_dir / "packed-refs"), *_loose(common_dir)]
+    else:
+        listed = Git(common_dir).run("for-each-ref", "--format=%(objectname) %(refname)")
+        found = list(_pairs(listed))
+    return {name: at for name, at in found if name.split("/")[1:2] not in [[left] for left in _NOT_LOOKED_AT]}
+
+
+def _packed(path: Path) -> Iterator[tuple[str, str]]:
+    return _pairs(_content(path, _PACKED_BYTES))
+
+
+def _pairs(listed: bytes) -> Iterator[tuple[str, str]]:
+    for line in listed.splitlines():
+        at, _, name = line.partition(b" ")
+        if name.startswith(b"refs/"):
+            yield os.fsdecode(name), os.fsdecode(at)
+
+
+def _loose(common_dir: Path) -> Iterator[tuple[str, str]]:
+    left = _MOST
+    for folder, folders, files in os.walk(common_dir / "refs"):
+        below = Path(folder).relative_to(common_dir)
+        if below == Path("refs"):
+            folders[:] = [name for name in folders if name not in _NOT_LOOKED_AT]
+        for name in files:
+            if not name.endswith(".lock"):
+                yield f"{below}/{name}", _content(Path(folder, name), _REF_BYTES).decode(errors="replace").strip()
+        left -= len(files)
+        if left < 0:
+            return
+
+
+def head(common_dir: Path) -> str:
+    """What the main checkout is on: a branch's full name or a commit."""
+    return _content(common_dir / "HEAD", _REF_BYTES).decode(errors="replace").strip().removeprefix("ref: ")
+
+
+def hooks(common_dir: Path) -> dict[str, str]:
+    """The hooks by name, each with what changes when it is written or replaced; git's samples are none."""
+    found: dict[str, str] = {}
+    try:
+        with os.scandir(common_dir / "hooks") as entries:
+            for entry in entries:
+                if not entry.name.endswith(".sample") and len(found) < _MOST:
+                    known = entry.stat(follow_symlinks=False)
+                    found[entry.name] = f"{known.st_mode:o} {known.st_size} {known.st_mtime_ns} {known.st_ino}"
+    except OSError:
+        pass  # there are none
+    return found
+
+
+def configuration(files: Iterable[Path]) -> dict[str, str]:
+    """The keys that these files of git's set, each with its file, and a hash of its values: they may be secrets."""
+    found: dict[str, list[str]] = {}
+    for path in files:
+        section = ""
+        for line in _content(path, _FILE_BYTES).decode(errors="replace").replace("\\\n", "").splitlines():
+            rest = line.strip()
+            while head := _SECTION.match(rest):
+                section = ".".join(word for word in head.groups() if word)
+                rest = rest[head.end() :].strip()
+            if key := _KEY.match(rest):
+                found.setdefault(f"{section}.{key[0]} in {path}", []).append(rest[key.end() :])
+    return {name: sha256("\n".join(values)) for name, values in found.items()}
+
+
+def contents(files: Iterable[Path]) -> dict[str, str]:
+    """A hash of each of the files that is there."""
+    return {str(path): sha256(_content(path, _FILE_BYTES)) for path in files if os.path.lexists(path)}
+
+
+def _content(path: Path, limit_bytes: int) -> bytes:
+    """What the file holds, also through a link of the person's; nothing where it is none or cannot be read."""
+    try:
+        return read_plain(path.resolve(), limit_bytes) or b""
+    except (OSError, ValueError, RuntimeError):
+        return b""
