@@ -43,6 +43,7 @@ class How:
     by: str | None = None  # the person who resumes; None: nobody does, a worker simply goes on
     attended: bool = False  # a person is there to read what is refused; else it is recorded as a failure
     said: Mapping[str, Any] = field(default_factory=dict)  # settings; remembered where a person resumes
+    shown: str = ""  # the hash of the project's settings that a person was shown, where they are not there any more
     now: bool = False  # try at once, whatever limit was met
     yes: bool = False  # take suggestions and approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit

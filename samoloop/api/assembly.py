@@ -11,6 +11,7 @@ from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
 from samoloop.config import profiles
 from samoloop.config.loading import Config
+from samoloop.config.settings_files import settings_now
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker import limits
@@ -68,6 +69,7 @@ def assembled(
         view=Several((view, _WhileAtWork(awake))),
         environ=environ,
         stations=STATIONS if more is None else STATIONS.and_then(more),
+        settings_now=settings_now(settings),
         yes=how.yes,
         no_wait=how.no_wait,
     )

@@ -59,4 +59,5 @@ def command(session: Session, how: How) -> list[str]:
     argv = [sys.executable, "-m", "samoloop", "resume", str(session.dir), "--worker"]
     argv += [flag for flag, wanted in given.items() if wanted]
     argv += [f"--by={how.by}"] if how.by is not None else []
+    argv += [f"--shown={how.shown}"] if how.shown else []
     return [*argv, f"--said={json.dumps(dict(how.said))}"] if how.said else argv

@@ -14,6 +14,7 @@ from dataclasses import replace
 from samoloop.api.asked import How
 from samoloop.api.assembly import assembled
 from samoloop.api.settings import remembered, settings_of
+from samoloop.api.unseen import refuse_unseen, unseen_changes
 from samoloop.base import errors
 from samoloop.base.clock import Clock
 from samoloop.base.errors import ConfigError, SamoloopError, SessionError, UsageError
@@ -28,6 +29,7 @@ from samoloop.core.state import Condition
 from samoloop.core.words import News
 from samoloop.worker import launching, loop, news, outbox, shared_limits
 from samoloop.worker.lease import FILES, Lease, locked
+from samoloop.worker.outside import keep_settings
 from samoloop.worker.report import write_report
 from samoloop.worker.stations import Stations
 from samoloop.worker.view import Quiet, View
@@ -90,10 +92,14 @@ def refuse_if_over(session: Session) -> None:
 
 
 def settle(session: Session, how: How, environ: Mapping[str, str]) -> Config:
-    """The session's settings for this run. Raises ConfigError; where a person is there, ProviderError too."""
+    """The session's settings for this run. Raises ConfigError; where a person is there ProviderError, and where none
+    is SessionError for settings that nobody has seen.
+    """
     settings = settings_of(session, environ, how.said)
     if how.attended:
         launching.rehearse(settings, session.state().live_workflow, environ)
+    else:
+        refuse_unseen(session, settings, how.shown)
     return settings
 
 
@@ -119,8 +125,12 @@ def _work(worker: Worker, how: How) -> Decision:
         if how.greets:
             for line in greeting(session, worker.config):
                 worker.view.say(line)
+        if how.attended:
+            for line in unseen_changes(session, worker.config):
+                worker.view.say(line)
         if how.by is not None:
-            session.record(Resumed(by=how.by, now=how.now, settings=remembered(worker.config, how.said)))
+            said, shown = remembered(worker.config, how.said), keep_settings(worker)
+            session.record(Resumed(by=how.by, now=how.now, settings=said, shown=shown))
             news.tell_resumed(worker, how.by)
         elif state.failure:
             session.record(Retried())

@@ -1,5 +1,7 @@
 """The files of a project that its settings come from, as they are now: so that a change of them is seen."""
 
+import difflib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +13,37 @@ from samoloop.config.project import FILE_NAME, LEGACY_NAME
 _FOLDER = ".samoloop"  # of workflows, phases, profiles and skills
 _FILE_BYTES = 1_000_000
 _MOST = 5000  # files
+_KEPT = 20_000  # characters of the settings file, to show what changed in it
+_LINES, _LINE_LENGTH = 40, 300  # of what is shown
 
 
 def settings_files(config: Config) -> dict[str, str]:
     """Each file with the hash of what it holds, by its path from the project's root."""
     paths = (path for path in _paths(config) if os.path.lexists(path))
-    return {path.relative_to(config.root).as_posix(): sha256(settings_text(path)) for path in paths}
+    return {path.relative_to(config.root).as_posix(): sha256(_content(path)) for path in paths}
 
 
-def settings_text(path: Path) -> bytes:
+def settings_now(config: Config) -> str:
+    """All of them as one text, to be compared with another one by `differences`."""
+    text = _content(config.root / FILE_NAME).decode(errors="replace")[:_KEPT]
+    return json.dumps({"files": settings_files(config), "text": text})
+
+
+def changed_files(before: str, now: str) -> list[str]:
+    """The paths of the files that differ in two texts of `settings_now`."""
+    was, is_now = (json.loads(text)["files"] for text in (before, now))
+    return sorted(name for name in {*was, *is_now} if was.get(name) != is_now.get(name))
+
+
+def differences(before: str, now: str) -> list[str]:
+    """What differs, as lines for a person: names, and of the settings file itself a diff."""
+    lines = [f"the settings file {name} was changed" for name in changed_files(before, now)]
+    was, is_now = (json.loads(text)["text"].splitlines() for text in (before, now))
+    lines += [line[:_LINE_LENGTH] for line in difflib.unified_diff(was, is_now, n=1, lineterm="")][2:]
+    return lines if len(lines) <= _LINES else [*lines[:_LINES], f"and {len(lines) - _LINES} more lines"]
+
+
+def _content(path: Path) -> bytes:
     """What such a file holds; nothing where it is none, or cannot be read."""
     try:
         return read_plain(path.resolve(), _FILE_BYTES) or b""

@@ -235,6 +235,7 @@ class Resumed(Record, event="resumed"):
     by: str = ""
     now: bool = False
     settings: Mapping[str, Any] = _NOTHING  # flags to be remembered, by configuration key
+    shown: str | None = None  # the hash of the project's settings files that they go on with
 
 
 class Halted(Record, event="halted"):

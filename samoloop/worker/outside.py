@@ -26,14 +26,15 @@ from samoloop.worker.news import about
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 
-ROOM = "outside"
+ROOM, SETTINGS = "outside", "settings"  # what a child's `started` remembers hashes under
+SETTINGS_FILE = "_settings.json"  # those that the worker goes by, as it found them
 _FILE = "_outside.json"
-_LOOK_BYTES, _TASK_BYTES = 100_000_000, 10_000_000
+_LOOK_BYTES, _PLAIN_BYTES = 100_000_000, 10_000_000
 _SHOWN = 10  # changes that are told one by one
 _NAME_LENGTH = 200
 
 Look = Mapping[str, Mapping[str, str]]  # kind, as a sentence names it -> name -> what it is at
-_REFS, _HEAD, _SETTINGS, _TASK = "", "the main checkout", "the settings file", "the task"
+_REFS, _HEAD, _PROJECTS, _TASK = "", "the main checkout", "the settings file", "the task"
 _MADE, _CHANGED, _GONE = "{what} was added", "{what} was changed", "{what} was removed"
 _WORDS = {
     _REFS: (
@@ -55,15 +56,24 @@ class Change:
 
 
 def look_before(worker: Worker) -> Mapping[str, str]:
-    """Keep what lies outside as it is now; its hash, under `outside`. A station of a worker."""
+    """Keep what lies outside as it is now, and the settings that the worker goes by; hashes of both. A station of a
+    worker."""
     session = worker.session
-    task = _task(session.dir / TASK_FILE)
+    task = _plain(session.dir / TASK_FILE)
     kept = session.control / TASK_FILE
-    if task is not None and _task(kept) != task:
+    if task is not None and _plain(kept) != task:
         write_atomic(kept, task)
     seen = json.dumps(_look(worker))
     write_anew(session.control / _FILE, seen)
-    return {ROOM: sha256(seen)}
+    return {ROOM: sha256(seen), SETTINGS: keep_settings(worker)}
+
+
+def keep_settings(worker: Worker) -> str:
+    """Keep the settings that the worker goes by, so that a person can be shown what changes; their hash."""
+    path = worker.session.control / SETTINGS_FILE
+    if _plain(path) != worker.settings_now.encode():
+        write_atomic(path, worker.settings_now)
+    return sha256(worker.settings_now)
 
 
 def outside_findings(worker: Worker, finished: Finished) -> list[Evidence]:
@@ -92,8 +102,8 @@ def _look(worker: Worker) -> Look:
     found = locate(created.root) if created.repo is None else None
     common = created.repo or (found.common_dir if found else None)
     kinds: dict[str, Mapping[str, str]] = {
-        _SETTINGS: settings_files(config) | surroundings.contents([user_file(worker.environ)]),
-        _TASK: {TASK_FILE: sha256(task)} if (task := _task(worker.session.dir / TASK_FILE)) is not None else {},
+        _PROJECTS: settings_files(config) | surroundings.contents([user_file(worker.environ)]),
+        _TASK: {TASK_FILE: sha256(task)} if (task := _plain(worker.session.dir / TASK_FILE)) is not None else {},
     }
     if common is None:
         return kinds
@@ -152,11 +162,11 @@ def _task_changes(worker: Worker, before: Look) -> Iterator[Change]:
     """The task is the person's: what a child made of it goes."""
     session = worker.session
     wanted, path = before[_TASK].get(TASK_FILE), session.dir / TASK_FILE
-    present = _task(path)
+    present = _plain(path)
     if wanted is None or (present is not None and sha256(present) == wanted):
         return
     earlier = checkpoint.read(worker.store, worker.ref, TASK_FILE) if worker.config.commit else None
-    for text in (_task(session.control / TASK_FILE), earlier):
+    for text in (_plain(session.control / TASK_FILE), earlier):
         if text is not None and sha256(text) == wanted:
             write_atomic(path, text)
             yield Change(f"{TASK_FILE} was changed", "; it is again your task, word for word")
@@ -164,10 +174,10 @@ def _task_changes(worker: Worker, before: Look) -> Iterator[Change]:
     yield Change(f"{TASK_FILE} was changed", "; what it held is lost, so put your task back")
 
 
-def _task(path: Path) -> bytes | None:
-    """The task as it stands there; None for what is no file."""
+def _plain(path: Path) -> bytes | None:
+    """What stands there; None for what is no file."""
     try:
-        return read_plain(path, _TASK_BYTES)
+        return read_plain(path, _PLAIN_BYTES)
     except ValueError:
         return None
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, IDENTITY, git, samoloop, scripted_project, until
 
+from samoloop.base.errors import SessionError
 from samoloop.core.session import Session
+from samoloop.ui.telegram.machine import Machine
 
 COMMIT = " ".join(["git", *IDENTITY, "commit -q --allow-empty -m z"])
 DEEDS = {
@@ -55,13 +57,14 @@ fi
 """
 
 
-def project(tmp_path: Path, child: str, **settings: object) -> Path:
+def project(tmp_path: Path, child: str) -> Path:
     """A repository with a branch and a hook of the person's, and a command that keeps what is announced."""
     root = scripted_project(tmp_path, child.replace("{main}", str(tmp_path / "repo")))
     git(root, "branch", "mine")
     keep = ["sh", "-c", f"cat >> {tmp_path}/announced; echo >> {tmp_path}/announced"]
     known = json.loads((root / ".samoloop.yaml").read_text())
-    (root / ".samoloop.yaml").write_text(json.dumps({**known, "announce": {"command": keep}, **settings}))
+    known["announce"] = {"command": keep}
+    (root / ".samoloop.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in known.items()))
     return root
 
 
@@ -175,3 +178,65 @@ def test_many_changes_are_told_in_few_words(tmp_path: Path):
     assert samoloop(root, *RUN).returncode == 3
     assert said(root, "290 more things outside of the worktree were changed", tmp_path) == ["report", "phone"]
     assert len(Session(folder_of(root)).journal.path.read_bytes()) < 40_000
+
+
+SPEND = "echo 'setup: evil' >> $main/.samoloop.yaml"
+
+
+def changed_by_a_child(tmp_path: Path) -> Path:
+    """A project whose session waits for answers; its first child changed the settings."""
+    root = project(tmp_path, once(SPEND))
+    assert samoloop(root, *RUN).returncode == 3
+    assert samoloop(root, "answer", "a", "--suggested").returncode == 0
+    return root
+
+
+def iteration(root: Path) -> int:
+    return int(json.loads(samoloop(root, "status", "a", "--json").stdout)["iteration"])
+
+
+def test_settings_that_a_child_changed_hold_when_a_person_was_shown_them(tmp_path: Path):
+    root = changed_by_a_child(tmp_path)
+    up = samoloop(root, "up", "--once")
+    assert "(.samoloop.yaml) changed since a person last started" in up.stdout, up.stdout
+    assert iteration(root) == 2
+    resumed = samoloop(root, "resume", "a", "--no-wait")
+    assert resumed.returncode == 3 and iteration(root) > 2
+    assert "the settings file .samoloop.yaml was changed" in resumed.stdout and "+setup: evil" in resumed.stdout
+    assert samoloop(root, "approve", "a").returncode == 0
+    assert samoloop(root, "up", "--once").returncode == 0
+    assert json.loads(samoloop(root, "status", "a", "--json").stdout)["condition"] == "done"
+
+
+def test_the_phone_is_told_that_settings_must_be_seen_at_a_terminal(tmp_path: Path):
+    root = changed_by_a_child(tmp_path)
+    with pytest.raises(SessionError, match=r"changed since a person last started .* at a terminal shows what changed"):
+        Machine().resume(folder_of(root), "Ann (phone)")
+    assert iteration(root) == 2
+
+
+def test_a_person_at_a_terminal_is_shown_the_settings_for_a_worker_in_the_background(tmp_path: Path):
+    root = changed_by_a_child(tmp_path)
+    resumed = samoloop(root, "resume", "a", "--no-wait", "--detach")
+    assert resumed.returncode == 0 and "+setup: evil" in resumed.stdout
+    until(lambda: json.loads(samoloop(root, "status", "a", "--json").stdout)["gate"]["kind"] == "plan_approval")
+
+
+def test_settings_that_were_shown_at_a_gate_need_not_be_shown_again(tmp_path: Path):
+    root = project(tmp_path, once(SPEND))
+    assert samoloop(root, *RUN).returncode == 3
+    assert "+setup: evil" in samoloop(root, "resume", "a", "--no-wait").stdout
+    assert samoloop(root, "answer", "a", "--suggested").returncode == 0
+    assert "changed" not in samoloop(root, "up", "--once").stdout
+    assert iteration(root) > 2
+
+
+def test_settings_that_a_child_changed_do_not_hold_for_the_worker_that_adopts_it(tmp_path: Path):
+    root = project(tmp_path, once(SPEND, LINGER))
+    worker = at_work(root, tmp_path, *RUN)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(60)
+    (tmp_path / "lingers").unlink()
+    assert "changed since a person last started" in samoloop(root, "up", "--once").stdout
+    assert iteration(root) == 1
+    assert samoloop(root, "resume", "a", "--no-wait").returncode == 3

@@ -130,6 +130,7 @@ def run(
 @click.option("--worker", "only_work", is_flag=True, hidden=True, help="Started by samoloop itself, not by a person.")
 @click.option("--by", hidden=True, help="With --worker: the person for whom it was started.")
 @click.option("--said", hidden=True, help="With --worker: the settings that the person gave, as JSON.")
+@click.option("--shown", default="", hidden=True, help="With --worker: the hash of the settings that they were shown.")
 @worker_options
 def resume(
     session_name: str | None,
@@ -138,6 +139,7 @@ def resume(
     only_work: bool,
     by: str | None,
     said: str | None,
+    shown: str,
     yes: bool,
     no_wait: bool,
     allow_sleep: bool,
@@ -153,7 +155,7 @@ def resume(
     refuse_inside_child()
     how = How(said=as_settings(flags), now=now, yes=yes, no_wait=no_wait, allow_sleep=allow_sleep)
     if only_work:
-        how = replace(how, by=by, said=json.loads(said or "{}"))
+        how = replace(how, by=by, said=json.loads(said or "{}"), shown=shown)
         return start(Session(Path(session_name or "")), how, False)
     session = find_session(session_name, lambda state: not _is_over(state))
     from samoloop.api.go_on import refuse_if_over, settle
@@ -297,9 +299,14 @@ def start_detached(session: Session, how: How) -> int:
     from samoloop.api.detach import detach
     from samoloop.api.go_on import greeting
     from samoloop.api.settings import settings_of
+    from samoloop.api.unseen import unseen_changes
+    from samoloop.base.files import sha256
+    from samoloop.config.settings_files import settings_now
 
     settings = settings_of(session, os.environ, how.said)
-    lines = [*greeting(session, settings), *_start_of(session, settings)]
+    lines = [*greeting(session, settings), *unseen_changes(session, settings), *_start_of(session, settings)]
+    if how.attended:
+        how = replace(how, shown=sha256(settings_now(settings)))
     pid = detach(session, how, os.environ)
     say("\n".join(lines))
     say(f"{session.name} is at work in the background (process {pid}).")
