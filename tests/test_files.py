@@ -1,11 +1,12 @@
 """Whole-file writes that a crash cannot tear, and reads that a child cannot abuse."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from samoloop.base.files import read_plain, sha256, write_atomic
+from samoloop.base.files import is_plainly, open_log, read_plain, sha256, small_text, tail, write_atomic
 
 
 def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -74,6 +75,28 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path, make: object, why: str
     make(tmp_path / "y")
     with pytest.raises(ValueError, match=f"y {why}"):
         read_plain(tmp_path / "y", 10)
+    assert small_text(tmp_path / "y") == tail(tmp_path / "y", 10) == ""
+    assert not is_plainly(tmp_path / "y", b"")
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/passwd"), Path.mkdir, os.mkfifo, Path.touch])
+def test_a_log_is_written_whatever_was_put_in_its_place(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "log")
+    for said in (b"one\n", b"two\n"):
+        with open_log(tmp_path / "log") as log:
+            log.write(said)
+    assert tail(tmp_path / "log", 5) == "two"
+    assert is_plainly(tmp_path / "log", b"one\ntwo\n") and not is_plainly(tmp_path / "log", b"one\n")
+
+
+def test_a_person_s_own_settings_may_be_a_link_but_no_pipe(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("a: 1\n")
+    (tmp_path / "link").symlink_to("elsewhere")
+    assert small_text(tmp_path / "link", follow=True) == "a: 1\n"
+    os.mkfifo(tmp_path / "pipe")
+    assert small_text(tmp_path / "pipe", follow=True) == ""
+    (tmp_path / "elsewhere").write_bytes(b"x" * 1_000_001)
+    assert small_text(tmp_path / "elsewhere") == ""
 
 
 def test_text_is_hashed_as_utf_8() -> None:

@@ -9,7 +9,7 @@ from samoloop.api.asked import How
 from samoloop.api.go_on import refuse_if_over, settle
 from samoloop.base.clock import Clock
 from samoloop.base.errors import LockHeld, SessionError
-from samoloop.base.files import put_folder
+from samoloop.base.files import open_log, put_folder, tail
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.session import Session
 from samoloop.worker.lease import FILES, Lease
@@ -33,7 +33,7 @@ def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease 
     while not lease.is_held(session.dir) and process.poll() is None and clock.monotonic() < deadline:
         clock.wait([], 0.02)
     if process.poll() not in (None, *EXIT_CODES.values()):
-        said = (session.logs / LOG).read_text(errors="replace")[-1000:]
+        said = tail(session.logs / LOG, 1000)
         raise SessionError(f"the worker ended at once with {process.returncode}; it said:\n{said}")
     return process.pid
 
@@ -41,7 +41,7 @@ def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease 
 def spawn(session: Session, how: How, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """A worker process for the session; what it says goes to its log. Raises OSError."""
     put_folder(session.logs)
-    with (session.logs / LOG).open("ab") as log:
+    with open_log(session.logs / LOG) as log:
         return subprocess.Popen(
             command(session, how),
             cwd=session.state().created.root,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from samoloop.base.errors import SessionError
+from samoloop.base.files import open_plain
 from samoloop.core.records import Ended, Interrupted, Record, Started
 from samoloop.core.session import Session
 from samoloop.core.state import AT_REST, State, fold
@@ -159,15 +160,13 @@ class _Growing:
     def chunks(self) -> Iterator[bytes]:
         """What is new since the last call."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+            file = open_plain(self._path)
+        except (OSError, ValueError):
             return
-        try:
-            while chunk := os.pread(descriptor, _CHUNK_BYTES, self._offset):
+        with file:
+            while chunk := os.pread(file.fileno(), _CHUNK_BYTES, self._offset):
                 self._offset += len(chunk)
                 yield chunk
-        finally:
-            os.close(descriptor)
 
 
 def _pour(attempt: Attempt, sink: Sink) -> None:

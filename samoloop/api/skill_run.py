@@ -10,7 +10,7 @@ from pathlib import Path
 
 from samoloop.base.durations import format_seconds
 from samoloop.base.errors import UsageError
-from samoloop.base.files import remove
+from samoloop.base.files import remove, write_anew
 from samoloop.children.run import run as run_child
 from samoloop.children.stop import StopRequest
 from samoloop.config.loading import Config
@@ -125,7 +125,7 @@ def _request(order: SkillOrder, config: Config, environ: Mapping[str, str], fold
         title=f"skill {order.skill.name}",
         environ=environ,
     )
-    request.prompt.write_text(prompt(order), encoding="utf-8")
+    write_anew(request.prompt, prompt(order))
     return request
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from samoloop.base import proc
 from samoloop.base.errors import sentence
+from samoloop.base.files import small_text, tail
 from samoloop.base.locks import is_held
 from samoloop.core import gates
 from samoloop.core.control import CHILD_LOCK, LOCK
@@ -130,12 +131,10 @@ _NOTHING: dict[str, Any] = {
 
 def recent(session: Session) -> list[Ended]:
     """The last few `ended` records, read from the journal's end alone."""
-    with session.journal.path.open("rb") as file:
-        file.seek(max(file.seek(0, 2) - _RECENT_BYTES, 0))
-        lines = file.read().split(b"\n")
+    lines = tail(session.journal.path, _RECENT_BYTES).split("\n")
     found: list[Ended] = []
     for line in reversed(lines):
-        if b'"ended"' not in line[:40]:
+        if '"ended"' not in line[:40]:
             continue
         try:
             found.append(Ended.from_json(json.loads(line)))
@@ -183,6 +182,6 @@ def _iso(epoch: float | None) -> str | None:
 
 def _number(path: Path) -> int | None:
     try:
-        return int(path.read_text().strip())
-    except (OSError, ValueError):
+        return int(small_text(path).strip())
+    except ValueError:
         return None

@@ -5,9 +5,14 @@ import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from samoloop.base.effects import effect, on_file
+
+SMALL_BYTES = 1_000_000  # of a file that a person, git or another program of theirs keeps for a few facts
 
 
 def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
@@ -129,16 +134,16 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_plain(path: Path, limit_bytes: int) -> bytes | None:
-    """The bytes of a regular file, at most `limit_bytes + 1` of them; None where there is none.
+def open_plain(path: Path, *, follow: bool = False) -> BufferedReader:
+    """A regular file, to be read. `follow` is for the person's own settings, which may be links to elsewhere.
 
-    Raises ValueError when `path` is a link or no regular file: a child must not make the worker read elsewhere or
-    wait on a pipe.
+    Raises FileNotFoundError, and ValueError when `path` is a link or no regular file: a child must not make the worker
+    read elsewhere or wait on a pipe.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     except FileNotFoundError:
-        return None
+        raise
     except OSError as error:
         if path.is_symlink():
             raise ValueError(f"{path.name} is a link") from None
@@ -146,19 +151,56 @@ def read_plain(path: Path, limit_bytes: int) -> bytes | None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ValueError(f"{path.name} is not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(limit_bytes + 1)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_plain(path: Path, limit_bytes: int, *, follow: bool = False) -> bytes | None:
+    """The bytes of a regular file, at most `limit_bytes + 1` of them; None where there is none.
+
+    Raises ValueError as `open_plain` does.
+    """
+    try:
+        with open_plain(path, follow=follow) as file:
+            return file.read(limit_bytes + 1)
+    except FileNotFoundError:
+        return None
+
+
+def small_text(path: Path, *, follow: bool = False) -> str:
+    """The text of a small regular file; empty where there is none, or something else."""
+    try:
+        data = read_plain(path, SMALL_BYTES, follow=follow) or b""
+    except ValueError:
+        return ""
+    return "" if len(data) > SMALL_BYTES else os.fsdecode(data)
+
+
+def is_plainly(path: Path, content: bytes) -> bool:
+    """Whether a regular file holds just that."""
+    try:
+        return read_plain(path, len(content)) == content
+    except ValueError:
+        return False
 
 
 def tail(path: Path, limit_bytes: int) -> str:
     """The end of a log, as text; empty where there is none."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             size = file.seek(0, 2)
             file.seek(max(size - limit_bytes, 0))
-            return file.read().decode("utf-8", "replace").strip()
-    except OSError:
+            return file.read(limit_bytes).decode("utf-8", "replace").strip()
+    except (OSError, ValueError):
         return ""
+
+
+def open_log(path: Path) -> BinaryIO:
+    """A log to be appended to; what else a child put in its place goes. Raises OSError."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            remove(path)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o644), "ab")
 
 
 Stamp = tuple[int, int, int] | None

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
+
+from samoloop.base.files import open_plain
 
 FAR_BEHIND_BYTES = 1 << 20
 KEPT_BYTES = 1 << 16  # of what is new, when too far behind: enough to show
@@ -16,8 +18,9 @@ class Tail:
     """The lines of a growing file. Memory is bounded by the longest line that is kept."""
 
     def __init__(self, path: Path) -> None:
-        """A file that is missing reads as empty."""
-        self._descriptor = os.open(path if path.exists() else os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        """A file that is missing, or that a child put something else in place of, reads as empty."""
+        self._file = _open(path)
+        self._descriptor = self._file.fileno()
         self._offset = 0
         self._line = bytearray()  # the unfinished last line
         self._dropping = False  # up to the next newline
@@ -46,7 +49,7 @@ class Tail:
         return os.pread(self._descriptor, limit_bytes, max(self.size() - limit_bytes, 0)).decode(errors="replace")
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -83,3 +86,10 @@ class Tail:
         self._line.clear()
         self._dropping = True
         self.complete = False
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return open_plain(path)
+    except (OSError, ValueError):
+        return open(os.devnull, "rb")  # noqa: PTH123 - it is no path of anybody's

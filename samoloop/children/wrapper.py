@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from samoloop.base.errors import ProviderError
-from samoloop.base.files import read_plain
+from samoloop.base.files import open_plain, read_plain
 
 # It has to outlive the signals that end the group, to write the code. "Trap" and not "ignore": what is ignored here
 # would be ignored in the CLI too.
@@ -67,7 +67,7 @@ def start(
     FileExistsError where the stem was used before.
     """
     with contextlib.ExitStack() as files:
-        prompt = files.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
+        prompt = files.enter_context(open_plain(stdin)) if stdin else subprocess.DEVNULL
         stdout, stderr = (files.enter_context(_create(path)) for path in logs(stem))
         try:
             return subprocess.Popen(

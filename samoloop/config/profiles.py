@@ -6,6 +6,7 @@ from pathlib import Path
 from samoloop.base.errors import ConfigError
 from samoloop.config.schema import named
 from samoloop.config.workflow_files import search_path, split_front_matter
+from samoloop.config.yaml_text import read_file
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def load(name: str, project: Path | None) -> Profile:
         for place in search_path(project):
             path = place / "profiles" / f"{name}.md"
             if path.is_file():
-                return Profile(name, split_front_matter(path.read_text(encoding="utf-8"))[1])
+                return Profile(name, split_front_matter(read_file(path))[1])
     raise ConfigError(f"there is no profile {named(name, there)}; there are: {', '.join(there) or 'none'}")
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from samoloop.base.files import small_text
 from samoloop.core import journal
 from samoloop.git import checkout
 
@@ -66,10 +67,8 @@ def _named_folder(path: Path) -> str | None:
 
 def legacy_folders(path: Path) -> dict[str, str]:
     """The two folders that an old `.samocode` file names in KEY=VALUE lines; none where there is no file."""
-    if not path.is_file():
-        return {}
     found = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in small_text(path, follow=True).splitlines():
         key, separator, value = line.partition("=")
         name = {"SESSIONS": "sessions", "WORKTREES": "worktrees"}.get(key.strip())
         if separator and name and value.strip():

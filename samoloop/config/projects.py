@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from samoloop.base.errors import UsageError
-from samoloop.base.files import write_atomic
+from samoloop.base.files import small_text, write_atomic
 from samoloop.base.locks import Lock
 from samoloop.base.places import state_folder
 
@@ -20,8 +20,8 @@ def _file(environ: Mapping[str, str]) -> Path:
 def registered(environ: Mapping[str, str]) -> list[Path]:
     """The roots of the registered projects, in the order of their registration; those that are gone too."""
     try:
-        value = json.loads(_file(environ).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = json.loads(small_text(_file(environ), follow=True))
+    except ValueError:
         return []
     return [Path(item) for item in value if isinstance(item, str)] if isinstance(value, list) else []
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import ConfigError, UsageError, shown
-from samoloop.base.files import read_plain, remove, write_atomic
+from samoloop.base.files import is_plainly, read_plain, remove, write_atomic
 from samoloop.config.resources import folder
 from samoloop.config.schema import Fault, Key, Table, named, read_keys, text
 from samoloop.config.workflow_files import split_front_matter
@@ -88,7 +88,7 @@ def write(skill: Skill, path: Path) -> None:
     for name, data in skill.files.items():
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.is_file() or file.read_bytes() != data:
+        if not is_plainly(file, data):
             write_atomic(file, data)
 
 

@@ -1,11 +1,14 @@
 """YAML that nobody has to trust: a mapping, within bounds, each key once."""
 
+import errno
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import shown
+from samoloop.base.files import read_plain
 
 FILE_BYTES = 1_000_000
 _VALUES = 10_000  # of one file, every use of an alias counted
@@ -15,8 +18,9 @@ _WORDS = 300  # characters of what the YAML reader says
 
 def read_file(path: Path) -> str:
     """The text of a file. Raises ValueError with a sentence, OSError where it is not there."""
-    with path.open("rb") as file:
-        data = file.read(FILE_BYTES + 1)
+    data = read_plain(path, FILE_BYTES, follow=True)
+    if data is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     if len(data) > FILE_BYTES:
         raise ValueError(f"it is larger than {FILE_BYTES // 1_000_000} MB")
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
+from samoloop.base.files import small_text
 from samoloop.git.checkout import common_dir
 
 OLDEST = (2, 31)  # environment settings and worktree repair; tried with 2.39 and 2.47
@@ -108,10 +109,7 @@ class Git:
 
         `git_dir` must be the common one. A loose ref is read without a process: it always wins over a packed one.
         """
-        try:
-            text = (self.git_dir / name).read_text().strip()
-        except (OSError, ValueError):
-            text = ""
+        text = small_text(self.git_dir / name).strip()
         return text if is_oid(text) else self.resolve(name)
 
     def resolve(self, revision: str) -> str | None:

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop.base.files import small_text
+
 
 @dataclass(frozen=True)
 class Location:
@@ -46,21 +48,14 @@ def main_checkout(start: Path) -> Path | None:
 
 def pointed_to(dot_git: Path) -> Path | None:
     """The folder that a `.git` file names; None where it names none."""
-    try:
-        text = dot_git.read_bytes()
-    except OSError:
-        return None
-    if not text.startswith(b"gitdir: "):
-        return None
-    return _relative_to(dot_git.parent, text.removeprefix(b"gitdir: "))
+    text = small_text(dot_git)
+    return _relative_to(dot_git.parent, text.removeprefix("gitdir: ")) if text.startswith("gitdir: ") else None
 
 
 def common_dir(git_dir: Path) -> Path:
     """The repository that a worktree's own folder in `.git/worktrees` belongs to, or `git_dir` itself."""
-    try:
-        return _relative_to(git_dir, (git_dir / "commondir").read_bytes())
-    except OSError:
-        return git_dir
+    text = small_text(git_dir / "commondir")
+    return _relative_to(git_dir, text) if text else git_dir
 
 
 def refs_in_files(common: Path) -> bool:
@@ -83,11 +78,9 @@ def registered(common: Path, root: Path) -> Path | None:
 
 def linked_folder(entry: Path) -> Path | None:
     """The worktree that a folder of `.git/worktrees` stands for; None where it does not say."""
-    try:
-        return _relative_to(entry, (entry / "gitdir").read_bytes()).parent
-    except OSError:
-        return None
+    text = small_text(entry / "gitdir")
+    return _relative_to(entry, text).parent if text else None
 
 
-def _relative_to(base: Path, text: bytes) -> Path:
-    return Path(os.path.normpath(base / os.fsdecode(text.rstrip(b"\r\n"))))
+def _relative_to(base: Path, text: str) -> Path:
+    return Path(os.path.normpath(base / text.rstrip("\r\n")))

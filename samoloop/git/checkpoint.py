@@ -11,14 +11,15 @@ import re
 import stat
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
+from samoloop.base.files import read_plain
 from samoloop.git.calls import Git, failure
 from samoloop.git.objects import Objects
 from samoloop.git.session_files import session_files
+from samoloop.git.staging import LIMIT_BYTES
 from samoloop.git.worktree import Snapshot, Worktree
 
 _ROOT_MESSAGE = b"The session begins\n"  # the ref's first commit: no code behind it, so the timeline ends there
@@ -124,11 +125,10 @@ def session_tree(objects: Objects, session_dir: Path, left_out: Collection[str] 
     """The session's own files but for `left_out` as a tree, their bytes as they are."""
     files = []
     for path, found in session_files(session_dir):
-        if path in left_out:
+        if path in left_out or (content := _content(session_dir / path)) is None:
             continue
-        with suppress(FileNotFoundError):  # an editor has just replaced it
-            mode = 0o100755 if found.st_mode & stat.S_IXUSR else 0o100644
-            files.append((path, mode, objects.blob((session_dir / path).read_bytes())))
+        mode = 0o100755 if found.st_mode & stat.S_IXUSR else 0o100644
+        files.append((path, mode, objects.blob(content)))
     return objects.tree(files)
 
 
@@ -169,14 +169,21 @@ def fingerprint(session_dir: Path) -> str:
     for path, _ in session_files(session_dir):
         if path in _NOT_THE_CHILDS:
             continue
-        try:
-            content = (session_dir / path).read_bytes()
-        except FileNotFoundError:
-            continue  # an editor has just replaced it
+        content = _content(session_dir / path)
+        if content is None:
+            continue
         if path == "_overview.md":
             content = _WORKERS_LINES.sub(b"", content)
         total.update(os.fsencode(path) + b"\0" + hashlib.sha256(content).digest())
     return total.hexdigest()
+
+
+def _content(path: Path) -> bytes | None:
+    """The bytes of a session file; None where an editor or a child has just replaced it."""
+    try:
+        return read_plain(path, LIMIT_BYTES)
+    except ValueError:
+        return None
 
 
 def _log(store: Git, ref: str, *limit: str) -> list[Checkpoint]:

@@ -1,25 +1,31 @@
 """What a child or a killed git breaks in a worktree's own git files, put right without touching anything else."""
 
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
-from samoloop.base.files import write_atomic
+from samoloop.base.files import small_text, write_atomic
 from samoloop.git.calls import is_oid
-from samoloop.git.checkout import linked_folder, pointed_to
+from samoloop.git.checkout import common_dir, linked_folder, pointed_to
 
 
 def mend_head(git_dir: Path, ref: str) -> list[str]:
     """Let an unreadable HEAD name `ref` again; without it git takes the folder for no repository at all."""
     head = git_dir / "HEAD"
-    try:
-        text = head.read_text().strip()
-    except (OSError, ValueError):
-        text = ""
+    text = small_text(head).strip()
     if text.startswith("ref: refs/") or is_oid(text):
         return []
     write_atomic(head, f"ref: {ref}\n")
     return [f"HEAD of the worktree was unreadable ({text[:40]!r}) and is on {ref.removeprefix('refs/heads/')} again."]
+
+
+def remove_pipes(*git_dirs: Path) -> list[str]:
+    """Remove the named pipes among worktrees' own git files, on which git would wait for ever."""
+    pipes = [path for folder in git_dirs for path in folder.glob("*") if stat.S_ISFIFO(path.lstat().st_mode)]
+    for pipe in pipes:
+        pipe.unlink(missing_ok=True)
+    return [f"A pipe in the place of git's {pipe.name} was removed." for pipe in pipes]
 
 
 def mend_link(root: Path, git_dir: Path) -> list[str]:
@@ -28,6 +34,8 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
     A repository that the child made in its place is moved into `git_dir`, never deleted.
     """
     link, back = root / ".git", git_dir / "gitdir"
+    if common_dir(git_dir) == git_dir:
+        write_atomic(git_dir / "commondir", "../..\n")
     known = linked_folder(git_dir)
     if known is None or known.resolve() != root.resolve():
         write_atomic(back, f"{link}\n")

@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
+from samoloop.base.files import read_plain
 from samoloop.git.calls import Git
 
 OWN_IDENTITY = "samoloop <samoloop@localhost>"
+_HEAD_BYTES = 200  # of a commit, in which its tree is named
 _LEVEL = 1  # of compression: the files are small, and gc packs them anew
 # What core.sharedRepository may say beside an octal mode (git help config). Modes are added, an octal one replaces.
 _SHARED = dict.fromkeys(("group", "true", "yes", "on", "1"), 0o660)
@@ -78,8 +80,9 @@ class Objects:
     def tree_of(self, commit: str) -> str | None:
         """The tree of a commit, where that is in a file of its own; None where git has packed it."""
         try:
-            raw = zlib.decompress(self._path(commit).read_bytes())
-        except (OSError, zlib.error):
+            packed = read_plain(self._path(commit), _HEAD_BYTES)
+            raw = zlib.decompressobj().decompress(packed or b"", _HEAD_BYTES)
+        except (ValueError, zlib.error):
             return None
         _, _, content = raw.partition(b"\0")
         return content[5:].partition(b"\n")[0].decode() if content.startswith(b"tree ") else None

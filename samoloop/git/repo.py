@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import write_atomic
+from samoloop.base.files import open_log, small_text, write_atomic
 from samoloop.git import tree_state
 from samoloop.git.calls import Git, too_old
 from samoloop.git.checkout import locate, registered
@@ -91,13 +91,14 @@ class Repo:
     def exclude(self, patterns: Iterable[str]) -> None:
         """Make the whole repository ignore `patterns`, through `.git/info/exclude`; each is added once."""
         path = self.git_dir / "info" / "exclude"
-        text = path.read_text(errors="surrogateescape") if path.exists() else ""
+        text = small_text(path, follow=True)
         missing = [pattern for pattern in patterns if pattern not in text.splitlines()]
         if missing:
             path.parent.mkdir(exist_ok=True)
             gap = "" if not text or text.endswith("\n") else "\n"
-            with path.open("a") as file:  # in one write, so that nothing of the person's can get lost
-                file.write(gap + "".join(f"{pattern}\n" for pattern in missing))
+            added = gap + "".join(f"{pattern}\n" for pattern in missing)
+            with open_log(path.resolve()) as file:  # in one write, so that nothing of the person's can get lost
+                file.write(os.fsencode(added))
 
     def new_branch_name(self, prefix: str, slug: str) -> str:
         """A branch name that is free: `samoloop/auth`, else `samoloop/auth-2`; `samoloop-auth` where a branch
@@ -209,5 +210,4 @@ def _half_made(admin: Path) -> bool:
 
 
 def _is_initializing(admin: Path) -> bool:
-    lock = admin / "locked"
-    return lock.exists() and lock.read_text().strip() == _INITIALIZING
+    return small_text(admin / "locked").strip() == _INITIALIZING

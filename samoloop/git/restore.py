@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import remove, write_atomic
+from samoloop.base.files import is_plainly, remove, write_atomic
 from samoloop.core.control import LOGS, control_of
 from samoloop.git import checkpoint as checkpoints
 from samoloop.git.calls import Git
@@ -140,7 +140,7 @@ def put_back_session(store: Git, session_dir: Path, source: Checkpoint, left_out
         full = session_dir / path
         if path in stays:
             continue
-        if full.is_file() and not full.is_symlink() and full.read_bytes() == content:
+        if is_plainly(full, content):
             continue
         _make_folders(session_dir, full.parent)
         write_atomic(full, content, mode=mode)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import write_atomic
+from samoloop.base.files import small_text, write_atomic
 from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
 from samoloop.git.checkout import linked_folder, refs_in_files, registered
@@ -57,6 +57,7 @@ class Worktree:
         """
         git_dir = registered(common_dir, root)
         if git_dir is None:
+            mending.remove_pipes(*(common_dir / "worktrees").glob("*"))
             raise WorktreeGone(f"git no longer knows the worktree {root} of branch {branch}: it was pruned or removed.")
         worktree = cls(root, git_dir, common_dir, branch, frozenset(left_out))
         for note in worktree.repair():
@@ -127,7 +128,7 @@ class Worktree:
             raise WorktreeGone(f"The worktree {self.root} of branch {self.branch} is gone: its folder was removed.")
         if not self.git_dir.is_dir():
             raise WorktreeGone(f"git no longer knows the worktree {self.root} of branch {self.branch}: it was pruned.")
-        notes = mending.mend_head(self.git_dir, self.ref)
+        notes = mending.remove_pipes(self.git_dir) + mending.mend_head(self.git_dir, self.ref)
         return notes if self.is_in_place else notes + mending.mend_link(self.root, self.git_dir)
 
     def remove_stale_locks(self, quiet_since: float) -> list[str]:
@@ -211,11 +212,9 @@ class Worktree:
         for git_dir in (self.common_dir, *(self.common_dir / "worktrees").glob("*")):
             if git_dir == self.git_dir:
                 continue
-            try:
-                if (git_dir / "HEAD").read_text().strip() == wanted:
-                    return linked_folder(git_dir) or self.common_dir.parent
-            except (OSError, ValueError):
-                continue
+            folder = self.common_dir.parent if git_dir == self.common_dir else linked_folder(git_dir)
+            if folder and small_text(git_dir / "HEAD").strip() == wanted:
+                return folder
         return None
 
     def _listed_elsewhere(self) -> Path | None:
@@ -230,12 +229,9 @@ class Worktree:
         """The commit that is checked out, read from files where git keeps it in files; None without a commit."""
         if not refs_in_files(self.common_dir):
             return self.git.resolve("HEAD")
-        try:
-            text = (self.git_dir / "HEAD").read_text().strip()
-        except (OSError, ValueError):
-            return None
+        text = small_text(self.git_dir / "HEAD").strip()
         if not text.startswith("ref: "):
-            return text
+            return text or None
         return self.store.ref(text.removeprefix("ref: ")) or self.git.resolve("HEAD")
 
     def stashes(self) -> list[str]:
@@ -243,11 +239,8 @@ class Worktree:
         if not refs_in_files(self.common_dir):
             done = self.store.call("log", "--walk-reflogs", "--format=%H", "refs/stash", "--")
             return done.stdout.decode().split()[::-1]
-        try:
-            lines = (self.common_dir / "logs/refs/stash").read_bytes().splitlines()
-        except OSError:
-            return []
-        return [line.split(b" ", 2)[1].decode() for line in lines if line.count(b" ") > 1]
+        lines = small_text(self.common_dir / "logs/refs/stash").splitlines()
+        return [line.split(" ", 2)[1] for line in lines if line.count(" ") > 1]
 
     def remove(self) -> None:
         """Remove the worktree for `archive`; its branch stays. Raises GitError unless it is clean and unlocked."""

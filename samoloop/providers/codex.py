@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.files import small_text
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
@@ -133,8 +134,8 @@ def _config(environ: Mapping[str, str]) -> dict[str, object]:
     import tomllib
 
     try:
-        return tomllib.loads((_home(environ) / "config.toml").read_text())
-    except (OSError, ValueError):
+        return tomllib.loads(small_text(_home(environ) / "config.toml", follow=True))
+    except ValueError:
         return {}
 
 

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from samoloop.base.errors import ProviderError
+from samoloop.base.files import read_plain
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
@@ -102,7 +103,7 @@ def _fill(word: str, values: Mapping[str, str]) -> str:
 
 def _argument(request: Request) -> str:
     """The prompt as an argument; one that no argument can hold is named instead."""
-    prompt = request.prompt.read_text(errors="replace")
+    prompt = (read_plain(request.prompt, _LONGEST_ARGUMENT) or b"").decode(errors="replace")
     if len(prompt.encode()) <= _LONGEST_ARGUMENT:
         return prompt
     return f"Read all of the file {request.prompt} and do what it says."

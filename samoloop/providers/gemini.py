@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import ProviderError
-from samoloop.base.files import write_atomic
+from samoloop.base.files import small_text, write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
@@ -87,10 +87,7 @@ def _login_kind(environ: Mapping[str, str]) -> str | None:
 
     The CLI itself implies a wrong one where GOOGLE_GEMINI_BASE_URL is set, so it is always written down.
     """
-    try:
-        settings = (_person(environ) / "settings.json").read_text(errors="replace")
-    except OSError:
-        settings = ""
+    settings = small_text(_person(environ) / "settings.json", follow=True)
     chosen = re.search(r'"selectedType"\s*:\s*"([\w-]+)"', settings)  # the file may have comments: no JSON reader
     if chosen:
         return chosen[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import ProviderError
-from samoloop.base.files import write_atomic
+from samoloop.base.files import small_text, write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Checkup, Launch, Request
@@ -99,10 +99,7 @@ def _person(environ: Mapping[str, str]) -> Path:
 def _logged_in(environ: Mapping[str, str]) -> bool | None:
     """Whether a login is stored. Without one, keys in the environment or a free model may do: nobody can tell."""
     data = Path(environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "~"), ".local", "share")).expanduser()
-    try:
-        stored = parse_object((data / "opencode" / "auth.json").read_bytes())
-    except OSError:
-        return None
+    stored = parse_object(small_text(data / "opencode" / "auth.json", follow=True).encode(errors="replace"))
     return True if stored else None
 
 

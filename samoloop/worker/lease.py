@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from samoloop.base.errors import LockHeld, SessionError
+from samoloop.base.files import small_text
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.core.control import CHILD_LOCK, LOCK, control_of, lay_links, take_up
 from samoloop.core.journal import FILE_NAME
@@ -61,8 +62,8 @@ class FileLease:
     def holder(self, session_dir: Path) -> int | None:
         path = control_of(session_dir) / LOCK
         try:
-            written = int(path.read_text().strip() or 0)
-        except (OSError, ValueError):
+            written = int(small_text(path).strip() or 0)
+        except ValueError:
             written = 0
         found = holders(path)
         if found:

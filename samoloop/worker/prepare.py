@@ -7,6 +7,7 @@ from typing import Any
 from samoloop.base.files import sha256, write_atomic
 from samoloop.config.loading import Config
 from samoloop.core import overview
+from samoloop.core.gates import read_text
 from samoloop.core.records import Created, Prepared
 from samoloop.core.session import Session, new_folder, slug_of, title_of
 from samoloop.core.workflow import Workflow
@@ -65,7 +66,7 @@ def prepare(worker: Worker) -> None:
     phase = state.live_workflow.first_with_child
     path = session.dir / overview.FILE_NAME
     if not path.exists():
-        task = (session.dir / overview.TASK_FILE).read_text(encoding="utf-8", errors="replace")
+        task = read_text(session.dir / overview.TASK_FILE) or session.task
         write_atomic(path, overview.skeleton(session.task, task, phase))
     if worker.config.commit:
         snapshot = worktree.snapshot()

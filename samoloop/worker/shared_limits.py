@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from samoloop.base.files import write_atomic
+from samoloop.base.files import small_text, write_atomic
 from samoloop.base.places import state_folder
 
 
@@ -18,9 +18,9 @@ def path(provider: str, environ: Mapping[str, str]) -> Path:
 def read(provider: str, environ: Mapping[str, str]) -> tuple[float, str]:
     """Until when (epoch seconds) the provider is limited, and why; (0, "") where nothing is known."""
     try:
-        value = json.loads(path(provider, environ).read_text(encoding="utf-8"))
+        value = json.loads(small_text(path(provider, environ)))
         return float(value["not_before"]), str(value.get("reason", ""))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return 0.0, ""
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
-from samoloop.base.files import make_folder, tail
+from samoloop.base.files import make_folder, open_log, tail
 from samoloop.config.loading import Config
 from samoloop.core.records import Setup, WorktreeNew, WorktreeReady
 from samoloop.git import checkpoint
@@ -58,7 +58,7 @@ def run_setup(worker: Worker, worktree: Worktree) -> Setup | None:
         return None
     worker.view.say(f"setup: {command}")
     log = worker.session.logs / "000-init.log"
-    with effect("run setup"), log.open("ab") as output:
+    with effect("run setup"), open_log(log) as output:
         try:
             done = subprocess.run(
                 ["sh", "-c", command],

@@ -68,9 +68,9 @@ m("torn_not_closed", "core/journal.py", "closing = b\"\" if self._mended else", 
 m("damage_overlooked", "core/journal.py", "            if torn and value.get", "            if False and value.get", JOURNAL)
 m("line_ends_late", "core/journal.py", "        length *= 16\n", "        length += 0\n        return line, tail.endswith(b'\\n')\n", JOURNAL)
 m("leftovers_of_others", "base/files.py", "        if is_ours(name):\n", "        if True:\n", crash("half_written_files_of_a_killed_worker_go_away"))
-m("follow_links", "base/files.py", "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NONBLOCK", FILES, SIGNALS)
+m("follow_links", "base/files.py", "(0 if follow else os.O_NOFOLLOW)", "0", FILES, SIGNALS)
 m("wait_on_a_pipe", "base/files.py", "    if not stat.S_ISREG(os.fstat(descriptor).st_mode):\n", "    if False:\n", FILES, SIGNALS)
-m("read_without_limit", "base/files.py", "        return file.read(limit_bytes + 1)\n", "        return file.read()[: limit_bytes]\n", FILES, SIGNALS)
+m("read_without_limit", "base/files.py", "            return file.read(limit_bytes + 1)\n", "            return file.read()[: limit_bytes]\n", FILES, SIGNALS)
 m("folder_in_the_way", "base/files.py", "            if path.is_dir() and not path.is_symlink():\n                numbers", "            if False:\n                numbers", FILES, LOOP)
 
 # --- one iteration ----------------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """Nothing that a child writes or leaves keeps a worker or a person's command busy without end."""
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from kit import GOOD_CHILD, samoloop, scripted_project
+from kit import GOOD_CHILD, samoloop, scripted_project, until
 
 ASKED = "**Answer:** _waiting_\n"
 # What a model that repeats itself may write, and what takes long where a pattern is tried at every place of it.
@@ -39,3 +41,58 @@ open("_overview.md", "w").write("\\n".join(lines))
 """)
     root = scripted_project(tmp_path, f"if [ $SAMOLOOP_PHASE = investigation ]; then\n{spoiled}\nfi\n{GOOD_CHILD}")
     assert samoloop(root, "run", "Task", "--session", "a", "--yes").returncode == 0
+
+
+GIT = 'cd "$(git -C "$SAMOLOOP_WORKTREE" rev-parse --path-format=absolute --git-dir)"; '
+# A child puts a pipe there and is a good one in all else.
+PIPES = {
+    "its own output": "rm _logs/002-requirements.jsonl; mkfifo _logs/002-requirements.jsonl",
+    "its own errors": "rm _logs/002-requirements.err; mkfifo _logs/002-requirements.err",
+    "next exit code": "mkfifo _logs/003-planning.exit",
+    "next prompt": "mkfifo _logs/003-planning.prompt.md",
+    "log of workers": "mkfifo _logs/worker.log",
+    "log of setup": 'rm _logs/000-init.log; mkfifo _logs/000-init.log; rm -rf "$SAMOLOOP_WORKTREE"',
+    "a skill": "rm _logs/skills/own/SKILL.md; mkfifo _logs/skills/own/SKILL.md",
+    "task": "rm _task.md; mkfifo _task.md",
+    "overview": "rm _overview.md; mkfifo _overview.md",
+    "a document": "mkfifo 11-21-0901-dive-y.md",
+    "worktree's link": 'rm "$SAMOLOOP_WORKTREE/.git"; mkfifo "$SAMOLOOP_WORKTREE/.git"',
+    "git's HEAD": GIT + "rm HEAD; mkfifo HEAD",
+    "git's index": GIT + "rm index; mkfifo index",
+    "git's gitdir": GIT + "rm gitdir; mkfifo gitdir",
+    "git's commondir": GIT + "rm commondir; mkfifo commondir",
+    "git's ORIG_HEAD": GIT + "rm -f ORIG_HEAD; mkfifo ORIG_HEAD",
+    "git's lock": GIT + "mkfifo locked",
+    "stashes": GIT + "mkdir -p ../../logs/refs; mkfifo ../../logs/refs/stash",
+}
+
+
+@pytest.mark.parametrize("deed", PIPES.values(), ids=PIPES)
+def test_a_pipe_in_the_place_of_a_file_stops_nobody(tmp_path: Path, deed: str):
+    once = f'if [ $SAMOLOOP_PHASE = requirements ] && mkdir "$(dirname "$0")/did"; then\n({deed})\nfi\n'
+    root = scripted_project(tmp_path, once + GOOD_CHILD)
+    settings = json.loads((root / ".samoloop.yaml").read_text())
+    (root / ".samoloop.yaml").write_text(json.dumps({**settings, "setup": "true"}))
+    (root / ".samoloop/skills/own").mkdir(parents=True)
+    (root / ".samoloop/skills/own/SKILL.md").write_text("---\nname: own\ndescription: Ours.\n---\nDo it.\n")
+    said = samoloop(root, "run", "Task", "--session", "a", "--no-wait")
+    assert said.returncode in (3, 4), said.stdout + said.stderr
+    assert (tmp_path / "did").is_dir()
+    assert samoloop(root, "log", "a", "-n", "2").returncode == 0
+    said = samoloop(root, "resume", "a", "--yes", "--detach")
+    assert said.returncode == 0, said.stdout + said.stderr
+    ended = until(lambda: found if (found := status(root))["condition"] in ("done", "blocked") else None)
+    assert ended["condition"] == "done", ended["reason"]
+
+
+def test_a_pipe_in_the_place_of_the_journal_blocks_the_session(tmp_path: Path):
+    root = scripted_project(
+        tmp_path, 'journal=$(readlink _history.jsonl); rm "$journal"; mkfifo "$journal"; next requirements'
+    )
+    assert samoloop(root, "run", "Task", "--session", "a", "--no-wait").returncode == 4
+    assert "journal" in status(root)["reason"]
+
+
+def status(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(samoloop(root, "status", "a", "--json").stdout)
+    return found

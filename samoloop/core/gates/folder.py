@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from samoloop.base import files
 from samoloop.base.errors import SessionError, UsageError
-from samoloop.base.files import read_plain, sha256, write_atomic
+from samoloop.base.files import open_plain, read_plain, sha256, write_atomic
 from samoloop.base.locks import gain, holders
 from samoloop.core.control import control_of
 
@@ -38,17 +37,10 @@ def file_hash(path: Path) -> str | None:
 def bytes_hash(path: Path) -> str | None:
     """SHA-256 of a file of any size and kind; None where it cannot be read, or is empty as a half-saved one is."""
     try:
-        with open(path, "rb", opener=_no_link) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or not found.st_size:
-                return None
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        with open_plain(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() if os.fstat(file.fileno()).st_size else None
+    except (OSError, ValueError):
         return None
-
-
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def named_file(name: str, session_dir: Path, worktree: Path | None) -> Path | None:

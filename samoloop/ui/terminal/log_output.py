@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from samoloop.api.logs import Attempt, Lines
+from samoloop.base.files import tail
 from samoloop.base.printable import printable
 from samoloop.core.events import Event, Text
 from samoloop.providers.base import Reader
@@ -143,10 +144,4 @@ def _finish(reader: Reader, attempt: Attempt) -> list[Event]:
 
 def _stderr_end(attempt: Attempt) -> str:
     """The last lines of standard error, safe to show."""
-    try:
-        with attempt.errors.open("rb") as file:
-            file.seek(max(file.seek(0, 2) - _STDERR_TAIL_BYTES, 0))
-            text = file.read().decode("utf-8", "replace").strip()
-    except OSError:
-        return ""
-    return printable("\n".join(text.splitlines()[-_STDERR_LINES:]))
+    return printable("\n".join(tail(attempt.errors, _STDERR_TAIL_BYTES).splitlines()[-_STDERR_LINES:]))
