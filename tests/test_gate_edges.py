@@ -469,10 +469,7 @@ def test_what_an_act_is_refused_for_is_said_whole(session_dir: Path) -> None:
     ]
 
 
-def test_words_for_a_child_and_for_nobody_are_refused_whole(session_dir: Path) -> None:
-    with pytest.raises(UsageError) as error:
-        gates.refuse_inside_child({"SAMOLOOP_MARKER": ""})
-    assert str(error.value) == "this is a child's environment: a child asks, only a human answers or approves"
+def test_words_for_nobody_are_refused_whole(session_dir: Path) -> None:
     with pytest.raises(UsageError) as error:
         gates.tell(session_dir, "\n", "ada")
     assert str(error.value) == "there is nothing to tell: the text is empty"

@@ -706,12 +706,6 @@ def test_answers_cut_off_close_no_gate_that_they_do_not_close_as_a_whole(
 # --- who may act, and how the worker hears of it ----------------------------------------------------------------------
 
 
-def test_a_child_may_not_close_gates() -> None:
-    gates.refuse_inside_child({"HOME": "/home/ada"})
-    with pytest.raises(UsageError, match="a child asks, only a human answers or approves"):
-        gates.refuse_inside_child({"SAMOLOOP_MARKER": "m"})
-
-
 def test_every_act_wakes_the_worker(session_dir: Path) -> None:
     gates.wake(session_dir)
     path = session_dir / "_wake"

@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
-from samoloop.base.locks import Lock
 from samoloop.core.control import CHILD_LOCK
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
@@ -81,7 +81,11 @@ def test_rewind_never_rewrites_the_journal(bench, session):
 
 
 def test_rewind_refuses_while_a_child_is_alive_and_for_an_unknown_iteration(bench, session):
-    with Lock.take(session.control / CHILD_LOCK, 1.0, "x"):
+    hold = "import sys; from pathlib import Path; from samoloop.base.locks import Lock\n"
+    hold += "with Lock.take(Path(sys.argv[1]), 1.0, 'x'): print('held', flush=True), sys.stdin.read()"
+    words = [sys.executable, "-c", hold, str(session.control / CHILD_LOCK)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"held\n"
         done = samoloop(bench.root, "rewind", "feature", "5")
         assert done.returncode == 2 and "a child of" in done.stderr
     done = samoloop(bench.root, "rewind", "feature", "77")

@@ -205,7 +205,7 @@ REFUSED = {
     "an unknown provider": (["dive", "x", "--provider", "nobody"], {}, "there is no provider 'nobody'"),
     "the scripted child": (["dive", "x", "--provider", "demo"], {}, "cannot run a skill"),
     "a missing CLI": (["dive", "x", "--provider", "gemini"], {"PATH": "/nowhere"}, "'gemini' is not on PATH"),
-    "inside a child": (["dive", "x"], {"SAMOLOOP_MARKER": "x"}, "this is a child's environment"),
+    "inside a child": (["dive", "x"], {"SAMOLOOP_MARKER": "x"}, "this is inside a child"),
 }
 
 

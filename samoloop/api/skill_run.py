@@ -11,11 +11,13 @@ from pathlib import Path
 from samoloop.base.durations import format_seconds
 from samoloop.base.errors import UsageError
 from samoloop.base.files import remove, write_anew
+from samoloop.base.locks import Lock
 from samoloop.children.run import run as run_child
 from samoloop.children.stop import StopRequest
 from samoloop.config.loading import Config
 from samoloop.config.project import find_root
 from samoloop.config.skills import Skill
+from samoloop.core.control import LOCK
 from samoloop.core.events import Event, Trouble
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import Outcome
@@ -173,7 +175,8 @@ class _Folder:
 def _folder(order: SkillOrder) -> Iterator[_Folder]:
     folder = _Folder(Path(tempfile.mkdtemp(prefix=f"samoloop-{order.skill.name}-")).resolve())
     try:
-        yield folder
+        with Lock.take(folder.path / LOCK, 0, ""):  # by which what comes back to this process is known for a child's
+            yield folder
     finally:
         if not folder.keep:
             remove(folder.path)

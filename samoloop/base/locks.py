@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -116,6 +117,17 @@ def holders(path: Path) -> list[int]:
     return sorted(pids, key=lambda pid: (started_ticks(pid), pid))  # a tick is long enough for two of them
 
 
+def taken_by(pid: int) -> set[str]:
+    """The names of the files whose lock a process holds, or inherited; of those that only test one it is none."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for link in (PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                if _locks(link) == "WRITE":
+                    found.add(link.readlink().name.removesuffix(" (deleted)"))
+    return found
+
+
 def _open_files() -> Iterator[Path]:
     """The open files of every process; one that ends meanwhile, or that is not ours to look at, has none."""
     for process in PROC.glob("[0-9]*"):
@@ -141,9 +153,14 @@ def _try(path: Path) -> int | None:
 def _is_locked_by(link: Path, file: os.stat_result) -> bool:
     """Whether the open file behind /proc/<pid>/fd/<n> is `file` and holds an flock (not merely reads it)."""
     with contextlib.suppress(OSError):
-        if os.path.samestat(link.stat(), file):
-            return "FLOCK" in (link.parents[1] / "fdinfo" / link.name).read_text()
+        return os.path.samestat(link.stat(), file) and bool(_locks(link))
     return False
+
+
+def _locks(link: Path) -> str:
+    """How the open file behind /proc/<pid>/fd/<n> holds an flock: `WRITE`, `READ`; empty where it holds none."""
+    found = re.search(r"FLOCK\s+ADVISORY\s+(\w+)", (link.parents[1] / "fdinfo" / link.name).read_text())
+    return found[1] if found else ""
 
 
 def _describe_holder(path: Path) -> str:

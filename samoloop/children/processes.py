@@ -70,7 +70,7 @@ class Mark:
 
     def is_on(self, pid: int) -> bool:
         """Whether the process was started with it, and may be looked at."""
-        return self.word in _variable(pid, self.name).split(" ")
+        return self.word in variable(pid, self.name).split(" ")
 
 
 def find(mark: Mark, session: int | None) -> set[int]:
@@ -105,7 +105,7 @@ def orphans(name: str, before: set[int]) -> set[int]:
     Those that have it belong to whoever put it there. Children that were there `before`, and those in this process's
     own session, are its own commands.
     """
-    return {pid for pid, state in _inherited() if pid not in before and state != "Z" and not _variable(pid, name)}
+    return {pid for pid, state in _inherited() if pid not in before and state != "Z" and not variable(pid, name)}
 
 
 def reap(known: Iterable[int]) -> None:
@@ -262,7 +262,7 @@ def _running(pid: int) -> bool:
     return bool(fields) and fields[0] != "Z"
 
 
-def _variable(pid: int, name: str) -> str:
+def variable(pid: int, name: str) -> str:
     """A variable of the environment that the process was started with; empty where there is none to be read."""
     _, found, rest = (b"\0" + _environment(pid)).partition(b"\0" + os.fsencode(name) + b"=")
     return os.fsdecode(rest.partition(b"\0")[0]) if found else ""

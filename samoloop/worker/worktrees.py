@@ -5,6 +5,7 @@ import subprocess
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
 from samoloop.base.files import make_folder, open_log, tail
+from samoloop.children.child import MARKER
 from samoloop.config.loading import Config
 from samoloop.core.records import Setup, WorktreeNew, WorktreeReady
 from samoloop.git import checkpoint
@@ -63,7 +64,7 @@ def run_setup(worker: Worker, worktree: Worktree) -> Setup | None:
             done = subprocess.run(
                 ["sh", "-c", command],
                 cwd=worktree.root,
-                env=worker.child_environment(),
+                env={**worker.child_environment(), MARKER: "setup"},  # it runs what children wrote
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

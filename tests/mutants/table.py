@@ -169,7 +169,7 @@ m("unshown_gate_counts", "core/gates/__init__.py", "    if not gate.shown:\n    
 m("unshown_gate_takes_acts", "core/gates/__init__.py", "    if not gate.shown:\n        raise", "    if False:\n        raise", "tests/test_gate_forged.py::test_an_act_waits_until_the_gate_s_file_is_in_place")
 m("childs_answer_kept_after_crash", "core/gates/__init__.py", "            write_atomic(path, kind.without(gate, present, forged))\n", "            pass\n", "tests/test_gate_forged.py")
 m("command_leaves_gate_half_open", "core/opening.py", "    if gate is None or gate.shown:\n        return gate\n    with", "    if True:\n        return gate\n    with", "faults forged/after record gate_opened")
-m("child_may_answer", "core/gates/__init__.py", '    if "SAMOLOOP_MARKER" in environ:\n', "    if False:\n", GATES)
+m("child_may_answer", "children/inside.py", "    if MARKER in environ or _descends_from_child():\n", "    if MARKER in environ:\n", "tests/stranger/test_inside.py")
 m("plan_named_by_a_path", "core/gates/folder.py", '    if not name.isprintable() or "\\\\" in name or name.startswith("/") or ".." in Path(name).parts:\n', "    if False:\n", GATES)
 m("own_file_closes_gate", "core/gates/folder.py", 'and not name.startswith("_") and', "and", GATES)
 m("guidance_replaced", "core/gates/folder.py", '(before or "") + said', "said", GATES, "tests/test_cli_input.py")

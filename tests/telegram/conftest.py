@@ -16,3 +16,4 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Phone]:
             monkeypatch.setenv(name, value)
         yield phone
         phone.end_relays()
+        phone.end_work()

@@ -40,6 +40,7 @@ class Phone:
         self.settings = BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=standin.base_url, remind_seconds=0)
         self.environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
         self.machine: Machine = Still()
+        self._works: list[Work] = []
 
     @property
     def folder(self) -> BotFolder:
@@ -47,6 +48,7 @@ class Phone:
 
     def work(self, name: str = "26-11-21-jwt-auth") -> Work:
         work = Work(self.tmp_path / "project", name)
+        self._works.append(work)
         self.folder.register(work.dir, work.root)
         projects.register(work.root, self.environ)
         return work
@@ -73,6 +75,11 @@ class Phone:
             if pid != os.getpid():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+    def end_work(self) -> None:
+        """This process holds no session any more: what descends from it would pass for a child's."""
+        for work in self._works:
+            work.die()
 
     @contextmanager
     def relay(self, pace: Pace = PACE) -> Iterator[None]:

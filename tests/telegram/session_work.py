@@ -66,8 +66,9 @@ class Work:
 
     def die(self) -> None:
         """The worker is gone."""
-        assert self._lock is not None
-        self._lock.release()
+        if self._lock:
+            self._lock.release()
+            self._lock = None
 
     def ask(self, text: str = QUESTIONS) -> Gate:
         (self.dir / "_qa.md").write_text(text)

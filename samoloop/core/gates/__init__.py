@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from samoloop.base.errors import SamoloopError, SessionError, UsageError
+from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.base.files import sha256, write_atomic
 from samoloop.core.gates.behaviour import behaviour, digest
 from samoloop.core.gates.folder import (
@@ -198,12 +198,6 @@ def say_yes(gate: Gate, session_dir: Path) -> None:
 
 
 # --- the acts of a human by command or phone ------------------------------------------------------------------------
-
-
-def refuse_inside_child(environ: Mapping[str, str]) -> None:
-    """Gate commands are for humans. Raises UsageError in a process that a worker started."""
-    if "SAMOLOOP_MARKER" in environ:
-        raise UsageError("this is a child's environment: a child asks, only a human answers or approves")
 
 
 def act(session_dir: Path, gate: Gate | None, what: Act) -> tuple[str, ...]:

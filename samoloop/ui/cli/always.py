@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from samoloop.ui.cli.common import json_option
+from samoloop.ui.cli.common import for_people_only, json_option
 from samoloop.ui.terminal.output import say, say_json
 
 
@@ -27,6 +27,7 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     from samoloop.queue.runner import Processes
     from samoloop.queue.source import Projects
 
+    for_people_only()
     folder = state_folder(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
     stop = StopRequest()
@@ -59,6 +60,7 @@ def install(jobs: int, allow_sleep: bool) -> None:
     """Install it for you: a systemd user unit, or a launchd agent on macOS."""
     from samoloop.queue import service as units
 
+    for_people_only()
     say("\n".join(units.install(os.environ, jobs, not allow_sleep)))
 
 
@@ -75,6 +77,7 @@ def uninstall() -> None:
     """Remove it; sessions stay as they are."""
     from samoloop.queue import service as units
 
+    for_people_only()
     say("\n".join(units.uninstall(os.environ)))
 
 
@@ -105,5 +108,6 @@ def forget(root: Path) -> None:
     """Forget one; its sessions stay as they are."""
     from samoloop.config.projects import forget as drop
 
+    for_people_only()
     drop(root.expanduser().absolute(), os.environ)
     say(f"Forgot {root}.")

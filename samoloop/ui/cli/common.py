@@ -55,6 +55,13 @@ def find_session(name: str | None, wanted: Callable[[State], bool] = lambda stat
     return session.resolve(sessions_folder(project_root(), os.environ), name, wanted)
 
 
+def for_people_only() -> None:
+    """Refuse a command that starts, stops or changes sessions, or speaks for a person, inside a child."""
+    from samoloop.children.inside import refuse_inside_child  # of no use to those that look
+
+    refuse_inside_child(os.environ)
+
+
 def speaker() -> str:
     """Who uses the command line, for the journal."""
     import getpass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samoloop.base.errors import UsageError
-from samoloop.ui.cli.common import json_option, warn
+from samoloop.ui.cli.common import for_people_only, json_option, warn
 from samoloop.ui.terminal.output import say, say_json
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def run(names: tuple[str, ...], every: bool, provider: str | None, yes: bool, fo
     """
     from samoloop.demo import examples
 
+    for_people_only()
     if bool(names) is every:
         raise UsageError("name one or more examples, or give --all; samoloop example list shows them")
     chosen = examples.available() if every else [examples.get(name) for name in names]

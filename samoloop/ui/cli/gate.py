@@ -17,7 +17,7 @@ from samoloop.core.next_steps import outlook
 from samoloop.core.session import Session, find, resolve, sound_sessions
 from samoloop.core.signals import GateKind
 from samoloop.core.state import ENDED, Condition, State
-from samoloop.ui.cli.common import find_session, json_option, project_root, session_argument, speaker
+from samoloop.ui.cli.common import find_session, for_people_only, json_option, project_root, session_argument, speaker
 from samoloop.ui.terminal.output import say, say_json
 
 PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
@@ -26,7 +26,7 @@ SHORTEST_SHA = 6
 
 def _find(name: str | None, *verdicts: Verdict) -> tuple[Session, Gate]:
     """The session whose open gate can be closed so. Refuses inside a child, and elsewhere with what there is to do."""
-    gates.refuse_inside_child(os.environ)
+    for_people_only()
     folder = sessions_folder(project_root(), os.environ)
     if name is not None:
         session = resolve(folder, name)
@@ -227,7 +227,7 @@ def tell(said: tuple[str, ...]) -> None:
     \b
     samoloop tell auth "Use sqlite, not postgres."
     """
-    gates.refuse_inside_child(os.environ)
+    for_people_only()
     if len(said) > 2:
         raise UsageError('put the guidance in quotes: samoloop tell SESSION "..."')
     name = said[0] if len(said) == 2 else None

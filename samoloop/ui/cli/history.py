@@ -5,9 +5,8 @@ import os
 import click
 
 from samoloop.base.errors import UsageError
-from samoloop.core import gates
 from samoloop.core.state import Condition
-from samoloop.ui.cli.common import find_session, session_argument, speaker
+from samoloop.ui.cli.common import find_session, for_people_only, session_argument, speaker
 from samoloop.ui.terminal.output import say, say_in_pager
 from samoloop.ui.terminal.paint import tone_of_change
 
@@ -38,7 +37,7 @@ def rewind(session_name: str, iteration: int) -> None:
     """
     from samoloop.api.rewind import rewind as go_back
 
-    gates.refuse_inside_child(os.environ)
+    for_people_only()
     session = find_session(session_name)
     for line in go_back(session, iteration, speaker(), os.environ):
         say(line)
@@ -57,7 +56,7 @@ def fork(session_name: str, iteration: int, name: str) -> None:
     """
     from samoloop.api.rewind import fork as branch_off
 
-    gates.refuse_inside_child(os.environ)
+    for_people_only()
     session = find_session(session_name)
     new = branch_off(session, iteration, name, os.environ)
     say(f"{new.name} starts after iteration {iteration} of {session.name}, on branch {new.branch}.")
@@ -75,6 +74,7 @@ def archive(session_name: str | None, force: bool) -> None:
     """
     from samoloop.api.rewind import archive as put_away
 
+    for_people_only()
     session = find_session(session_name, lambda state: state.condition is Condition.DONE)
     state = session.state()
     if state.condition is not Condition.DONE and not force:

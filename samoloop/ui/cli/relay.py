@@ -10,6 +10,7 @@ from samoloop.base.errors import ConfigError, LockHeld
 from samoloop.base.printable import printable
 from samoloop.config.loading import load
 from samoloop.config.project import user_file
+from samoloop.ui.cli.common import for_people_only
 from samoloop.ui.terminal.output import say
 
 IDLE_SECONDS = 300.0
@@ -30,6 +31,8 @@ def relay(detached: bool, lock: int | None, idle: float) -> None:
     from samoloop.config import telegram_bot
     from samoloop.config.bot_folder import BotFolder
 
+    if lock is None:  # a worker starts it with its lock
+        for_people_only()
     found, problems = telegram_bot.parse(load(user_file(os.environ).parent, os.environ).telegram, os.environ)
     if found is None:
         raise ConfigError("\n".join(problems) or "Telegram is not configured: samoloop telegram setup")

@@ -19,7 +19,14 @@ from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find
 from samoloop.core.state import Condition, State
-from samoloop.ui.cli.common import find_session, load_config, session_argument, speaker, terminal_columns
+from samoloop.ui.cli.common import (
+    find_session,
+    for_people_only,
+    load_config,
+    session_argument,
+    speaker,
+    terminal_columns,
+)
 from samoloop.ui.terminal.output import say, say_json
 
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
@@ -98,7 +105,7 @@ def run(
     samoloop run "Add JWT auth" --until planning --dry-run
     samoloop run --from 26-11-20-audit
     """
-    refuse_inside_child()
+    for_people_only()
     if as_json and not dry_run:
         raise UsageError("--json goes with --dry-run; a session that runs is read with `samoloop status --json`")
     root = _root(repo, in_place)
@@ -152,7 +159,7 @@ def resume(
     samoloop resume auth
     samoloop resume auth -m "Use sqlite."
     """
-    refuse_inside_child()
+    for_people_only()
     how = How(said=as_settings(flags), now=now, yes=yes, no_wait=no_wait, allow_sleep=allow_sleep)
     if only_work:
         how = replace(how, by=by, said=json.loads(said or "{}"), shown=shown)
@@ -180,6 +187,7 @@ def stop(session_name: str | None, now: bool) -> None:
     """
     from samoloop.api.stop import stop as ask_to_stop
 
+    for_people_only()
     session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
     pid = ask_to_stop(session, now=now)
     if pid is None:
@@ -191,12 +199,6 @@ def stop(session_name: str | None, now: bool) -> None:
 def _is_over(state: State) -> bool:
     """Done, and its worker lived long enough to write the report and say so."""
     return state.condition is Condition.DONE and state.rests
-
-
-def refuse_inside_child() -> None:
-    """A child must not start workers of its own: they would outlive it and spend without a limit."""
-    if "SAMOLOOP_MARKER" in os.environ:
-        raise UsageError("this is a child's environment: a child works, it does not start or resume sessions")
 
 
 def read_task(task: str | None, task_file: str | None) -> str | None:

@@ -10,7 +10,7 @@ import click
 from samoloop.base.errors import UsageError
 from samoloop.base.printable import one_line
 from samoloop.config.keys import EFFORTS
-from samoloop.ui.cli.common import json_option, load_config, terminal_columns, warn
+from samoloop.ui.cli.common import for_people_only, json_option, load_config, terminal_columns, warn
 from samoloop.ui.terminal.output import say, say_json
 from samoloop.ui.terminal.paint import tone_of_change
 from samoloop.ui.terminal.words import wrapped
@@ -145,9 +145,8 @@ def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
     """
     from samoloop.api import skill_run
     from samoloop.config import skills as known
-    from samoloop.ui.cli.run import refuse_inside_child
 
-    refuse_inside_child()
+    for_people_only()
     project = _project()
     (skill,) = known.choose(known.available(project), [name])
     settings = load_config(project, flags)
