@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from samoloop.core.decision import Note
 from samoloop.core.events import Usage
 from samoloop.core.gates import Gate
 from samoloop.core.records import Record
+from samoloop.core.roots import Root
 from samoloop.core.signals import GateKind, Signal, Status
 from samoloop.core.state import Condition, State, Totals, apply, fold
 
@@ -67,6 +69,7 @@ def worn(**more: Any) -> State:
         "left_out": {"x"},
         "worktree_is_new": True,
         "archived": True,
+        "roots": {"worktree": Root(path=Path("/w"), inode=7), "repository": Root(path=Path("/r"), inode=8)},
         "tree": "t",
         "updated": "u",
     }
@@ -444,7 +447,17 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
         "worktree_new",
         {"worktree_is_new": False},
         event("worktree_new", why="gone"),
-        {"worktree_is_new": True, "archived": False},
+        {
+            "worktree_is_new": True,
+            "archived": False,
+            "roots": {"repository": Root(path=Path("/r"), inode=8)},
+        },
+    ),
+    (
+        "rooted",
+        {},
+        event("rooted", roots={"worktree": {"path": "/w", "inode": 9}}),
+        {"roots": {"worktree": Root(path=Path("/w"), inode=9), "repository": Root(path=Path("/r"), inode=8)}},
     ),
     (
         "worktree_ready",

@@ -22,6 +22,7 @@ from samoloop.core import records
 from samoloop.core.fields import _annotations
 from samoloop.core.journal import Journal
 from samoloop.core.records import Created, Ended, Noted, Record, RoomRecord, Setup, Started
+from samoloop.core.roots import Root
 from samoloop.core.signals import Signal, Status
 from samoloop.core.state import State, fold
 from samoloop.core.workflow import Workflow
@@ -41,6 +42,7 @@ st.register_type_strategy(Mapping, lambda of: st.dictionaries(*map(st.from_type,
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 st.register_type_strategy(Path, st.text("ab ü/", min_size=1).map(Path))
 st.register_type_strategy(Setup, st.builds(Setup, command=st.text(), exit_code=st.integers()))
+st.register_type_strategy(Root, st.builds(Root, path=st.text(min_size=1).map(Path), inode=st.integers()))
 st.register_type_strategy(
     records.Parent, st.builds(records.Parent, session=st.text(), iteration=st.integers(), checkpoint=st.text())
 )

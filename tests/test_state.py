@@ -364,6 +364,12 @@ def test_a_worktree_that_was_made_again_is_furnished_and_told_once() -> None:
     assert after.notes == [Note("git", "The worktree was made anew.")]
 
 
+def test_a_root_is_known_until_the_worktree_is_made_anew() -> None:
+    rooted = event("rooted", roots={"worktree": {"path": "/w", "inode": 9}, "repository": {"path": "/r", "inode": 8}})
+    assert state_of(rooted).roots["worktree"].inode == 9
+    assert list(state_of(rooted, event("worktree_new", why="gone")).roots) == ["repository"]
+
+
 def test_archived_is_a_fact_until_the_worktree_comes_back() -> None:
     archived = event("archived", by="ada")
     assert state_of(archived).archived

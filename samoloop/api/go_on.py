@@ -23,6 +23,7 @@ from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading
 from samoloop.config.loading import Config
 from samoloop.core.records import Failed, Halted, Rested, Resumed, Retried
+from samoloop.core.roots import RootChanged
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import Condition
@@ -31,6 +32,7 @@ from samoloop.worker import launching, loop, news, outbox, shared_limits
 from samoloop.worker.lease import FILES, Lease, locked
 from samoloop.worker.outside import keep_settings
 from samoloop.worker.report import write_report
+from samoloop.worker.roots import hold
 from samoloop.worker.stations import Stations
 from samoloop.worker.view import Quiet, View
 from samoloop.worker.worker import Worker
@@ -122,6 +124,7 @@ def stoppable(stop: StopRequest | None = None) -> Iterator[StopRequest]:
 def _work(worker: Worker, how: How) -> Decision:
     session, state = worker.session, worker.state
     try:
+        hold(session)
         if how.greets:
             for line in greeting(session, worker.config):
                 worker.view.say(line)
@@ -143,6 +146,8 @@ def _work(worker: Worker, how: How) -> Decision:
             raise
         if worker.stop.by_person and state.prepared is None:
             return _stopped(worker)  # Ctrl-C ended the setup command too
+        if isinstance(error, RootChanged):
+            return _blocked(worker, error)
         decision = _failed(worker, error)
         if not isinstance(error, SamoloopError | OSError):
             raise  # a fault of ours: recorded for the person, and shown whole
@@ -155,6 +160,17 @@ def _stopped(worker: Worker) -> Decision:
     worker.session.record(Halted(condition=Condition.STOPPED, reason=reason))
     worker.session.record(Rested(overview=""))  # there is none yet
     return Decision(Kind.STOPPED, worker.state.phase, reason)
+
+
+def _blocked(worker: Worker, error: RootChanged) -> Decision:
+    """Rest at once, writing nothing but the journal: the session's folders are not what they were."""
+    session, sentence = worker.session, errors.sentence(error)
+    is_news = worker.state.reason != sentence
+    session.record(Halted(condition=Condition.BLOCKED, reason=sentence))
+    if is_news:
+        worker.announce(news.about(worker, News.BLOCKED, sentence))
+    session.record(Rested(overview=""))
+    return Decision(Kind.BLOCKED, worker.state.phase, sentence)
 
 
 def _failed(worker: Worker, error: Exception) -> Decision:

@@ -14,7 +14,7 @@ from samoloop.base.locks import is_held
 from samoloop.core import session as sessions
 from samoloop.core.control import CHILD_LOCK
 from samoloop.core.next_steps import outlook
-from samoloop.core.records import Archived, Created, Ended, Parent, Prepared, Record, Rewound, WorktreeNew
+from samoloop.core.records import Archived, Created, Ended, Parent, Prepared, Record, Rewound, Rooted, WorktreeNew
 from samoloop.core.session import Session
 from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
@@ -23,6 +23,7 @@ from samoloop.git.repo import Repo
 from samoloop.worker import gatekeeper
 from samoloop.worker.keeping import code_so_far
 from samoloop.worker.lease import locked
+from samoloop.worker.roots import check, hold
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
 
@@ -33,6 +34,7 @@ def rewind(session: Session, iteration: int, by: str, environ: Mapping[str, str]
     Raises LockHeld while a worker is at it, SessionError while a child lives, and for an iteration that is not there.
     """
     with locked(session):
+        hold(session)
         return _rewind(onlooker(session, environ), iteration, by)
 
 
@@ -64,6 +66,7 @@ def _rewind(worker: Worker, iteration: int, by: str) -> list[str]:
 def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]) -> Session:
     """A new session with its own branch and worktree that stands where this one stood after `iteration`."""
     worker = onlooker(session, environ)
+    check(session)
     config = worker.config
     sessions.check_name(name)
     if sessions.find(config.sessions_dir, name) is not None:
@@ -82,7 +85,7 @@ def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]
         own = created.but(session=session_name, branch=branch, worktree=worktree.root, parent=parent)
         new = Session(folder)
         for known in list(worker.session.journal.read())[:record]:
-            new.record(own if isinstance(known, Created) else known)
+            new.record(_as_of_fork(known, own))
         why = f"The worktree is a fork of {worker.session.name}'s at iteration {iteration}."
         new.record(WorktreeNew(why=why))
         snapshot = worktree.snapshot()
@@ -93,6 +96,13 @@ def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]
     with suppress(LockHeld), locked(forked):  # `up` may have been quicker, and opens it too
         _open_gate(Worker(forked, config))
     return forked
+
+
+def _as_of_fork(known: Record, created: Created) -> Record:
+    """A record of the session that was forked, in the fork, whose folders are seen when it goes on."""
+    if isinstance(known, Created):
+        return created
+    return Rooted(roots={}) if isinstance(known, Rooted) else known
 
 
 def changes(session: Session, environ: Mapping[str, str], iteration: int | None = None) -> str:
@@ -121,6 +131,7 @@ def archive(session: Session, by: str, environ: Mapping[str, str]) -> str:
     Raises LockHeld while a worker is at it, and UsageError, SessionError or GitError where it must stay.
     """
     with locked(session):
+        hold(session)
         return _archive(onlooker(session, environ), by)
 
 

@@ -18,8 +18,9 @@ from samoloop.base.places import state_folder
 
 JOURNAL, LOGS = "_history.jsonl", "_logs"
 LOCK, CHILD_LOCK = "_lock", "_child.lock"
+PRIVATE = "_git"  # the repository of a session in place
 _LINKED = (JOURNAL, LOGS)
-NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", "_git"})  # what is kept in it
+NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", PRIVATE})  # what is kept in it
 _DIGITS = 16
 _SHOWN = 60  # characters of the session's name
 

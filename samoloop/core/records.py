@@ -17,6 +17,7 @@ from samoloop.core.decision import Condition, Decision
 from samoloop.core.fields import Fields
 from samoloop.core.gates import Gate, Verdict
 from samoloop.core.outcome import Outcome
+from samoloop.core.roots import Root
 from samoloop.core.signals import GateKind, Signal
 from samoloop.core.workflow import Workflow
 
@@ -286,6 +287,12 @@ class Rewound(Record, event="rewound"):
     left: str = ""  # the checkpoint that holds what was left
     by: str = ""
     note: str = ""  # for the next child
+
+
+class Rooted(Record, event="rooted"):
+    """Folders that the worker saw for the first time, or that a person said are the right ones."""
+
+    roots: Mapping[str, Root]  # by what they are to the session
 
 
 class WorktreeNew(Record, event="worktree_new"):

@@ -11,6 +11,7 @@ from samoloop.core.decision import Kind, Note
 from samoloop.core.events import Usage
 from samoloop.core.gates import Closing, Effect, Gate
 from samoloop.core.records import Record, moment, not_understood
+from samoloop.core.roots import Root
 from samoloop.core.signals import GateKind, Signal
 from samoloop.core.workflow import Workflow
 
@@ -86,6 +87,7 @@ class State:
     left_out: set[str] = field(default_factory=set)  # files that gates asked a person for: in no commit or checkpoint
     worktree_is_new: bool = False  # made again, or forked: it lacks what git ignores
     archived: bool = False  # the person removed the worktree
+    roots: dict[str, Root] = field(default_factory=dict)  # folders by what they are to the session
     tree: str | None = None  # code and session content after the last iteration, for progress
     updated: str = ""  # time of the last record
 
@@ -392,6 +394,11 @@ def _limit_shared(state: State, record: records.LimitShared) -> None:
 def _worktree_new(state: State, record: records.WorktreeNew) -> None:
     """The old one is gone: what takes its place lacks what git ignores."""
     state.worktree_is_new, state.archived = True, False
+    state.roots.pop("worktree", None)
+
+
+def _rooted(state: State, record: records.Rooted) -> None:
+    state.roots |= record.roots
 
 
 def _worktree_ready(state: State, record: records.WorktreeReady) -> None:
@@ -413,6 +420,7 @@ def _rewound(record: records.Rewound, history: Iterable[Record], present: State)
     past.iteration, past.attempt, past.retry = present.iteration, present.attempt, False
     past.totals, past.gates_opened = present.totals, present.gates_opened
     past.left_out = present.left_out
+    past.roots = present.roots
     past.worktree_is_new, past.archived = present.worktree_is_new, present.archived
     past.open = None
     past.not_before, past.limits = None, {}
@@ -443,6 +451,7 @@ _EFFECTS: dict[type[Record], Callable[[State, Any], None]] = {
     records.Rested: _rested,
     records.Warned: _warned,
     records.LimitShared: _limit_shared,
+    records.Rooted: _rooted,
     records.WorktreeNew: _worktree_new,
     records.WorktreeReady: _worktree_ready,
     records.Archived: _archived,

@@ -69,10 +69,12 @@ def registered(common: Path, root: Path) -> Path | None:
     likely = worktrees / root.name  # git names it after the folder, where that is free
     wanted = root.resolve()
     for entry in (likely, *sorted(worktrees.glob("*"))):
+        if entry.is_symlink():
+            continue  # git makes none
         target = linked_folder(entry)
         if target and (target == root or target.resolve() == wanted):
             return entry
-    target = linked_folder(likely)
+    target = None if likely.is_symlink() else linked_folder(likely)
     return likely if target and not target.exists() else None  # the main checkout was moved, its worktrees with it
 
 

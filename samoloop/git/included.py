@@ -52,9 +52,9 @@ def _copy(source: Path, root: Path, name: str) -> bool:
     target = root / name
     if source.is_dir() and not source.is_symlink():
         return False
-    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(root.resolve()):
         return False
+    target.parent.mkdir(parents=True, exist_ok=True)
     if _same(source, target):
         return True
     part = target.with_name(f".{target.name}.samoloop")  # one name, so that the next try replaces what a crash left

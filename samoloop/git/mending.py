@@ -10,6 +10,18 @@ from samoloop.git.calls import is_oid
 from samoloop.git.checkout import common_dir, linked_folder, pointed_to
 
 
+def remove_odd(*git_dirs: Path) -> list[str]:
+    """Remove the links and pipes among worktrees' own git files, of which git makes none: it would write where a link
+    leads, and wait for ever on a pipe."""
+    notes = []
+    for folder in (folder / below for folder in git_dirs for below in ("", "logs")):
+        for path in folder.glob("*"):
+            if stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFLNK, stat.S_IFIFO):
+                path.unlink(missing_ok=True)
+                notes.append(f"{path.name[:200]} among the worktree's git files was a link or a pipe and is gone.")
+    return notes
+
+
 def mend_head(git_dir: Path, ref: str) -> list[str]:
     """Let an unreadable HEAD name `ref` again; without it git takes the folder for no repository at all."""
     head = git_dir / "HEAD"
@@ -20,12 +32,12 @@ def mend_head(git_dir: Path, ref: str) -> list[str]:
     return [f"HEAD of the worktree was unreadable ({text[:40]!r}) and is on {ref.removeprefix('refs/heads/')} again."]
 
 
-def remove_pipes(*git_dirs: Path) -> list[str]:
-    """Remove the named pipes among worktrees' own git files, on which git would wait for ever."""
-    pipes = [path for folder in git_dirs for path in folder.glob("*") if stat.S_ISFIFO(path.lstat().st_mode)]
-    for pipe in pipes:
-        pipe.unlink(missing_ok=True)
-    return [f"A pipe in the place of git's {pipe.name} was removed." for pipe in pipes]
+def mend_common(git_dir: Path, common: Path) -> list[str]:
+    """Let git's record of a worktree name its own repository again, and none whose branches it would move."""
+    if common_dir(git_dir).resolve() == common.resolve():
+        return []
+    write_atomic(git_dir / "commondir", "../..\n")
+    return ["What git knows of the worktree named another repository and is right again."]
 
 
 def mend_link(root: Path, git_dir: Path) -> list[str]:

@@ -16,7 +16,7 @@ from samoloop.git.calls import Git
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
 from samoloop.git.session_files import LEFT_OUT, session_files
-from samoloop.git.staging import stage
+from samoloop.git.staging import is_behind_link, stage
 from samoloop.git.worktree import Snapshot, Worktree
 
 
@@ -91,15 +91,15 @@ def _untracked_in_the_way(worktree: Worktree, present: str, code: str) -> list[s
     found = []
     for path in (path for path, kind in kinds.items() if kind == "A"):
         full = worktree.root / path
-        if _is_folder(full):
+        parents = [str(parent) for parent in reversed(Path(path).parents)][1:]
+        blocking = [parent for parent in parents if _is_no_folder(worktree.root / parent)]
+        if blocking:  # the first of them alone: what lies behind a link is not in the worktree
+            found += [parent for parent in blocking[:1] if parent not in leaving]
+        elif _is_folder(full):
             if any(inside not in leaving for inside in _files_under(worktree.root, path)):
                 found.append(path)
         elif os.path.lexists(full):
             found.append(path)
-        else:
-            parents = [str(parent) for parent in Path(path).parents][:-1]
-            blocking = (p for p in parents if os.path.lexists(worktree.root / p) and not _is_folder(worktree.root / p))
-            found += [parent for parent in blocking if parent not in leaving]
     return found
 
 
@@ -110,7 +110,11 @@ def _tracked_but_skipped(worktree: Worktree, present: Snapshot) -> list[str]:
         return []
     raw = worktree.store.run("ls-tree", "-r", "-z", "--name-only", "--full-tree", present.commit)
     tracked = set(os.fsdecode(raw).split("\0"))
-    return [name for name in names if name in tracked and os.path.lexists(worktree.root / name)]
+    return [
+        name
+        for name in names
+        if name in tracked and os.path.lexists(worktree.root / name) and not is_behind_link(worktree.root, name, {})
+    ]
 
 
 def _files_under(root: Path, folder: str) -> Iterable[str]:
@@ -120,6 +124,10 @@ def _files_under(root: Path, folder: str) -> Iterable[str]:
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
+
+
+def _is_no_folder(path: Path) -> bool:
+    return os.path.lexists(path) and not _is_folder(path)
 
 
 def put_back_session(store: Git, session_dir: Path, source: Checkpoint, left_out: Collection[str] = ()) -> list[str]:

@@ -14,6 +14,7 @@ from samoloop.git.tree_state import Skipped
 LIMIT_BYTES = 50 * 1024 * 1024
 A_PERSONS = "a gate asked you for it, so samoloop commits it nowhere: add it yourself if it belongs there"
 _ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
+_FORGET = ("update-index", "-z", "--force-remove", "--stdin")
 _NOT_OF_ONE_PATH = (b".lock", b"No space left", b"Input/output error", b"Read-only file system")
 
 
@@ -25,18 +26,34 @@ def stage(git: Git, root: Path, paths: Sequence[str], left_out: Collection[str] 
     """
     skipped = []
     wanted = []
+    behind = []
+    links: dict[str, bool] = {}
     if left_out:
         _take_out(git, [f":(top,literal){path}" for path in left_out])
     for path in paths:
         if path in left_out:
             skipped.append(Skipped(path, A_PERSONS))
+        elif is_behind_link(root, path, links):
+            behind.append(path)  # gone: what is there now is not in the worktree
         elif why := _reason_to_skip(root, path):
             skipped.append(Skipped(path, why))
         else:
             wanted.append(path)
+    if behind:
+        git.run(*_FORGET, stdin=b"".join(os.fsencode(path) + b"\0" for path in behind))
     if wanted:
         skipped += _add(git, root, wanted)
     return skipped
+
+
+def is_behind_link(root: Path, path: str, known: dict[str, bool]) -> bool:
+    """Whether a link stands in the place of a folder on the way to `path`; `known` folders are not asked for twice."""
+    folder = path.rstrip("/").rpartition("/")[0]
+    if not folder:
+        return False
+    if folder not in known:
+        known[folder] = is_behind_link(root, folder, known) or os.path.islink(os.path.join(root, folder))  # noqa: PTH114, PTH118
+    return known[folder]
 
 
 def _take_out(git: Git, paths: Sequence[str]) -> None:

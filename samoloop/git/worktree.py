@@ -57,7 +57,7 @@ class Worktree:
         """
         git_dir = registered(common_dir, root)
         if git_dir is None:
-            mending.remove_pipes(*(common_dir / "worktrees").glob("*"))
+            mending.remove_odd(*(common_dir / "worktrees").glob("*"))
             raise WorktreeGone(f"git no longer knows the worktree {root} of branch {branch}: it was pruned or removed.")
         worktree = cls(root, git_dir, common_dir, branch, frozenset(left_out))
         for note in worktree.repair():
@@ -128,8 +128,10 @@ class Worktree:
             raise WorktreeGone(f"The worktree {self.root} of branch {self.branch} is gone: its folder was removed.")
         if not self.git_dir.is_dir():
             raise WorktreeGone(f"git no longer knows the worktree {self.root} of branch {self.branch}: it was pruned.")
-        notes = mending.remove_pipes(self.git_dir) + mending.mend_head(self.git_dir, self.ref)
-        return notes if self.is_in_place else notes + mending.mend_link(self.root, self.git_dir)
+        notes = mending.remove_odd(self.git_dir) + mending.mend_head(self.git_dir, self.ref)
+        if self.is_in_place:
+            return notes
+        return notes + mending.mend_common(self.git_dir, self.common_dir) + mending.mend_link(self.root, self.git_dir)
 
     def remove_stale_locks(self, quiet_since: float) -> list[str]:
         """Remove lock files that a killed git left, if not younger than `quiet_since` (epoch seconds), when all

@@ -110,6 +110,8 @@ def when_due(session: Session, state: State, environ: Mapping[str, str]) -> floa
     """When a worker would have something to do (epoch seconds, 0 is now); None where only a human can act."""
     if state.failure:
         return state.failed_at + pause(state.failures_of_workers)
+    if state.rests and state.condition is Condition.BLOCKED:
+        return None  # its child may still be open
     if state.open or state.wanted or state.condition in (Condition.NEW, Condition.READY):
         return 0.0
     if state.condition in AT_REST and not state.rests:

@@ -25,7 +25,7 @@ from samoloop.core.session import Session
 from samoloop.core.signals import BadSignal, Signal
 from samoloop.core.stand_in import stand_in
 from samoloop.providers.base import Provider, Reader, Request
-from samoloop.worker import prompt, shared_limits
+from samoloop.worker import prompt, roots, shared_limits
 from samoloop.worker.keeping import content, keep_checkpoint, keep_work, worth_a_look
 from samoloop.worker.launching import request_for
 from samoloop.worker.limits import free_providers, pick_provider
@@ -38,6 +38,7 @@ from samoloop.worker.worktrees import mend_worktree, ready_worktree
 def step(worker: Worker) -> Decision:
     """Run exactly one iteration, or finish the one that a dead worker left, and return what follows."""
     state = worker.state
+    roots.hold(worker.session)
     begun = adopt(worker) if state.open else begin(worker)
     collector = Collector()
     ended = wait(worker, begun, collector)
@@ -68,6 +69,7 @@ def begin(worker: Worker) -> Begun:
     request = request_to(worker, name, state.phase, stem)
     launch = worker.stations.launch(worker, provider.launch(request))
     ready_worktree(worker)
+    roots.hold(session)  # the worktree may be new
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
     take_inbox(session, stem)
@@ -228,6 +230,7 @@ def wait(worker: Worker, begun: Begun, collector: Collector) -> ChildEnd:
 def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) -> Decision:
     """Read the signal, keep the work, decide, and record it all in one line."""
     session, state, started = worker.session, worker.state, begun.started
+    roots.hold(session)
     signal = signals.read(session.dir / signals.FILE_NAME)
     same_boot = started.boot == boot_id()
     by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by

@@ -6,12 +6,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from samoloop.base.errors import LockHeld, SessionError
+from samoloop.base.errors import LockHeld
 from samoloop.base.files import small_text
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.core.control import CHILD_LOCK, LOCK, control_of, lay_links, take_up
 from samoloop.core.journal import FILE_NAME
 from samoloop.core.session import Session
+from samoloop.worker.roots import refuse_another
 
 WAIT_SECONDS = 1.0
 
@@ -88,9 +89,8 @@ def locked(session: Session, lease: Lease = FILES) -> Iterator[None]:
 
     Raises LockHeld, and SessionError where the folder has gone meanwhile.
     """
-    if session.dir.is_symlink() or not session.dir.is_dir():
-        raise SessionError(f"the session's folder {session.dir} is gone")
     with lease.taken(session):
         session.forget()
+        refuse_another(session)
         lay_links(session.dir, session.control)
         yield

@@ -10,7 +10,7 @@ from samoloop.base.files import write_atomic
 from samoloop.children.stop import StopRequest
 from samoloop.config.loading import Config
 from samoloop.core import overview
-from samoloop.core.control import lay_links
+from samoloop.core.control import PRIVATE, lay_links
 from samoloop.core.gates import read_text
 from samoloop.core.session import Session
 from samoloop.core.state import State
@@ -61,7 +61,7 @@ class Worker:
     @property
     def private_repository(self) -> Path:
         """Where the history of a session in place is kept."""
-        return self.session.control / "_git"
+        return self.session.control / PRIVATE
 
     @property
     def in_place_excludes(self) -> list[str]:

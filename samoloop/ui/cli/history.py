@@ -1,4 +1,4 @@
-"""Commands about a session's past: `diff`, `rewind`, `fork`, `archive`."""
+"""Commands about a session's past: `diff`, `rewind`, `fork`, `archive`, `repair`."""
 
 import os
 
@@ -83,3 +83,20 @@ def archive(session_name: str | None, force: bool) -> None:
             f"worktree all the same with: samoloop archive {session.name} --force"
         )
     say(put_away(session, speaker(), os.environ))
+
+
+@click.command("repair")
+@click.argument("session_name", metavar="SESSION")
+def repair(session_name: str) -> None:
+    """Go on with a session whose folders are not what they were, because it is you who changed them.
+
+    \b
+    samoloop repair auth
+    """
+    from samoloop.api.repair import repair as put_right
+
+    gates.refuse_inside_child(os.environ)
+    session = find_session(session_name)
+    for line in put_right(session):
+        say(line)
+    say(f"Go on with: samoloop resume {session.name}")

@@ -1,0 +1,64 @@
+"""Folders that a worker acts in, told apart by what they are and not by their path, which a child can redirect."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from samoloop.base.errors import SessionError
+from samoloop.core.fields import Fields
+
+
+class RootChanged(SessionError):
+    """A folder is no longer the one that the session was given: nothing was touched in it."""
+
+
+class Root(Fields):
+    """A folder as it was when the worker first saw it.
+
+    Its device is not among the facts, because devices get other numbers when a machine starts again; a folder on
+    another one can only be reached through a link, and none may be on the way.
+    """
+
+    path: Path  # without links on the way
+    inode: int
+
+
+def look(path: Path) -> Root | None:
+    """The folder at `path` as it is; None where nothing is there. Raises RootChanged for a link or no folder."""
+    real = path.parent.resolve() / path.name
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if path.is_symlink():
+            raise RootChanged(f"{path} is a link to {str(path.readlink())[:200]}") from None
+        raise RootChanged(f"{path} cannot be opened as a folder: {error.strerror}") from None
+    try:
+        return Root(path=real, inode=os.fstat(descriptor).st_ino)
+    finally:
+        os.close(descriptor)
+
+
+def differences(known: Mapping[str, Root], folders: Mapping[str, Path]) -> tuple[dict[str, Root], list[str]]:
+    """The folders that are not known yet, as they are, and a sentence about each that is not what it was.
+
+    A folder that is missing is no difference: whoever needs it finds out.
+    """
+    fresh: dict[str, Root] = {}
+    wrong = []
+    for name, path in folders.items():
+        try:
+            found = look(path)
+        except RootChanged as error:
+            wrong.append(f"the {name} {error}")
+            continue
+        if found is None:
+            continue
+        if name not in known:
+            fresh[name] = found
+        elif found.path != known[name].path:
+            wrong.append(f"the {name} {path} is reached through a link: it is {found.path} and was {known[name].path}")
+        elif found.inode != known[name].inode:
+            wrong.append(f"the {name} {path} is another folder than it was")
+    return fresh, wrong

@@ -1,0 +1,76 @@
+"""Session folder, worktree and repository must stay what they were: looked at before anything is done in them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from samoloop.base.errors import SessionError
+from samoloop.core.control import PRIVATE
+from samoloop.core.records import Rooted
+from samoloop.core.roots import Root, RootChanged, differences
+from samoloop.core.session import Session
+
+SESSION, WORKTREE, REPOSITORY = "session folder", "worktree", "repository"
+
+
+def hold(session: Session) -> None:
+    """Refuse folders that are not what they were, and remember those that are seen for the first time.
+
+    The caller holds the session's lease. Raises RootChanged.
+    """
+    if fresh := check(session):
+        session.record(Rooted(roots=fresh))
+
+
+def check(session: Session) -> dict[str, Root]:
+    """Refuse folders that are not what they were; returns those that are not known yet. Raises RootChanged."""
+    return _compare(session, session.state().roots)
+
+
+def take_anew(session: Session) -> dict[str, Root]:
+    """Remember the folders as they are now, on a person's word; returns those that were others. Raises RootChanged."""
+    known = session.state().roots
+    changed = {name: root for name, root in _compare(session, {}).items() if known.get(name) != root}
+    if changed:
+        session.record(Rooted(roots=changed))
+    return changed
+
+
+def _compare(session: Session, known: Mapping[str, Root]) -> dict[str, Root]:
+    state = session.state()
+    created = state.created
+    folders = {SESSION: session.dir, WORKTREE: created.worktree}
+    if created.repo is not None:
+        folders[REPOSITORY] = created.repo
+    if state.worktree_is_new and not created.in_place:
+        del folders[WORKTREE]  # it may be made again
+    fresh, wrong = differences(known, folders)
+    wrong += [f"{path} is a link" for path in _links(session)]
+    if wrong:
+        raise RootChanged(f"{'; '.join(wrong)}: nothing was touched there. {_way_out(session, wrong)}")
+    return fresh
+
+
+def refuse_another(session: Session) -> None:
+    """Raise RootChanged where the session folder is not the one that it was, SessionError where it is gone."""
+    if not session.dir.is_symlink() and not session.dir.is_dir():
+        raise SessionError(f"the session's folder {session.dir} is gone; its journal is {session.journal.path}")
+    known = session.state().roots if session.journal.path.exists() else {}
+    _, wrong = differences(known, {SESSION: session.dir})
+    if wrong:
+        raise RootChanged(f"{wrong[0]}: nothing was touched there. {_way_out(session, wrong)}")
+
+
+def _links(session: Session) -> list[Path]:
+    """What a child laid in the place of folders that belong to these; where one of files lies, it is mended."""
+    control, repo = session.control, session.state().created.repo
+    places = [repo / "worktrees"] if repo else [control / PRIVATE]
+    return [path for path in (*places, control) if path.is_symlink()]
+
+
+def _way_out(session: Session, wrong: list[str]) -> str:
+    ways = []
+    if any(sentence.startswith(f"the {WORKTREE}") for sentence in wrong) and not session.state().created.in_place:
+        ways.append(f"Move {session.worktree} away and the worktree is made anew from {session.branch}")
+    else:
+        ways.append("Put back what was there")
+    return f"{ways[0]}; or, if it is you who changed it: samoloop repair {session.name}"
