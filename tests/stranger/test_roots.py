@@ -150,9 +150,9 @@ if [ $SAMOLOOP_PHASE = requirements ] && mkdir "$outside/../linked" 2>/dev/null;
 fi
 """
     root = scripted_project(tmp_path, child(tmp_path, "never", ":").replace(GOOD_CHILD, deeds + GOOD_CHILD))
-    samoloop(root, "run", "Task", "--session", "a", "--yes")
+    assert samoloop(root, "run", "Task", "--session", "a", "--yes").returncode == 0
     said = samoloop(root, "rewind", "a", "1")
     assert said.returncode == 0 and "moved out of the way" in said.stdout, said.stdout + said.stderr
     assert (yours / "docs" / "thesis.tex").read_text() == "years of work\n"
     [row] = json.loads(samoloop(root, "list", "--json").stdout)
-    assert (Path(row["worktree"]) / "data" / "thesis.tex").read_text() == "mine\n"
+    assert (root / ".samoloop" / "worktrees" / row["session"] / "data" / "thesis.tex").read_text() == "mine\n"
