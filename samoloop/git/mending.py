@@ -14,7 +14,7 @@ def remove_odd(*git_dirs: Path) -> list[str]:
     """Remove the links and pipes among worktrees' own git files, of which git makes none: it would write where a link
     leads, and wait for ever on a pipe."""
     notes = []
-    for folder in (folder / below for folder in git_dirs for below in ("", "logs")):
+    for folder in (folder / below for folder in git_dirs if not folder.is_symlink() for below in ("", "logs")):
         for path in folder.glob("*"):
             if stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFLNK, stat.S_IFIFO):
                 path.unlink(missing_ok=True)
