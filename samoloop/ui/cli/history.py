@@ -95,7 +95,7 @@ def repair(session_name: str) -> None:
     """
     from samoloop.api.repair import repair as put_right
 
-    gates.refuse_inside_child(os.environ)
+    for_people_only()
     session = find_session(session_name)
     for line in put_right(session):
         say(line)
