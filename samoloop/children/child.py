@@ -40,6 +40,7 @@ MARKER = (
     "SAMOLOOP_MARKER"  # in the environment of a child and of all that it starts: the markers of all attempts around
 )
 
+_unswept: set[str] = set()  # the markers of the children of this process behind which nobody has swept yet
 _LOCK_SECONDS = 1.0  # somebody may just be testing the lock
 _SWEEP_SECONDS = 1.0  # for what is left behind to end by itself
 _KILLED_SECONDS = 5.0  # for a killed child to be gone; longer only where it hangs in the kernel
@@ -98,6 +99,7 @@ class Child:
         self._stem = stem
         self._lock = lock
         self._mark = Mark(MARKER, marker)
+        _unswept.add(marker)
         self._clock = clock
         self._started = started
         self._children_before = children_before
@@ -204,6 +206,7 @@ class Child:
                 self._end(limits.terminate, habits.interrupt_first)
             seconds = self._clock() - self._started
             swept = self._sweep(min(_SWEEP_SECONDS, limits.terminate))
+            _unswept.discard(self._mark.word)
             exit_code = self._exit_code()
             output.finish(exit_code)
             return ChildEnd(exit_code, by, seconds, output.complete, swept.ended, swept.left)
@@ -281,7 +284,8 @@ class Child:
         return swept
 
     def _left_behind(self) -> set[int]:
-        found = find(self._mark, self._session) | orphans(MARKER, self._children_before)
+        others = _unswept - {self._mark.word}
+        found = find(self._mark, self._session) | orphans(MARKER, others, self._children_before)
         return found or set(_lock_holders(self._lock)) - {os.getpid()}
 
     def _exit_code(self) -> int | None:

@@ -70,7 +70,7 @@ class Mark:
 
     def is_on(self, pid: int) -> bool:
         """Whether the process was started with it, and may be looked at."""
-        return self.word in variable(pid, self.name).split(" ")
+        return _is_marked(pid, self.name, {self.word})
 
 
 def find(mark: Mark, session: int | None) -> set[int]:
@@ -99,13 +99,14 @@ def children() -> set[int]:
     return found
 
 
-def orphans(name: str, before: set[int]) -> set[int]:
-    """The running processes inherited by this one as a subreaper that wiped `name` from their environment.
+def orphans(name: str, others: set[str], before: set[int]) -> set[int]:
+    """The running processes inherited by this one as a subreaper, whatever they made of `name` in their environment.
 
-    Those that have it belong to whoever put it there. Children that were there `before`, and those in this process's
-    own session, are its own commands.
+    Not those with a word of `others` there. Children that were there `before`, and those in this process's own session,
+    are its own commands.
     """
-    return {pid for pid, state in _inherited() if pid not in before and state != "Z" and not variable(pid, name)}
+    new = (pid for pid, state in _inherited() if pid not in before and state != "Z")
+    return {pid for pid in new if not _is_marked(pid, name, others)}
 
 
 def reap(known: Iterable[int]) -> None:
@@ -260,6 +261,10 @@ def _all() -> set[int]:
 def _running(pid: int) -> bool:
     fields = proc.stat(pid)
     return bool(fields) and fields[0] != "Z"
+
+
+def _is_marked(pid: int, name: str, words: set[str]) -> bool:
+    return not words.isdisjoint(variable(pid, name).split(" "))
 
 
 def variable(pid: int, name: str) -> str:
