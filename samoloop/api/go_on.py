@@ -18,7 +18,7 @@ from samoloop.api.unseen import refuse_unseen, unseen_changes
 from samoloop.base import errors
 from samoloop.base.clock import Clock
 from samoloop.base.errors import ConfigError, SamoloopError, SessionError, UsageError
-from samoloop.children.processes import become_subreaper
+from samoloop.children.processes import become_subreaper, hide_environment
 from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading
 from samoloop.config.loading import Config
@@ -80,6 +80,7 @@ def go_on(
                 return _failed(worker, error)
         with stoppable(stop) as asked, open_view(session, asked) as view:
             become_subreaper()
+            hide_environment(settings.scrub)
             with assembled(
                 session, settings, how, environ=environ, stop=asked, view=view, clock=clock, more=more
             ) as worker:

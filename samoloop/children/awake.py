@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import IO
 
+_NEEDED = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS")
+
 
 class Awake:
     """Holds off idle sleep between `on` and `off`. Ends with this process, however that ends."""
@@ -25,6 +27,7 @@ class Awake:
                     stdin=subprocess.PIPE,  # closed by the kernel when we die, which ends the holder
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
+                    env={name: os.environ[name] for name in _NEEDED if name in os.environ},  # others can read it
                     start_new_session=True,
                 )
 

@@ -5,8 +5,10 @@ what is left there is to signal a process group.
 """
 
 import contextlib
+import fnmatch
 import math
 import os
+import re
 import select
 import signal
 import subprocess
@@ -22,6 +24,7 @@ _LOOKS = 5  # for what comes up while one looks; more only where something start
 _EXEC_SECONDS = 0.1  # the longest that a process may be in the middle of an exec
 _WATCHED_AT_ONCE = 64  # pidfds held while sweeping; a fork bomb must not use up the worker's descriptors
 _ROUNDS = 6  # of a sweep, against something that starts new processes while it is ended
+_ENVIRONMENT = slice(47, 49)  # of the fields of /proc/<pid>/stat: where it starts and ends in memory
 _KILLED_SECONDS = 1.0  # how long a process may take to go after SIGKILL before it is looked for again
 
 
@@ -41,6 +44,25 @@ def become_subreaper() -> None:
 
     pr_set_child_subreaper = 36  # <linux/prctl.h>
     ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+
+def hide_environment(patterns: Iterable[str]) -> None:
+    """Take the variables of these names out of what other processes can read of this one's environment.
+
+    This process, and what it hands on, keeps them. Does nothing where the kernel shows none to begin with.
+    """
+    fields = proc.stat(os.getpid())
+    start, end = map(int, fields[_ENVIRONMENT]) if fields else (0, 0)
+    if not start:
+        return
+    import ctypes
+
+    for entry in re.finditer(rb"[^\0]+", ctypes.string_at(start, end - start)):
+        name = os.fsdecode(entry[0].partition(b"=")[0])
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            if name in os.environ:
+                os.environ[name] = os.environ[name]  # a copy elsewhere, for whoever asks the C library
+            ctypes.memset(start + entry.start(), 0, len(entry[0]))
 
 
 def in_group(pids: Iterable[int], group: int) -> set[int]:

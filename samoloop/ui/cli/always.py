@@ -22,7 +22,9 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     from samoloop.base.locks import Lock
     from samoloop.base.places import state_folder
     from samoloop.children.awake import Awake
+    from samoloop.children.processes import hide_environment
     from samoloop.children.stop import StopRequest, install_handlers
+    from samoloop.config.keys import SECRETS
     from samoloop.queue.pool import Pool
     from samoloop.queue.runner import Processes
     from samoloop.queue.source import Projects
@@ -33,6 +35,7 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     stop = StopRequest()
     with Lock.take(folder / "up.lock", 1.0, f"{os.getpid()}\n"):
         install_handlers(stop)
+        hide_environment(SECRETS)
         awake = Awake(not allow_sleep)
         environ = dict(os.environ)
         pool = Pool(Projects(environ, say), Processes(environ), jobs, say, stop=stop)

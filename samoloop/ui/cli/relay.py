@@ -28,14 +28,17 @@ def relay(detached: bool, lock: int | None, idle: float) -> None:
     samoloop relay
     """
     from samoloop.base.locks import Lock
+    from samoloop.children.processes import hide_environment
     from samoloop.config import telegram_bot
     from samoloop.config.bot_folder import BotFolder
+    from samoloop.config.keys import SECRETS
 
     if lock is None:  # a worker starts it with its lock
         for_people_only()
     found, problems = telegram_bot.parse(load(user_file(os.environ).parent, os.environ).telegram, os.environ)
     if found is None:
         raise ConfigError("\n".join(problems) or "Telegram is not configured: samoloop telegram setup")
+    hide_environment(SECRETS)
     folder = BotFolder(found, os.environ)
     if not detached:
         _keep_a_log(logging.StreamHandler())
