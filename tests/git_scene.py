@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from samoloop.base.files import make_ignored_folder
 from samoloop.git import checkpoint
 from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.commit import Committed, commit
@@ -126,7 +127,8 @@ def begin(tmp_path: Path) -> Scene:
     write(root, "notes.txt", "untracked\n")
     write(root, "build/out.log", "ignored\n")
     repo = Repo.find(root)
-    repo.exclude(["/_sessions/", "/.samoloop/worktrees/"])
+    for folder in ("_sessions", ".samoloop/worktrees"):
+        make_ignored_folder(root / folder)
     base = repo.resolve("HEAD")
     worktree = repo.add_worktree(root / ".samoloop/worktrees/26-11-21-auth", "samoloop/auth", base)
     session = root / "_sessions/26-11-21-auth"

@@ -10,6 +10,7 @@ import pytest
 from git_scene import Scene, begin, git, isolate, new_repository, picture, write
 
 from samoloop.base.errors import GitError
+from samoloop.base.files import make_ignored_folder
 from samoloop.git.checkout import main_checkout
 from samoloop.git.included import copy_included
 from samoloop.git.repo import Repo
@@ -103,18 +104,6 @@ def test_the_line_on_the_base_leaves_the_persons_index_alone(tmp_path: Path) -> 
     before = picture(scene.repo.root)
     scene.repo.head_line(scene.base)
     assert picture(scene.repo.root) == before
-
-
-def test_patterns_are_excluded_once_each(project: Path) -> None:
-    repo = Repo.find(project)
-    exclude = project / ".git/info/exclude"
-    exclude.write_bytes(b"mine\xff")
-    repo.exclude(["/_sessions/"])
-    repo.exclude(["/_sessions/", "/.samoloop/worktrees/"])
-    assert exclude.read_bytes() == b"mine\xff\n/_sessions/\n/.samoloop/worktrees/\n"
-    shutil.rmtree(project / ".git/info")
-    repo.exclude(["/_sessions/"])
-    assert exclude.read_text() == "/_sessions/\n"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +237,7 @@ def test_a_worktree_that_git_forgot_keeps_its_content(tmp_path: Path) -> None:
     assert "knows it again" in note
     assert scene.child("status", "--porcelain") == "?? half.py"
     assert worktree == scene.worktree
-    assert list(scene.root.parent.iterdir()) == [scene.root]
+    assert sorted(scene.root.parent.iterdir()) == [scene.root.parent / ".gitignore", scene.root]
 
 
 def test_a_worktree_whose_branch_is_gone_too_comes_back_at_its_last_commit(tmp_path: Path) -> None:
@@ -294,7 +283,7 @@ def test_ignored_files_that_are_asked_for_are_copied(tmp_path: Path) -> None:
     write(root, "loose.txt", "untracked, not ignored\n")
     (root / "node_modules/link").symlink_to("a b/index.js")
     repo = Repo.find(root)
-    repo.exclude(["/.samoloop/worktrees/"])
+    make_ignored_folder(root / ".samoloop/worktrees")
     worktree = repo.add_worktree(root / ".samoloop/worktrees/x", "samoloop/x", repo.resolve("HEAD"))
     included = copy_included(repo, worktree)
     assert sorted(included.copied) == [".env", "deep/er.key", "node_modules/a b/index.js", "node_modules/link"]
@@ -308,7 +297,8 @@ def test_ignored_files_that_are_asked_for_are_copied(tmp_path: Path) -> None:
 def test_what_a_crash_cut_short_is_copied_again_and_other_sessions_are_not(tmp_path: Path) -> None:
     root = new_repository(tmp_path / "project")
     repo = Repo.find(root)
-    repo.exclude(["/.samoloop/worktrees/", "/kept/"])
+    for folder in (".samoloop/worktrees", "kept"):
+        make_ignored_folder(root / folder)
     write(root, ".worktreeinclude", "*\n")
     write(root, "build/data", "long enough to be cut\n")
     write(root, "kept/26-11-21-other/_history.jsonl", "another session\n")

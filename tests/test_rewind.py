@@ -93,14 +93,15 @@ def test_the_past_is_not_rewritten_and_what_was_left_stays_reachable(scene: Scen
     assert (scene.root / "three.py").read_text() == "3\n"
 
 
-def test_uncommitted_and_untracked_work_of_the_present_is_kept_and_gone_from_the_folder(scene: Scene) -> None:
+def test_uncommitted_work_of_the_present_is_kept_and_what_is_new_stays_where_it_is(scene: Scene) -> None:
     _three_iterations(scene)
     write(scene.root, "untracked/half.py", "half\n")
     write(scene.root, "one.py", "unsaved thought\n")
     write(scene.session, "late.md", "late\n")
     done = restore(scene.worktree, scene.session, scene.ref, checkpoint.find(scene.worktree.store, scene.ref, 2))
-    assert not (scene.root / "untracked").exists()
-    assert not (scene.session / "late.md").exists()
+    assert (done.kept, done.removed) == (["late.md", "untracked/half.py"], ["three.py"])
+    assert (scene.root / "untracked/half.py").read_text() == "half\n"
+    assert (scene.session / "late.md").read_text() == "late\n"
     assert "untracked/half.py" in scene.files_of(done.left.code)
     assert scene.text_of(done.left.code, "one.py") == "unsaved thought"
     assert scene.text_of(done.left.oid, "late.md") == "late"
@@ -211,7 +212,7 @@ def test_going_back_from_another_branch_leaves_that_branch_alone(scene: Scene) -
     _back(scene, 1)
     assert git(scene.repo.root, "rev-parse", "mine") == trunk
     assert scene.worktree.state().branch == "samoloop/auth"
-    assert scene.worktree.state().clean
+    assert scene.worktree.state().unstaged == ["stray.py"]
     assert (scene.root / "one.py").exists()
 
 
@@ -346,6 +347,7 @@ def test_in_place_inside_a_repository_going_back_leaves_its_git_alone(scene: Sce
     before = picture(root)
     write(root, "app.py", "by the child\n")
     write(root, "more.py", "by the child\n")
+    checkpoint.make(worktree, session, ref, worktree.snapshot(), summary="2", iteration=2)
     restore(worktree, session, ref, first)
     assert picture(root) == before
 

@@ -4,12 +4,12 @@ The journal is never rewritten: going back is one more record in it, and what wa
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from samoloop.api.assembly import onlooker
 from samoloop.base.errors import LockHeld, SessionError, UsageError
-from samoloop.base.files import make_folder
+from samoloop.base.files import make_ignored_folder
 from samoloop.base.locks import is_held
 from samoloop.core import session as sessions
 from samoloop.core.control import CHILD_LOCK
@@ -26,6 +26,8 @@ from samoloop.worker.lease import locked
 from samoloop.worker.roots import check, hold
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
+
+_SHOWN = 20  # files that a line names
 
 
 def rewind(session: Session, iteration: int, by: str, environ: Mapping[str, str]) -> list[str]:
@@ -57,10 +59,20 @@ def _rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     lines = [f"{session.name} is back at the end of iteration {iteration}, phase {session.state().phase}."]
     lines += mended
     lines += [f"moved out of the way: {path}" for path in restored.aside]
+    lines += _named("removed, because they were not there then", restored.removed)
+    lines += _named("kept, because they were made since the last iteration", restored.kept)
     lines += list(restored.notes)
     lines += _open_gate(worker)
     where = f"--git-dir={shlex.quote(str(worker.private_repository))} " if session.state().created.in_place else ""
     return [*lines, f"What was left is kept: git {where}log {restored.left.oid[:12]}"]
+
+
+def _named(what: str, paths: Sequence[str]) -> list[str]:
+    """How many files were removed or kept, and the first of them; nothing where there are none."""
+    if not paths:
+        return []
+    more = ", ..." if len(paths) > _SHOWN else ""
+    return [f"{what} ({len(paths)}): {', '.join(paths[:_SHOWN])}{more}"]
 
 
 def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]) -> Session:
@@ -79,7 +91,7 @@ def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]
     with sessions.new_folder(config.sessions_dir, name, worker.clock.local()) as (folder, session_name):
         branch = repo.new_branch_name(config.branch_prefix, name)
         path = config.worktrees_dir / session_name
-        make_folder(path.parent)
+        make_ignored_folder(path.parent)
         worktree = restore.fork(repo, source, folder, path, branch)
         parent = Parent(session=worker.session.name, iteration=iteration, checkpoint=source.oid)
         own = created.but(session=session_name, branch=branch, worktree=worktree.root, parent=parent)

@@ -109,6 +109,14 @@ def make_folder(path: Path) -> None:
         sync_folder(path.parent)
 
 
+def make_ignored_folder(path: Path) -> None:
+    """A folder of ours that git, also one that begins later, neither shows nor commits nor cleans away."""
+    make_folder(path)
+    ignore = path / ".gitignore"
+    if not os.path.lexists(ignore):
+        write_atomic(ignore, "*\n")
+
+
 def put_folder(path: Path) -> None:
     """Make `path` a folder of its own, whatever a child put in its place."""
     if path.is_symlink() or not path.is_dir():

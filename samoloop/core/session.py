@@ -10,7 +10,7 @@ from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError, UsageError
-from samoloop.base.files import make_folder, remove, sync_folder
+from samoloop.base.files import make_folder, make_ignored_folder, remove, sync_folder
 from samoloop.base.locks import Lock
 from samoloop.core import control, journal
 from samoloop.core.control import LOGS
@@ -143,7 +143,7 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
     """
     folder = sessions / _NEW
     try:
-        make_folder(sessions)
+        make_ignored_folder(sessions)
         lock = Lock.take(sessions / f"{_NEW}.lock", _NEW_SECONDS, f"{os.getpid()}\n")
     except OSError as error:
         raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None

@@ -3,12 +3,11 @@
 import os
 import shutil
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import open_log, small_text, write_atomic
+from samoloop.base.files import small_text, write_atomic
 from samoloop.git import tree_state
 from samoloop.git.calls import Git, too_old
 from samoloop.git.checkout import locate, registered
@@ -87,18 +86,6 @@ class Repo:
             return line
         files = "file is" if state.changed == 1 else "files are"
         return f"{line}; {state.changed} uncommitted {files} not in it"
-
-    def exclude(self, patterns: Iterable[str]) -> None:
-        """Make the whole repository ignore `patterns`, through `.git/info/exclude`; each is added once."""
-        path = self.git_dir / "info" / "exclude"
-        text = small_text(path, follow=True)
-        missing = [pattern for pattern in patterns if pattern not in text.splitlines()]
-        if missing:
-            path.parent.mkdir(exist_ok=True)
-            gap = "" if not text or text.endswith("\n") else "\n"
-            added = gap + "".join(f"{pattern}\n" for pattern in missing)
-            with open_log(path.resolve()) as file:  # in one write, so that nothing of the person's can get lost
-                file.write(os.fsencode(added))
 
     def new_branch_name(self, prefix: str, slug: str) -> str:
         """A branch name that is free: `samoloop/auth`, else `samoloop/auth-2`; `samoloop-auth` where a branch

@@ -27,6 +27,8 @@ class Restored:
     checkpoint: Checkpoint  # on top now, with the old tree and code
     left: Checkpoint  # the state that was left: it stays reachable under this id
     aside: Sequence[Path]  # files that were in no checkpoint and in the way, and where they are now
+    removed: Sequence[str]  # files of the worktree that were not there then
+    kept: Sequence[str]  # files of worktree and session that were made since the last checkpoint
     notes: Sequence[str]
 
 
@@ -34,8 +36,9 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     """Go back to `target`: checkpoint the present, put code and session files back, checkpoint that on top.
 
     The branch is set to `target.head`; what was uncommitted then is uncommitted again. A merge or rebase in progress
-    is given up. Ignored files stay, and so does what lies in the control folder. May be run again after a crash. The
-    caller holds the session's lock and no child is alive. Raises GitError.
+    is given up. Ignored files stay, and so do files that were made since the last checkpoint, when no child was at
+    work, and what lies in the control folder. May be run again after a crash. The caller holds the session's lock and
+    no child is alive. Raises GitError.
     """
     notes = worktree.repair() + worktree.remove_stale_locks(time.time())
     if other := worktree.used_elsewhere():
@@ -43,16 +46,28 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     what = f"iteration {target.iteration}" if target.iteration is not None else target.oid[:12]
     state = worktree.state()
     now = worktree.snapshot(state)
+    last = checkpoints.tip(worktree.store, ref)
     left = checkpoints.make(worktree, session_dir, ref, now, summary=f"Before going back to {what}")
     notes += _quit_operations(worktree)
+    store = worktree.store
+    made = _names(store, last.code, now.commit, "A") if last else set()  # by a person
     # So that what the target lacks is removed, untracked or not.
-    stage(worktree.git, worktree.root, state.to_stage, worktree.left_out)
-    aside = _move_aside(worktree, now, target.code, session_dir)
+    stage(worktree.git, worktree.root, [path for path in state.to_stage if path not in made], worktree.left_out)
+    in_the_way = made & _names(store, now.commit, target.code, "MT")
+    removed = sorted(_names(store, now.commit, target.code, "D") - made)
+    aside = _move_aside(worktree, now, target.code, session_dir, in_the_way)
     worktree.check_out(target.code, target.head)
-    put_back_session(worktree.store, session_dir, target, worktree.left_out)
+    documents = _names(store, last.tree, left.tree, "A") if last else set()
+    put_back_session(store, session_dir, target, [*worktree.left_out, *documents])
     trailers = {"Rewound-To": target.iteration, "Head": target.head if target.head != target.code else None}
     on_top = checkpoints.put(worktree, ref, target.tree, target.code, f"Back at {what}", trailers)
-    return Restored(on_top, left, aside, notes)
+    return Restored(on_top, left, aside, removed, sorted(made - in_the_way | documents), notes)
+
+
+def _names(store: Git, before: str, after: str, kinds: str) -> set[str]:
+    """The files that were added (A), removed (D), changed (M) or made another kind (T) between two trees."""
+    raw = store.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", f"--diff-filter={kinds}", before, after)
+    return set(os.fsdecode(raw).split("\0")) - {""}
 
 
 def _quit_operations(worktree: Worktree) -> list[str]:
@@ -67,9 +82,10 @@ def _quit_operations(worktree: Worktree) -> list[str]:
     return notes
 
 
-def _move_aside(worktree: Worktree, now: Snapshot, code: str, session_dir: Path) -> list[Path]:
-    """Save the files that no checkpoint holds (ignored, too large, unreadable) and that `code` would overwrite."""
-    in_the_way = _untracked_in_the_way(worktree, now.commit, code) + _tracked_but_skipped(worktree, now)
+def _move_aside(worktree: Worktree, now: Snapshot, code: str, session_dir: Path, made: Iterable[str]) -> list[Path]:
+    """Save the files that `code` would overwrite and that no checkpoint holds (ignored, too large, unreadable), or that
+    a person has `made`."""
+    in_the_way = [*_untracked_in_the_way(worktree, now.commit, code), *_tracked_but_skipped(worktree, now), *made]
     if not in_the_way:
         return []
     logs = control_of(session_dir) / LOGS

@@ -4,9 +4,8 @@ import subprocess
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
-from samoloop.base.files import make_folder, open_log, tail
+from samoloop.base.files import make_ignored_folder, open_log, tail
 from samoloop.children.child import MARKER
-from samoloop.config.loading import Config
 from samoloop.core.records import Setup, WorktreeNew, WorktreeReady
 from samoloop.git import checkpoint
 from samoloop.git.included import copy_included
@@ -26,9 +25,8 @@ def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
             f"working in place in {created.worktree}; its history is kept in {worker.private_repository}"
         ]
     repo = _repository(worker)
-    repo.exclude(excluded(worker.config))
     root = created.worktree
-    make_folder(root.parent)
+    make_ignored_folder(root.parent)
     line = repo.head_line(created.base)
     worktree = repo.add_worktree(root, created.branch, created.base)
     return worktree, [f"branch {created.branch} {line}", *_include(worker, repo, worktree)]
@@ -44,12 +42,6 @@ def _include(worker: Worker, repo: Repo, worktree: Worktree) -> list[str]:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(names[:_NAMES_SHOWN]) + more
-
-
-def excluded(config: Config) -> list[str]:
-    """Folders of ours inside the repository, which git must never show or commit."""
-    places = [config.sessions_dir, config.worktrees_dir]
-    return [f"/{place.relative_to(config.root).as_posix()}/" for place in places if place.is_relative_to(config.root)]
 
 
 def run_setup(worker: Worker, worktree: Worktree) -> Setup | None:

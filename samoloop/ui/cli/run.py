@@ -320,11 +320,9 @@ def start_detached(session: Session, how: How) -> int:
 def _start_of(session: Session, settings: Config) -> list[str]:
     """Where a session that is yet to be prepared starts, and what of the person's work is not in it."""
     from samoloop.git.repo import Repo
-    from samoloop.worker.worktrees import excluded
 
     state = session.state()
     if state.prepared or state.created.in_place or not state.created.base:
         return []
     repo = Repo.find(settings.root)
-    repo.exclude(excluded(settings))  # or the session itself would count as uncommitted
     return [f"branch {session.branch} {repo.head_line(state.created.base)}"]
