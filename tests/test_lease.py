@@ -8,6 +8,8 @@ from pathlib import Path
 
 from kit import GOOD_CHILD, Bench, make_repo, script, until
 
+from samoloop.base.locks import holders
+from samoloop.core.control import LOCK
 from samoloop.core.session import Session
 from samoloop.worker.lease import FILES, locked
 
@@ -57,3 +59,15 @@ def test_what_was_folded_before_the_lease_was_taken_counts_no_more(tmp_path: Pat
     bench.run(session)
     with locked(early):
         assert early.state().iteration == 2
+
+
+def test_the_worker_is_the_oldest_that_holds_it_whatever_number_stands_there(tmp_path: Path) -> None:
+    folder = tmp_path / "session"
+    folder.mkdir()
+    session = Session(folder)
+    with locked(session), subprocess.Popen(["sleep", "1000"], close_fds=False) as git:
+        lock = session.control / LOCK
+        until(lambda: set(holders(lock)) == {os.getpid(), git.pid})
+        lock.write_text(f"{git.pid}\n")
+        assert FILES.holder(folder) == os.getpid()
+        git.kill()

@@ -151,9 +151,9 @@ def _try(path: Path) -> int | None:
 
 
 def _is_locked_by(link: Path, file: os.stat_result) -> bool:
-    """Whether the open file behind /proc/<pid>/fd/<n> is `file` and holds an flock (not merely reads it)."""
+    """Whether the open file behind /proc/<pid>/fd/<n> is `file` and holds its lock (not merely reads or tests it)."""
     with contextlib.suppress(OSError):
-        return os.path.samestat(link.stat(), file) and bool(_locks(link))
+        return os.path.samestat(link.stat(), file) and _locks(link) == "WRITE"
     return False
 
 

@@ -30,6 +30,11 @@ def stat(pid: int) -> list[str]:
     return fields.decode().split()
 
 
+def command(pid: int) -> list[str]:
+    """The command line of a process; empty when it is gone."""
+    return [os.fsdecode(word) for word in read(f"/proc/{pid}/cmdline").split(b"\0")[:-1]]
+
+
 def started_ticks(pid: int) -> int:
     """When the process started, in clock ticks since the boot; 0 when it is gone. Only good for an order."""
     fields = stat(pid)

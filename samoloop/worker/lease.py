@@ -9,6 +9,7 @@ from typing import Protocol
 from samoloop.base.errors import LockHeld
 from samoloop.base.files import small_text
 from samoloop.base.locks import Lock, holders, is_held
+from samoloop.base.proc import PROC
 from samoloop.core.control import CHILD_LOCK, LOCK, control_of, lay_links, take_up
 from samoloop.core.journal import FILE_NAME
 from samoloop.core.session import Session
@@ -62,14 +63,13 @@ class FileLease:
 
     def holder(self, session_dir: Path) -> int | None:
         path = control_of(session_dir) / LOCK
+        if PROC.is_dir():
+            return next(iter(holders(path)), None)  # the oldest: a git that it started holds it too
         try:
             written = int(small_text(path).strip() or 0)
         except ValueError:
             written = 0
-        found = holders(path)
-        if found:
-            return written if written in found else found[0]
-        return written if written > 1 and is_held(path) else None  # no /proc: what the holder wrote is all there is
+        return written if written > 1 and is_held(path) else None  # all that there is
 
 
 def _take_up(session: Session, lock: Callable[[Path], None]) -> None:

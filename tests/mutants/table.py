@@ -183,6 +183,7 @@ m("no_quiet_second", "worker/waiting.py", "QUIET_SECONDS = 1.0\n", "QUIET_SECOND
 m("command_waits_too", "worker/waiting.py", "            if stamp(self._wake) != self._seen_wake:\n", "            if False:\n", "tests/test_quiet_second.py")
 
 # --- loop, lease, preparation ------------------------------------------------------------------------------------------
+m("stop_signals_a_stranger", "api/stop.py", "            if not _is_samoloop(pid):\n", "            if False:\n", "tests/stranger/test_stop.py")
 m("sigterm_rests_for_good", "worker/loop.py", "    if worker.stop.finish and not worker.stop.by_person:\n", "    if False:\n", crash("only_a_person_stops_a_session_for_good"))
 m("leftovers_stay", "worker/loop.py", "    gates.remove_leftovers(worker.session.dir)\n", "", crash("half_written_files_of_a_killed_worker_go_away"))
 m("clear_locks_not_at_start", "worker/loop.py", "    elif not worker.state.open and not worker.state.rests:\n        clear_locks(worker)\n", "", crash("a_lock_of_a_git_that_died_with_its_worker_goes_away"))
