@@ -2,12 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,21 @@ class Recorder:
 
     def waiting(self, decision: Decision) -> None:
         self.said.append(decision.reason)
+
+
+def kill_with_git(pid: int) -> None:
+    """SIGKILL a worker and the git that it runs, which has a session of its own."""
+    os.kill(pid, signal.SIGSTOP)  # so that it starts no other one meanwhile
+    gits = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name, _, fields = (entry / "stat").read_text().partition("(")[2].rpartition(") ")
+            if name == "git" and int(fields.split()[1]) == pid:
+                gits.append(int(entry.name))
+    os.kill(pid, signal.SIGKILL)
+    for git in gits:
+        with suppress(ProcessLookupError):
+            os.killpg(git, signal.SIGKILL)
 
 
 def scripted_project(tmp_path: Path, child: str) -> Path:

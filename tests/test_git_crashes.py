@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from git_scene import Scene, begin, git, isolate, write
+from kit import kill_with_git
 
 from samoloop.base.locks import Lock
 from samoloop.git import checkpoint
@@ -51,12 +51,12 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 def _kill_at_random(scene: Scene, what: str, chance: random.Random, longest_seconds: float) -> None:
     arguments = [sys.executable, "-c", WORKER, what, str(scene.repo.root), str(scene.session), scene.base]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout
     process.stdout.readline()
     time.sleep(chance.uniform(0, longest_seconds))
     if chance.random() < 0.5:
-        os.killpg(process.pid, signal.SIGKILL)  # git dies too and leaves its locks
+        kill_with_git(process.pid)  # git dies too and leaves its locks
     else:
         process.kill()  # git goes on
     process.wait()

@@ -15,13 +15,14 @@ from samoloop.api.asked import How
 from samoloop.api.assembly import assembled
 from samoloop.api.settings import remembered, settings_of
 from samoloop.api.unseen import refuse_unseen, unseen_changes
-from samoloop.base import errors
+from samoloop.base import errors, programs
 from samoloop.base.clock import Clock
 from samoloop.base.errors import ConfigError, SamoloopError, SessionError, UsageError
 from samoloop.children.processes import become_subreaper, hide_environment
 from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading
 from samoloop.config.loading import Config
+from samoloop.core import gates, overview
 from samoloop.core.records import Failed, Halted, Rested, Resumed, Retried
 from samoloop.core.roots import RootChanged
 from samoloop.core.rules import Decision, Kind
@@ -120,6 +121,7 @@ def stoppable(stop: StopRequest | None = None) -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        programs.process_patience = programs.endless
 
 
 def _work(worker: Worker, how: How) -> Decision:
@@ -145,10 +147,10 @@ def _work(worker: Worker, how: How) -> Decision:
     except Exception as error:
         if how.attended and isinstance(error, UsageError):
             raise
-        if worker.stop.by_person and state.prepared is None:
-            return _stopped(worker)  # Ctrl-C ended the setup command too
         if isinstance(error, RootChanged):
             return _blocked(worker, error)
+        if isinstance(error, programs.Cut):
+            return _stopped(worker)
         decision = _failed(worker, error)
         if not isinstance(error, SamoloopError | OSError):
             raise  # a fault of ours: recorded for the person, and shown whole
@@ -156,10 +158,12 @@ def _work(worker: Worker, how: How) -> Decision:
 
 
 def _stopped(worker: Worker) -> Decision:
-    """A person stopped the session before it was prepared; the next worker prepares it."""
-    reason = "stopped by a person"
-    worker.session.record(Halted(condition=Condition.STOPPED, reason=reason))
-    worker.session.record(Rested(overview=""))  # there is none yet
+    """The worker was stopped in the middle of its own work, such as the setup; the next one does that again."""
+    reason = "stopped by a person" if worker.stop.by_person else "ended by a signal"
+    if worker.stop.by_person:
+        worker.session.record(Halted(condition=Condition.STOPPED, reason=reason))
+        overview_hash = gates.file_hash(worker.session.dir / overview.FILE_NAME)
+        worker.session.record(Rested(overview=overview_hash or ""))
     return Decision(Kind.STOPPED, worker.state.phase, reason)
 
 

@@ -1,8 +1,13 @@
 """What a person asks of a running worker: finish the iteration, or stop now."""
 
+import math
 import os
 import signal
 from types import FrameType
+
+from samoloop.base import programs
+
+PATIENCE_SECONDS = 5.0  # with a program that the worker runs itself, once it shall stop now
 
 
 class StopRequest:
@@ -17,6 +22,7 @@ class StopRequest:
         self._now = _Flag()
         self.interrupted = False  # by Ctrl-C
         self.by_person = False  # Ctrl-C or `samoloop stop`; a lone SIGTERM is a machine that goes down
+        self.insisted = False  # asked more than once to stop now
         self.terminal_gone = False  # said, not acted on: whoever prints may stop printing
 
     @property
@@ -43,8 +49,15 @@ class StopRequest:
 
     def ask_now(self) -> None:
         """End the child, then stop."""
+        self.insisted = self._now.up
         self._now.raise_()
         self._finish.raise_()
+
+    def patience(self) -> float:
+        """For how many seconds the worker still waits for a git of its own, which may hang."""
+        if not self.now:
+            return math.inf
+        return 0.0 if self.insisted else PATIENCE_SECONDS
 
 
 class _Flag:
@@ -88,6 +101,7 @@ def install_handlers(stop: StopRequest) -> None:
     def hung_up(number: int, frame: FrameType | None) -> None:
         stop.terminal_gone = True
 
+    programs.process_patience = stop.patience
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGUSR1, finish)
     signal.signal(signal.SIGTERM, terminated)

@@ -14,12 +14,15 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from samoloop.base import programs
+from samoloop.base.durations import format_seconds
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
 from samoloop.base.files import small_text
 from samoloop.git.checkout import common_dir
 
 OLDEST = (2, 31)  # environment settings and worktree repair; tried with 2.39 and 2.47
+GIT_SECONDS = 1800.0  # of one call: a first checkout may fetch large files on its way
 LOCK_SECONDS = 5  # no git holds the lock of reftables that long
 # Nothing of the person's set-up may run, prompt or ask in the background. Objects and refs are on disk before the
 # journal says so.
@@ -123,13 +126,26 @@ def execute(
 ) -> subprocess.CompletedProcess[bytes]:
     """One git process with the options of every call.
 
-    It inherits what the worker made inheritable, which is the descriptor of the session's lock: a git that outlives its
-    killed worker keeps the next worker out until it has ended.
+    It ends when the worker shall end. It inherits what the worker made inheritable, which is the descriptor of the
+    session's lock: a git that outlives its killed worker keeps the next worker out until it has ended.
     """
     options = [part for option in OPTIONS for part in ("-c", option)]
+    name = f"git {next((arg for arg in args if not arg.startswith('-') and '=' not in arg), '')}".rstrip()
     try:
-        command = ["git", *options, *args]
-        return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, env=environ, close_fds=False)
+        return programs.run(
+            ["git", *options, *args],
+            name=f"{name} in {cwd}",
+            cwd=cwd,
+            environ=environ,
+            seconds=GIT_SECONDS,
+            stdin=stdin,
+            inherits=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise GitError(
+            f"{name} did not end within {format_seconds(GIT_SECONDS)} in {cwd} and was ended. A filter may hold it, or "
+            f"a named pipe (find one with `find {cwd} -type p`): mend that and try again."
+        ) from error
     except FileNotFoundError as error:
         if not cwd.is_dir():
             raise GitError(f"The folder {cwd} is gone.") from error

@@ -40,14 +40,27 @@ def mend_common(git_dir: Path, common: Path) -> list[str]:
     return ["What git knows of the worktree named another repository and is right again."]
 
 
+def remove_pipes(*files: Path) -> list[str]:
+    """Remove those of the files that are named pipes, on which git would wait for ever. Sentences for the report."""
+    pipes = [path for path in files if _is_pipe(path)]
+    for pipe in pipes:
+        pipe.unlink(missing_ok=True)
+    return [f"A pipe in the place of {pipe.name[:200]} was removed: git would have waited for it." for pipe in pipes]
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def mend_link(root: Path, git_dir: Path) -> list[str]:
     """Let the worktree's `.git` file and git's record of the worktree name each other again.
 
     A repository that the child made in its place is moved into `git_dir`, never deleted.
     """
     link, back = root / ".git", git_dir / "gitdir"
-    if common_dir(git_dir) == git_dir:
-        write_atomic(git_dir / "commondir", "../..\n")
     known = linked_folder(git_dir)
     if known is None or known.resolve() != root.resolve():
         write_atomic(back, f"{link}\n")

@@ -39,6 +39,9 @@ class Snapshot:
     skipped: Sequence[Skipped] = ()  # what is not in it
 
 
+_READ_BY_GIT = ("HEAD", "config", "packed-refs", "shallow", "info/exclude", "info/attributes", "info/grafts")
+
+
 @dataclass(frozen=True)
 class Worktree:
     """The folder a session's children work in, with its branch."""
@@ -128,7 +131,9 @@ class Worktree:
             raise WorktreeGone(f"The worktree {self.root} of branch {self.branch} is gone: its folder was removed.")
         if not self.git_dir.is_dir():
             raise WorktreeGone(f"git no longer knows the worktree {self.root} of branch {self.branch}: it was pruned.")
-        notes = mending.remove_odd(self.git_dir) + mending.mend_head(self.git_dir, self.ref)
+        shared = (self.common_dir / name for name in _READ_BY_GIT)
+        notes = mending.remove_odd(self.git_dir) + mending.remove_pipes(*shared, *self.root.glob(".git*"))
+        notes += mending.mend_head(self.git_dir, self.ref)
         if self.is_in_place:
             return notes
         return notes + mending.mend_common(self.git_dir, self.common_dir) + mending.mend_link(self.root, self.git_dir)

@@ -110,7 +110,7 @@ def when_due(session: Session, state: State, environ: Mapping[str, str]) -> floa
     """When a worker would have something to do (epoch seconds, 0 is now); None where only a human can act."""
     if state.failure:
         return state.failed_at + pause(state.failures_of_workers)
-    if state.rests and state.condition is Condition.BLOCKED:
+    if state.rests and state.condition in (Condition.BLOCKED, Condition.STOPPED):
         return None  # its child may still be open
     if state.open or state.wanted or state.condition in (Condition.NEW, Condition.READY):
         return 0.0

@@ -1,7 +1,9 @@
 """A session's worktree: made, furnished with what a fresh one lacks, and made again where it is gone."""
 
+import math
 import subprocess
 
+from samoloop.base import programs
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
 from samoloop.base.files import make_ignored_folder, open_log, tail
@@ -53,15 +55,14 @@ def run_setup(worker: Worker, worktree: Worktree) -> Setup | None:
     log = worker.session.logs / "000-init.log"
     with effect("run setup"), open_log(log) as output:
         try:
-            done = subprocess.run(
+            done = programs.run(
                 ["sh", "-c", command],
+                name=f"the setup command {command!r}",
                 cwd=worktree.root,
-                env={**worker.child_environment(), MARKER: "setup"},  # it runs what children wrote
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=SETUP_SECONDS,
-                check=False,
+                environ={**worker.child_environment(), MARKER: "setup"},  # it runs what children wrote
+                seconds=SETUP_SECONDS,
+                output=output,
+                patience=lambda: 0.0 if worker.stop.finish else math.inf,
             )
         except subprocess.TimeoutExpired:
             raise SessionError(f"the setup command {command!r} took over {SETUP_SECONDS} s; see {log}") from None

@@ -217,6 +217,10 @@ def _leftovers(scene: Scene, killed: bool) -> Iterator[str]:
             or (name.endswith(".lock") and ".git" in path.parts)
         ):
             yield f"left behind: {path}"
-    others = {path.name for path in (scene.repo / "_sessions").iterdir()} - {scene.session.name, ".new.lock"}
+    others = {path.name for path in (scene.repo / "_sessions").iterdir()} - {
+        scene.session.name,
+        ".new.lock",
+        ".gitignore",
+    }
     if others:
         yield f"no session, or one too many: {sorted(others)}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import driver
+from kit import kill_with_git
 
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import write_atomic
@@ -260,10 +261,7 @@ class Scene:
         """SIGKILL the worker and the git that it runs."""
         if run.poll() is not None:
             return False
-        try:
-            os.killpg(run.pid, signal.SIGKILL)
-        except ProcessLookupError:  # it was forked just now and has no group of its own yet
-            os.kill(run.pid, signal.SIGKILL)
+        kill_with_git(run.pid)
         return self._reap(run)
 
     def _reap(self, run: Run) -> bool:

@@ -1,12 +1,17 @@
 """Nothing that a child writes or leaves keeps a worker or a person's command busy without end."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import GOOD_CHILD, samoloop, scripted_project, until
+from kit import GOOD_CHILD, git, samoloop, scripted_project, until
 
 ASKED = "**Answer:** _waiting_\n"
 # What a model that repeats itself may write, and what takes long where a pattern is tried at every place of it.
@@ -63,6 +68,8 @@ PIPES = {
     "git's commondir": GIT + "rm commondir; mkfifo commondir",
     "git's ORIG_HEAD": GIT + "rm -f ORIG_HEAD; mkfifo ORIG_HEAD",
     "git's lock": GIT + "mkfifo locked",
+    "ignored files": 'rm -f "$SAMOLOOP_WORKTREE/.gitignore"; mkfifo "$SAMOLOOP_WORKTREE/.gitignore"',
+    "the repository's exclude": GIT + "rm ../../info/exclude; mkfifo ../../info/exclude",
     "stashes": GIT + "mkdir -p ../../logs/refs; mkfifo ../../logs/refs/stash",
 }
 
@@ -91,6 +98,66 @@ def test_a_pipe_in_the_place_of_the_journal_blocks_the_session(tmp_path: Path):
     )
     assert samoloop(root, "run", "Task", "--session", "a", "--no-wait").returncode == 4
     assert "journal" in status(root)["reason"]
+
+
+FILTER = 'echo "* filter=held" > .gitattributes; touch more'
+PIPE = "mkdir -p deep/down; mkfifo deep/down/.gitignore; touch deep/down/more"
+STOPS: dict[str, Callable[[Path, "subprocess.Popen[bytes]"], object]] = {
+    "stop --now": lambda root, worker: samoloop(root, "stop", "a", "--now"),
+    "Ctrl-C twice": lambda root, worker: [worker.send_signal(signal.SIGINT) for _ in range(2) if not time.sleep(0.1)],
+    "SIGTERM": lambda root, worker: worker.send_signal(signal.SIGTERM),
+}
+
+
+@pytest.mark.parametrize(("held", "stop"), [*((FILTER, stop) for stop in STOPS), (PIPE, "stop --now")])
+def test_a_git_that_hangs_ends_with_its_worker(tmp_path: Path, held: str, stop: str):
+    hold = f'mkdir "$(dirname "$0")/did" && (cd "$SAMOLOOP_WORKTREE"; {held})'
+    once = f"if [ $SAMOLOOP_PHASE = requirements ]; then {hold}; fi\n"
+    root = scripted_project(tmp_path, once + GOOD_CHILD)
+    git(root, "config", "filter.held.clean", f"echo $$ > {tmp_path}/pid; exec sleep 1000")
+    words = [sys.executable, "-m", "samoloop", "run", "Task", "--session", "a", "--no-wait"]
+    with subprocess.Popen(words, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as worker:
+        hanging = until(lambda: (tmp_path / "did").exists() and hung_git(worker.pid))
+        STOPS[stop](root, worker)
+        assert worker.wait(timeout=40) in (6, 130)
+    assert not is_alive(hanging)
+    if held == FILTER:
+        assert not is_alive(int((tmp_path / "pid").read_text()))
+    git(root, "config", "filter.held.clean", "cat")
+    for pipe in root.rglob("down/.gitignore"):
+        pipe.unlink()
+    assert samoloop(root, "resume", "a", "--yes").returncode == 0
+
+
+def hung_git(worker: int) -> int | None:
+    """A git of the worker's that has lived for a while."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name, _, fields = (entry / "stat").read_text().partition("(")[2].rpartition(") ")
+            age = time.time() - entry.stat().st_mtime
+            if name == "git" and int(fields.split()[1]) == worker and age > 2:
+                return int(entry.name)
+    return None
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1] != "Z"
+    return False
+
+
+def test_setup_ends_at_ctrl_c_with_all_that_it_started(tmp_path: Path):
+    root = scripted_project(tmp_path, GOOD_CHILD)
+    settings = json.loads((root / ".samoloop.yaml").read_text())
+    waits = f"sleep 1000 & echo $! > {tmp_path}/pid; wait"
+    (root / ".samoloop.yaml").write_text(json.dumps({**settings, "setup": waits}))
+    words = [sys.executable, "-m", "samoloop", "run", "Task", "--session", "a"]
+    with subprocess.Popen(words, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as worker:
+        pid = until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+        worker.send_signal(signal.SIGINT)
+        assert worker.wait(timeout=40) == 130
+    assert not is_alive(int(pid))
+    assert status(root)["condition"] == "stopped"
 
 
 def status(root: Path) -> dict[str, Any]:
