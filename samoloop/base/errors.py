@@ -3,6 +3,8 @@
 The core raises these; the command line prints the sentence and exits with `exit_code`.
 """
 
+from collections.abc import Sequence
+
 
 class SamoloopError(Exception):
     """A sentence for a person: what happened, with which value, what to do next."""
@@ -35,6 +37,8 @@ class ProviderError(SamoloopError):
 
 
 _SHOWN = 80  # characters
+_PROBLEM_LENGTH = 500
+_PROBLEMS = 20  # of one kind, that are told
 _SENTENCE_LENGTH = 4000
 
 
@@ -47,6 +51,13 @@ def sentence(error: Exception) -> str:
     else:
         text = f"a fault in samoloop itself, {type(error).__name__}: {error}"
     return text[:_SENTENCE_LENGTH]
+
+
+def listed(title: str, problems: Sequence[str]) -> str:
+    """Several problems, a line each: as many as a person reads, and each cut short, for it may quote a file."""
+    lines = [f"  - {one if len(one) <= _PROBLEM_LENGTH else one[: _PROBLEM_LENGTH - 1] + '…'}" for one in problems]
+    more = [f"  and {len(lines) - _PROBLEMS} more"] if len(lines) > _PROBLEMS else []
+    return "\n".join([f"{title}:", *lines[:_PROBLEMS], *more])
 
 
 def shown(value: object) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from samoloop.base.errors import ConfigError
+from samoloop.base.errors import ConfigError, listed
 from samoloop.config import yaml_text
 from samoloop.config.keys import BUILT_IN as BUILT_IN
 from samoloop.config.keys import CONFIG, VARIABLES
@@ -22,7 +22,6 @@ from samoloop.config.project import legacy_folders, user_file
 from samoloop.config.schema import At, Fault, field_names, named, read_keys
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-_PROBLEMS = 20  # of which a message tells
 _SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"}  # folders below /
 _FIELDS = field_names(Config)
 _VARIABLES = {at: variable for row, _ in VARIABLES for variable, at in row.items()}
@@ -101,7 +100,7 @@ def settings_of(
     config = _with_telegram(config, environ, faults)
     problems += [_place(layers, fault) for fault in faults]
     if problems:
-        raise ConfigError(_listed(problems))
+        raise ConfigError(listed("the configuration cannot be used", problems))
     return _with_provider_timeout(config)
 
 
@@ -153,13 +152,6 @@ def _place(layers: Sequence[_Layer], fault: Fault) -> str:
     """The fault, with the place of the strongest layer that says what is wrong."""
     strongest: _Layer = max(reversed(layers), key=lambda layer: layer.depth(fault.at))
     return strongest.told(fault)
-
-
-def _listed(problems: Sequence[str]) -> str:
-    lines = [f"  - {problem}" for problem in problems[:_PROBLEMS]]
-    if len(problems) > _PROBLEMS:
-        lines.append(f"  and {len(problems) - _PROBLEMS} more")
-    return "\n".join(["the configuration cannot be used:", *lines])
 
 
 # --- the layers of files ----------------------------------------------------------------------------------------------

@@ -27,8 +27,15 @@ def load(name: str, project: Path | None) -> Profile:
         for place in search_path(project):
             path = place / "profiles" / f"{name}.md"
             if path.is_file():
-                return Profile(name, split_front_matter(read_file(path))[1])
+                return Profile(name, split_front_matter(_text(path))[1])
     raise ConfigError(f"there is no profile {named(name, there)}; there are: {', '.join(there) or 'none'}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_file(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
 
 
 def section(name: str | None, project: Path | None) -> str:

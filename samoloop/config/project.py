@@ -11,6 +11,7 @@ from samoloop.git import checkout
 FILE_NAME = ".samoloop.yaml"
 LEGACY_NAME = ".samocode"
 _SESSIONS = "_sessions"
+_LONGEST_NAME = 255  # bytes, on most file systems
 _SETTINGS = (FILE_NAME, LEGACY_NAME)
 _MARKS = (_SESSIONS, *_SETTINGS)
 
@@ -61,7 +62,7 @@ def _named_folder(path: Path) -> str | None:
     try:
         found = yaml_text.read_mapping(text).get("sessions")
     except ValueError:
-        found = line[1]
+        found = line[1] if len(line[1]) <= _LONGEST_NAME else None
     return found.strip() or None if isinstance(found, str) and "\0" not in found else None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.base.errors import ConfigError, UsageError, shown
+from samoloop.base.errors import ConfigError, UsageError, listed, shown
 from samoloop.base.files import is_plainly, read_plain, remove, write_atomic
 from samoloop.config.resources import folder
 from samoloop.config.schema import Fault, Key, Table, named, read_keys, text
@@ -44,7 +44,7 @@ def available(project: Path | None) -> list[Skill]:
     """Every skill that can be named, by name. Raises ConfigError with a sentence for each that cannot be used."""
     found, problems = look(project)
     if problems:
-        raise ConfigError("\n".join(problems) if len(problems) == 1 else _listed(problems))
+        raise ConfigError(problems[0] if len(problems) == 1 else listed("these skills cannot be used", problems))
     return found
 
 
@@ -174,7 +174,3 @@ _FRONT_MATTER = Table(
         *(Key(name, _any) for name in ("license", "compatibility", "metadata", "allowed-tools")),
     )
 )
-
-
-def _listed(problems: Sequence[str]) -> str:
-    return "these skills cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from samoloop.base.errors import ConfigError, shown
+from samoloop.base.errors import ConfigError, listed, shown
 from samoloop.config import yaml_text
 from samoloop.config.resources import folder
 from samoloop.config.schema import (
@@ -124,7 +124,7 @@ def load(name: str, project: Path | None) -> Workflow:
     if workflow is not None and not problems:  # else what is missing would be a fault of the graph too
         problems = check(workflow, skills=_skill_names(project))
     if problems or workflow is None:
-        raise ConfigError(f"workflow {name} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        raise ConfigError(listed(f"workflow {name} cannot be used", problems))
     return workflow
 
 

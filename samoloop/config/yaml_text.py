@@ -72,7 +72,7 @@ def _tree(text: str) -> Any:
 
 def _read(text: str, yaml: Any) -> Any:
     """The one value of a text. What is too deep or too large is refused before it is built."""
-    _refuse_depth(text, yaml)
+    _look_over(text, yaml)
     loader = _loader(yaml)(text)
     try:
         node = loader.get_single_node()
@@ -114,10 +114,13 @@ def _loader(yaml: Any) -> Any:
     return Loader
 
 
-def _refuse_depth(text: str, yaml: Any) -> None:
-    """Very deep nesting would end the whole process in the C code that builds the tree."""
-    depth = 0
+def _look_over(text: str, yaml: Any) -> None:
+    """Refuse what would take long to build, and very deep nesting: that would end the whole process in the C code."""
+    depth = values = 0
     for event in yaml.parse(text, Loader=_base(yaml)):
+        values += isinstance(event, yaml.NodeEvent)
+        if values > _VALUES:
+            raise ValueError(f"it holds more than {_VALUES} values")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEPTH:
             raise ValueError(f"it is nested more than {_DEPTH} deep in line {event.start_mark.line + 1}")

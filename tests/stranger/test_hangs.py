@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import GOOD_CHILD, git, samoloop, scripted_project, until
+from kit import GOOD_CHILD, git, make_repo, samoloop, scripted_project, until
 
 ASKED = "**Answer:** _waiting_\n"
 # What a model that repeats itself may write, and what takes long where a pattern is tried at every place of it.
@@ -163,3 +163,30 @@ def test_setup_ends_at_ctrl_c_with_all_that_it_started(tmp_path: Path):
 def status(root: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(samoloop(root, "status", "a", "--json").stdout)
     return found
+
+
+YAML = {
+    "aliases": "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)),
+    "50,000 keys": "".join(f"k{number}: 1\n" for number in range(50_000)),
+    "10 MB": "provider: codex\n# " + "x" * 10_000_000,
+}
+# By the path of a file, what goes around the YAML in it and a command that reads it.
+READ = {
+    ".samoloop.yaml": ("{}", ["run", "Task", "--dry-run"]),
+    ".samoloop/workflows/own.yaml": ("{}", ["run", "Task", "--dry-run", "--workflow", "own"]),
+    ".samoloop/planning.md": ("---\n{}\n---\nPlan.\n", ["run", "Task", "--dry-run"]),
+    ".samoloop/skills/own/SKILL.md": ("---\n{}\n---\nDo it.\n", ["run", "Task", "--dry-run"]),
+}
+
+
+@pytest.mark.parametrize("path", READ)
+@pytest.mark.parametrize("yaml", YAML.values(), ids=YAML)
+def test_no_file_of_a_clone_takes_long_to_read_or_to_refuse(tmp_path: Path, path: str, yaml: str):
+    around, words = READ[path]
+    root = make_repo(tmp_path / "repo")
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(around.replace("{}", yaml))
+    said = samoloop(root, *words)
+    assert said.returncode == 2 and Path(path).name in said.stderr, said.stderr[:2_000]
+    assert len(said.stderr) < 5_000
+    assert samoloop(root, "list").returncode == 0

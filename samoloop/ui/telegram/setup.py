@@ -7,7 +7,7 @@ import stat
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from samoloop.base.errors import ConfigError, SamoloopError, UsageError
 from samoloop.base.files import write_atomic
@@ -15,6 +15,7 @@ from samoloop.config import telegram_bot as config
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.project import user_file
 from samoloop.config.telegram_bot import BotSettings
+from samoloop.config.yaml_text import read_file, read_mapping
 from samoloop.ui.telegram.api import Api, Refused
 from samoloop.ui.telegram.render import Button, Outgoing
 from samoloop.ui.telegram.updates import Said, Tap
@@ -129,7 +130,10 @@ def remember(found: BotSettings, environ: Mapping[str, str]) -> Path:
     """
     path = user_file(environ)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        before = read_file(path) if path.exists() else ""
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
     text = with_section(before, section(found))
     _check_kept(before, text, path)
     write_atomic(path, text, mode=stat.S_IRUSR | stat.S_IWUSR)
@@ -157,13 +161,9 @@ def with_section(text: str, section: str) -> str:
 
 def _check_kept(before: str, after: str, path: Path) -> None:
     """Nothing but the section may have changed."""
-    import yaml
-
     try:
-        old: dict[str, Any] = yaml.safe_load(before) or {}
-        new: dict[str, Any] = yaml.safe_load(after) or {}
-        same = {**old, "telegram": None} == {**new, "telegram": None}
-    except (yaml.YAMLError, TypeError):
+        same = {**read_mapping(before), "telegram": None} == {**read_mapping(after), "telegram": None}
+    except ValueError:
         same = False
     if not same:
         raise ConfigError(f"{path} cannot be changed safely: add this to it by hand, then run `samoloop telegram test`")
