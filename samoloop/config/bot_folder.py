@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import LockHeld, UsageError
-from samoloop.base.files import read_plain, sha256, write_atomic
+from samoloop.base.files import read_plain, remove, sha256, write_atomic
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.base.places import state_folder
 from samoloop.config import projects
@@ -116,7 +116,7 @@ class BotFolder:
                 if session.session_dir.is_dir():
                     found.append(session)
                 else:
-                    path.unlink(missing_ok=True)
+                    remove(path)
         return sorted(found, key=lambda known: known.session_dir.name)
 
     def roots(self) -> list[Path]:

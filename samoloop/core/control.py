@@ -8,6 +8,7 @@ reading, and the worker never follows them.
 import os
 import shlex
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,12 @@ def strangers(session_dir: Path) -> list[str]:
     return sorted(name for name in NAMES - {*_LINKED} if os.path.lexists(session_dir / name))
 
 
+def _no_files(folder: str, names: list[str]) -> list[str]:
+    """Pipes and the like, which a child left: nothing can be copied of them."""
+    kinds = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+    return [name for name in names if stat.S_IFMT((Path(folder) / name).lstat().st_mode) not in kinds]
+
+
 def take_up(session_dir: Path, lock: Callable[[Path], None]) -> None:
     """Give a session of an earlier version its control folder; the caller holds its lock and no child is alive.
 
@@ -110,7 +117,7 @@ def take_up(session_dir: Path, lock: Callable[[Path], None]) -> None:
         if path.is_symlink():
             continue
         if path.is_dir():
-            shutil.copytree(path, fresh / name, symlinks=True, dirs_exist_ok=True)
+            shutil.copytree(path, fresh / name, symlinks=True, dirs_exist_ok=True, ignore=_no_files)
         elif path.is_file():
             shutil.copy2(path, fresh / name)
     lock(fresh / LOCK)

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
-from samoloop.base.files import read_plain, remove, write_atomic
+from samoloop.base.files import open_plain, read_plain, remove, write_atomic
 from samoloop.core import records
 from samoloop.core.records import Record, Torn
 
 FILE_NAME = "_history.jsonl"
 _TAIL_BYTES = 64 * 1024
+_APPENDING = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _CHUNK_BYTES = 16 * 1024  # read at once; more costs memory, and with it time
 
 Written = TypeVar("Written", bound=Record)
@@ -39,9 +40,12 @@ class Journal:
     def read(self) -> Iterator[Record]:
         """Every whole record. What a crash tore off is left out; damage of another kind is a SessionError."""
         try:
-            data = self.path.read_bytes()
+            with open_plain(self.path) as file:
+                data = file.read()
         except FileNotFoundError:
             return
+        except ValueError as error:
+            raise SessionError(f"{error}; put back a good copy at {self.path}") from None
         self._known = bytearray(data)
         start = 0
         while start < len(data):
@@ -81,7 +85,7 @@ class Journal:
         """
         line = records.line(self.stamp(record))
         value = json.loads(line)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self.path, _APPENDING, 0o644)
         try:
             known = bytearray() if os.fstat(descriptor).st_size == 0 else self._known
             self._known = None  # a failing write below may tear a line: look again next time

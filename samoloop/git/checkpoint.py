@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import read_plain
+from samoloop.base.files import read_plain, remove
 from samoloop.git.calls import Git, failure
 from samoloop.git.objects import Objects
 from samoloop.git.session_files import session_files
@@ -117,7 +117,7 @@ def _move(store: Git, ref: str, oid: str, previous: str | None) -> None:
     done = store.call("update-ref", ref, oid, previous or "")
     if done.returncode == 0:
         return
-    (store.git_dir / f"{ref}.lock").unlink(missing_ok=True)
+    remove(store.git_dir / f"{ref}.lock")
     store.run("update-ref", ref, oid, previous or "")
 
 

@@ -1,13 +1,13 @@
 """The person's main checkout: looked at, given branches and worktrees, never changed otherwise."""
 
 import os
-import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import small_text, write_atomic
+from samoloop.base.files import remove, small_text, write_atomic
 from samoloop.git import tree_state
 from samoloop.git.calls import Git, too_old
 from samoloop.git.checkout import locate, registered
@@ -110,7 +110,7 @@ class Repo:
         ref = f"refs/heads/{branch}"
         words = ("update-ref", "-m", "samoloop: a session's branch", ref, base, "")
         if self.store.call(*words).returncode:
-            (self.git_dir / f"{ref}.lock").unlink(missing_ok=True)
+            remove(self.git_dir / f"{ref}.lock")
             self.store.run(*words)
 
     def add_worktree(self, path: Path, branch: str, base: str) -> Worktree:
@@ -139,11 +139,12 @@ class Repo:
     def _clear_half_made(self, path: Path, known: Path | None) -> None:
         """Remove what a killed `git worktree add` left: no child has worked in it."""
         if known:
-            shutil.rmtree(path, ignore_errors=True)
-            shutil.rmtree(known)
+            with suppress(OSError):
+                remove(path)
+            remove(known)
         unnamed = self.git_dir / "worktrees" / path.name  # killed before git had noted which folder it is for
         if unnamed.is_dir() and _half_made(unnamed) and not (unnamed / "gitdir").exists():
-            shutil.rmtree(unnamed)
+            remove(unnamed)
 
     def recreate_worktree(self, path: Path, branch: str, code: str, head: str) -> str:
         """The worktree back whose folder is gone; a sentence that says so.
@@ -178,7 +179,7 @@ class Repo:
             if admin is None:
                 raise GitError(f"git did not register the worktree {path}.")
             write_atomic(admin / "gitdir", f"{path / '.git'}\n")
-            shutil.rmtree(helper.parent)
+            remove(helper.parent)
         worktree = Worktree.open(self.git_dir, path, branch)
         worktree.git.run("reset", "--quiet", "--mixed")
         return f"git had forgotten the worktree {path}; it knows it again."

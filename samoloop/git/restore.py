@@ -192,7 +192,7 @@ def _make_folders(session_dir: Path, folder: Path) -> None:
     for part in reversed([folder, *folder.parents]):
         if session_dir in part.parents:
             if part.is_symlink():
-                part.unlink()
+                remove(part)
             part.mkdir(exist_ok=True)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import small_text, write_atomic
+from samoloop.base.files import remove, small_text, write_atomic
 from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
 from samoloop.git.checkout import linked_folder, refs_in_files, registered
@@ -156,7 +156,7 @@ class Worktree:
         self.repair()
         if self.git.call("ls-files", "--", ".git").returncode == 0:
             raise failure(tree_state.STATUS, done, self.root)  # the index can be read, so it is something else
-        (self.git_dir / "index").unlink(missing_ok=True)
+        remove(self.git_dir / "index")
         self.git.run("read-tree", "HEAD")
         note = "The index was corrupt and has been made anew; no file was changed."
         return tree_state.parse(self.git.run(*tree_state.STATUS), self.operation(), [note])
@@ -189,14 +189,14 @@ class Worktree:
         """Git with a copy of the index, under a fixed name so that a crash leaves no more than one."""
         copy = self.git_dir / _INDEX_COPY
         lock = self.git_dir / f"{_INDEX_COPY}.lock"
-        lock.unlink(missing_ok=True)
+        remove(lock)
         try:
             if (self.git_dir / "index").exists():
                 shutil.copyfile(self.git_dir / "index", copy)
             yield self.git.with_index(copy)
         finally:
-            copy.unlink(missing_ok=True)
-            lock.unlink(missing_ok=True)
+            remove(copy)
+            remove(lock)
 
     def check_out(self, code: str, head: str) -> None:
         """Make the content that of the snapshot `code`, on the session's branch at `head`, the difference uncommitted.

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from samoloop.base.files import small_text, write_atomic
+from samoloop.base.files import remove, small_text, write_atomic
 from samoloop.base.places import state_folder
 
 
@@ -35,4 +35,4 @@ def write(provider: str, not_before: float, reason: str, environ: Mapping[str, s
 
 def forget(provider: str, environ: Mapping[str, str]) -> None:
     """A person wants to try now."""
-    path(provider, environ).unlink(missing_ok=True)
+    remove(path(provider, environ))

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from samoloop.base.errors import SessionError
-from samoloop.base.files import read_plain, sha256, write_atomic
+from samoloop.base.files import read_plain, remove, sha256, write_atomic
 from samoloop.config.bot_folder import LIMIT_BYTES, BotFolder
 from samoloop.core import gates
 from samoloop.core.gates.questions import Question
@@ -81,7 +81,7 @@ class Drafts:
 
     def remove(self, id: int) -> None:
         """The text was used or dropped: no second tap can use it again."""
-        self._file(id).unlink(missing_ok=True)
+        remove(self._file(id))
 
     def _write(self, draft: Draft) -> None:
         write_atomic(self._file(draft.id), json.dumps(asdict(draft), ensure_ascii=False), mode=0o600)
