@@ -19,6 +19,8 @@ from samoloop.git.session_files import LEFT_OUT, session_files
 from samoloop.git.staging import is_behind_link, stage
 from samoloop.git.worktree import Snapshot, Worktree
 
+_LEAVING = "Before going back to"  # the summary of what is left
+
 
 @dataclass(frozen=True)
 class Restored:
@@ -46,8 +48,8 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     what = f"iteration {target.iteration}" if target.iteration is not None else target.oid[:12]
     state = worktree.state()
     now = worktree.snapshot(state)
-    last = checkpoints.tip(worktree.store, ref)
-    left = checkpoints.make(worktree, session_dir, ref, now, summary=f"Before going back to {what}")
+    last = _last(worktree.store, ref)
+    left = checkpoints.make(worktree, session_dir, ref, now, summary=f"{_LEAVING} {what}")
     notes += _quit_operations(worktree)
     store = worktree.store
     made = _names(store, last.code, now.commit, "A") if last else set()  # by a person
@@ -62,6 +64,11 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     trailers = {"Rewound-To": target.iteration, "Head": target.head if target.head != target.code else None}
     on_top = checkpoints.put(worktree, ref, target.tree, target.code, f"Back at {what}", trailers)
     return Restored(on_top, left, aside, removed, sorted(made - in_the_way | documents), notes)
+
+
+def _last(store: Git, ref: str) -> Checkpoint | None:
+    """The newest checkpoint but for one of a way back that a crash cut off: that holds what a person made since."""
+    return next((one for one in checkpoints.timeline(store, ref) if not one.summary.startswith(_LEAVING)), None)
 
 
 def _names(store: Git, before: str, after: str, kinds: str) -> set[str]:

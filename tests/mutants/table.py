@@ -202,7 +202,7 @@ m("index_lock_stays", "git/mending.py", "            if lock.lstat().st_mtime <=
 m("branch_elsewhere_not_blocked", "git/commit.py", " or not _contains(worktree, state.head, tip or since):\n", ":\n", COMMIT)
 m("commit_in_a_merge", "git/commit.py", "    if state.operation:\n", "    if False:\n", COMMIT)
 m("rewrite_unnoticed", "git/commit.py", "    notes += _rewritten(worktree, state, since)\n", "", COMMIT)
-m("rewind_loses_present", "git/restore.py", "left = checkpoints.make(worktree, session_dir, ref, now, summary=f\"Before going back to {what}\")", "left = target", "tests/test_rewind.py")
+m("rewind_loses_present", "git/restore.py", "left = checkpoints.make(worktree, session_dir, ref, now, summary=f\"{_LEAVING} {what}\")", "left = target", "tests/test_rewind.py")
 
 # --- queue and phone ----------------------------------------------------------------------------------------------------
 m("up_passes_gates", "queue/source.py", "        return None if isinstance(found, StillOpen) else 0.0\n", "        return 0.0\n", "tests/test_pool.py")
