@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from samoloop.api.asked import How
 from samoloop.api.settings import settings_of
+from samoloop.api.unseen import as_they_are, believe, believe_last_seen
 from samoloop.base.clock import Clock
 from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
 from samoloop.config import profiles
 from samoloop.config.loading import Config
-from samoloop.config.settings_files import settings_now
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker import limits
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.outside import look_before, outside_findings
 from samoloop.worker.stations import Stations
-from samoloop.worker.trust import journal_findings, stranger_findings
+from samoloop.worker.trust import journal_findings, program_findings, stranger_findings
 from samoloop.worker.view import Quiet, Running, Several, View
 from samoloop.worker.worker import Worker
 
@@ -34,13 +34,14 @@ def _posture(worker: Worker) -> str:
 STATIONS = Stations(
     before=(limits.hold,),
     look=(look_before,),
-    after=(journal_findings, stranger_findings, outside_findings, git_findings),
+    after=(journal_findings, stranger_findings, program_findings, outside_findings, git_findings),
     prompt=(_posture,),
 )
 
 
 def onlooker(session: Session, environ: Mapping[str, str]) -> Worker:
     """A worker that nobody runs: for whoever looks at a session, or acts on it between two iterations."""
+    believe_last_seen(session)
     return Worker(session, settings_of(session, environ), environ=environ, stations=STATIONS)
 
 
@@ -60,6 +61,8 @@ def assembled(
 
     `more` act at its stations after those that every worker has.
     """
+    found = as_they_are(session, settings)
+    believe(session, found)
     awake = Awake(settings.keep_awake and not how.allow_sleep)
     worker = Worker(
         session,
@@ -69,7 +72,7 @@ def assembled(
         view=Several((view, _WhileAtWork(awake))),
         environ=environ,
         stations=STATIONS if more is None else STATIONS.and_then(more),
-        settings_now=settings_now(settings),
+        settings_now=found,
         yes=how.yes,
         no_wait=how.no_wait,
     )

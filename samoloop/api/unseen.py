@@ -1,4 +1,5 @@
-"""Settings that nobody has seen: a project's files that changed since a person last had the session go on.
+"""Settings that nobody has seen: a project's files, and programs in git's configuration, that changed since a person
+last had the session go on.
 
 A child can write them, and they name commands that run as the person. A worker goes on with the settings that it was
 started with; a start with others needs a person who was shown what changed.
@@ -7,22 +8,43 @@ started with; a start with others needs a person who was shown what changed.
 from samoloop.base.errors import SessionError
 from samoloop.base.files import read_plain, sha256
 from samoloop.config.keys import Config
-from samoloop.config.settings_files import changed_files, differences, settings_now
+from samoloop.config.settings_files import changed_names, differences, programs_in, settings_now
 from samoloop.core.records import Resumed, Started
 from samoloop.core.session import Session
+from samoloop.git import drivers
+from samoloop.git.calls import Git
+from samoloop.git.checkout import registered
 from samoloop.worker.outside import SETTINGS, SETTINGS_FILE
 
 _BYTES = 10_000_000
 _NAMED = 5
 
 
+def as_they_are(session: Session, settings: Config) -> str:
+    """The settings' files and git's programs now, see `config.settings_files`. In place git runs none."""
+    repo = session.state().created.repo
+    return settings_now(settings, Git(registered(repo, session.worktree) or repo).programs() if repo else {})
+
+
+def believe(session: Session, settings: str | None) -> None:
+    """Let git run no program in the session's repository but those that such a text names; None: none at all."""
+    if repo := session.state().created.repo:
+        drivers.believe(repo, programs_in(settings) if settings else {})
+
+
+def believe_last_seen(session: Session) -> None:
+    """Let git run those alone that the last child's worker knew."""
+    if _known(session) is not None:
+        believe(session, last_seen(session))
+
+
 def refuse_unseen(session: Session, settings: Config, shown: str) -> None:
     """Raise SessionError where a child has worked with other settings; `shown` is the hash of what a person saw."""
-    now = settings_now(settings)
+    now = as_they_are(session, settings)
     if not _are_new(session, now) or sha256(now) == shown:
         return
-    before = _before(session)
-    names = changed_files(before, now) if before else []
+    before = last_seen(session)
+    names = changed_names(before, now) if before else []
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     what = f" ({', '.join(names[:_NAMED])}{more})" if names else ""
     raise SessionError(
@@ -33,10 +55,10 @@ def refuse_unseen(session: Session, settings: Config, shown: str) -> None:
 
 def unseen_changes(session: Session, settings: Config) -> list[str]:
     """What a person is to be shown before the session goes on with these settings; nothing where they are known."""
-    now = settings_now(settings)
+    now = as_they_are(session, settings)
     if not _are_new(session, now):
         return []
-    before = _before(session)
+    before = last_seen(session)
     return differences(before, now) if before else [f"the settings in {settings.root} were changed"]
 
 
@@ -57,7 +79,7 @@ def _known(session: Session) -> str | None:
     return known if has_worked else None
 
 
-def _before(session: Session) -> str | None:
+def last_seen(session: Session) -> str | None:
     """Those settings; None where they are not kept any more."""
     try:
         text = (read_plain(session.control / SETTINGS_FILE, _BYTES) or b"").decode()

@@ -3,7 +3,7 @@
 import difflib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from samoloop.base.files import read_plain, sha256
@@ -23,24 +23,39 @@ def settings_files(config: Config) -> dict[str, str]:
     return {path.relative_to(config.root).as_posix(): sha256(_content(path)) for path in paths}
 
 
-def settings_now(config: Config) -> str:
-    """All of them as one text, to be compared with another one by `differences`."""
+def settings_now(config: Config, programs: Mapping[str, str]) -> str:
+    """All of them as one text, with the `programs` that git's configuration names, for the functions below."""
     text = _content(config.root / FILE_NAME).decode(errors="replace")[:_KEPT]
-    return json.dumps({"files": settings_files(config), "text": text})
+    return json.dumps({"files": settings_files(config), "text": text, "programs": dict(programs)})
 
 
-def changed_files(before: str, now: str) -> list[str]:
-    """The paths of the files that differ in two texts of `settings_now`."""
-    was, is_now = (json.loads(text)["files"] for text in (before, now))
-    return sorted(name for name in {*was, *is_now} if was.get(name) != is_now.get(name))
+def programs_in(settings: str) -> dict[str, str]:
+    """The programs of git's configuration in such a text."""
+    return dict(json.loads(settings)["programs"])
+
+
+def changed_names(before: str, now: str) -> list[str]:
+    """The files that differ in two such texts, and the keys of git's configuration."""
+    return [name for part in ("files", "programs") for name in _changed(before, now, part)]
 
 
 def differences(before: str, now: str) -> list[str]:
-    """What differs, as lines for a person: names, and of the settings file itself a diff."""
-    lines = [f"the settings file {name} was changed" for name in changed_files(before, now)]
+    """What differs, as lines for a person: names, of the settings file itself a diff, and what git would run."""
+    lines = [f"the settings file {name} was changed" for name in _changed(before, now, "files")]
     was, is_now = (json.loads(text)["text"].splitlines() for text in (before, now))
-    lines += [line[:_LINE_LENGTH] for line in difflib.unified_diff(was, is_now, n=1, lineterm="")][2:]
-    return lines if len(lines) <= _LINES else [*lines[:_LINES], f"and {len(lines) - _LINES} more lines"]
+    lines += list(difflib.unified_diff(was, is_now, n=1, lineterm=""))[2:]
+    programs = programs_in(now)
+    lines += [
+        f"git's configuration names another program: {key} = {programs.get(key, '')}"
+        for key in _changed(before, now, "programs")
+    ]
+    shown = [line[:_LINE_LENGTH] for line in lines[:_LINES]]
+    return shown if len(lines) <= _LINES else [*shown, f"and {len(lines) - _LINES} more lines"]
+
+
+def _changed(before: str, now: str, part: str) -> list[str]:
+    was, is_now = (json.loads(text)[part] for text in (before, now))
+    return sorted(name for name in {*was, *is_now} if was.get(name) != is_now.get(name))
 
 
 def _content(path: Path) -> bytes:

@@ -19,6 +19,7 @@ from samoloop.base.durations import format_seconds
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
 from samoloop.base.files import small_text
+from samoloop.git import drivers
 from samoloop.git.checkout import common_dir
 
 OLDEST = (2, 31)  # environment settings and worktree repair; tried with 2.39 and 2.47
@@ -88,6 +89,7 @@ class Git:
             environ["GIT_WORK_TREE"] = str(self.work_tree)
         if self.index:
             environ["GIT_INDEX_FILE"] = str(self.index)
+        environ |= drivers.without(self.unknown_programs())
         options = () if self.lfs else _without_lfs()
         where = self.work_tree or self.git_dir
         with effect(_name(args)) if args[0] in _CHANGES else nullcontext():
@@ -95,6 +97,18 @@ class Git:
             if done.returncode and b"cannot lock ref" in done.stderr and _remove_dead_lock(self.git_dir):
                 done = execute((*options, *args), cwd=where, environ=environ, stdin=stdin)
             return done
+
+    def programs(self) -> dict[str, str]:
+        """The filters and merge drivers that git's configuration names, by key."""
+        return drivers.configured(self._listed())
+
+    def unknown_programs(self) -> Mapping[str, str]:
+        """Those that are not what they were when the worker began, and which no call runs; see `drivers`."""
+        return drivers.unknown(self.git_dir, self._listed)
+
+    def _listed(self) -> bytes:
+        environ = environment() | {"GIT_DIR": str(self.git_dir)}
+        return execute(drivers.LISTED, cwd=self.git_dir, environ=environ).stdout
 
     def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
         """Run git and return its output. Raises GitError with git's own words when it fails."""

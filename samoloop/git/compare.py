@@ -12,7 +12,8 @@ def commits_between(store: Git, old: str, new: str) -> list[tuple[str, str]]:
 
 def diff_stat(store: Git, old: str, new: str) -> str:
     """`git diff --stat` of two commits, for the report."""
-    return _text(store, "diff", "--stat", "--no-ext-diff", "--no-color", "--no-relative", old, new, "--").rstrip()
+    plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative")
+    return _text(store, "diff", "--stat", *plain, old, new, "--").rstrip()
 
 
 def code_diff(store: Git, old: str, new: str) -> str:

@@ -22,6 +22,7 @@ from samoloop.core.session import all_sessions
 from samoloop.core.words import News
 from samoloop.git import checkpoint, surroundings
 from samoloop.git.checkout import locate
+from samoloop.git.drivers import configuration_files
 from samoloop.worker.news import about
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
@@ -112,21 +113,9 @@ def _look(worker: Worker) -> Look:
         _REFS: {name: at for name, at in surroundings.refs(common).items() if name != own},
         _HEAD: {"": surroundings.head(common)},
         "the git hook": surroundings.hooks(common),
-        "the git configuration": surroundings.configuration([*_own_files(common), *_personal_files(worker.environ)]),
+        "the git configuration": surroundings.configuration(configuration_files(common, worker.environ)),
         "git's file": surroundings.contents([common / "info" / "attributes", common / "info" / "exclude"]),
     }
-
-
-def _own_files(common: Path) -> list[Path]:
-    return [common / "config", common / "config.worktree"]
-
-
-def _personal_files(environ: Mapping[str, str]) -> list[Path]:
-    """Where git looks for the person's own configuration."""
-    if own := environ.get("GIT_CONFIG_GLOBAL"):
-        return [Path(own)]
-    home = Path(environ.get("HOME") or "~").expanduser()
-    return [home / ".gitconfig", Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config"]
 
 
 def _changes(worker: Worker, before: Look, after: Look) -> Iterator[Change]:

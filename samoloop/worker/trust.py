@@ -1,9 +1,13 @@
-"""What a child did to the worker's own files: the journal is put right, and what only looks like one is named."""
+"""What a child did to what the worker goes by: the journal is put right, what only looks like one is named, and so is a
+program that git would run.
+"""
 
 from samoloop.core.control import strangers
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
+
+_NAMED, _LONGEST = 4, 300  # keys that a sentence names, and characters of each
 
 
 def journal_findings(worker: Worker, finished: Finished) -> list[Evidence]:
@@ -26,3 +30,19 @@ def stranger_findings(worker: Worker, finished: Finished) -> list[Evidence]:
         for name in strangers(worker.session.dir)
         if worker.session.control != worker.session.dir
     ]
+
+
+def program_findings(worker: Worker, finished: Finished) -> list[Evidence]:
+    """Filters and merge drivers that git's configuration names since the worker began. A station of a worker."""
+    if worker.state.created.repo is None:
+        return []  # in place git runs none
+    unknown = (worker.worktree.git if finished.committed else worker.store).unknown_programs()
+    if not unknown:
+        return []
+    named = "; ".join(f"{key} = {value}"[:_LONGEST] for key, value in sorted(unknown.items())[:_NAMED])
+    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+    why = (
+        f"git's configuration is not what it was when the worker began, and samoloop runs no program that it did not "
+        f"name then: {named}{more}. Put it back, or go on with it: samoloop resume {worker.session.name}"
+    )
+    return [Evidence("programs", Weight.BLOCK, why)]

@@ -36,7 +36,7 @@ class Worker:
     stations: Stations = field(default_factory=Stations)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     yes: bool = False  # take suggestions, approve plans; given each time, never remembered
-    settings_now: str = ""  # the project's files that `config` comes from, see `config.settings_files`
+    settings_now: str = ""  # what `config` comes from, with git's programs; see `config.settings_files`
     no_wait: bool = False  # come back instead of waiting for a human or a limit
     deliver: Callable[[], None] = lambda: None  # called when there may be news to deliver, and again while it waits
 

@@ -301,14 +301,13 @@ def start_detached(session: Session, how: How) -> int:
     from samoloop.api.detach import detach
     from samoloop.api.go_on import greeting
     from samoloop.api.settings import settings_of
-    from samoloop.api.unseen import unseen_changes
+    from samoloop.api.unseen import as_they_are, unseen_changes
     from samoloop.base.files import sha256
-    from samoloop.config.settings_files import settings_now
 
     settings = settings_of(session, os.environ, how.said)
     lines = [*greeting(session, settings), *unseen_changes(session, settings), *_start_of(session, settings)]
     if how.attended:
-        how = replace(how, shown=sha256(settings_now(settings)))
+        how = replace(how, shown=sha256(as_they_are(session, settings)))
     pid = detach(session, how, os.environ)
     say("\n".join(lines))
     say(f"{session.name} is at work in the background (process {pid}).")
