@@ -219,7 +219,7 @@ def test_a_person_at_a_terminal_is_shown_the_settings_for_a_worker_in_the_backgr
     root = changed_by_a_child(tmp_path)
     resumed = samoloop(root, "resume", "a", "--no-wait", "--detach")
     assert resumed.returncode == 0 and "+setup: evil" in resumed.stdout
-    until(lambda: json.loads(samoloop(root, "status", "a", "--json").stdout)["gate"]["kind"] == "plan_approval")
+    until(lambda: "plan_approval" in samoloop(root, "status", "a", "--json").stdout)
 
 
 def test_settings_that_were_shown_at_a_gate_need_not_be_shown_again(tmp_path: Path):
