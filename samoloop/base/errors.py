@@ -57,7 +57,7 @@ def listed(title: str, problems: Sequence[str]) -> str:
     """Several problems, a line each: as many as a person reads, and each cut short, for it may quote a file."""
     lines = [f"  - {one if len(one) <= _PROBLEM_LENGTH else one[: _PROBLEM_LENGTH - 1] + '…'}" for one in problems]
     more = [f"  and {len(lines) - _PROBLEMS} more"] if len(lines) > _PROBLEMS else []
-    return "\n".join([f"{title}:", *lines[:_PROBLEMS], *more])
+    return "\n".join([title, *lines[:_PROBLEMS], *more])
 
 
 def shown(value: object) -> str:

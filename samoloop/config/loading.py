@@ -100,7 +100,7 @@ def settings_of(
     config = _with_telegram(config, environ, faults)
     problems += [_place(layers, fault) for fault in faults]
     if problems:
-        raise ConfigError(listed("the configuration cannot be used", problems))
+        raise ConfigError(listed("the configuration cannot be used:", problems))
     return _with_provider_timeout(config)
 
 

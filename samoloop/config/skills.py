@@ -44,7 +44,7 @@ def available(project: Path | None) -> list[Skill]:
     """Every skill that can be named, by name. Raises ConfigError with a sentence for each that cannot be used."""
     found, problems = look(project)
     if problems:
-        raise ConfigError(problems[0] if len(problems) == 1 else listed("these skills cannot be used", problems))
+        raise ConfigError(problems[0] if len(problems) == 1 else listed("these skills cannot be used:", problems))
     return found
 
 

@@ -124,7 +124,7 @@ def load(name: str, project: Path | None) -> Workflow:
     if workflow is not None and not problems:  # else what is missing would be a fault of the graph too
         problems = check(workflow, skills=_skill_names(project))
     if problems or workflow is None:
-        raise ConfigError(listed(f"workflow {name} cannot be used", problems))
+        raise ConfigError(listed(f"workflow {name} cannot be used:", problems))
     return workflow
 
 
