@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from samoloop.base.files import read_plain, sha256
-from samoloop.git.calls import Git
+from samoloop.git.calls import Git, is_oid
 from samoloop.git.checkout import refs_in_files
 
 _REF_BYTES, _FILE_BYTES, _PACKED_BYTES = 1000, 1_000_000, 100_000_000
@@ -54,7 +54,7 @@ def _loose(common_dir: Path) -> Iterator[tuple[str, str]]:
             folders[:] = [name for name in folders if name not in _NOT_LOOKED_AT]
         for name in files:
             if not name.endswith(".lock"):
-                yield f"{below}/{name}", _content(Path(folder, name), _REF_BYTES).decode(errors="replace").strip()
+                yield f"{below}/{name}", _ref(Path(folder, name))
         left -= len(files)
         if left < 0:
             return
@@ -62,7 +62,7 @@ def _loose(common_dir: Path) -> Iterator[tuple[str, str]]:
 
 def head(common_dir: Path) -> str:
     """What the main checkout is on: a branch's full name or a commit."""
-    return _content(common_dir / "HEAD", _REF_BYTES).decode(errors="replace").strip().removeprefix("ref: ")
+    return _ref(common_dir / "HEAD")
 
 
 def hooks(common_dir: Path) -> dict[str, str]:
@@ -97,6 +97,15 @@ def configuration(files: Iterable[Path]) -> dict[str, str]:
 def contents(files: Iterable[Path]) -> dict[str, str]:
     """A hash of each of the files that is there."""
     return {str(path): sha256(_content(path, _FILE_BYTES)) for path in files if os.path.lexists(path)}
+
+
+def _ref(path: Path) -> str:
+    """The commit or the other ref that a file of git's names; nothing where it is no such file."""
+    try:
+        text = (read_plain(path, _REF_BYTES) or b"").decode().strip()
+    except (OSError, ValueError):
+        return ""
+    return text.removeprefix("ref: ") if is_oid(text) or text.startswith("ref: refs/") else ""
 
 
 def _content(path: Path, limit_bytes: int) -> bytes:

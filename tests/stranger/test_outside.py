@@ -240,3 +240,15 @@ def test_settings_that_a_child_changed_do_not_hold_for_the_worker_that_adopts_it
     assert "changed since a person last started" in samoloop(root, "up", "--once").stdout
     assert iteration(root) == 1
     assert samoloop(root, "resume", "a", "--no-wait").returncode == 3
+
+
+def test_sessions_side_by_side_lay_nothing_to_each_other(tmp_path: Path):
+    root = project(tmp_path, GOOD_CHILD)
+    command = [sys.executable, "-m", "samoloop", "run", "Same task", "--yes"]
+    quiet = subprocess.DEVNULL
+    runs = [subprocess.Popen(command, cwd=root, stdin=quiet, stdout=quiet, stderr=quiet) for _ in range(3)]
+    assert [run.wait(120) for run in runs] == [0, 0, 0]
+    reports = [
+        Path(row["folder"], "_report.md").read_text() for row in json.loads(samoloop(root, "list", "--json").stdout)
+    ]
+    assert len(reports) == 3 and not any("was at work" in report for report in reports)
