@@ -2,8 +2,10 @@
 
 import math
 import os
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ def test_what_it_says_and_its_exit_code_are_given(tmp_path: Path):
 def test_much_is_written_to_one_that_reads_slowly(tmp_path: Path):
     much = b"x" * 1_000_000
     assert run(tmp_path, "sleep 0.6; cat", stdin=much).stdout == much
+
+
+@pytest.mark.parametrize("starts", ["sleep 1000 &", "setsid sleep 1000 &"])
+def test_what_it_leaves_behind_does_not_keep_it(tmp_path: Path, starts: str):
+    done = run(tmp_path, f"echo out; {starts} echo $! > pid; echo err >&2; exit 4")
+    assert (done.returncode, done.stdout, done.stderr) == (4, b"out\n", b"err\n")
+    with suppress(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 def test_over_its_time_it_ends_with_all_that_it_started(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Stop requests: what each signal asks for, and that a wish to stop is never lost."""
 
+import math
 import select
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from samoloop.children.stop import StopRequest
+from samoloop.children.stop import PATIENCE_SECONDS, StopRequest
 
 
 def readable(descriptor: int) -> bool:
@@ -35,6 +36,16 @@ def test_now_is_also_to_finish():
     assert (stop.finish, stop.now) == (True, True)
     assert readable(stop.finish_fd)
     assert readable(stop.now_fd)
+
+
+def test_a_git_that_hangs_is_waited_for_until_one_shall_stop_now_and_no_longer_when_one_insists():
+    stop = StopRequest()
+    stop.ask_to_finish()
+    assert stop.patience() == math.inf
+    stop.ask_now()
+    assert stop.patience() == PATIENCE_SECONDS
+    stop.ask_now()
+    assert stop.patience() == 0
 
 
 def test_asking_for_ever_does_not_fill_the_pipe():

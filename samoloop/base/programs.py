@@ -14,6 +14,7 @@ from typing import IO, BinaryIO
 from samoloop.base.errors import SamoloopError
 
 _LOOK_SECONDS = 0.25  # between two looks at whether it shall end
+_PIPES_SECONDS = 1.0  # from its end until nothing more of what it said can come
 _TERMINATE_SECONDS = 1.0  # before it is killed
 
 
@@ -83,12 +84,17 @@ def _write(pipe: IO[bytes], data: bytes) -> None:
 def _communicate(
     process: subprocess.Popen[bytes], name: str, deadline: float, patience: Callable[[], float]
 ) -> tuple[bytes, bytes]:
-    asked: float | None = None  # since when it is to end
+    asked = ended = None  # since when it is to end, and since when it has ended
     while True:
         try:
             return process.communicate(timeout=_LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as silence:
             now, left = time.monotonic(), patience()
+            if process.poll() is not None:
+                ended = ended or now
+                if now - ended >= _PIPES_SECONDS:  # what it started keeps its pipes open
+                    _end(process)
+                    return silence.stdout or b"", silence.stderr or b""
             if left < math.inf:
                 asked = asked or now
                 if now - asked >= left:

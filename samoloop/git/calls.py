@@ -144,11 +144,11 @@ def execute(
     session's lock: a git that outlives its killed worker keeps the next worker out until it has ended.
     """
     options = [part for option in OPTIONS for part in ("-c", option)]
-    name = f"git {next((arg for arg in args if not arg.startswith('-') and '=' not in arg), '')}".rstrip()
+    name = next((arg for arg in args if not arg.startswith("-") and "=" not in arg), args[0])
     try:
         return programs.run(
             ["git", *options, *args],
-            name=f"{name} in {cwd}",
+            name=f"git {name} in {cwd}",
             cwd=cwd,
             environ=environ,
             seconds=GIT_SECONDS,
@@ -157,8 +157,8 @@ def execute(
         )
     except subprocess.TimeoutExpired as error:
         raise GitError(
-            f"{name} did not end within {format_seconds(GIT_SECONDS)} in {cwd} and was ended. A filter may hold it, or "
-            f"a named pipe (find one with `find {cwd} -type p`): mend that and try again."
+            f"git {name} did not end within {format_seconds(GIT_SECONDS)} in {cwd} and was ended. A filter may "
+            f"hold it, or a named pipe (find one with `find {cwd} -type p`): mend that and try again."
         ) from error
     except FileNotFoundError as error:
         if not cwd.is_dir():

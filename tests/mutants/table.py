@@ -164,6 +164,7 @@ m("one_answer_is_enough", "core/gates/qa_answers.py", "        if left:\n       
 m("lost_question_closes", "core/gates/qa_answers.py", "        if missing:\n", "        if len(missing) == len(gate.questions):\n", GATES)
 m("answer_overwritten", "core/gates/qa_answers.py", "    if question.answer:\n", "    if False:\n", GATES)
 m("yes_answers_unsuggested", "core/gates/qa_answers.py", "    return {id: words for id, words in found.items() if questions.words(words)}\n", '    return {id: words or "as you like" for id, words in found.items()}\n', GATES)
+m("answers_read_slowly", "core/gates/questions.py", r"[\s_*.]*+(?:waiting)?", r"[\s_*.]*(?:waiting)?", QUESTIONS)
 m("nothing_is_an_answer", "core/gates/questions.py", "    if _NOTHING.fullmatch(seen) or seen in _CUT:\n", "    if not seen:\n", QUESTIONS)
 m("put_overwrites_person", "core/gates/__init__.py", "            if path.is_symlink() or file_hash(path) in (None, gate.child_text):\n", "            if True:\n", GATES, CRASHES)
 m("unshown_gate_counts", "core/gates/__init__.py", "    if not gate.shown:\n        return StillOpen", "    if False:\n        return StillOpen", "tests/test_gate_forged.py")
@@ -196,6 +197,8 @@ m("state_from_before_the_lock", "worker/lease.py", "        session.forget()\n",
 m("shared_limit_forgotten", "worker/shared_limits.py", "        return float(value[\"not_before\"]),", "        return 0.0,", WAITING)
 
 # --- git ----------------------------------------------------------------------------------------------------------------
+m("git_is_never_ended", "base/programs.py", "                if now - asked >= left:\n", "                if False:\n", "tests/test_programs.py")
+m("only_git_itself_ends", "base/programs.py", "            os.killpg(process.pid, number)\n", "            os.kill(process.pid, number)\n", "tests/test_programs.py")
 m("hooks_run", "git/calls.py", '    "core.hooksPath=/dev/null",\n', "", COMMIT, "tests/test_git.py")
 m("foreign_git_variables", "git/calls.py", "if name in KEPT", "if True", COMMIT, "tests/test_git.py", "tests/test_repo.py")
 m("index_lock_stays", "git/mending.py", "            if lock.lstat().st_mtime <= quiet_since:\n", "            if False:\n", "tests/test_git_crashes.py", COMMIT)
