@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from kit import git, make_repo
 
+from samoloop.config.loading import load
+from samoloop.config.settings_files import settings_files
 from samoloop.git import drivers, surroundings
 
 
@@ -98,3 +100,15 @@ def test_git_is_asked_again_only_where_its_configuration_changed(repo: Path):
     assert drivers.unknown(common, ask) == {} and len(asked) == 2
     git(repo, "config", "include.path", "more")
     assert [drivers.unknown(common, ask) for _ in range(2)] == [{}] * 2 and len(asked) == 4
+
+
+def test_worktrees_in_the_folder_of_settings_are_no_settings(repo: Path):
+    for name in ("worktrees/a", "old/b"):
+        (repo / ".samoloop" / name).mkdir(parents=True)
+        (repo / ".samoloop" / name / ".git").write_text("gitdir: elsewhere")
+        (repo / ".samoloop" / name / "code").touch()
+    (repo / ".samoloop" / "phases").mkdir()
+    (repo / ".samoloop" / "phases" / "x.md").touch()
+    (repo / ".samoloop.yaml").touch()
+    config = load(repo, {"HOME": str(repo)})
+    assert list(settings_files(config)) == [".samoloop.yaml", ".samoloop/phases/x.md"]

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from samoloop.api.assembly import onlooker
+from samoloop.api.unseen import last_seen
 from samoloop.base.errors import LockHeld, SessionError, UsageError
-from samoloop.base.files import make_ignored_folder
+from samoloop.base.files import make_ignored_folder, write_atomic
 from samoloop.base.locks import is_held
 from samoloop.core import session as sessions
 from samoloop.core.control import CHILD_LOCK
@@ -23,6 +24,7 @@ from samoloop.git.repo import Repo
 from samoloop.worker import gatekeeper
 from samoloop.worker.keeping import code_so_far
 from samoloop.worker.lease import locked
+from samoloop.worker.outside import SETTINGS_FILE
 from samoloop.worker.roots import check, hold
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
@@ -98,6 +100,8 @@ def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]
         new = Session(folder)
         for known in list(worker.session.journal.read())[:record]:
             new.record(_as_of_fork(known, own))
+        if settings := last_seen(worker.session):
+            write_atomic(new.control / SETTINGS_FILE, settings)
         why = f"The worktree is a fork of {worker.session.name}'s at iteration {iteration}."
         new.record(WorktreeNew(why=why))
         snapshot = worktree.snapshot()

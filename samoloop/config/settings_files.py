@@ -3,7 +3,7 @@
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from samoloop.base.files import read_plain, sha256
@@ -72,6 +72,11 @@ def _paths(config: Config) -> Iterator[Path]:
     ours = {config.worktrees_dir, config.sessions_dir}
     left = _MOST
     for folder, folders, files in os.walk(config.root / _FOLDER):
-        folders[:] = sorted(name for name in folders if Path(folder, name) not in ours)
+        folders[:] = sorted(name for name in folders if not _is_ours(Path(folder, name), ours))
         yield from (Path(folder, name) for name in sorted(files)[: max(left, 0)])
         left -= len(files)
+
+
+def _is_ours(folder: Path, ours: Set[Path]) -> bool:
+    """Whether it holds sessions or worktrees, or is a worktree that is left from other settings."""
+    return folder in ours or os.path.lexists(folder / ".git")

@@ -236,7 +236,7 @@ def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) 
     by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())
     if isinstance(signal, BadSignal) or (ended.by is EndedBy.LOST and not same_boot):
-        cut_off = Finished(started, ended, outcome, None)
+        cut_off = Finished(started, ended, outcome, None, begun.adopted)
         if ended.by is EndedBy.LOST:
             return interrupted(worker, cut_off, "the machine was restarted" if not same_boot else "its process is gone")
         if ended.by is EndedBy.STOP:
@@ -248,7 +248,7 @@ def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) 
     usage = prices.priced(outcome.usage, started.model, worker.config.prices)
     outcome = replace(outcome, usage=usage, progress=tree is None or tree != state.tree)
     checked = understand(worker, signal)
-    evidence = worker.stations.evidence(worker, Finished(started, ended, outcome, committed))
+    evidence = worker.stations.evidence(worker, Finished(started, ended, outcome, committed, begun.adopted))
     decision = rules.decide(state.live_workflow, state, outcome, checked, evidence)
     decision = with_login_help(worker, begun.provider, decision)
     spare = free_providers(worker, started.provider)

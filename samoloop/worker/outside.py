@@ -83,12 +83,13 @@ def outside_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     digest = finished.started.seen.get(ROOM)
     if digest is None:  # begun by an earlier version
         return []
-    lost = finished.ended.by is EndedBy.LOST
     before = _kept(session.control / _FILE, digest)
     if before is None:
         why = f"{session.control / _FILE} was changed or lost, so what iteration {iteration} did outside is not known"
+        lost = finished.ended.by is EndedBy.LOST  # maybe with the machine
         return [Evidence(ROOM, Weight.NOTE if lost else Weight.BLOCK, why)]
-    when = f"while the child of iteration {iteration} was at work" + (", or since" if lost else "")
+    since = " or after that, when no worker was there" if finished.adopted else ""
+    when = f"while the child of iteration {iteration} was at work{since}"
     changes = [*_task_changes(worker, before), *_changes(worker, before, _look(worker))]
     told = [f"{change.what} {when}{change.then}" for change in changes[:_SHOWN]]
     if len(changes) > _SHOWN:

@@ -27,7 +27,8 @@ class Finished:
     started: Started
     ended: ChildEnd
     outcome: Outcome
-    committed: Committed | None  # what git keeps of it; None where commits are off
+    committed: Committed | None  # what git keeps of it; None where commits are off, and where it was cut off
+    adopted: bool = False  # an earlier worker started it, and nobody was there for a while
 
 
 @dataclass(frozen=True)

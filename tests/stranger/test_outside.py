@@ -155,6 +155,7 @@ def test_a_child_whose_worker_was_killed_is_told_of_by_the_next_one(tmp_path: Pa
     (tmp_path / "lingers").unlink()
     assert samoloop(root, "resume", "a", "--no-wait").returncode == 3
     assert said(root, SAID["a tag"], tmp_path) == ["report", "status", "phone"]
+    assert "or after that, when no worker was there" in (folder_of(root) / "_report.md").read_text()
     assert (folder_of(root) / "_task.md").read_text() == "Task\n"
 
 
