@@ -66,15 +66,38 @@ def test_the_message_holds_the_journal_lines_byte_for_byte(scene: Scene) -> None
         scene.ref,
         code,
         summary="004 testing:\ncontinue",
-        journal=journal,
+        journal=checkpoint.Part(journal, line=b'{"c":2}\n'),
         iteration=4,
         attempt=2,
     )
     raw = scene.worktree.store.run("cat-file", "commit", made.oid).partition(b"\n\n")[2]
-    assert raw == b"004 testing: continue\n\n" + journal + b"\nIteration: 4\nAttempt: 2\n"
+    assert raw.startswith(b"004 testing: continue\n\n" + journal + b'{"c":2}\n\nIteration: 4\nAttempt: 2\nJournal: 0 ')
     tip = checkpoint.tip(scene.worktree.store, scene.ref)
     assert tip is not None
     assert (tip.iteration, tip.attempt, tip.summary, tip.oid) == (4, 2, "004 testing: continue", made.oid)
+
+
+def test_the_checkpoints_hold_the_whole_journal_once(scene: Scene) -> None:
+    """One line is written to the journal after each checkpoint, and may be another one than was to be written."""
+    store, whole, kept = scene.worktree.store, b"", 0
+    for number in range(1, 4):
+        whole += b'{"n":%d}\n' % number
+        part = checkpoint.Part(whole, kept, b'{"next":%d}\n' % number)
+        snapshot = scene.worktree.snapshot()
+        made = checkpoint.make(scene.worktree, scene.session, scene.ref, snapshot, summary="x", journal=part)
+        kept = checkpoint.kept_bytes(made)
+        assert kept == len(whole)
+        whole += b'{"was":%d}\n' % number
+    assert checkpoint.journal(store, scene.ref) == whole.replace(b'"was":3', b'"next":3')
+    tip = checkpoint.tip(store, scene.ref)
+    assert tip is not None and checkpoint.kept_bytes(tip) == kept
+    assert not checkpoint.is_shorter(whole, tip)
+    assert checkpoint.is_shorter(whole[: kept - 1], tip) and checkpoint.is_shorter(b"x" + whole[1:], tip)
+    git(scene.repo.root, "update-ref", "-d", scene.ref)
+    snapshot = scene.worktree.snapshot()
+    part = checkpoint.Part(whole, kept)
+    checkpoint.make(scene.worktree, scene.session, scene.ref, snapshot, summary="x", journal=part)
+    assert checkpoint.journal(store, scene.ref) == whole
 
 
 def test_uncommitted_work_is_in_the_checkpoint(scene: Scene) -> None:

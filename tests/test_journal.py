@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from samoloop.base import effects
 from samoloop.base.errors import SessionError
-from samoloop.core.journal import FILE_NAME, Journal, utc_now
+from samoloop.core.journal import FILE_NAME, Journal, JournalChanged, is_sealed, sealed_bytes, utc_now
 from samoloop.core.records import Noted, Torn, line, moment, timestamp
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123000, tzinfo=UTC)
@@ -54,8 +55,10 @@ def test_half_a_surrogate_pair_does_not_break_the_line(path: Path) -> None:
 
 def test_the_line_of_a_stamped_record_is_what_gets_written(path: Path) -> None:
     stamped = journal(path).stamp(Noted(text="x"))
+    expected = Journal(path).line(stamped)
     Journal(path).append(stamped)
-    assert path.read_bytes() == line(stamped)
+    assert path.read_bytes() == expected
+    assert json.loads(expected).keys() == {"event", "at", "text", "seal"}
 
 
 def three_records(path: Path) -> list[bytes]:
@@ -93,7 +96,8 @@ def test_a_cut_line_is_closed_and_said_so(path: Path) -> None:
 def test_closing_a_cut_line_may_be_cut_off_too(path: Path) -> None:
     lines = three_records(path)
     torn = b"".join(lines)[:-4]
-    closing = b"\n" + line(journal(path).stamp(Torn()))
+    path.write_bytes(torn + b"\n")
+    closing = b"\n" + journal(path).line(journal(path).stamp(Torn())).splitlines(keepends=True)[0]
     for length in range(len(closing) + 1):
         path.write_bytes(torn + closing[:length])
         assert [record.text for record in journal(path).read() if isinstance(record, Noted)] == ["one", "zwei – two"]
@@ -124,7 +128,7 @@ def test_zeros_that_a_power_cut_left_at_the_end_are_ignored(path: Path) -> None:
 
 
 def test_damage_in_the_middle_is_refused_and_the_file_left_alone(path: Path) -> None:
-    lines = three_records(path)
+    lines = many(3)
     path.write_bytes(lines[0] + lines[1].replace(b"}", b" ") + lines[2])
     before = path.read_bytes()
     with pytest.raises(SessionError, match=r"line 2 of .*_history\.jsonl is damaged; put back a good copy"):
@@ -134,7 +138,7 @@ def test_damage_in_the_middle_is_refused_and_the_file_left_alone(path: Path) -> 
 
 @pytest.mark.parametrize("value", [b"[]", b"7", b"null", b'"torn"'])
 def test_a_line_that_is_no_record_is_damage(path: Path, value: bytes) -> None:
-    lines = three_records(path)
+    lines = many(3)
     path.write_bytes(lines[0] + value + b"\n" + lines[2])
     with pytest.raises(SessionError, match="line 2 of"):
         list(journal(path).read())
@@ -238,21 +242,6 @@ def test_a_last_line_with_something_behind_its_record_is_torn(path: Path, end: b
     assert [line(record) for record in journal(path)] == lines[:-1]
 
 
-def test_the_end_of_a_journal_is_looked_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[int] = []
-    real = os.pread
-
-    def look(descriptor: int, length: int, start: int) -> bytes:
-        looks.append(start)
-        return real(descriptor, length, start)
-
-    monkeypatch.setattr(os, "pread", look)
-    book = journal(path)
-    for text in ("one", "two", "three"):
-        book.append(Noted(text=text))
-    assert len(looks) == 1
-
-
 def test_of_several_damaged_lines_the_first_is_named(path: Path) -> None:
     lines = many(6)
     path.write_bytes(b"".join([*lines[:2], b"{\n", b"\n", b"7\n", *lines[2:]]))
@@ -276,7 +265,7 @@ def test_whatever_a_crash_left_is_closed_once_and_damage_no_more(path: Path, cut
     book.append(Noted(text="a"))
     book.append(Noted(text="b"))
     assert names(path) == ["noted", "noted", "noted", "torn", "noted", "noted"]
-    assert path.read_bytes().startswith(b"".join(lines) + cut + b"\n" + line(Torn(at=timestamp(NOON))))
+    assert path.read_bytes().startswith(b"".join(lines) + cut + b"\n" + line(Torn(at=timestamp(NOON)))[:-2])
 
 
 @pytest.mark.parametrize("lost", [b"7", b"  ", b"X", b"{", b"\x00\x00", b"[]"])
@@ -284,9 +273,9 @@ def test_whatever_a_crash_left_is_closed_once_and_damage_no_more(path: Path, cut
 def test_a_last_line_that_is_none_is_told_apart_though_it_ends(path: Path, lost: bytes, end: bytes) -> None:
     whole = b"".join(many(3)) + lost + end
     path.write_bytes(whole)
-    after = journal(path).append(Noted(text="after"))
+    journal(path).append(Noted(text="after"))
     assert names(path) == ["noted", "noted", "noted", "torn", "noted"]
-    assert path.read_bytes() == whole + line(Torn(at=timestamp(NOON))) + line(after)
+    assert path.read_bytes().startswith(whole + line(Torn(at=timestamp(NOON)))[:-2])
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
@@ -295,14 +284,16 @@ def test_a_whole_last_line_is_not_closed_again(path: Path, end: bytes) -> None:
     path.write_bytes(whole)
     journal(path).append(Noted(text="after"))
     assert names(path) == ["noted"] * 4
-    assert path.read_bytes() == whole + line(Noted(at=timestamp(NOON), text="after"))
+    assert path.read_bytes().startswith(whole + line(Noted(at=timestamp(NOON), text="after"))[:-2])
 
 
 def test_a_disk_that_takes_few_bytes_at_once_gets_the_whole_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data[:7])))
-    journal(path).append(Noted(text="one"))
-    assert path.read_bytes() == line(Noted(at=timestamp(NOON), text="one"))
+    record = Noted(at=timestamp(NOON), text="one")
+    expected = journal(path).line(record)
+    journal(path).append(record)
+    assert path.read_bytes() == expected
 
 
 def test_a_line_that_was_torn_by_this_journal_itself_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,3 +336,68 @@ def test_a_record_with_its_time_keeps_it(path: Path) -> None:
     assert utc_now().tzinfo is UTC
     before = datetime.now(UTC)
     assert before - timedelta(seconds=1) <= moment(Journal(path).stamp(Noted()).at) <= datetime.now(UTC)
+
+
+# --- seals ------------------------------------------------------------------------------------------------------------
+
+
+def spoilt(data: bytes) -> Iterator[tuple[str, bytes, int]]:
+    """A journal after somebody was at it, and how many of its lines are still a worker's."""
+    first, second, third = lines = data.splitlines(keepends=True)
+    yield "a line more", data + line(Noted(at=timestamp(NOON), text="forged")), 3
+    yield "a sealed line more", data + third, 3
+    yield "a line less", first + third, 1
+    yield "another word", data.replace(b"one", b"two"), 0
+    yield "another last word", data.replace(b"three", b"there"), 2
+    yield "another seal", data[:-5] + (b"00" if data[-5:-3] != b"00" else b"11") + data[-3:], 2
+    yield "no seals but the first", first + b"".join(re.sub(rb',"seal":"\w+"', b"", one) for one in lines[1:]), 1
+    yield "another order", second + first + third, 0
+
+
+def test_what_somebody_else_wrote_is_seen_by_whoever_reads(path: Path) -> None:
+    three_records(path)
+    data = path.read_bytes()
+    assert is_sealed(data) and sealed_bytes(data) == len(data)
+    for what, changed, sound in spoilt(data):
+        path.write_bytes(changed)
+        with pytest.raises(JournalChanged, match=f"from line {sound + 1} on: look who"):
+            list(journal(path))
+        assert changed[: sealed_bytes(changed)].count(b"\n") == sound, what
+        assert path.read_bytes() == changed
+
+
+def test_a_journal_without_seals_is_believed_and_sealed_from_then_on(path: Path) -> None:
+    lines = many(3)
+    path.write_bytes(b"".join(lines))
+    journal(path).append(Noted(text="after"))
+    assert names(path) == ["noted"] * 4
+    path.write_bytes(path.read_bytes().replace(lines[0], lines[0].replace(b"0", b"9")))
+    with pytest.raises(JournalChanged, match="from line 1 on"):
+        list(journal(path))
+
+
+def test_a_line_that_appeared_is_put_right_before_the_next_is_written(path: Path) -> None:
+    book = journal(path)
+    book.append(Noted(text="one"))
+    with path.open("ab") as file:
+        file.write(line(Noted(at=timestamp(NOON), text="forged")))
+    book.append(Noted(text="two"))
+    assert [record.text for record in journal(path)] == ["one", "two"]
+    assert book.put_right() and not book.put_right()
+
+
+def test_a_failed_write_is_no_change_by_somebody_else(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = journal(path)
+    book.append(Noted(text="one"))
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:7]) and failed())
+    with pytest.raises(OSError, match="full"):
+        book.append(Noted(text="two"))
+    monkeypatch.undo()
+    book.append(Noted(text="three"))
+    assert not book.put_right()
+    assert names(path) == ["noted", "torn", "noted"]
+
+
+def failed() -> int:
+    raise OSError("full")

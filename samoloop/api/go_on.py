@@ -23,6 +23,7 @@ from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading
 from samoloop.config.loading import Config
 from samoloop.core import gates, overview
+from samoloop.core.journal import JournalChanged
 from samoloop.core.records import Failed, Halted, Rested, Resumed, Retried
 from samoloop.core.roots import RootChanged
 from samoloop.core.rules import Decision, Kind
@@ -35,6 +36,7 @@ from samoloop.worker.outside import keep_settings
 from samoloop.worker.report import write_report
 from samoloop.worker.roots import hold
 from samoloop.worker.stations import Stations
+from samoloop.worker.trust import refuse_shortened
 from samoloop.worker.view import Quiet, View
 from samoloop.worker.worker import Worker
 
@@ -128,6 +130,7 @@ def _work(worker: Worker, how: How) -> Decision:
     session, state = worker.session, worker.state
     try:
         hold(session)
+        refuse_shortened(worker)
         if how.greets:
             for line in greeting(session, worker.config):
                 worker.view.say(line)
@@ -147,7 +150,7 @@ def _work(worker: Worker, how: How) -> Decision:
     except Exception as error:
         if how.attended and isinstance(error, UsageError):
             raise
-        if isinstance(error, RootChanged):
+        if isinstance(error, RootChanged | JournalChanged):
             return _blocked(worker, error)
         if isinstance(error, programs.Cut):
             return _stopped(worker)
@@ -167,8 +170,8 @@ def _stopped(worker: Worker) -> Decision:
     return Decision(Kind.STOPPED, worker.state.phase, reason)
 
 
-def _blocked(worker: Worker, error: RootChanged) -> Decision:
-    """Rest at once, writing nothing but the journal: the session's folders are not what they were."""
+def _blocked(worker: Worker, error: RootChanged | JournalChanged) -> Decision:
+    """Rest at once, writing nothing but the journal: what the session consists of is not what it was."""
     session, sentence = worker.session, errors.sentence(error)
     is_news = worker.state.reason != sentence
     session.record(Halted(condition=Condition.BLOCKED, reason=sentence))

@@ -107,7 +107,8 @@ def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]
         snapshot = worktree.snapshot()
         ref = checkpoint.ref_name(session_name)
         summary = f"{iteration:03d} forked from {worker.session.name}"
-        checkpoint.make(worktree, folder, ref, snapshot, summary=summary, iteration=iteration)
+        part = checkpoint.Part(new.journal.content)
+        checkpoint.make(worktree, folder, ref, snapshot, summary=summary, journal=part, iteration=iteration)
     forked = Session(config.sessions_dir / session_name)
     with suppress(LockHeld), locked(forked):  # `up` may have been quicker, and opens it too
         _open_gate(Worker(forked, config))

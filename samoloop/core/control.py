@@ -42,6 +42,8 @@ def control_of(session_dir: Path) -> Path:
     if place.is_dir():
         return place
     link = session_dir / JOURNAL
+    if is_lost(session_dir):
+        raise SessionError(f"{place} is gone: `samoloop repair {session_dir.name}` makes it anew from the checkpoints")
     if link.is_symlink():
         name, elsewhere = session_dir.name, Path(os.readlink(link)).parent  # noqa: PTH115
         raise SessionError(
@@ -72,6 +74,12 @@ def move(session_dir: Path, target: Path) -> None:
 def is_begun(session_dir: Path) -> bool:
     """Whether there is a control folder for this path: of a session, or of one whose folder was removed."""
     return place_of(session_dir).is_dir()
+
+
+def is_lost(session_dir: Path) -> bool:
+    """Whether a control folder was here, to which the session's links still lead, and is gone."""
+    link = session_dir / JOURNAL
+    return link.is_symlink() and Path(os.readlink(link)).parent == place_of(session_dir)  # noqa: PTH115
 
 
 def lay_links(session_dir: Path, control: Path) -> None:

@@ -1,7 +1,13 @@
-"""`_history.jsonl`: the append-only journal, one JSON object a line, fsynced. It is the worker's truth."""
+"""`_history.jsonl`: the append-only journal, one JSON object a line, fsynced. It is the worker's truth.
 
+Each line ends in a seal, a hash over all bytes of the file before it: what somebody else wrote or changed is seen by
+whoever reads it next. Journals of earlier versions begin without seals, and are believed up to the first one.
+"""
+
+import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +20,9 @@ from samoloop.core import records
 from samoloop.core.records import Record, Torn
 
 FILE_NAME = "_history.jsonl"
-_TAIL_BYTES = 64 * 1024
-_APPENDING = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_SEAL_DIGITS = 16
+_SEAL = re.compile(rb',"seal":"([0-9a-f]{%d})"}$' % _SEAL_DIGITS)
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _CHUNK_BYTES = 16 * 1024  # read at once; more costs memory, and with it time
 
 Written = TypeVar("Written", bound=Record)
@@ -23,6 +30,10 @@ Written = TypeVar("Written", bound=Record)
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class JournalChanged(SessionError):
+    """Somebody else than a worker changed the journal."""
 
 
 class Journal:
@@ -33,20 +44,33 @@ class Journal:
         self._now = now
         self._mended = False
         self._known: bytearray | None = None  # what the file holds, as this process read and wrote it
+        self._hash = hashlib.sha256()  # over that
+        self._pending = b""  # of which a failed append may have written a part
+        self._put_right = False  # since it was last asked
 
     def __iter__(self) -> Iterator[Record]:
         return self.read()
 
+    @property
+    def content(self) -> bytes:
+        """The whole file, as this process last read and wrote it."""
+        if self._known is None:
+            self._learn(self._present())
+        return bytes(self._known or b"")
+
     def read(self) -> Iterator[Record]:
-        """Every whole record. What a crash tore off is left out; damage of another kind is a SessionError."""
-        try:
-            with open_plain(self.path) as file:
-                data = file.read()
-        except FileNotFoundError:
-            return
-        except ValueError as error:
-            raise SessionError(f"{error}; put back a good copy at {self.path}") from None
-        self._known = bytearray(data)
+        """Every whole record. What a crash tore off is left out; damage of another kind is a SessionError.
+
+        Raises JournalChanged where a line is not a worker's.
+        """
+        data = self._present()
+        if not is_sealed(data):
+            number = data.count(b"\n", 0, sealed_bytes(data)) + 1
+            raise JournalChanged(
+                f"{self.path} is not what a worker wrote, from line {number} on: look who changed it, "
+                "then `samoloop repair NAME` puts it right"
+            )
+        self._learn(data)
         start = 0
         while start < len(data):
             end = data.find(b"}\n", start + _CHUNK_BYTES) + 2
@@ -78,43 +102,146 @@ class Journal:
         """The record with the time, unless it has one: so that a checkpoint can carry the line before it is written."""
         return record if record.at else record.but(at=records.timestamp(self._now()))
 
+    def line(self, record: Record) -> bytes:
+        """What `append` writes next for a stamped record: its line, and before it the end of one that was cut off."""
+        if self._known is None:
+            self._learn(self._present())
+        closing = b"" if self._mended else self._closing()
+        digest = self._hash.copy()
+        digest.update(closing)
+        return closing + _sealed(record, digest)
+
     def append(self, record: Written) -> Written:
         """Write one record durably and return it as it would be read.
 
         Raises OSError with nothing but a torn line left behind.
         """
-        line = records.line(self.stamp(record))
-        value = json.loads(line)
+        record = self.stamp(record)
+        self._take_stock()
+        self._pending = self.line(record)
+        self._mended = False
         descriptor = os.open(self.path, _APPENDING, 0o644)
         try:
-            known = bytearray() if os.fstat(descriptor).st_size == 0 else self._known
-            self._known = None  # a failing write below may tear a line: look again next time
-            closing = b"" if self._mended else _close_torn_line(descriptor, records.line(self.stamp(Torn())))
-            self._mended = False
-            with effect(f"record {value['event']}"):
-                _write(descriptor, line)
+            with effect(f"record {record.to_json()['event']}"):
+                _write(descriptor, self._pending)
                 os.fsync(descriptor)
-            self._mended = True
-            if known is not None:
-                known += closing + line
-            self._known = known
         finally:
             os.close(descriptor)
-        return type(record).from_json(value)
+        self._grow(self._pending)
+        self._mended = True
+        return type(record).from_json(json.loads(records.line(record)))
 
     def put_right(self) -> bool:
         """Make the file again what this process read and wrote; whether it was anything else. For the lock's holder."""
         if self._known is None:
             return False
+        limit = len(self._known) + len(self._pending)
         try:
-            present = read_plain(self.path, len(self._known))
+            present = read_plain(self.path, limit)
         except ValueError:
             present = None
-        if present is not None and bytearray(present) == self._known:
+        more = (present or b"")[len(self._known) :]
+        if present is not None and present.startswith(self._known) and self._pending.startswith(more):
+            self._grow(more)
+        else:
+            remove(self.path)
+            write_atomic(self.path, bytes(self._known))
+            self._pending = b""
+            self._put_right = True
+        found, self._put_right = self._put_right, False
+        return found
+
+    def _take_stock(self) -> None:
+        """Know what the file holds before it grows. What is not ours is put right, and said when next asked."""
+        if self._known is None:
+            self._learn(self._present())
+        elif self._pending or not self._has_size(len(self._known)):
+            self._put_right = self.put_right()
+
+    def _has_size(self, size: int) -> bool:
+        try:
+            return self.path.lstat().st_size == size
+        except OSError:
             return False
-        remove(self.path)
-        write_atomic(self.path, bytes(self._known))
-        return True
+
+    def _present(self) -> bytes:
+        try:
+            with open_plain(self.path) as file:
+                return file.read()
+        except FileNotFoundError:
+            return b""
+        except ValueError as error:
+            raise JournalChanged(f"{error} ({self.path}): `samoloop repair NAME` puts it right") from None
+
+    def _learn(self, data: bytes) -> None:
+        self._known, self._hash, self._pending = bytearray(data), hashlib.sha256(data), b""
+
+    def _grow(self, data: bytes) -> None:
+        assert self._known is not None
+        self._known += data
+        self._hash.update(data)
+        self._pending = b""
+
+    def _closing(self) -> bytes:
+        """The end of a line that a crash cut off, and a record that says so; empty where none was.
+
+        That record may have been cut off itself, even just behind its newline: so the last line is looked at, not the
+        last byte alone.
+        """
+        known = self._known or b""
+        end = len(known)
+        while end and known[end - 1 : end] == b"\n":
+            end -= 1
+        whole = end < len(known)
+        if not end or (whole and _object(bytes(known[known.rfind(b"\n", 0, end) + 1 : end]))):
+            return b""
+        newline = b"" if whole else b"\n"
+        digest = self._hash.copy()
+        digest.update(newline)
+        return newline + _sealed(self.stamp(Torn()), digest)
+
+
+def _sealed(record: Record, before: "hashlib._Hash") -> bytes:
+    """The record's line with its seal; `before` is the hash over all that comes before it."""
+    words = records.line(record)[:-2]
+    digest = before.copy()
+    digest.update(words)
+    return words + b',"seal":"%s"}\n' % digest.hexdigest()[:_SEAL_DIGITS].encode()
+
+
+def is_sealed(data: bytes) -> bool:
+    """Whether a journal is what workers wrote: its last whole line has a seal that holds, or no line has one."""
+    end = len(data)
+    while end and b',"seal":"' in data:
+        start = data.rfind(b"\n", 0, end - 1) + 1
+        line = data[start:end].rstrip(b"\n")
+        if seal := _SEAL.search(line):
+            return _seals(hashlib.sha256(memoryview(data)[: start + seal.start()]), seal)
+        if _object(line) is not None:
+            return False
+        end = start  # a crash tore it
+    return True
+
+
+def sealed_bytes(data: bytes) -> int:
+    """How much of a journal, from its start, is what workers wrote: up to the end of the last line whose seal holds."""
+    if is_sealed(data):
+        return len(data)
+    sound, start, before = 0, 0, hashlib.sha256()
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        line = data[start:end]
+        if seal := _SEAL.search(line.rstrip(b"\n")):
+            digest = before.copy()
+            digest.update(line[: seal.start()])
+            sound = end if _seals(digest, seal) else sound
+        before.update(line)
+        start = end
+    return sound
+
+
+def _seals(before: "hashlib._Hash", seal: re.Match[bytes]) -> bool:
+    return before.hexdigest()[:_SEAL_DIGITS].encode() == seal[1]
 
 
 def _all_at_once(data: bytes) -> list[dict[str, Any]] | None:
@@ -141,29 +268,3 @@ def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _close_torn_line(descriptor: int, record: bytes) -> bytes:
-    """End a line that a crash cut off, and say so in a record of its own. Gives what was written.
-
-    That may have been cut off itself, even just behind its newline: so the last line is read, not the last byte alone.
-    """
-    last, whole = _last_line(descriptor)
-    if last and not (whole and _object(last)):
-        closing = record if whole else b"\n" + record
-        _write(descriptor, closing)
-        return closing
-    return b""
-
-
-def _last_line(descriptor: int) -> tuple[bytes, bool]:
-    """The last line that is not empty, and whether a newline ends it."""
-    size = os.fstat(descriptor).st_size
-    length = _TAIL_BYTES
-    while True:
-        start = max(size - length, 0)
-        tail = os.pread(descriptor, size - start, start)
-        _, newline, line = tail.rstrip(b"\n").rpartition(b"\n")
-        if newline or start == 0:
-            return line, tail.endswith(b"\n")
-        length *= 16

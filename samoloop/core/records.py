@@ -332,7 +332,7 @@ class RoomRecord(Record):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        values = {key: item for key, item in value.items() if key not in ("event", "at")}
+        values = {key: item for key, item in value.items() if key not in ("event", "at", "seal")}
         return cls(name=value["event"], at=value.get("at", ""), values=values)
 
     def to_json(self) -> dict[str, Any]:

@@ -60,7 +60,10 @@ class Session:
         if self._state is None:
             self._state = fold(self.journal)
             if self._state.creation is None:
-                raise SessionError(f"{self.dir} holds no session: {journal.FILE_NAME} is missing or empty")
+                raise SessionError(
+                    f"{self.dir} holds no session: {journal.FILE_NAME} is missing or empty; "
+                    f"`samoloop repair {self.name}` takes it from the checkpoints"
+                )
         return self._state
 
     def forget(self) -> None:

@@ -6,6 +6,7 @@ or hook of the person takes part.
 """
 
 import hashlib
+import io
 import os
 import re
 import stat
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import read_plain, remove
+from samoloop.base.files import read_plain, remove, sha256
 from samoloop.git.calls import Git, failure
 from samoloop.git.objects import Objects
 from samoloop.git.session_files import session_files
@@ -28,9 +29,11 @@ _NOT_THE_CHILDS = frozenset({"_approval.md", "_action.md", "_inbox.md", "_report
 _WORKERS_LINES = re.compile(rb"^(Phase|Iteration|Blocked):.*$", re.MULTILINE)
 # NUL after every field, and with -z after the last as well.
 _FORMAT = "--format=%H%x00%T%x00%P%x00%ct%x00%s" + "".join(
-    f"%x00%(trailers:key={key},valueonly,separator=%x2C)" for key in ("Iteration", "Attempt", "Head")
+    f"%x00%(trailers:key={key},valueonly,separator=%x2C)" for key in ("Iteration", "Attempt", "Head", "Journal")
 )
-_FIELD_COUNT = 8
+_FIELD_COUNT = 9
+_JOURNAL = re.compile(r"\d{1,15} \d{1,15} [0-9a-f]{16}")
+_DIGITS = 16  # of the hash over the journal
 # What git allows in no ref name (git help check-ref-format), and the percent sign that stands for it here.
 _NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\%]|\.\.|@\{|^\.|\.$|\.(?=lock$)|^@$|/")
 
@@ -47,7 +50,17 @@ class Checkpoint:
     iteration: int | None = None  # None: a rewind or another step of the worker
     attempt: int | None = None
     seconds: float = 0.0  # when, since the epoch
+    journal: str = ""  # what of the journal it holds: the first byte, the length of the journal then, a hash over that
     first: bool = False  # just made, with nothing before it: the session is new, or its ref was deleted
+
+
+@dataclass(frozen=True)
+class Part:
+    """A journal, of which earlier checkpoints hold the start."""
+
+    content: bytes  # all of it
+    kept: int = 0  # bytes that checkpoints hold
+    line: bytes = b""  # what is written to it next
 
 
 def ref_name(session: str) -> str:
@@ -66,13 +79,13 @@ def make(
     code: Snapshot,
     *,
     summary: str,
-    journal: bytes = b"",
+    journal: "Part | None" = None,
     iteration: int | None = None,
     attempt: int | None = None,
 ) -> Checkpoint:
     """Put the session folder and the code on top of the timeline.
 
-    `journal` are the iteration's journal lines, kept byte for byte in the message. Raises GitError, also where
+    What of the `journal` no checkpoint holds yet goes byte for byte into the message. Raises GitError, also where
     another process moved the ref meanwhile.
     """
     tree = session_tree(worktree.objects(code.commit), session_dir, worktree.left_out)
@@ -87,14 +100,19 @@ def put(
     code: str,
     summary: str,
     trailers: dict[str, str | int | None],
-    journal: bytes = b"",
+    journal: "Part | None" = None,
 ) -> Checkpoint:
     """A commit of `tree` on top of the timeline, with `code` as its second parent. Raises GitError."""
     objects = worktree.objects(code)
     previous = worktree.store.ref(ref)
     base = previous or objects.commit(tree, [], _ROOT_MESSAGE)
+    lines = b""
+    if journal:
+        start = min(journal.kept, len(journal.content)) if previous else 0
+        lines = journal.content[start:] + journal.line
+        trailers = trailers | {"Journal": f"{start} {len(journal.content)} {sha256(journal.content)[:_DIGITS]}"}
     named = "".join(f"{key}: {value}\n" for key, value in trailers.items() if value is not None)
-    paragraphs = [" ".join(summary.split()).encode(errors="replace"), journal.rstrip(b"\n"), named.encode().rstrip()]
+    paragraphs = [" ".join(summary.split()).encode(errors="replace"), lines.rstrip(b"\n"), named.encode().rstrip()]
     message = b"\n\n".join(part for part in paragraphs if part) + b"\n"
     oid = objects.commit(tree, [base, code], message)
     _move(worktree.store, ref, oid, previous)
@@ -107,6 +125,7 @@ def put(
         iteration=_number(trailers.get("Iteration")),
         attempt=_number(trailers.get("Attempt")),
         seconds=time.time(),
+        journal=str(trailers.get("Journal") or ""),
         first=previous is None,
     )
 
@@ -160,6 +179,30 @@ def read(store: Git, ref: str, name: str) -> bytes | None:
     return None if done.returncode else done.stdout
 
 
+def kept_bytes(last: Checkpoint | None) -> int:
+    """How much of the journal the checkpoints hold up to `last`, but for lines that may not have been written."""
+    return int(last.journal.split()[1]) if last and _JOURNAL.fullmatch(last.journal) else 0
+
+
+def is_shorter(journal: bytes, last: Checkpoint) -> bool:
+    """Whether a journal lacks or has otherwise what it held when `last` was made."""
+    length = kept_bytes(last)
+    return bool(length) and sha256(journal[:length])[:_DIGITS] != last.journal.split()[2]
+
+
+def journal(store: Git, ref: str) -> bytes:
+    """The journal as the checkpoints hold it, with the line that was to be written next; empty where they hold none."""
+    made = [checkpoint for checkpoint in reversed(timeline(store, ref)) if _JOURNAL.fullmatch(checkpoint.journal)]
+    raw = io.BytesIO(store.run("cat-file", "--batch", stdin="".join(f"{made.oid}\n" for made in made).encode()))
+    content = b""
+    for checkpoint in made:
+        message = raw.read(int(raw.readline().split()[2])).partition(b"\n\n")[2]
+        raw.read(1)  # the newline after each object
+        lines = message.partition(b"\n\n")[2].rpartition(b"\n\n")[0]
+        content = content[: int(checkpoint.journal.split()[0])] + (lines + b"\n" if lines else b"")
+    return content
+
+
 def fingerprint(session_dir: Path) -> str:
     """A hash over the session's own files, for the detection of progress; needs no git.
 
@@ -198,9 +241,10 @@ def _log(store: Git, ref: str, *limit: str) -> list[Checkpoint]:
 
 
 def _parse(record: list[str]) -> Checkpoint:
-    oid, tree, parents, seconds, summary, iteration, attempt, head = record
+    oid, tree, parents, seconds, summary, iteration, attempt, head, journal = record
     code = parents.split()[1]
-    return Checkpoint(oid, tree, code, head or code, summary, _number(iteration), _number(attempt), float(seconds))
+    numbers = _number(iteration), _number(attempt)
+    return Checkpoint(oid, tree, code, head or code, summary, *numbers, float(seconds), journal)
 
 
 def _number(value: str | int | None) -> int | None:

@@ -273,7 +273,7 @@ def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) 
             said=collector.last_text[-500:],
         )
     )
-    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)
+    keep_checkpoint(worker, started, committed, session.journal.line(event), decision, adopted=begun.adopted)
     session.record(event)
     if decision.not_before and outcome.failure and outcome.failure.trouble is Trouble.USAGE_LIMIT:
         shared_limits.write(started.provider, decision.not_before, outcome.failure.message, worker.environ)

@@ -81,6 +81,7 @@ def keep_checkpoint(
     worktree, iteration, attempt = worker.worktree, started.iteration, started.attempt
     if adopted:
         last = checkpoint.tip(worker.store, worker.ref)
+        worker.kept = checkpoint.kept_bytes(last)
         if last and (last.iteration, last.attempt) == (iteration, attempt):
             return
     made = checkpoint.make(
@@ -89,10 +90,11 @@ def keep_checkpoint(
         worker.ref,
         committed.snapshot,
         summary=f"{iteration:03d} {started.phase}: {decision.kind}",
-        journal=line,
+        journal=unkept(worker, line),
         iteration=iteration,
         attempt=attempt,
     )
+    worker.kept = checkpoint.kept_bytes(made)
     if made.first:
         worker.view.say(f"{worker.ref} was deleted; the checkpoints start anew at iteration {iteration}")
 
@@ -102,8 +104,16 @@ def keep_present(worker: Worker, summary: str) -> None:
     if not worker.config.commit:
         return
     mend_worktree(worker)
-    worktree = worker.worktree
-    checkpoint.make(worktree, worker.session.dir, worker.ref, worktree.snapshot(), summary=summary)
+    worktree, part = worker.worktree, unkept(worker)
+    made = checkpoint.make(worktree, worker.session.dir, worker.ref, worktree.snapshot(), summary=summary, journal=part)
+    worker.kept = checkpoint.kept_bytes(made)
+
+
+def unkept(worker: Worker, line: bytes = b"") -> checkpoint.Part:
+    """What of the journal goes into the next checkpoint, with the `line` that is to be written after it."""
+    if worker.kept is None:
+        worker.kept = checkpoint.kept_bytes(checkpoint.tip(worker.store, worker.ref))
+    return checkpoint.Part(worker.session.journal.content, worker.kept, line)
 
 
 def result(worker: Worker) -> tuple[list[tuple[str, str]], str]:

@@ -13,6 +13,7 @@ from samoloop.core.session import Session, new_folder, slug_of, title_of
 from samoloop.core.workflow import Workflow
 from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
+from samoloop.worker.keeping import unkept
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import make_worktree, run_setup
 
@@ -73,7 +74,13 @@ def prepare(worker: Worker) -> None:
         last = checkpoint.tip(worker.store, worker.ref)
         if last is None:
             checkpoint.make(
-                worktree, session.dir, worker.ref, snapshot, summary="000 init: session created", iteration=0
+                worktree,
+                session.dir,
+                worker.ref,
+                snapshot,
+                summary="000 init: session created",
+                journal=unkept(worker),
+                iteration=0,
             )
         tree = sha256(f"{snapshot.tree} {checkpoint.fingerprint(session.dir)}")
     else:

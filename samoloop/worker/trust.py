@@ -4,6 +4,8 @@ program that git would run.
 
 from samoloop.core.control import strangers
 from samoloop.core.evidence import Evidence, Weight
+from samoloop.core.journal import JournalChanged
+from samoloop.git import checkpoint
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 
@@ -21,6 +23,20 @@ def journal_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     )
     worker.view.say(why)
     return [Evidence("journal", Weight.BLOCK, why)]
+
+
+def refuse_shortened(worker: Worker) -> None:
+    """Raise JournalChanged for a journal that has not got what the last checkpoint says it had."""
+    if not worker.config.commit:
+        return
+    last = checkpoint.tip(worker.store, worker.ref)
+    worker.kept = checkpoint.kept_bytes(last)
+    journal = worker.session.journal
+    if last and checkpoint.is_shorter(journal.content, last):
+        raise JournalChanged(
+            f"{journal.path} has not got all that it had at the checkpoint {last.oid[:12]} ({last.summary}): look who "
+            f"changed it, then `samoloop repair {worker.session.name}` puts it right"
+        )
 
 
 def stranger_findings(worker: Worker, finished: Finished) -> list[Evidence]:

@@ -38,6 +38,7 @@ class Worker:
     yes: bool = False  # take suggestions, approve plans; given each time, never remembered
     settings_now: str = ""  # what `config` comes from, with git's programs; see `config.settings_files`
     no_wait: bool = False  # come back instead of waiting for a human or a limit
+    kept: int | None = None  # bytes of the journal that checkpoints hold; None: not looked yet
     deliver: Callable[[], None] = lambda: None  # called when there may be news to deliver, and again while it waits
 
     @property

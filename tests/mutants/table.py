@@ -66,7 +66,11 @@ m("new_session_no_sync", "core/session.py", "        sync_folder(folder)\n      
 m("torn_fatal", "core/journal.py", "            torn = None\n            yield value\n", "            torn = None\n            yield value\n        if torn:\n            raise SessionError('torn')\n", JOURNAL)
 m("torn_not_closed", "core/journal.py", "closing = b\"\" if self._mended else", "closing = b\"\" if True else", JOURNAL)
 m("damage_overlooked", "core/journal.py", "            if torn and value.get", "            if False and value.get", JOURNAL)
-m("line_ends_late", "core/journal.py", "        length *= 16\n", "        length += 0\n        return line, tail.endswith(b'\\n')\n", JOURNAL)
+m("seal_not_looked_at", "core/journal.py", "        if not is_sealed(data):", "        if False:", JOURNAL)
+m("seal_of_a_line_alone", "core/journal.py", "    digest = before.copy()\n    digest.update(words)", "    digest = hashlib.sha256()\n    digest.update(words)", JOURNAL)
+m("shortened_not_seen", "git/checkpoint.py", "    return bool(length) and sha256", "    return False and sha256", "tests/test_checkpoint.py")
+m("another_folder_not_seen", "core/roots.py", "        elif found.inode != known[name].inode:", "        elif False:", "tests/stranger/test_roots.py")
+m("link_followed", "git/staging.py", "        elif is_behind_link(root, path, links):", "        elif False:", "tests/stranger/test_roots.py")
 m("leftovers_of_others", "base/files.py", "        if is_ours(name):\n", "        if True:\n", crash("half_written_files_of_a_killed_worker_go_away"))
 m("follow_links", "base/files.py", "(0 if follow else os.O_NOFOLLOW)", "0", FILES, SIGNALS)
 m("wait_on_a_pipe", "base/files.py", "    if not stat.S_ISREG(os.fstat(descriptor).st_mode):\n", "    if False:\n", FILES, SIGNALS)
@@ -75,8 +79,8 @@ m("folder_in_the_way", "base/files.py", "            if path.is_dir() and not pa
 
 # --- one iteration ----------------------------------------------------------------------------------------------------
 m("keep_old_signal", "worker/iteration.py", "    remove(session.dir / signals.FILE_NAME)\n", "", LOOP)
-m("ended_before_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n    session.record(event)\n", "    session.record(event)\n    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "faults point/before git update-ref refs/samoloop")
-m("no_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, records.line(event), decision, adopted=begun.adopted)\n", "", "faults point/after record prepared")
+m("ended_before_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, session.journal.line(event), decision, adopted=begun.adopted)\n    session.record(event)\n", "    session.record(event)\n    keep_checkpoint(worker, started, committed, session.journal.line(event), decision, adopted=begun.adopted)\n", "faults point/before git update-ref refs/samoloop")
+m("no_checkpoint", "worker/iteration.py", "    keep_checkpoint(worker, started, committed, session.journal.line(event), decision, adopted=begun.adopted)\n", "", "faults point/after record prepared")
 m("checkpoint_again_when_adopted", "worker/keeping.py", "        if last and (last.iteration, last.attempt) == (iteration, attempt):\n", "        if False:\n", "faults point/after git update-ref refs/samoloop")
 m("commit_not_kept", "worker/iteration.py", "keep_work(worker, started) if worker.config.commit", "keep_work(worker, started) if False", LOOP)
 m("adopt_without_boot", "children/child.py", " or boot != boot_id()", "", ADOPTION, CRASHES)

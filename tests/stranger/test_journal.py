@@ -1,6 +1,9 @@
 """The journal is what the worker wrote, whatever a child does to it while it is at work."""
 
 import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,56 @@ def test_a_child_that_removes_what_leads_to_the_journal_removes_a_link(tmp_path:
     prompts = [path.read_text() for path in (folder / "_logs").glob("*.prompt.md")]
     assert len(prompts) > 3 and not any("forged" in prompt for prompt in prompts)
     assert any("_inbox.md in the session's folder is not the worker's" in prompt for prompt in prompts)
+
+
+BETWEEN = {
+    "a line more": lambda path: path.write_bytes(path.read_bytes() + json.dumps(FORGED).encode() + b"\n"),
+    "another word": lambda path: path.write_bytes(path.read_bytes().replace(b"investigation", b"planning")),
+    "lines less": lambda path: path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4])),
+    "empty": lambda path: path.write_bytes(b""),
+    "gone": lambda path: path.unlink(),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "all gone": lambda path: shutil.rmtree(path.parent),
+}
+
+
+@pytest.mark.parametrize("change", BETWEEN.values(), ids=BETWEEN)
+def test_a_journal_that_changed_while_nobody_looked_needs_a_person(tmp_path: Path, change: Callable[[Path], object]):
+    root = scripted_project(tmp_path, GOOD_CHILD)
+    assert samoloop(root, "run", "Task", "--session", "a", "--no-wait").returncode == 3
+    [row] = json.loads(samoloop(root, "list", "--json").stdout)
+    session = Session(Path(row["folder"]))
+    journal = session.journal.path
+    whole = journal.read_bytes()
+    change(journal)
+    (Path(row["folder"]) / "_qa.md").write_text((Path(row["folder"]) / "_qa.md").read_text().replace("_waiting_", "A"))
+    tries = (["resume", "a", "--yes", "--no-wait"], ["up", "--once"], ["status", "a"], ["list"], ["rewind", "a", "1"])
+    for words in tries:
+        said = samoloop(root, *words)
+        assert "Traceback" not in said.stderr and "fault of samoloop" not in said.stderr
+        if words[0] == "resume":
+            assert said.returncode not in (0, 3) and "samoloop repair" in said.stdout + said.stderr
+    said = samoloop(root, "repair", "a")
+    assert said.returncode == 0 and "It stands in phase requirements, iteration 2" in said.stdout, said.stderr
+    right = journal.read_bytes()
+    assert right.startswith(whole[: whole.rindex(b'{"event":"rested"')]) and b"moved" not in right
+    said = samoloop(root, "resume", "a", "--yes")
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_a_sound_journal_is_left_as_it_is(tmp_path: Path):
+    root = scripted_project(tmp_path, GOOD_CHILD)
+    samoloop(root, "run", "Task", "--session", "a", "--no-wait")
+    [row] = json.loads(samoloop(root, "list", "--json").stdout)
+    path = Session(Path(row["folder"])).journal.path
+    before = path.read_bytes()
+    assert "Nothing had changed" in samoloop(root, "repair", "a").stdout
+    assert path.read_bytes() == before
+
+
+def test_a_start_that_finds_all_well_says_nothing(tmp_path: Path):
+    root = scripted_project(tmp_path, GOOD_CHILD)
+    samoloop(root, "run", "Task", "--session", "a", "--no-wait")
+    for _ in range(3):
+        said = samoloop(root, "resume", "a", "--yes")
+        assert "repair" not in said.stdout + said.stderr

@@ -27,7 +27,7 @@ COMMANDS = {
     "diff": ("history:diff", "Show what an iteration changed."),
     "rewind": ("history:rewind", "Go back to the end of an earlier iteration."),
     "fork": ("history:fork", "Start a new session from an earlier iteration."),
-    "repair": ("history:repair", "Take a session's folders as they are, after a move of yours."),
+    "repair": ("history:repair", "Put right a session whose journal or folders were changed."),
     "archive": ("history:archive", "Remove the worktree of a session that is over."),
     "up": ("always:up", "Go on with every unfinished session of your projects."),
     "service": ("always:service", "Run `up` after login or reboot."),

@@ -88,7 +88,9 @@ def archive(session_name: str | None, force: bool) -> None:
 @click.command("repair")
 @click.argument("session_name", metavar="SESSION")
 def repair(session_name: str) -> None:
-    """Go on with a session whose folders are not what they were, because it is you who changed them.
+    """Put a session's journal right from its checkpoints, and take its folders as they are now.
+
+    For a session that says that its journal or a folder is not what it was, when you have looked why.
 
     \b
     samoloop repair auth
@@ -97,6 +99,6 @@ def repair(session_name: str) -> None:
 
     for_people_only()
     session = find_session(session_name)
-    for line in put_right(session):
+    for line in put_right(session, speaker()):
         say(line)
     say(f"Go on with: samoloop resume {session.name}")
