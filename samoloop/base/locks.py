@@ -62,6 +62,13 @@ class Lock:
         os.pwrite(descriptor, content.encode(), 0)
         return cls(descriptor)
 
+    def keeps_out(self, path: Path) -> bool:
+        """Whether others find this lock at `path`: somebody may have removed the file, or put another there."""
+        try:
+            return os.path.samestat(os.fstat(self.descriptor), path.lstat())
+        except OSError:
+            return False
+
     def release(self) -> None:
         """Close the descriptor. The lock is free once the processes that inherited it have ended too."""
         os.close(self.descriptor)

@@ -33,6 +33,7 @@ class Session:
     def __init__(self, folder: Path, now: Callable[[], datetime] = journal.utc_now):
         self.dir = folder
         self._now = now
+        self.is_mine: Callable[[], bool] = lambda: True  # whether whoever holds its lease still keeps others out
         self._journal: Journal | None = None
         self._state: State | None = None
 
@@ -73,8 +74,13 @@ class Session:
     def record(self, record: Written) -> Written:
         """Journal one record durably, then let it act on the state.
 
-        Refuses, with nothing written, where the journal cannot be understood.
+        Refuses, with nothing written, where the journal cannot be understood, and where others may be at it.
         """
+        if not self.is_mine():
+            raise SessionError(
+                f"the lock of {self.name} was removed from {self.control}, so another worker may be at it: "
+                f"nothing was recorded. See `samoloop status {self.name}`, then `samoloop resume {self.name}`"
+            )
         state = self._state if self._state is not None else self.state() if self.journal.path.exists() else State()
         written = self.journal.append(record)
         # Going back looks at the records before it, so all of them are folded again.

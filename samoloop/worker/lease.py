@@ -43,6 +43,7 @@ class FileLease:
 
             def take(path: Path) -> None:
                 lock = held.enter_context(Lock.take(path, WAIT_SECONDS, f"{os.getpid()}\n"))
+                session.is_mine = lambda: lock.keeps_out(session.control / LOCK)
                 os.set_inheritable(lock.descriptor, True)  # a git that outlives a killed worker keeps it until it ends
 
             try:
@@ -56,7 +57,10 @@ class FileLease:
                     f"a worker is at work on {session.name} already ({error}); watch it: samoloop log {session.name} -f"
                 ) from None
             _take_up(session, take)
-            yield
+            try:
+                yield
+            finally:
+                session.is_mine = lambda: True
 
     def is_held(self, session_dir: Path) -> bool:
         return is_held(control_of(session_dir) / LOCK)
