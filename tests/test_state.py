@@ -1,5 +1,6 @@
 """The same records always give the same state; every record type, from a literal journal."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -499,8 +500,10 @@ def test_a_session_that_went_back_can_be_recorded_further(tmp_path: Path) -> Non
 def test_a_record_of_a_newer_version_is_refused_and_nothing_written(tmp_path: Path) -> None:
     session = Session(tmp_path)
     session.record(created())
-    with session.journal.path.open("a") as file:
-        file.write('{"event":"teleported","at":"2026-11-21T10:00:00.000Z","to":"moon"}\n')
+    newer = Noted(at="2026-11-21T10:00:00.000Z", text="moon")
+    line = session.journal.line(newer).replace(b"noted", b"teleported")
+    whole = session.journal.path.read_bytes() + line
+    session.journal.path.write_bytes(re.sub(rb',"seal":"\w+"', b"", whole))
     before = session.journal.path.read_bytes()
     fresh = Session(tmp_path)
     with pytest.raises(SessionError, match="'teleported', which this version does not know: it was written by a newer"):

@@ -27,8 +27,8 @@ def journal_findings(worker: Worker, finished: Finished) -> list[Evidence]:
 
 def refuse_shortened(worker: Worker) -> None:
     """Raise JournalChanged for a journal that has not got what the last checkpoint says it had."""
-    if not worker.config.commit:
-        return
+    if not worker.config.commit or not worker.store.git_dir.is_dir():
+        return  # there is no checkpoint, or none yet
     last = checkpoint.tip(worker.store, worker.ref)
     worker.kept = checkpoint.kept_bytes(last)
     journal = worker.session.journal
