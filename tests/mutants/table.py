@@ -20,6 +20,7 @@ QUESTIONS, WAITING, PHONE = (
     "tests/test_waiting_out.py",
     "tests/telegram/test_updates_once.py",
 )
+OUTSIDE, FOREIGN = "tests/stranger/test_outside.py", "tests/stranger/test_foreign_code.py"
 POWER = "faults power/after record gate_closed"
 
 
@@ -175,6 +176,13 @@ m("unshown_gate_counts", "core/gates/__init__.py", "    if not gate.shown:\n    
 m("unshown_gate_takes_acts", "core/gates/__init__.py", "    if not gate.shown:\n        raise", "    if False:\n        raise", "tests/test_gate_forged.py::test_an_act_waits_until_the_gate_s_file_is_in_place")
 m("childs_answer_kept_after_crash", "core/gates/__init__.py", "            write_atomic(path, kind.without(gate, present, forged))\n", "            pass\n", "tests/test_gate_forged.py")
 m("command_leaves_gate_half_open", "core/opening.py", "    if gate is None or gate.shown:\n        return gate\n    with", "    if True:\n        return gate\n    with", "faults forged/after record gate_opened")
+m("nothing_outside_is_said", "api/assembly.py", "outside_findings, git_findings)", "git_findings)", OUTSIDE)
+m("a_person_is_blamed", "worker/outside.py", "    before = _kept(session.control / _FILE, digest)\n", "    before = {kind: {} for kind in _look(worker)}\n", OUTSIDE)
+m("task_not_put_back", "worker/outside.py", "            write_atomic(path, text)\n", "", OUTSIDE)
+m("another_session_is_blamed", "worker/outside.py", "    return found - set(now[_HEAD].values())\n", "    return set()\n", OUTSIDE)
+m("unseen_settings_hold", "api/go_on.py", "        refuse_unseen(session, settings, how.shown)\n", "        pass\n", OUTSIDE)
+m("settings_are_not_shown", "api/go_on.py", "            for line in unseen_changes(session, worker.config):\n", "            for line in ():\n", OUTSIDE)
+m("secrets_in_environ", "api/go_on.py", "            hide_environment(settings.scrub)\n", "", "tests/stranger/test_secrets.py")
 m("child_may_answer", "children/inside.py", "    if MARKER in environ or _descends_from_child():\n", "    if MARKER in environ:\n", "tests/stranger/test_inside.py")
 m("plan_named_by_a_path", "core/gates/folder.py", '    if not name.isprintable() or "\\\\" in name or name.startswith("/") or ".." in Path(name).parts:\n', "    if False:\n", GATES)
 m("own_file_closes_gate", "core/gates/folder.py", 'and not name.startswith("_") and', "and", GATES)
@@ -203,6 +211,9 @@ m("shared_limit_forgotten", "worker/shared_limits.py", "        return float(val
 # --- git ----------------------------------------------------------------------------------------------------------------
 m("git_is_never_ended", "base/programs.py", "                if now - asked >= left:\n", "                if False:\n", "tests/test_programs.py")
 m("only_git_itself_ends", "base/programs.py", "            os.killpg(process.pid, number)\n", "            os.kill(process.pid, number)\n", "tests/test_programs.py")
+m("a_child_s_filter_runs", "git/calls.py", "        environ |= drivers.without(self.unknown_programs())\n", "", FOREIGN)
+m("a_child_s_filter_is_not_said", "worker/trust.py", "    if not unknown:\n", "    if True:\n", FOREIGN)
+m("an_include_is_looked_at_once", "git/drivers.py", '    if b"\\0include" in b"\\0" + listed:\n', "    if False:\n", "tests/test_surroundings.py")
 m("hooks_run", "git/calls.py", '    "core.hooksPath=/dev/null",\n', "", COMMIT, "tests/test_git.py")
 m("foreign_git_variables", "git/calls.py", "if name in KEPT", "if True", COMMIT, "tests/test_git.py", "tests/test_repo.py")
 m("index_lock_stays", "git/mending.py", "            if lock.lstat().st_mtime <= quiet_since:\n", "            if False:\n", "tests/test_git_crashes.py", COMMIT)
