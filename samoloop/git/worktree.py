@@ -131,7 +131,8 @@ class Worktree:
             raise WorktreeGone(f"The worktree {self.root} of branch {self.branch} is gone: its folder was removed.")
         if not self.git_dir.is_dir():
             raise WorktreeGone(f"git no longer knows the worktree {self.root} of branch {self.branch}: it was pruned.")
-        shared = (self.common_dir / name for name in _READ_BY_GIT)
+        refs = (self.common_dir / self.ref, *(self.common_dir / "refs/samoloop/sessions").glob("*"))
+        shared = (*(self.common_dir / name for name in _READ_BY_GIT), *refs)
         notes = mending.remove_odd(self.git_dir) + mending.remove_pipes(*shared, *self.root.glob(".git*"))
         notes += mending.mend_head(self.git_dir, self.ref)
         if self.is_in_place:

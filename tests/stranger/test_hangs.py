@@ -70,6 +70,8 @@ PIPES = {
     "git's lock": GIT + "mkfifo locked",
     "ignored files": 'rm -f "$SAMOLOOP_WORKTREE/.gitignore"; mkfifo "$SAMOLOOP_WORKTREE/.gitignore"',
     "the repository's exclude": GIT + "rm ../../info/exclude; mkfifo ../../info/exclude",
+    "the session's branch": GIT + "rm ../../refs/heads/samoloop/a; mkfifo ../../refs/heads/samoloop/a",
+    "the checkpoints": GIT + "cd ../../refs/samoloop/sessions; for ref in *; do rm $ref; mkfifo $ref; done",
     "stashes": GIT + "mkdir -p ../../logs/refs; mkfifo ../../logs/refs/stash",
 }
 
