@@ -69,6 +69,15 @@ def test_questions_that_a_person_has_answered_do_not_wait(session_dir: Path) -> 
     assert "no question in _qa.md waits" in (refused(session_dir, wait("qa_answers"), given) or "")
 
 
+@pytest.mark.parametrize(
+    ("count", "refusal"), [(100, None), (101, "it waits for answers to 101 questions, and a person")]
+)
+def test_no_child_asks_more_than_a_person_can_answer(session_dir: Path, count: int, refusal: str | None) -> None:
+    (session_dir / "_qa.md").write_text("".join(f"### Q{number}: a?\n" for number in range(count)))
+    said = refused(session_dir, wait("qa_answers"))
+    assert said is None if refusal is None else refusal in (said or "")
+
+
 def make_odd_files(session_dir: Path) -> None:
     outside = session_dir.parents[1] / "outside.md"
     outside.write_text("x")

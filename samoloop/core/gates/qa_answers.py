@@ -12,6 +12,7 @@ from samoloop.core.gates.folder import read_text, writable
 from samoloop.core.gates.gate import Act, Closing, Effect, Gate, Given, StillOpen, Verdict
 from samoloop.core.signals import Signal
 
+_MOST = 100  # questions at once: more is no work of a model that means them
 _ANOTHER = re.compile(r"[\s,;](Q\d+)\s*=", re.IGNORECASE)
 
 
@@ -23,7 +24,13 @@ class Questions(Behaviour):
         text = read_text(session_dir / self.FILE)
         if text is None:
             return f"it waits for answers, but {self.FILE} is missing or cannot be read"
-        if not questions.waiting(questions.opened(text, given)):
+        waiting = questions.waiting(questions.opened(text, given))
+        if len(waiting) > _MOST:
+            return (
+                f"it waits for answers to {len(waiting):,} questions, and a person is asked at most {_MOST} at once: "
+                "ask those that decide most"
+            )
+        if not waiting:
             return (
                 f"it waits for answers, but no question in {self.FILE} waits "
                 '(the shape is "### Q1: …" with an "**Answer:**" line)'
