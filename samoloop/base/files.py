@@ -113,8 +113,9 @@ def make_ignored_folder(path: Path) -> None:
     """A folder of ours that git, also one that begins later, neither shows nor commits nor cleans away."""
     make_folder(path)
     ignore = path / ".gitignore"
-    if not os.path.lexists(ignore):
-        write_atomic(ignore, "*\n")
+    if not small_text(ignore, follow=True):  # two bytes are there or not, so nothing beside it has to be cleared away
+        with open_log(ignore) as file:
+            file.write(b"*\n")
 
 
 def put_folder(path: Path) -> None:
