@@ -39,7 +39,9 @@ class Snapshot:
     skipped: Sequence[Skipped] = ()  # what is not in it
 
 
-_READ_BY_GIT = ("HEAD", "config", "packed-refs", "shallow", "info/exclude", "info/attributes", "info/grafts")
+# What git opens by itself, in the repository and in the working tree.
+_SHARED_FILES = ("HEAD", "config", "packed-refs", "shallow", "info/exclude", "info/attributes", "info/grafts")
+_TREE_FILES = (".gitignore", ".gitattributes", ".gitmodules")
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,8 @@ class Worktree:
         if not self.git_dir.is_dir():
             raise WorktreeGone(f"git no longer knows the worktree {self.root} of branch {self.branch}: it was pruned.")
         refs = (self.common_dir / self.ref, *(self.common_dir / "refs/samoloop/sessions").glob("*"))
-        shared = (*(self.common_dir / name for name in _READ_BY_GIT), *refs)
-        notes = mending.remove_odd(self.git_dir) + mending.remove_pipes(*shared, *self.root.glob(".git*"))
+        files = (*(self.common_dir / name for name in _SHARED_FILES), *(self.root / name for name in _TREE_FILES))
+        notes = mending.remove_odd(self.git_dir) + mending.remove_pipes(*files, *refs)
         notes += mending.mend_head(self.git_dir, self.ref)
         if self.is_in_place:
             return notes
