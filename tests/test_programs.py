@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import until
+from kit import make_repo, until
 
 from samoloop.base import programs
 from samoloop.base.errors import GitError
 from samoloop.base.programs import Cut
 from samoloop.git import calls
+from samoloop.git.calls import Git
 
 STARTS = "sleep 1000 & echo $! > pid; wait"
 
@@ -79,3 +80,17 @@ def test_a_git_that_hangs_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(GitError, match=rf"git hang did not end within 0.5s in {tmp_path} and was ended"):
         calls.execute(words, cwd=tmp_path, environ=calls.environment())
     until(lambda: is_gone(tmp_path))
+
+
+def test_a_git_that_waits_for_a_pipe_goes_on_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(programs, "STUCK_SECONDS", 0.5)
+    root = make_repo(tmp_path / "repo")
+    (root / "deep").mkdir()
+    (root / "deep" / "file").touch()
+    os.mkfifo(root / "deep" / ".gitignore")
+    os.mkfifo(root / ".git" / "refs" / "odd")
+    os.mkfifo(root / "own")
+    found = Git(root / ".git", root)
+    assert found.line("status", "--porcelain", "--untracked-files=all") == "?? deep/file"
+    assert found.line("for-each-ref", "--format=%(refname)") == "refs/heads/trunk"
+    assert [path.name for path in root.rglob("*") if path.is_fifo()] == ["own"]

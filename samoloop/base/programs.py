@@ -14,6 +14,7 @@ from typing import IO, BinaryIO
 from samoloop.base.errors import SamoloopError
 
 _LOOK_SECONDS = 0.25  # between two looks at whether it shall end
+STUCK_SECONDS = 5.0  # until a program takes long
 _PIPES_SECONDS = 1.0  # from its end until nothing more of what it said can come
 _TERMINATE_SECONDS = 1.0  # before it is killed
 
@@ -40,13 +41,14 @@ def run(
     stdin: bytes = b"",
     output: BinaryIO | None = None,
     patience: Callable[[], float] | None = None,
+    stuck: Callable[[], None] | None = None,
     inherits: bool = False,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program and return its exit code and what it said, unless that goes to `output`.
 
     It gets a session of its own, so that it can be ended with all that it started, and neither asks at the terminal
-    nor is hit by a Ctrl-C there. `inherits`: it keeps what this process made inheritable. Raises TimeoutExpired, Cut,
-    and OSError where it cannot be started.
+    nor is hit by a Ctrl-C there. `stuck` is called once, when it takes long. `inherits`: it keeps what this process
+    made inheritable. Raises TimeoutExpired, Cut, and OSError where it cannot be started.
     """
     with subprocess.Popen(
         argv,
@@ -60,7 +62,7 @@ def run(
     ) as process:
         try:
             _feed(process, stdin)
-            said, errors = _communicate(process, name, time.monotonic() + seconds, patience or process_patience)
+            said, errors = _communicate(process, name, seconds, patience or process_patience, stuck)
         except BaseException as error:
             _end(process)
             if isinstance(error, subprocess.TimeoutExpired):
@@ -82,8 +84,13 @@ def _write(pipe: IO[bytes], data: bytes) -> None:
 
 
 def _communicate(
-    process: subprocess.Popen[bytes], name: str, deadline: float, patience: Callable[[], float]
+    process: subprocess.Popen[bytes],
+    name: str,
+    seconds: float,
+    patience: Callable[[], float],
+    stuck: Callable[[], None] | None,
 ) -> tuple[bytes, bytes]:
+    started = time.monotonic()
     asked = ended = None  # since when it is to end, and since when it has ended
     while True:
         try:
@@ -99,8 +106,11 @@ def _communicate(
                 asked = asked or now
                 if now - asked >= left:
                     raise Cut(f"{name} was ended, because samoloop was asked to stop") from None
-            if now >= deadline:
+            if now - started >= seconds:
                 raise
+            if stuck and now - started >= STUCK_SECONDS:
+                stuck()
+                stuck = None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

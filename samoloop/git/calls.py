@@ -21,6 +21,7 @@ from samoloop.base.errors import GitError
 from samoloop.base.files import small_text
 from samoloop.git import drivers
 from samoloop.git.checkout import common_dir
+from samoloop.git.pipes import release
 
 OLDEST = (2, 31)  # environment settings and worktree repair; tried with 2.39 and 2.47
 GIT_SECONDS = 1800.0  # of one call: a first checkout may fetch large files on its way
@@ -153,6 +154,7 @@ def execute(
             environ=environ,
             seconds=GIT_SECONDS,
             stdin=stdin,
+            stuck=lambda: _release_pipes(environ),
             inherits=True,
         )
     except subprocess.TimeoutExpired as error:
@@ -166,6 +168,12 @@ def execute(
         raise GitError("git was not found on PATH: install git and try again.") from error
     except NotADirectoryError as error:
         raise GitError(f"{cwd} is not a folder.") from error
+
+
+def _release_pipes(environ: Mapping[str, str]) -> None:
+    work_tree = environ.get("GIT_WORK_TREE")
+    if git_dir := environ.get("GIT_DIR"):
+        release(Path(git_dir), Path(work_tree) if work_tree else None)
 
 
 def _name(args: tuple[str, ...]) -> str:

@@ -40,21 +40,6 @@ def mend_common(git_dir: Path, common: Path) -> list[str]:
     return ["What git knows of the worktree named another repository and is right again."]
 
 
-def remove_pipes(*files: Path) -> list[str]:
-    """Remove those of the files that are named pipes, on which git would wait for ever. Sentences for the report."""
-    pipes = [path for path in files if _is_pipe(path)]
-    for pipe in pipes:
-        pipe.unlink(missing_ok=True)
-    return [f"A pipe in the place of {pipe.name[:200]} was removed: git would have waited for it." for pipe in pipes]
-
-
-def _is_pipe(path: Path) -> bool:
-    try:
-        return stat.S_ISFIFO(path.lstat().st_mode)
-    except OSError:
-        return False
-
-
 def mend_link(root: Path, git_dir: Path) -> list[str]:
     """Let the worktree's `.git` file and git's record of the worktree name each other again.
 
