@@ -23,6 +23,9 @@ e2e: $(VENV)/dev
 faults: $(VENV)/dev
 	$(BIN)/python tests/faults $(ARGS)
 
+fuzz: $(VENV)/dev
+	$(BIN)/python tests/stranger/fuzz.py $(ARGS)
+
 mutants: $(VENV)/dev
 	$(BIN)/python tests/mutants $(ARGS)
 

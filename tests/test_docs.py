@@ -376,3 +376,9 @@ def said(message: str, sentence: str) -> bool:
     """Whether the pieces between the `…` of a message are in a text, in their order."""
     pieces = [re.escape(piece.strip()) for piece in message.split("…") if piece.strip()]
     return re.search(".*".join(pieces), sentence, re.DOTALL) is not None
+
+
+def test_what_holds_against_a_child_names_tests_that_there_are() -> None:
+    named = {name for row in rows("README.md", "whatever a child does") for name in coded(row[2])}
+    assert len(named) > 10
+    assert not [name for name in named if not (ROOT / "tests" / "stranger" / name).is_file()]

@@ -5,7 +5,6 @@ import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -203,11 +202,24 @@ def tail(path: Path, limit_bytes: int) -> str:
         return ""
 
 
+def is_own(path: Path) -> bool:
+    """Whether a regular file is there that has no other name: what is written to it is written nowhere else."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
+def make_way(path: Path) -> None:
+    """Remove what a child put in the place of a file that is to be written to, also one with another name elsewhere."""
+    if os.path.lexists(path) and not is_own(path):
+        remove(path)
+
+
 def open_log(path: Path) -> BinaryIO:
     """A log to be appended to; what else a child put in its place goes. Raises OSError."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISREG(path.lstat().st_mode):
-            remove(path)
+    make_way(path)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     return os.fdopen(os.open(path, flags, 0o644), "ab")
 

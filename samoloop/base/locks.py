@@ -4,14 +4,13 @@ import contextlib
 import fcntl
 import os
 import re
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from samoloop.base.errors import LockHeld
-from samoloop.base.files import remove
+from samoloop.base.files import is_own, make_way
 from samoloop.base.proc import PROC, started_ticks
 
 # Node and some native CLIs close or reuse low descriptors that they did not open; from 200 up they keep them.
@@ -144,12 +143,13 @@ def _open_files() -> Iterator[Path]:
 
 def _try(path: Path) -> int | None:
     """A locked descriptor; None when another holds the lock. What stands there and is no file, a child's work, goes."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(path.lstat().st_mode):
-            remove(path)
-    low = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    if not is_held(path):
+        make_way(path)
+    low = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(low, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not is_own(path):
+            return None  # a child was quicker
         return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _LOWEST_DESCRIPTOR)
     except BlockingIOError:
         return None

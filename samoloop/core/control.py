@@ -39,6 +39,9 @@ def control_of(session_dir: Path) -> Path:
     Raises SessionError where it lies elsewhere: the session was moved, or belongs to another person or home.
     """
     place = place_of(session_dir)
+    for path in (place, place.parent):
+        if path.is_symlink():
+            raise SessionError(f"{path} is a link to {str(path.readlink())[:200]}: put back the folder that it was")
     if place.is_dir():
         return place
     link = session_dir / JOURNAL

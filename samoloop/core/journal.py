@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
-from samoloop.base.files import open_plain, read_plain, remove, write_atomic
+from samoloop.base.files import is_own, open_plain, read_plain, remove, write_atomic
 from samoloop.core import records
 from samoloop.core.records import Record, Torn
 
@@ -137,11 +137,12 @@ class Journal:
             return False
         limit = len(self._known) + len(self._pending)
         try:
-            present = read_plain(self.path, limit)
+            present = read_plain(self.path, limit) or b""
         except ValueError:
-            present = None
-        more = (present or b"")[len(self._known) :]
-        if present is not None and present.startswith(self._known) and self._pending.startswith(more):
+            present = b""
+        more = present[len(self._known) :]
+        ours = is_own(self.path) and present.startswith(self._known) and self._pending.startswith(more)
+        if ours or not (limit or os.path.lexists(self.path)):
             self._grow(more)
         else:
             remove(self.path)
@@ -159,10 +160,7 @@ class Journal:
             self._put_right = self.put_right()
 
     def _has_size(self, size: int) -> bool:
-        try:
-            return self.path.lstat().st_size == size
-        except OSError:
-            return False
+        return self.path.lstat().st_size == size if is_own(self.path) else not size and not os.path.lexists(self.path)
 
     def _present(self) -> bytes:
         try:

@@ -54,8 +54,7 @@ def pointed_to(dot_git: Path) -> Path | None:
 
 def common_dir(git_dir: Path) -> Path:
     """The repository that a worktree's own folder in `.git/worktrees` belongs to, or `git_dir` itself."""
-    text = small_text(git_dir / "commondir")
-    return _relative_to(git_dir, text) if text else git_dir
+    return _relative_to(git_dir, small_text(git_dir / "commondir")) or git_dir
 
 
 def refs_in_files(common: Path) -> bool:
@@ -74,15 +73,20 @@ def registered(common: Path, root: Path) -> Path | None:
         target = linked_folder(entry)
         if target and (target == root or target.resolve() == wanted):
             return entry
-    target = None if likely.is_symlink() else linked_folder(likely)
+    if likely.is_symlink():
+        return None
+    target = linked_folder(likely)
+    if target is None and os.path.lexists(likely / "gitdir"):
+        return likely  # a child wrote something else there
     return likely if target and not target.exists() else None  # the main checkout was moved, its worktrees with it
 
 
 def linked_folder(entry: Path) -> Path | None:
     """The worktree that a folder of `.git/worktrees` stands for; None where it does not say."""
-    text = small_text(entry / "gitdir")
-    return _relative_to(entry, text).parent if text else None
+    link = _relative_to(entry, small_text(entry / "gitdir"))
+    return link.parent if link else None
 
 
-def _relative_to(base: Path, text: str) -> Path:
-    return Path(os.path.normpath(base / text.rstrip("\r\n")))
+def _relative_to(base: Path, text: str) -> Path | None:
+    named = text.partition("\0")[0].rstrip("\r\n")
+    return Path(os.path.normpath(base / named)) if named else None

@@ -5,7 +5,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from samoloop.base.files import small_text, write_atomic
+from samoloop.base.files import is_own, small_text, write_atomic
 from samoloop.git.calls import is_oid
 from samoloop.git.checkout import common_dir, linked_folder, pointed_to
 
@@ -16,9 +16,9 @@ def remove_odd(*git_dirs: Path) -> list[str]:
     notes = []
     for folder in (folder / below for folder in git_dirs if not folder.is_symlink() for below in ("", "logs")):
         for path in folder.glob("*"):
-            if stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFLNK, stat.S_IFIFO):
+            if not is_own(path) and (path.is_symlink() or not path.is_dir()):
                 path.unlink(missing_ok=True)
-                notes.append(f"{path.name[:200]} among the worktree's git files was a link or a pipe and is gone.")
+                notes.append(f"{path.name[:200]} among the worktree's git files was a link or no file and is gone.")
     return notes
 
 

@@ -14,6 +14,7 @@ from samoloop.core.workflow import Workflow
 from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
 from samoloop.worker.keeping import unkept
+from samoloop.worker.roots import refuse_led_away
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import make_worktree, run_setup
 
@@ -55,6 +56,7 @@ def create(
             )
         )
         if repo and base:  # before the next one looks for a free name
+            refuse_led_away(repo.git_dir, branch)
             repo.make_branch(branch, base)
     return Session(config.sessions_dir / session_name)
 

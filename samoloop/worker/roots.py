@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from samoloop.base.errors import SessionError
+from samoloop.base.files import is_own
 from samoloop.core.control import PRIVATE
 from samoloop.core.records import Rooted
 from samoloop.core.roots import Root, RootChanged, differences
@@ -44,7 +45,7 @@ def _compare(session: Session, known: Mapping[str, Root]) -> dict[str, Root]:
     if state.worktree_is_new and not created.in_place:
         del folders[WORKTREE]  # it may be made again
     fresh, wrong = differences(known, folders)
-    wrong += [f"{path} is a link" for path in _links(session)]
+    wrong += [f"{path} is a link, or has another name elsewhere" for path in _links(session)]
     if wrong:
         raise RootChanged(f"{'; '.join(wrong)}: nothing was touched there. {_way_out(session, wrong)}")
     return fresh
@@ -60,11 +61,30 @@ def refuse_another(session: Session) -> None:
         raise RootChanged(f"{wrong[0]}: nothing was touched there. {_way_out(session, wrong)}")
 
 
+def refuse_led_away(git_dir: Path, branch: str) -> None:
+    """Raise RootChanged where git would write a branch or its log elsewhere than into the repository."""
+    for path in _led_away(git_dir, branch):
+        raise RootChanged(f"{path} is a link, or has another name elsewhere: look what it is, and remove it")
+
+
 def _links(session: Session) -> list[Path]:
     """What a child laid in the place of folders that belong to these; where one of files lies, it is mended."""
-    control, repo = session.control, session.state().created.repo
-    places = [repo / "worktrees"] if repo else [control / PRIVATE]
-    return [path for path in (*places, control) if path.is_symlink()]
+    created = session.state().created
+    if created.repo is None:
+        private = session.control / PRIVATE
+        return [private] if private.is_symlink() else _led_away(private, created.branch)
+    return _led_away(created.repo, created.branch)
+
+
+def _led_away(git_dir: Path, branch: str) -> list[Path]:
+    """Links on the way to what git writes for a session, and a log of its branch that has another name elsewhere."""
+    parts = branch.split("/")
+    heads = [Path("refs/heads", *parts[: n + 1]) for n in range(len(parts))]
+    places = [git_dir / name for name in ("worktrees", "refs/samoloop", "refs/samoloop/sessions")]
+    places += [git_dir / below / head for head in heads for below in ("", "logs")]
+    log = git_dir / "logs" / heads[-1]
+    linked = [path for path in places if path.is_symlink()]
+    return linked or ([log] if log.is_file() and not is_own(log) else [])
 
 
 def _way_out(session: Session, wrong: list[str]) -> str:

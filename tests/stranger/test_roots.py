@@ -15,7 +15,16 @@ WORKTREES = {
     "the worktree another repository": 'swap "$tree" "$outside/repo"',
     "the folder of the worktrees a link": 'link "$(dirname "$tree")" "$outside/.."',
     "the repository a link": 'mv "$main/.git" "$outside/../git"; ln -s "$outside/repo/.git" "$main/.git"',
+    "the branches a link": 'link "$main/.git/refs/heads/samoloop" "$outside/.."',
+    "the log of the branch a link": 'ln -sf $outside/docs/thesis.tex "$main/.git/logs/refs/heads/samoloop/a"',
+    "the log of the branch a hard link": 'ln -f $outside/docs/thesis.tex "$main/.git/logs/refs/heads/samoloop/a"',
+    "the checkpoints a link": 'link "$main/.git/refs/samoloop/sessions" "$outside/.."',
     "what git knows of worktrees a link": 'link "$main/.git/worktrees" "$outside/.."',
+}
+CONTROLS = {
+    "the control folder a link": 'link "$control" "$outside/.."',
+    "the control folder a link to another": 'mv "$control" "$control.old"; ln -s "$outside/docs" "$control"',
+    "all control folders a link": 'link "$(dirname "$control")" "$outside/.."',
 }
 SESSIONS = {
     "the session a link": 'mv "$SAMOLOOP_SESSION_DIR" "$outside/../s"; ln -s "$outside/docs" "$SAMOLOOP_SESSION_DIR"',
@@ -25,6 +34,9 @@ SESSIONS = {
 HARMLESS = {
     "HEAD a link": 'mv "$known/HEAD" "$outside/../HEAD"; ln -s "$outside/docs/thesis.tex" "$known/HEAD"',
     "the index a link": 'rm "$known/index"; ln -s "$outside/repo/.git/index" "$known/index"',
+    "the log a hard link": 'ln -f "$outside/docs/thesis.tex" "$known/logs/HEAD"',
+    "the locks hard links": 'for name in _wake _child.lock; do ln -f "$outside/docs/thesis.tex" "$control/$name"; done',
+    "no text": 'printf "gitdir: /x\\0y" > "$known/commondir"; printf "\\0" > "$known/gitdir"',
     "the log a link": 'rm -r "$known/logs"; ln -s "$outside/docs" "$known/logs"',
     "another repository's branches": 'echo "$outside/repo/.git" > "$known/commondir"',
     "what git knows of this one a link": 'mv "$known" "$outside/../known"; ln -s "$outside/repo/.git" "$known"',
@@ -55,7 +67,7 @@ def outside(tmp_path: Path) -> Path:
 def child(tmp_path: Path, phase: str, deed: str) -> str:
     """A good child that does this once, before its ordinary act."""
     return f"""outside={tmp_path}/outside; tree=$SAMOLOOP_WORKTREE; main={tmp_path}/repo
-known=$main/.git/worktrees/$(basename "$tree")
+known=$main/.git/worktrees/$(basename "$tree"); control=$(dirname "$(readlink "$SAMOLOOP_SESSION_DIR/_history.jsonl")")
 link() {{ mv "$1" "$2/moved"; ln -s "$2/moved" "$1"; }}  # the same content, behind a link
 swap() {{ mv "$1" "$1.old"; mv "$2" "$1"; ln -s "$1" "$2"; }}  # a folder of the person's in this one's place
 if [ $SAMOLOOP_PHASE = {phase} ] && mkdir {tmp_path}/did 2>/dev/null; then {deed}; fi
@@ -98,6 +110,17 @@ def test_nothing_is_touched_in_a_folder_that_is_not_the_session(tmp_path: Path, 
     assert files == ["thesis.tex"]
     changed = {name for name, data in content(yours) if before.get(name) != data}
     assert changed <= {"docs"}
+
+
+@pytest.mark.parametrize("deed", CONTROLS.values(), ids=CONTROLS)
+def test_a_control_folder_that_is_a_link_is_not_followed(tmp_path: Path, deed: str) -> None:
+    yours = outside(tmp_path)
+    before = dict(content(yours))
+    root = scripted_project(tmp_path, child(tmp_path, "planning", deed))
+    said = samoloop(root, "run", "Task", "--session", "a", "--yes")
+    assert said.returncode == 2 and "is a link to" in said.stderr, said.stdout + said.stderr
+    assert "put back the folder that it was" in everything(root)
+    assert dict(content(yours)) == before
 
 
 @pytest.mark.parametrize("deed", HARMLESS.values(), ids=HARMLESS)

@@ -97,8 +97,7 @@ def lay_wake(session_dir: Path) -> None:
 
 def _open_wake(session_dir: Path) -> int:
     path = control_of(session_dir) / WAKE
-    if path.is_symlink() or path.is_dir():
-        files.remove(path)  # a child's work: it would lead elsewhere, or nowhere
+    files.make_way(path)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
 
 
