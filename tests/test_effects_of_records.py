@@ -450,7 +450,7 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
         {
             "worktree_is_new": True,
             "archived": False,
-            "roots": {"repository": Root(path=Path("/r"), inode=8)},
+            "roots": {"worktree": Root(path=Path("/w")), "repository": Root(path=Path("/r"), inode=8)},
         },
     ),
     (

@@ -20,12 +20,11 @@ class Root(Fields):
     """
 
     path: Path  # without links on the way
-    inode: int
+    inode: int = 0  # 0: it is made anew, at that path
 
 
 def look(path: Path) -> Root | None:
     """The folder at `path` as it is; None where nothing is there. Raises RootChanged for a link or no folder."""
-    real = path.parent.resolve() / path.name
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -35,19 +34,28 @@ def look(path: Path) -> Root | None:
             raise RootChanged(f"{path} is a link to {str(path.readlink())[:200]}") from None
         raise RootChanged(f"{path} cannot be opened as a folder: {error.strerror}") from None
     try:
-        return Root(path=real, inode=os.fstat(descriptor).st_ino)
+        return Root(path=real(path), inode=os.fstat(descriptor).st_ino)
     finally:
         os.close(descriptor)
+
+
+def real(path: Path) -> Path:
+    """The path without links on the way; the last name stays as it is."""
+    return path.parent.resolve() / path.name
 
 
 def differences(known: Mapping[str, Root], folders: Mapping[str, Path]) -> tuple[dict[str, Root], list[str]]:
     """The folders that are not known yet, as they are, and a sentence about each that is not what it was.
 
-    A folder that is missing is no difference: whoever needs it finds out.
+    A folder that is missing is no difference, as long as another one would be made in its place.
     """
     fresh: dict[str, Root] = {}
     wrong = []
     for name, path in folders.items():
+        before = known.get(name)
+        if before and before.path != real(path):
+            wrong.append(f"the {name} {path} is reached through a link: it is {real(path)} and was {before.path}")
+            continue
         try:
             found = look(path)
         except RootChanged as error:
@@ -55,10 +63,8 @@ def differences(known: Mapping[str, Root], folders: Mapping[str, Path]) -> tuple
             continue
         if found is None:
             continue
-        if name not in known:
+        if before is None or not before.inode:
             fresh[name] = found
-        elif found.path != known[name].path:
-            wrong.append(f"the {name} {path} is reached through a link: it is {found.path} and was {known[name].path}")
-        elif found.inode != known[name].inode:
+        elif found.inode != before.inode:
             wrong.append(f"the {name} {path} is another folder than it was")
     return fresh, wrong

@@ -394,7 +394,8 @@ def _limit_shared(state: State, record: records.LimitShared) -> None:
 def _worktree_new(state: State, record: records.WorktreeNew) -> None:
     """The old one is gone: what takes its place lacks what git ignores."""
     state.worktree_is_new, state.archived = True, False
-    state.roots.pop("worktree", None)
+    if known := state.roots.get("worktree"):
+        state.roots["worktree"] = known.but(inode=0)
 
 
 def _rooted(state: State, record: records.Rooted) -> None:

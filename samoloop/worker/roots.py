@@ -42,9 +42,9 @@ def _compare(session: Session, known: Mapping[str, Root]) -> dict[str, Root]:
     folders = {SESSION: session.dir, WORKTREE: created.worktree}
     if created.repo is not None:
         folders[REPOSITORY] = created.repo
-    if state.worktree_is_new and not created.in_place:
-        del folders[WORKTREE]  # it may be made again
     fresh, wrong = differences(known, folders)
+    if state.worktree_is_new and not created.in_place:
+        fresh.pop(WORKTREE, None)  # it may be made again
     wrong += [f"{path} is a link, or has another name elsewhere" for path in _links(session)]
     if wrong:
         raise RootChanged(f"{'; '.join(wrong)}: nothing was touched there. {_way_out(session, wrong)}")

@@ -147,6 +147,17 @@ def test_a_worktree_that_is_moved_away_is_made_anew(tmp_path: Path) -> None:
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+def test_a_worktree_is_not_made_anew_behind_a_link(tmp_path: Path) -> None:
+    yours = outside(tmp_path)
+    before = dict(content(yours))
+    deed = 'all=$(dirname "$tree"); mv "$all" "$all.old"; ln -s "$outside/docs" "$all"'
+    root = scripted_project(tmp_path, child(tmp_path, "planning", deed))
+    said = samoloop(root, "run", "Task", "--session", "a", "--yes")
+    assert said.returncode == 4 and "is reached through a link" in said.stdout, said.stdout + said.stderr
+    everything(root)
+    assert dict(content(yours)) == before
+
+
 def test_a_person_says_that_the_folders_are_right(tmp_path: Path) -> None:
     root = scripted_project(tmp_path, GOOD_CHILD)
     samoloop(root, "run", "Task", "--session", "a", "--no-wait")
