@@ -245,7 +245,7 @@ class TestSweep:
         inner.folder.mkdir()
         spec = inner.spec("silent.sh")
         child = Child.spawn(replace(spec, env={**spec.env, MARKER: attempt.marker}))
-        until(inner.file(".pid").exists)
+        until(lambda: inner.file(".pid").exists() and inner.file(".pid").read_text())
         assert {child.pid} <= find(Mark(MARKER, attempt.marker), None) & find(Mark(MARKER, inner.marker), None)
         inner.stop.ask_now()
         inner.wait(child)

@@ -38,7 +38,7 @@ def worker(attempt: Attempt, *argv: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, str(WORKER), str(attempt.folder), attempt.marker, *argv]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline()
-        until(attempt.file(".pid").exists)
+        until(attempt.file(".pid").read_text)
         yield process
         process.kill()
 
@@ -73,7 +73,7 @@ def test_a_child_outlives_its_worker_and_is_adopted(attempt: Attempt):
 def test_a_child_that_ended_meanwhile_gives_its_exit_code(attempt: Attempt):
     with worker(attempt, "sh", "-c", 'sleep 0.1; echo \'{"result": "done"}\'; exit 3') as dead:
         dead.kill()
-        until(attempt.file(".exit").exists)
+        until(attempt.file(".exit").read_text)
     child = adopt(attempt, ago_seconds=3600)
     ended = attempt.wait(child)
     assert not child.alive

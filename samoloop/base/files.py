@@ -202,6 +202,11 @@ def tail(path: Path, limit_bytes: int) -> str:
         return ""
 
 
+def real(path: Path) -> Path:
+    """The path without links; where they lead in a circle, as far as it goes. (`Path.resolve` would raise.)"""
+    return Path(os.path.realpath(path))
+
+
 def is_own(path: Path) -> bool:
     """Whether a regular file is there that has no other name: what is written to it is written nowhere else."""
     try:

@@ -17,8 +17,12 @@ from samoloop.base.errors import ProviderError
 from samoloop.base.files import open_plain, read_plain
 
 # It has to outlive the signals that end the group, to write the code. "Trap" and not "ignore": what is ignored here
-# would be ignored in the CLI too.
-SCRIPT = 'trap : INT TERM HUP; echo $$ >"$0.pid"; "$@"; code=$?; echo $code >"$0.exit"; exit $code'
+# would be ignored in the CLI too. It writes to files that were opened for it, whatever the CLI puts in their place.
+SCRIPT = (
+    "trap : INT TERM HUP; pid=$1 exit=$2; shift 2; echo $$ >/dev/fd/$pid; "
+    '"$@"; code=$?; echo $code >/dev/fd/$exit; exit $code'
+)
+_ENDINGS = (".jsonl", ".err", ".pid", ".exit")
 _NUMBER_BYTES = 11  # of a pid or an exit code, with its newline
 _SIGNALLED = 128  # a shell reports "ended by signal N" as 128 + N
 # The signals that really end a program. No others: gemini exits with an HTTP status modulo 256, and its 173 (429) would
@@ -43,7 +47,7 @@ def logs(stem: Path) -> tuple[Path, Path]:
 
 def is_used(stem: Path) -> bool:
     """Whether there is a file of a wrapper's already: a lost record's, or one that a child laid for the next."""
-    return any(os.path.lexists(beside(stem, ending)) for ending in (".jsonl", ".err", ".pid", ".exit"))
+    return any(os.path.lexists(beside(stem, ending)) for ending in _ENDINGS)
 
 
 def resolve(program: str, env: Mapping[str, str], cwd: Path) -> str:
@@ -69,20 +73,21 @@ def start(
     with contextlib.ExitStack() as files:
         prompt = files.enter_context(open_plain(stdin)) if stdin else subprocess.DEVNULL
         stdout, stderr = (files.enter_context(_create(path)) for path in logs(stem))
+        own = [files.enter_context(_create(beside(stem, ending))).fileno() for ending in (".pid", ".exit")]
         try:
             return subprocess.Popen(
-                ["/bin/sh", "-c", SCRIPT, stem, *argv],
+                ["/bin/sh", "-c", SCRIPT, stem, *map(str, own), *argv],
                 stdin=prompt,
                 stdout=stdout,
                 stderr=stderr,
                 cwd=cwd,
                 env=env,
                 start_new_session=True,
-                pass_fds=[inherited],
+                pass_fds=[inherited, *own],
             )
         except OSError as error:
-            for path in logs(stem):
-                path.unlink()
+            for ending in _ENDINGS:
+                beside(stem, ending).unlink()
             raise ProviderError(f"{argv[0]} could not be started in {cwd}: {error.strerror}") from error
 
 

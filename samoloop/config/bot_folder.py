@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import LockHeld, UsageError
-from samoloop.base.files import read_plain, remove, sha256, write_atomic
+from samoloop.base.files import read_plain, real, remove, sha256, write_atomic
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.base.places import state_folder
 from samoloop.config import projects
@@ -95,7 +95,7 @@ class BotFolder:
 
     def register(self, session_dir: Path, root: Path) -> None:
         """Have a session served, also while no worker of its own runs; `root` is its project's main checkout."""
-        known = {"session": str(session_dir.resolve()), "root": str(root.resolve())}
+        known = {"session": str(real(session_dir)), "root": str(real(root))}
         path = self.path / "sessions" / f"{sha256(known['session'])[:16]}.json"
         if not path.exists():
             write_atomic(path, json.dumps(known), mode=0o600)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
-from samoloop.base.files import make_folder, remove, sha256, sync_folder
+from samoloop.base.files import make_folder, real, remove, sha256, sync_folder
 from samoloop.base.places import state_folder
 
 JOURNAL, LOGS = "_history.jsonl", "_logs"
@@ -28,7 +28,7 @@ _SHOWN = 60  # characters of the session's name
 
 def place_of(session_dir: Path) -> Path:
     """Where the control folder of a session at this path is, whether or not there is one."""
-    path = session_dir.parent.resolve() / session_dir.name  # the folder itself may have become a link
+    path = real(session_dir.parent) / session_dir.name  # the folder itself may have become a link
     name = f"{session_dir.name[:_SHOWN]}-{sha256(os.fsencode(path))[:_DIGITS]}"
     return state_folder(os.environ) / "control" / name
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from samoloop.base import files
 from samoloop.base.errors import SessionError
 from samoloop.core.fields import Fields
 
@@ -41,7 +42,7 @@ def look(path: Path) -> Root | None:
 
 def real(path: Path) -> Path:
     """The path without links on the way; the last name stays as it is."""
-    return path.parent.resolve() / path.name
+    return files.real(path.parent) / path.name
 
 
 def differences(known: Mapping[str, Root], folders: Mapping[str, Path]) -> tuple[dict[str, Root], list[str]]:

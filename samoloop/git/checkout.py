@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from samoloop.base.files import small_text
+from samoloop.base.files import real, small_text
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Location:
 
 def locate(start: Path) -> Location | None:
     """The repository around `start`; None where there is none."""
-    start = start.resolve()
+    start = real(start)
     for folder in (start, *start.parents):
         entry = folder / ".git"
         if entry.is_dir() and (entry / "HEAD").exists():
@@ -66,12 +66,12 @@ def registered(common: Path, root: Path) -> Path | None:
     """What git keeps for the linked worktree at `root` (a folder of `.git/worktrees`); None where it knows none."""
     worktrees = common / "worktrees"
     likely = worktrees / root.name  # git names it after the folder, where that is free
-    wanted = root.resolve()
+    wanted = real(root)
     for entry in (likely, *sorted(worktrees.glob("*"))):
         if entry.is_symlink():
             continue  # git makes none
         target = linked_folder(entry)
-        if target and (target == root or target.resolve() == wanted):
+        if target and (target == root or real(target) == wanted):
             return entry
     if likely.is_symlink():
         return None

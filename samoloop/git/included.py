@@ -8,6 +8,7 @@ from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
+from samoloop.base.files import real
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree
 
@@ -52,7 +53,7 @@ def _copy(source: Path, root: Path, name: str) -> bool:
     target = root / name
     if source.is_dir() and not source.is_symlink():
         return False
-    if not target.parent.resolve().is_relative_to(root.resolve()):
+    if not real(target.parent).is_relative_to(real(root)):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     if _same(source, target):

@@ -1,11 +1,10 @@
 """What a child or a killed git breaks in a worktree's own git files, put right without touching anything else."""
 
 import shutil
-import stat
 from contextlib import suppress
 from pathlib import Path
 
-from samoloop.base.files import is_own, small_text, write_atomic
+from samoloop.base.files import is_own, real, small_text, write_atomic
 from samoloop.git.calls import is_oid
 from samoloop.git.checkout import common_dir, linked_folder, pointed_to
 
@@ -34,7 +33,7 @@ def mend_head(git_dir: Path, ref: str) -> list[str]:
 
 def mend_common(git_dir: Path, common: Path) -> list[str]:
     """Let git's record of a worktree name its own repository again, and none whose branches it would move."""
-    if common_dir(git_dir).resolve() == common.resolve():
+    if real(common_dir(git_dir)) == real(common):
         return []
     write_atomic(git_dir / "commondir", "../..\n")
     return ["What git knows of the worktree named another repository and is right again."]
@@ -47,7 +46,7 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
     """
     link, back = root / ".git", git_dir / "gitdir"
     known = linked_folder(git_dir)
-    if known is None or known.resolve() != root.resolve():
+    if known is None or real(known) != real(root):
         write_atomic(back, f"{link}\n")
     if link.is_symlink():
         note = f"The .git file of {root} was a link and is right again."
@@ -59,7 +58,7 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
         note = f"The .git file of {root} was missing and is back."
     else:
         target = pointed_to(link)
-        if target and target.resolve() == git_dir.resolve():
+        if target and real(target) == real(git_dir):
             return []
         note = f"The .git file of {root} led elsewhere and is right again."
     write_atomic(link, f"gitdir: {git_dir}\n")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import remove, small_text, write_atomic
+from samoloop.base.files import real, remove, small_text, write_atomic
 from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
 from samoloop.git.checkout import linked_folder, refs_in_files, registered
@@ -232,7 +232,7 @@ class Worktree:
         for record in os.fsdecode(self.store.run("worktree", "list", "--porcelain", "-z")).split("\0\0"):
             lines = record.strip("\0").split("\0")
             folder = Path(lines[0].removeprefix("worktree "))
-            if f"branch {self.ref}" in lines and folder.resolve() != self.root.resolve():
+            if f"branch {self.ref}" in lines and real(folder) != real(self.root):
                 return folder
         return None
 

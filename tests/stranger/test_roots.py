@@ -37,6 +37,7 @@ HARMLESS = {
     "the log a hard link": 'ln -f "$outside/docs/thesis.tex" "$known/logs/HEAD"',
     "the locks hard links": 'for name in _wake _child.lock; do ln -f "$outside/docs/thesis.tex" "$control/$name"; done',
     "no text": 'printf "gitdir: /x\\0y" > "$known/commondir"; printf "\\0" > "$known/gitdir"',
+    "the logs a link": 'mv "$control/_logs" "$control/moved"; ln -s "$outside/docs" "$control/_logs"',
     "the log a link": 'rm -r "$known/logs"; ln -s "$outside/docs" "$known/logs"',
     "another repository's branches": 'echo "$outside/repo/.git" > "$known/commondir"',
     "what git knows of this one a link": 'mv "$known" "$outside/../known"; ln -s "$outside/repo/.git" "$known"',

@@ -56,10 +56,10 @@ def named_file(name: str, session_dir: Path, worktree: Path | None) -> Path | No
     if worktree is None or ".git" in Path(name.lower()).parts:
         return None
     path = worktree / name
-    if not _is_plain_file(path) or not path.resolve().is_relative_to(worktree.resolve()):
+    if not _is_plain_file(path) or not files.real(path).is_relative_to(files.real(worktree)):
         return None
     # In place, the sessions lie inside the working folder.
-    return None if path.resolve().is_relative_to(session_dir.parent.resolve()) else path
+    return None if files.real(path).is_relative_to(files.real(session_dir.parent)) else path
 
 
 def _is_plain_file(path: Path) -> bool:
