@@ -5,13 +5,16 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test slow e2e faults mutants mutants-core bench examples check format clean
+.PHONY: demo test stranger slow e2e faults fuzz mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e -n $(WORKERS) -m "not slow and not faults" $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger -n $(WORKERS) -m "not slow and not faults" $(ARGS)
+
+stranger: $(VENV)/dev
+	$(BIN)/pytest tests/stranger -n $(WORKERS) $(ARGS)
 
 slow: $(VENV)/dev
 	$(BIN)/pytest tests --ignore=tests/e2e -n $(WORKERS) -m slow --timeout 400 $(ARGS)

@@ -139,6 +139,20 @@ def test_a_lost_record_of_a_start_overwrites_nothing(bench):
     assert (session.dir / "_logs" / "001-investigation.prompt.md").stat().st_mtime_ns == first
 
 
+def test_a_gate_whose_file_is_gone_before_it_opened_is_asked_for_again(bench):
+    bench.settings = {"commit": False}  # no checkpoint knows better
+    session = bench.session()
+    assert bench.run(session).kind is Kind.WAIT
+    lines = session.journal.path.read_bytes().splitlines(keepends=True)
+    [opened] = [number for number, line in enumerate(lines) if b'"event":"gate_opened"' in line]
+    session.journal.path.write_bytes(b"".join(lines[:opened]))
+    (session.dir / "_qa.md").unlink()
+    (session.dir / "asked").unlink()
+    assert bench.run(session).gate == "qa_answers"
+    assert "_qa.md is missing or cannot be read" in (session.logs / "002-requirements.2.prompt.md").read_text()
+    assert Session(session.dir).state().gate.questions == ("Q1",)
+
+
 def test_an_overview_that_was_cut_off_stops_nobody(bench):
     session = bench.session()
     bench.run(session)

@@ -179,7 +179,7 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
         "interrupted",
         {},
         event("interrupted", iteration=7, note="lost again"),
-        {"retry": True, "open": None, "notes": [TOLD, Note("interrupted", "lost again")]},
+        {"retry": True, "open": None, "wanted": None, "notes": [TOLD, Note("interrupted", "lost again")]},
     ),
     (
         "gate_opened",

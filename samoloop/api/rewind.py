@@ -138,6 +138,8 @@ def _open_gate(worker: Worker) -> list[str]:
     if worker.state.wanted is None:
         return []
     gatekeeper.open_gate(worker, worker.state.wanted)
+    if worker.state.gate is None:
+        return []
     ahead = outlook(worker.session, at_work=False)
     return [f"It waits for {ahead.waits_for}: {ahead.steps[0].command}"]
 

@@ -262,7 +262,7 @@ def _enter(state: State, phase: str) -> None:
 
 
 def _interrupted(state: State, record: records.Interrupted) -> None:
-    state.open = None
+    state.open = state.wanted = None
     state.retry = True
     state.condition = Condition.READY
     _note(state, [Note("interrupted", record.note)])

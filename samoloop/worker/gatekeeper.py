@@ -5,17 +5,30 @@ from dataclasses import replace
 from samoloop.core import gates, opening, words
 from samoloop.core.gates import Closing, Gate, StillOpen, Void
 from samoloop.core.gates.questions import Question
-from samoloop.core.records import GateClosed, GateOpened, GateShown, GateVoid
+from samoloop.core.records import GateClosed, GateOpened, GateShown, GateVoid, Interrupted
 from samoloop.core.rules import Decision, Kind
-from samoloop.core.signals import Signal
+from samoloop.core.signals import BadSignal, Signal
 from samoloop.worker.keeping import keep_present
 from samoloop.worker.outbox import Announcement, Asked
 from samoloop.worker.worker import Worker
 
 
 def open_gate(worker: Worker, signal: Signal) -> None:
-    """Open the gate that a signal asked for: journal first, then the file, then a checkpoint, then tell."""
+    """Open the gate that a signal asked for: journal first, then the file, then a checkpoint, then tell.
+
+    Where what it asked about is gone meanwhile, nobody could close it: the iteration runs again, told so.
+    """
     session, state = worker.session, worker.state
+    checked = gates.check_request(signal, session.dir, session.worktree, state.given)
+    if isinstance(checked, BadSignal):
+        note = f"The gate that iteration {state.iteration} asked for could not be opened: {checked.reason}."
+        worker.view.say(note)
+        session.record(
+            Interrupted(
+                iteration=state.iteration, attempt=state.attempt, phase=state.phase, note=note, why=checked.reason
+            )
+        )
+        return
     id = f"g{state.gates_opened + 1}"
     gate, text = gates.prepare(id, signal, state.phase, state.iteration, session.dir, session.worktree, state.given)
     _put(worker, gate, text)

@@ -103,7 +103,7 @@ def one_run(seed: int) -> tuple[list[str], str, Path]:
     samoloop("repair", "a")
     (folder / "good").touch()  # from now on the child is a good one
     samoloop("resume", "a", "--no-wait")
-    end = samoloop("resume", "a", "--yes" if closes_gates else "--no-wait")
+    end = samoloop("resume", "a", *(["--yes"] if closes_gates else []), "--no-wait")
     after = content(root, outside)
     changed = sorted({name for name, _ in before.items() ^ after.items()})
     violations += [f"changed outside: {name}" for name in changed]
