@@ -4,6 +4,7 @@ python benchmarks [loop] [gate] [memory] [git]
 """
 
 import importlib
+import os
 import shutil
 import sys
 import tempfile
@@ -19,6 +20,7 @@ def main(names: list[str]) -> None:
     found: list[Row] = []
     for name in names or SECTIONS:
         folder = Path(tempfile.mkdtemp(prefix="samoloop-bench-"))
+        os.environ["HOME"] = str(folder)  # where the state of its sessions is
         try:
             found += importlib.import_module(f"{name}_bench").rows(folder)
         finally:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from measure import Row
 
+from samoloop.base.files import make_ignored_folder
 from samoloop.git import calls as git
 from samoloop.git import checkpoint
 from samoloop.git.commit import commit
@@ -110,7 +111,8 @@ def make_repository(root: Path, files: int) -> Path:
 def measure(root: Path, rounds: int) -> Table:
     """Play `rounds` iterations and one more to warm up."""
     repo = Repo.find(root)
-    repo.exclude(["/_sessions/", "/.samoloop/worktrees/"])
+    for folder in ("_sessions", ".samoloop/worktrees"):
+        make_ignored_folder(root / folder)
     base = repo.resolve("HEAD")
     worktree = repo.add_worktree(root / ".samoloop/worktrees/bench", "samoloop/bench", base)
     session = root / "_sessions/bench"

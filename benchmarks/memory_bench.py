@@ -22,7 +22,7 @@ def running(folder: Path, body: str) -> tuple["subprocess.Popen[bytes]", Session
     child = program(folder / "child.sh", f"cat > /dev/null\n{body}")
     settings = {"provider": "flood", "providers": {"flood": {"command": [str(child)]}}}
     (root / ".samoloop.yaml").write_text(json.dumps(settings))
-    environ = {**os.environ, "HOME": str(folder)}
+    environ = dict(os.environ)
     process = subprocess.Popen(
         [sys.executable, "-m", "samoloop", "run", "Flood", "--no-wait"],
         cwd=root,

@@ -38,7 +38,11 @@ def control_of(session_dir: Path) -> Path:
 
     Raises SessionError where it lies elsewhere: the session was moved, or belongs to another person or home.
     """
-    place = place_of(session_dir)
+    return checked(session_dir, place_of(session_dir))
+
+
+def checked(session_dir: Path, place: Path) -> Path:
+    """`control_of` a session whose `place` is known."""
     for path in (place, place.parent):
         if path.is_symlink():
             raise SessionError(f"{path} is a link to {str(path.readlink())[:200]}: put back the folder that it was")

@@ -34,6 +34,7 @@ class Session:
         self.dir = folder
         self._now = now
         self.is_mine: Callable[[], bool] = lambda: True  # whether whoever holds its lease still keeps others out
+        self._place: Path | None = None
         self._journal: Journal | None = None
         self._state: State | None = None
 
@@ -44,7 +45,9 @@ class Session:
     @property
     def control(self) -> Path:
         """What the worker believes of it lies there. Raises SessionError where it cannot be found."""
-        return control.control_of(self.dir)
+        if self._place is None:
+            self._place = control.place_of(self.dir)
+        return control.checked(self.dir, self._place)
 
     @property
     def journal(self) -> Journal:

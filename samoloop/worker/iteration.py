@@ -69,7 +69,6 @@ def begin(worker: Worker) -> Begun:
     request = request_to(worker, name, state.phase, stem)
     launch = worker.stations.launch(worker, provider.launch(request))
     ready_worktree(worker)
-    roots.hold(session)  # the worktree may be new
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
     take_inbox(session, stem)

@@ -14,7 +14,7 @@ from samoloop.core.workflow import Workflow
 from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
 from samoloop.worker.keeping import unkept
-from samoloop.worker.roots import refuse_led_away
+from samoloop.worker.roots import hold, refuse_led_away
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import make_worktree, run_setup
 
@@ -88,5 +88,6 @@ def prepare(worker: Worker) -> None:
     else:
         tree = None
     session.record(Prepared(phase=phase, notes=tuple(lines), setup=setup, tree=tree))
+    hold(session)
     for line in lines:
         worker.view.say(line)

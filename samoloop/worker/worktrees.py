@@ -13,6 +13,7 @@ from samoloop.git import checkpoint
 from samoloop.git.included import copy_included
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree, WorktreeGone
+from samoloop.worker.roots import hold
 from samoloop.worker.worker import Worker
 
 SETUP_SECONDS = 1800
@@ -89,6 +90,7 @@ def ready_worktree(worker: Worker) -> None:
     what = "; ".join(lines) or "nothing was copied or installed"
     note = f"The worktree was made anew from the branch {worktree.branch}, so all that git ignores is new: {what}."
     worker.session.record(WorktreeReady(notes=(note,), setup=setup))
+    hold(worker.session)
 
 
 def mend_worktree(worker: Worker) -> list[str]:
