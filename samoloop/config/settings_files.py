@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
-from samoloop.base.files import read_plain, real, sha256
+from samoloop.base.files import read_plain, sha256
 from samoloop.config.keys import Config
 from samoloop.config.project import FILE_NAME, LEGACY_NAME
 
@@ -61,8 +61,8 @@ def _changed(before: str, now: str, part: str) -> list[str]:
 def _content(path: Path) -> bytes:
     """What such a file holds; nothing where it is none, or cannot be read."""
     try:
-        return read_plain(real(path), _FILE_BYTES) or b""
-    except (OSError, ValueError, RuntimeError):
+        return read_plain(path, _FILE_BYTES, follow=True) or b""
+    except (OSError, ValueError):
         return b""
 
 

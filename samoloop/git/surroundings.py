@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from samoloop.base.files import read_plain, real, sha256
+from samoloop.base.files import read_plain, sha256
 from samoloop.git.calls import Git, is_oid
 from samoloop.git.checkout import refs_in_files
 
@@ -111,6 +111,6 @@ def _ref(path: Path) -> str:
 def _content(path: Path, limit_bytes: int) -> bytes:
     """What the file holds, also through a link of the person's; nothing where it is none or cannot be read."""
     try:
-        return read_plain(real(path), limit_bytes) or b""
-    except (OSError, ValueError, RuntimeError):
+        return read_plain(path, limit_bytes, follow=True) or b""
+    except (OSError, ValueError):
         return b""
