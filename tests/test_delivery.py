@@ -12,6 +12,7 @@ from kit import until
 
 from samoloop.base.errors import ConfigError
 from samoloop.config.outlets import Outlets
+from samoloop.core import control
 from samoloop.core.words import News
 from samoloop.worker.delivery import Delivery, NotDelivered, post, run_command
 from samoloop.worker.outbox import Announcement, put
@@ -122,3 +123,19 @@ def test_a_webhooks_address_is_not_repeated_in_errors(hook: Hook) -> None:
 def test_telegram_without_settings_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="samoloop telegram setup"):
         Delivery(tmp_path, tmp_path, Outlets(telegram=True), {}, {})
+
+
+def test_a_control_folder_that_is_a_link_stops_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a child did to it is for the worker to say: the thread goes on, and closing it ends."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    session = tmp_path / "session"
+    session.mkdir()
+    control.make(session)
+    heard = tmp_path / "heard"
+    delivery = Delivery(session, tmp_path, Outlets(command=("sh", "-c", f"cat > {heard}")), {}, ENVIRON)
+    place = control.place_of(session)
+    place.rename(tmp_path / "moved")
+    place.symlink_to(tmp_path / "moved")
+    hook = delivery._hooks[0]
+    assert not hook._deliver_all()
+    assert "is kept" in hook.close(0.1)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from samoloop.base.errors import SessionError
 from samoloop.config.outlets import Outlets
 from samoloop.worker import outbox
 from samoloop.worker.relay_starter import RelayStarter
@@ -92,7 +93,10 @@ class Hook:
         return f"The announce {self._reader} does not work: what it has not heard is kept." if self._left() else ""
 
     def _left(self) -> bool:
-        return any(outbox.pending(self._session_dir, self._reader))
+        try:
+            return any(outbox.pending(self._session_dir, self._reader))
+        except SessionError:  # the control folder is gone, and what was in it
+            return True
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -103,14 +107,14 @@ class Hook:
 
     def _deliver_all(self) -> bool:
         """Everything in order; False at the first that was not taken, which is logged once per outage."""
-        for item in list(outbox.pending(self._session_dir, self._reader)):
-            try:
+        try:
+            for item in list(outbox.pending(self._session_dir, self._reader)):
                 self._send(item.announcement.as_json())
                 outbox.acknowledge(self._session_dir, self._reader, item.number)
-            except (NotDelivered, OSError) as error:
-                if not self._failures:
-                    log.warning("announce %s: %s; trying again until it works", self._reader, error)
-                return False
+        except (NotDelivered, SessionError, OSError) as error:  # the control folder may be gone
+            if not self._failures:
+                log.warning("announce %s: %s; trying again until it works", self._reader, error)
+            return False
         return True
 
 
