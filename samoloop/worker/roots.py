@@ -43,8 +43,8 @@ def _compare(session: Session, known: Mapping[str, Root]) -> dict[str, Root]:
     if created.repo is not None:
         folders[REPOSITORY] = created.repo
     fresh, wrong = differences(known, folders)
-    if state.worktree_is_new and not created.in_place:
-        fresh.pop(WORKTREE, None)  # it may be made again
+    if (state.worktree_is_new or state.prepared is None) and not created.in_place:
+        fresh.pop(WORKTREE, None)  # it may be half made, and is made again then
     wrong += [f"{path} is a link, or has another name elsewhere" for path in _links(session)]
     if wrong:
         raise RootChanged(f"{'; '.join(wrong)}: nothing was touched there. {_way_out(session, wrong)}")

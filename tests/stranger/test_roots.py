@@ -159,6 +159,24 @@ def test_a_worktree_is_not_made_anew_behind_a_link(tmp_path: Path) -> None:
     assert dict(content(yours)) == before
 
 
+def test_a_worktree_that_was_half_made_is_none_yet(tmp_path: Path) -> None:
+    """A killed `git worktree add` leaves one that is made anew."""
+    root = scripted_project(tmp_path, GOOD_CHILD)
+    settings = json.loads((root / ".samoloop.yaml").read_text())
+    (root / ".samoloop.yaml").write_text(json.dumps(settings | {"setup": f"test -e {tmp_path}/well"}))
+    assert samoloop(root, "run", "Task", "--session", "a", "--no-wait").returncode == 5
+    [known] = (root / ".git" / "worktrees").iterdir()
+    (known / "index").unlink()
+    (tmp_path / "well").touch()
+    [tree] = [path for path in (root / ".samoloop" / "worktrees").iterdir() if path.is_dir()]
+    keep = tree.rename(tmp_path / "kept")  # so that the new one gets another inode
+    tree.mkdir()
+    said = samoloop(root, "resume", "a", "--no-wait")
+    assert said.returncode == 3 and keep.is_dir(), said.stdout + said.stderr
+    said = samoloop(root, "resume", "a", "--yes")
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
 def test_a_person_says_that_the_folders_are_right(tmp_path: Path) -> None:
     root = scripted_project(tmp_path, GOOD_CHILD)
     samoloop(root, "run", "Task", "--session", "a", "--no-wait")
