@@ -126,16 +126,18 @@ def test_telegram_without_settings_is_refused_with_what_to_do(tmp_path: Path) ->
 
 
 def test_a_control_folder_that_is_a_link_stops_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a child did to it is for the worker to say: the thread goes on, and closing it ends."""
+    """What a child did to it is for the worker to say. A thread that ends by an error fails a test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     session = tmp_path / "session"
     session.mkdir()
     control.make(session)
-    heard = tmp_path / "heard"
-    delivery = Delivery(session, tmp_path, Outlets(command=("sh", "-c", f"cat > {heard}")), {}, ENVIRON)
+    outlets = Outlets(command=("sh", "-c", "cat >> heard; echo >> heard"))
+    put(session, Announcement(News.STARTED, "s"), outlets)
+    delivery = Delivery(session, tmp_path, outlets, {}, ENVIRON)
+    delivery.start()
+    until((tmp_path / "heard").exists)
     place = control.place_of(session)
     place.rename(tmp_path / "moved")
     place.symlink_to(tmp_path / "moved")
-    hook = delivery._hooks[0]
-    assert not hook._deliver_all()
-    assert "is kept" in hook.close(0.1)
+    delivery.look()
+    assert delivery.close(0.2) == ["The announce command does not work: what it has not heard is kept."]

@@ -54,9 +54,7 @@ class Journal:
     @property
     def content(self) -> bytes:
         """The whole file, as this process last read and wrote it."""
-        if self._known is None:
-            self._learn(self._present())
-        return bytes(self._known or b"")
+        return bytes(self._bytes())
 
     def read(self) -> Iterator[Record]:
         """Every whole record. What a crash tore off is left out; damage of another kind is a SessionError.
@@ -104,9 +102,7 @@ class Journal:
 
     def line(self, record: Record) -> bytes:
         """What `append` writes next for a stamped record: its line, and before it the end of one that was cut off."""
-        if self._known is None:
-            self._learn(self._present())
-        closing = b"" if self._mended else self._closing()
+        closing = b"" if self._mended else self._closing(self._bytes())
         digest = self._hash.copy()
         digest.update(closing)
         return closing + _sealed(record, digest)
@@ -154,9 +150,7 @@ class Journal:
 
     def _take_stock(self) -> None:
         """Know what the file holds before it grows. What is not ours is put right, and said when next asked."""
-        if self._known is None:
-            self._learn(self._present())
-        elif self._pending or not self._has_size(len(self._known)):
+        if self._pending or not self._has_size(len(self._bytes())):
             self._put_right = self.put_right()
 
     def _has_size(self, size: int) -> bool:
@@ -171,8 +165,14 @@ class Journal:
         except ValueError as error:
             raise JournalChanged(f"{error} ({self.path}): `samoloop repair NAME` puts it right") from None
 
-    def _learn(self, data: bytes) -> None:
+    def _bytes(self) -> bytearray:
+        if self._known is None:
+            return self._learn(self._present())
+        return self._known
+
+    def _learn(self, data: bytes) -> bytearray:
         self._known, self._hash, self._pending = bytearray(data), hashlib.sha256(data), b""
+        return self._known
 
     def _grow(self, data: bytes) -> None:
         assert self._known is not None
@@ -180,13 +180,12 @@ class Journal:
         self._hash.update(data)
         self._pending = b""
 
-    def _closing(self) -> bytes:
+    def _closing(self, known: bytearray) -> bytes:
         """The end of a line that a crash cut off, and a record that says so; empty where none was.
 
         That record may have been cut off itself, even just behind its newline: so the last line is looked at, not the
         last byte alone.
         """
-        known = self._known or b""
         end = len(known)
         while end and known[end - 1 : end] == b"\n":
             end -= 1

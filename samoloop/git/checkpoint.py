@@ -79,7 +79,7 @@ def make(
     code: Snapshot,
     *,
     summary: str,
-    journal: "Part | None" = None,
+    journal: Part | None = None,
     iteration: int | None = None,
     attempt: int | None = None,
 ) -> Checkpoint:
@@ -100,7 +100,7 @@ def put(
     code: str,
     summary: str,
     trailers: dict[str, str | int | None],
-    journal: "Part | None" = None,
+    journal: Part | None = None,
 ) -> Checkpoint:
     """A commit of `tree` on top of the timeline, with `code` as its second parent. Raises GitError."""
     objects = worktree.objects(code)

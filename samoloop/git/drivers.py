@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from samoloop.base.errors import GitError
+from samoloop.base.files import real
 from samoloop.git.checkout import common_dir
 
 # Includes are listed too: where there is one, a change cannot be told from the files alone.
@@ -25,13 +26,13 @@ _MOST = 200  # drivers that are kept from running; they travel in the environmen
 
 Programs = Mapping[str, str]  # key of git's configuration -> the command, as far as git runs one for it
 _Stamps = tuple[tuple[int, ...], ...]
-_believed: dict[str, Programs] = {}  # by the repository's real path
+_believed: dict[Path, Programs] = {}  # by the repository's real path
 _seen: dict[Path, tuple[_Stamps, Programs]] = {}  # by the folder of a worktree's own git files
 
 
 def believe(common: Path, programs: Programs) -> None:
     """From now on no other filter and no other merge driver runs in the repository, in this process."""
-    _believed[os.path.realpath(common)] = programs
+    _believed[real(common)] = programs
 
 
 def configured(listed: bytes) -> dict[str, str]:
@@ -46,7 +47,7 @@ def unknown(git_dir: Path, ask: Callable[[], bytes]) -> Programs:
     `ask` gives what git says to `LISTED`; it is asked where a file of its configuration has changed.
     """
     common = common_dir(git_dir)
-    believed = _believed.get(os.path.realpath(common)) if _believed else None
+    believed = _believed.get(real(common)) if _believed else None
     if believed is None:
         return {}
     now = _now(git_dir, common, ask)

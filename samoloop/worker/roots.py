@@ -88,9 +88,7 @@ def _led_away(git_dir: Path, branch: str) -> list[Path]:
 
 
 def _way_out(session: Session, wrong: list[str]) -> str:
-    ways = []
+    way = "Put back what was there"
     if any(sentence.startswith(f"the {WORKTREE}") for sentence in wrong) and not session.state().created.in_place:
-        ways.append(f"Move {session.worktree} away and the worktree is made anew from {session.branch}")
-    else:
-        ways.append("Put back what was there")
-    return f"{ways[0]}; or, if it is you who changed it: samoloop repair {session.name}"
+        way = f"Move {session.worktree} away and the worktree is made anew from {session.branch}"
+    return f"{way}; or, if it is you who changed it: samoloop repair {session.name}"
