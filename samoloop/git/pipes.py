@@ -10,7 +10,7 @@ from pathlib import Path
 from samoloop.git.checkout import common_dir
 
 _ENTRIES = 500_000  # of a folder tree that are looked at; git is waited for meanwhile
-_READ_BY_GIT = (".gitignore", ".gitattributes", ".gitmodules")  # in the working tree; other pipes there are no matter
+READ_IN_TREE = (".gitignore", ".gitattributes", ".gitmodules")  # in the working tree; other pipes there are no matter
 
 
 def remove_pipes(*files: Path) -> list[str]:
@@ -27,7 +27,7 @@ def release(git_dir: Path, work_tree: Path | None) -> None:
         for path in islice(_files(folder), _ENTRIES):
             _release(path)
     for path in islice(_files(work_tree), _ENTRIES) if work_tree else ():
-        if path.name in _READ_BY_GIT:
+        if path.name in READ_IN_TREE:
             _release(path)
 
 

@@ -14,7 +14,7 @@ from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
 from samoloop.git.checkout import linked_folder, refs_in_files, registered
 from samoloop.git.objects import Objects
-from samoloop.git.pipes import remove_pipes
+from samoloop.git.pipes import READ_IN_TREE, remove_pipes
 from samoloop.git.staging import stage
 from samoloop.git.tree_state import Skipped, TreeState
 
@@ -40,9 +40,8 @@ class Snapshot:
     skipped: Sequence[Skipped] = ()  # what is not in it
 
 
-# What git opens by itself, in the repository and in the working tree.
+# What git opens by itself in the repository.
 _SHARED_FILES = ("HEAD", "config", "packed-refs", "shallow", "info/exclude", "info/attributes", "info/grafts")
-_TREE_FILES = (".gitignore", ".gitattributes", ".gitmodules")
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class Worktree:
         if not self.git_dir.is_dir():
             raise WorktreeGone(f"git no longer knows the worktree {self.root} of branch {self.branch}: it was pruned.")
         refs = (self.common_dir / self.ref, *(self.common_dir / "refs/samoloop/sessions").glob("*"))
-        files = (*(self.common_dir / name for name in _SHARED_FILES), *(self.root / name for name in _TREE_FILES))
+        files = (*(self.common_dir / name for name in _SHARED_FILES), *(self.root / name for name in READ_IN_TREE))
         notes = mending.remove_odd(self.git_dir) + remove_pipes(*files, *refs)
         notes += mending.mend_head(self.git_dir, self.ref)
         if self.is_in_place:
