@@ -380,24 +380,20 @@ def test_a_file_for_the_worktree_that_did_not_fit_is_copied_whole_by_resume(benc
 
 
 def test_detach_lets_the_terminal_go_and_status_and_stop_find_the_worker(bench, tmp_path):
-    bench.child = script(tmp_path, "sleep 5\n" + GOOD_CHILD)
+    bench.child = script(tmp_path, "sleep 60\n" + GOOD_CHILD)
     use(bench)
     done = samoloop(bench.root, "run", "Do it", "--detach")
     assert done.returncode == 0 and "in the background" in done.stdout
-    status = json.loads(samoloop(bench.root, "status", "--json").stdout)
-    assert status["condition"] == "running" or status["phase"] == "investigation"
+
+    def status() -> dict[str, object]:
+        return json.loads(samoloop(bench.root, "status", "--json").stdout)
+
+    until(lambda: (status()["condition"], status()["phase"]) == ("running", "investigation"))
     out = samoloop(bench.root, "stop", "--now").stdout
     assert "stop now" in out
     session = all_sessions(bench.root / "_sessions")[0]
-    import time
-
-    from samoloop.base.locks import is_held
-
-    deadline = time.monotonic() + 20
-    while is_held(session.control / "_lock"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert json.loads(samoloop(bench.root, "status", "--json").stdout)["condition"] in ("stopped", "ready")
+    until(lambda: not is_held(session.control / "_lock"))
+    assert status()["condition"] in ("stopped", "ready")
 
 
 def test_commands_work_inside_the_worktree_of_a_session(bench):
