@@ -13,7 +13,7 @@ from samoloop.core.decision import Note
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.outcome import Outcome
 from samoloop.core.records import Ended
-from samoloop.core.rules import VETOES, Kind, decide
+from samoloop.core.rules import VETOES, Kind, decide, leaves
 from samoloop.core.session import Session
 from samoloop.core.signals import BadSignal, Signal, Status
 from samoloop.ui.terminal.endings import follows
@@ -70,6 +70,12 @@ def test_what_blocks_is_for_a_human_and_goes_before_a_veto():
     assert judged("work", BLOCKED, BLOCK).reason == "no database"
 
 
+@pytest.mark.parametrize(("signal", "leaving"), [(ONWARD, True), (STAY, False), (BLOCKED, False)])
+def test_a_room_knows_whether_the_child_wants_to_leave_its_phase(signal, leaving):
+    assert leaves("work", judged("work", signal)) is leaving
+    assert leaves("done", judged("done", DONE))
+
+
 def test_a_bad_signal_is_a_bad_signal_whatever_was_seen():
     decision = judged("work", BadSignal("none was written"), VETO, NOTE)
     assert decision.kind is Kind.REPAIR and decision.notes[-1] == Note("git", NOTE.text)
@@ -86,7 +92,9 @@ def test_rooms_act_at_the_four_stations_of_a_worker(bench, tmp_path):
     session, seen = bench.session(), []
 
     def check(worker, finished):
-        seen.append((finished.started.phase, finished.outcome.exit_code, finished.committed is not None))
+        seen.append(
+            (finished.started.phase, finished.outcome.exit_code, finished.committed is not None, finished.leaves())
+        )
         return [VETO] if len(seen) <= 3 else []  # one of them is the word before
 
     def around(worker, launch):
@@ -104,7 +112,7 @@ def test_rooms_act_at_the_four_stations_of_a_worker(bench, tmp_path):
     assert go_on(session, how, environ=bench.environ, more=more).kind is Kind.DONE
     state = Session(session.dir).state()
     assert seen[0] == "before"
-    assert seen[1:] == [("exec", 0, True)] * 3 and state.vetoes == 2
+    assert seen[1:] == [("exec", 0, True, True)] * 3 and state.vetoes == 2
     assert "## Weather\n\nRain.\n" in (tmp_path / "prompt").read_text()
     said = [follows(record, T0) for record in session.journal.read() if isinstance(record, Ended)]
     assert said == ["exec again: 1 test failed"] * 2 + ["done: all good"]

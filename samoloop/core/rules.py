@@ -62,14 +62,18 @@ def _with_evidence(state: State, decision: Decision, evidence: Sequence[Evidence
         return Decision(Kind.BLOCKED, state.phase, by[Weight.BLOCK][0].text, needs="human_decision")
     if by[Weight.UNFINISHED] and decision.kind is Kind.DONE:
         decision = _second_chance(state, "git", "; ".join(seen.text for seen in by[Weight.UNFINISHED]))
-    leaves = decision.kind is Kind.DONE or (decision.kind is Kind.CONTINUE and decision.phase != state.phase)
-    if by[Weight.VETO] and leaves:
+    if by[Weight.VETO] and leaves(state.phase, decision):
         said = "; ".join(seen.text for seen in by[Weight.VETO])
         if state.vetoes >= VETOES:
             return Decision(Kind.BLOCKED, state.phase, f"vetoed {VETOES} times: {said}", needs="error_resolution")
         decision = Decision(Kind.CONTINUE, state.phase, said, vetoed=True)
     told = by[Weight.NOTE] + (by[Weight.VETO] if decision.vetoed else [])
     return replace(decision, notes=(*decision.notes, *(Note(seen.source, seen.text) for seen in told)))
+
+
+def leaves(phase: str, decision: Decision) -> bool:
+    """Whether the decision leads out of the phase, to another one or to the end."""
+    return decision.kind is Kind.DONE or (decision.kind is Kind.CONTINUE and decision.phase != phase)
 
 
 def judge(workflow: Workflow, state: State, signal: Signal) -> Decision | BadSignal:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from samoloop.core import rules
 from samoloop.core.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class Finished:
     outcome: Outcome
     committed: Committed | None  # what git keeps of it; None where commits are off, and where it was cut off
     adopted: bool = False  # an earlier worker started it, and nobody was there for a while
+    wanted: Decision | None = None  # what follows unless evidence speaks against it; None where it was cut off
+
+    def leaves(self) -> bool:
+        """Whether the child wants to leave its phase, for the next one or as done."""
+        return self.wanted is not None and rules.leaves(self.started.phase, self.wanted)
 
 
 @dataclass(frozen=True)

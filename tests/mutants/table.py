@@ -135,7 +135,7 @@ m("login_is_a_cli_error", "core/rules.py", "failure.trouble in (Trouble.LOGIN, T
 m("denied_is_ignored", "core/rules.py", "    if outcome.denied:\n", "    if False:\n", RULES)
 m("transient_for_ever", "core/rules.py", "    if now - since > TRANSIENT_PATIENCE_SECONDS:\n", "    if False:\n", RULES)
 m("ceilings_never", "core/rules.py", "        if share >= 1:\n", "        if False:\n", RULES, WAITING)
-m("veto_overruled", "core/rules.py", "    if by[Weight.VETO] and leaves:\n", "    if False:\n", "tests/test_evidence.py", RULES)
+m("veto_overruled", "core/rules.py", "    if by[Weight.VETO] and leaves(state.phase, decision):\n", "    if False:\n", "tests/test_evidence.py", RULES)
 m("veto_for_ever", "core/rules.py", "        if state.vetoes >= VETOES:\n", "        if False:\n", "tests/test_evidence.py", RULES)
 m("block_overruled", "core/rules.py", "    if by[Weight.BLOCK] and", "    if False and", "tests/test_evidence.py", RULES, COMMIT)
 
