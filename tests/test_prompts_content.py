@@ -27,6 +27,8 @@ FRONT_MATTER = {
     "max_iterations",
     "iteration",
     "skills",
+    "changes",
+    "leaves",
 }
 GATES = {"qa_answers", "plan_approval"}
 WAITS = GATES | {"human_action", "file_update"}

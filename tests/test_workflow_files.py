@@ -16,7 +16,7 @@ from samoloop.config.workflow_files import check, fill, load, names, split_front
 from samoloop.core.rules import Decision, judge
 from samoloop.core.signals import GateKind, Signal, Status, parse
 from samoloop.core.state import State
-from samoloop.core.workflow import Phase, Workflow
+from samoloop.core.workflow import Changes, Phase, Workflow
 
 SHIPPED = names(None)
 
@@ -112,13 +112,16 @@ def test_every_signal_that_a_prompt_shows_is_accepted_in_a_workflow_with_that_ph
 def test_a_project_adds_a_workflow_of_its_own(tmp_path: Path) -> None:
     root = project(
         tmp_path,
-        {"dig": phase("dig", "summary: Dig.\nmax_iterations: 7\niteration: 45m\nskills: [dive]"), "end": LAST},
+        {
+            "dig": phase("dig", "summary: Dig.\nmax_iterations: 7\niteration: 45m\nskills: [dive]\nleaves: dive"),
+            "end": LAST,
+        },
         {
             "summary": "Dig, then end.",
             "phases": ["init", "dig", "end"],
             "edges": {"end": ["dig"]},
             "rounds": {"end": 2},
-            "overrides": {"dig": {"max_iterations": 9}},
+            "overrides": {"dig": {"max_iterations": 9, "changes": "nothing"}},
         },
     )
     workflow = load("mine", root)
@@ -129,6 +132,9 @@ def test_a_project_adds_a_workflow_of_its_own(tmp_path: Path) -> None:
     assert dig.signals == {Status.CONTINUE, Status.WAITING, Status.BLOCKED}
     assert dig.waits == {GateKind.HUMAN_ACTION, GateKind.FILE_UPDATE}
     assert dig.body == "Do it.\n"
+    assert (dig.changes, dig.leaves) == (Changes.NOTHING, "dive")
+    assert Workflow.from_json(workflow.to_json()) == workflow
+    assert (workflow.phase("end").changes, workflow.phase("end").leaves) == (None, None)
     assert "mine" in names(root)
     assert "mine" not in names(None)
 
@@ -207,7 +213,7 @@ WORKFLOW_FAULTS: list[tuple[str, str]] = [
     ("name: mine\nphases: [init, end]\noverrides: {moon: {}}", "overrides name 'moon'"),
     (
         "name: mine\nphases: [init, end]\noverrides: {end: {name: x}}",
-        "mine.yaml:3: overrides.end.name: unknown key; known: gate,",
+        "mine.yaml:3: overrides.end.name: unknown key; known: changes,",
     ),
     ("name: mine\nphases: [init, end, end]", "phase end is named twice"),
     ("just words", "mine.yaml: it must hold keys and values, it holds str"),
@@ -237,7 +243,7 @@ PHASE_FAULTS: list[tuple[str, str]] = [
     ("---\nname: [end\n---\nx", "end.md: while parsing"),
     ("---\nname: other\nsignals: [done]\n---\nx", "end.md:2: name: it must be the file's, 'end', got 'other'"),
     ("---\nsignals: [done]\n---\nx", "end.md: it needs name: the file's"),
-    (phase("end", "signals: [done]\ncolour: red"), "end.md:4: colour: unknown key; known: child, gate,"),
+    (phase("end", "signals: [done]\ncolour: red"), "end.md:4: colour: unknown key; known: changes,"),
     (phase("end", "signals: done"), "end.md:3: signals: it must be a list, got 'done'"),
     (
         phase("end", "signals: [finish]"),
@@ -252,6 +258,8 @@ PHASE_FAULTS: list[tuple[str, str]] = [
     (phase("end", "max_iterations: 0"), "end.md:3: max_iterations: it must be a whole number from 1, got 0"),
     (phase("end", "max_iterations: many"), "got 'many'"),
     (phase("end", "max_iterations: true"), "got True"),
+    (phase("end", "changes: all"), "end.md:3: changes: it must be one of nothing, tests, code, got 'all'"),
+    (phase("end", "leaves: My Notes"), "leaves: it must be a word of small letters, as in the names of documents"),
     (phase("end", "iteration: soon"), "end.md:3: iteration: a duration is 30m, 90s, 2h or whole seconds, got 'soon'"),
     (phase("end", "iteration: 0"), "end.md:3: iteration: it must be longer than 0 seconds"),
     (phase("end", "child: maybe"), "end.md:3: child: it must be true or false, got 'maybe'"),

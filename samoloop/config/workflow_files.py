@@ -28,7 +28,7 @@ from samoloop.config.schema import (
     texts,
 )
 from samoloop.core.signals import ALWAYS, PASSING, GateKind, Status
-from samoloop.core.workflow import Phase, Workflow
+from samoloop.core.workflow import Changes, Phase, Workflow
 
 PLACEHOLDERS = frozenset(
     {
@@ -56,6 +56,13 @@ def _gate(value: object) -> GateKind:
     return kind
 
 
+def _kind(value: object) -> str:
+    """A kind of document, as it stands in file names."""
+    if not _NAME.fullmatch(text(value)):
+        raise ValueError(f"it must be a word of small letters, as in the names of documents, got {shown(value)}")
+    return text(value)
+
+
 def _some(value: object) -> tuple[str, ...]:
     if not texts(value):
         raise ValueError("it must name some, got []")
@@ -71,6 +78,8 @@ _OVERRIDES = Table(
         Key("max_iterations", count),
         Key("iteration", positive_seconds),
         Key("skills", texts),
+        Key("changes", one_of(Changes)),
+        Key("leaves", _kind),
     )
 )
 _PHASE = Table((Key("name", text, "the file's", needed=True), Key("child", flag), *_OVERRIDES.keys))
@@ -180,6 +189,8 @@ def _read_phase(name: str, places: Sequence[Path], overrides: Mapping[str, Any],
         max_iterations=values.get("max_iterations", Phase.max_iterations),
         iteration_seconds=values.get("iteration"),
         skills=values.get("skills", ()),
+        changes=values.get("changes"),
+        leaves=values.get("leaves"),
         body=body,
     )
 

@@ -5,9 +5,18 @@ Values only; reading and checking the files is in `workflow_files`.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from samoloop.core.signals import ALWAYS, GateKind, Status
+
+
+class Changes(StrEnum):
+    """What a phase may do to the files of the project."""
+
+    NOTHING = "nothing"
+    TESTS = "tests"  # and no code beside them
+    CODE = "code"  # it is there to change the code: without a change it is not done
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,8 @@ class Phase:
     max_iterations: int = 20
     iteration_seconds: int | None = None  # None: the configured limit
     skills: tuple[str, ...] = ()
+    changes: Changes | None = None  # None: whatever it likes
+    leaves: str | None = None  # the kind of document that it writes or carries on
     body: str = field(default="", repr=False)  # the instructions
 
 
@@ -92,6 +103,9 @@ class Workflow:
         for phase in value["phases"]:
             phase["signals"] = sorted(phase["signals"])
             phase["waits"] = sorted(phase["waits"])
+            for key in ("changes", "leaves"):
+                if phase[key] is None:
+                    del phase[key]
         return value
 
     @classmethod
@@ -109,5 +123,6 @@ def _phase_from_json(value: Mapping[str, Any]) -> Phase:
     if "waits" in known:
         known["waits"] = frozenset(GateKind(kind) for kind in known["waits"])
     known["gate"] = GateKind(known["gate"]) if known.get("gate") else None
+    known["changes"] = Changes(known["changes"]) if known.get("changes") else None
     known["skills"] = tuple(known.get("skills") or ())
     return Phase(**known)
