@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import LockHeld, UsageError
-from samoloop.base.files import read_plain, real, remove, sha256, write_atomic
+from samoloop.base.files import make_folder, read_plain, real, remove, sha256, write_atomic
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.base.places import state_folder
 from samoloop.config import projects
@@ -36,8 +36,9 @@ class BotFolder:
         """Raises OSError where it cannot be made."""
         self._environ = environ
         self.path = state_folder(environ) / "telegram" / settings.token_hash
+        make_folder(self.path)
         for name in ("sessions", "drafts"):
-            (self.path / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.path / name).mkdir(exist_ok=True, mode=0o700)
         self.path.chmod(0o700)
         self._sessions_read = 0  # modification time of the register when it was read
         self._sessions: list[Registered] = []

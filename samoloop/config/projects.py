@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from samoloop.base.errors import UsageError
-from samoloop.base.files import small_text, write_atomic
+from samoloop.base.files import make_folder, small_text, write_atomic
 from samoloop.base.locks import Lock
 from samoloop.base.places import state_folder
 
@@ -44,6 +44,6 @@ def forget(root: Path, environ: Mapping[str, str]) -> None:
 def _change(environ: Mapping[str, str], change: Callable[[list[Path]], list[Path]]) -> None:
     """Read, change and write with nobody between: many hand-offs may come at the same time."""
     file = _file(environ)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     with Lock.take(file.with_suffix(".lock"), _LOCK_SECONDS, f"{os.getpid()}\n"):
         write_atomic(file, json.dumps([str(root) for root in change(registered(environ))], indent=2) + "\n")

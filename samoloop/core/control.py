@@ -73,6 +73,7 @@ def move(session_dir: Path, target: Path) -> None:
     place = place_of(target)
     lay_links(session_dir, place)
     remove(place)  # of a session whose making was cut off here
+    sync_folder(place_of(session_dir))
     with effect("move control"):
         place_of(session_dir).rename(place)
         sync_folder(place.parent)

@@ -169,7 +169,6 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
         except OSError as error:
             raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
         yield folder, name
-        sync_folder(folder)
         control.move(folder, sessions / name)
         with effect("show session"):
             folder.rename(sessions / name)

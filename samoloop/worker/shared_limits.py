@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from samoloop.base.files import remove, small_text, write_atomic
+from samoloop.base.files import make_folder, remove, small_text, write_atomic
 from samoloop.base.places import state_folder
 
 
@@ -29,7 +29,7 @@ def write(provider: str, not_before: float, reason: str, environ: Mapping[str, s
     if read(provider, environ)[0] >= not_before:
         return
     file = path(provider, environ)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     write_atomic(file, json.dumps({"not_before": not_before, "reason": reason[:500]}))
 
 

@@ -13,6 +13,7 @@ import driver
 from invariants import How, Reference, violations
 from scene import Run, Scene, Violation, git
 
+from samoloop.base.errors import SessionError
 from samoloop.core.records import Started
 from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition
@@ -360,7 +361,7 @@ def play(name: str, template: Path, folder: Path, wanted: Reference, seed: int) 
         else:
             at_effects(game, kind, rest)
         game.check()
-    except Violation as violation:
+    except (Violation, SessionError) as violation:  # a session that cannot be read is one that was lost
         result.problems.append(str(violation))
     except Exception as error:
         import traceback

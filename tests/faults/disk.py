@@ -36,9 +36,9 @@ class Name:
 
 @dataclass
 class Disk:
-    """What of `root` would be lost now."""
+    """What below `roots` would be lost now."""
 
-    root: Path
+    roots: tuple[Path, ...]
     contents: dict[int, bytes] = field(default_factory=dict)  # file -> what is safe of it
     names: list[Name] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -61,21 +61,28 @@ class Disk:
             name.undo()
 
     def _files(self) -> Iterator[Path]:
-        for where, _, names in os.walk(self.root):
+        for where, _, names in self._walk():
             yield from (path for name in names if (path := Path(where, name)).is_file() and not path.is_symlink())
+
+    def _walk(self) -> Iterator[tuple[str, list[str], list[str]]]:
+        for root in self.roots:
+            yield from os.walk(root)
 
     def _folder(self, number: int) -> Path | None:
         """Where the folder is now."""
-        return next((Path(where) for where, _, _ in os.walk(self.root) if Path(where).stat().st_ino == number), None)
+        return next((Path(where) for where, _, _ in self._walk() if Path(where).stat().st_ino == number), None)
 
     def _is_ours(self, path: Any) -> bool:
-        return not isinstance(path, int) and Path(os.path.abspath(os.fsdecode(path))).is_relative_to(self.root)  # noqa: PTH100
+        if isinstance(path, int):
+            return False
+        place = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100
+        return any(place.is_relative_to(root) for root in self.roots)
 
     def _stash(self, path: Path) -> Path | None:
         """Another name for what is about to lose this one."""
         if not path.is_symlink() and not path.is_file():
             return None
-        stash = self.root.parent / f"{self.root.name}.stash"
+        stash = self.roots[0].parent / "stash"
         stash.mkdir(exist_ok=True)
         kept = stash / f"{os.getpid()}-{next(self.numbers)}"
         os.link(path, kept, follow_symlinks=False)
@@ -143,6 +150,17 @@ class Disk:
                     here, there = old.parent.stat().st_ino, new.parent.stat().st_ino
                     real(source, target, **named)
 
+                def undo_new() -> None:
+                    if to := self._folder(there):
+                        (to / new.name).unlink(missing_ok=True)
+                        if kept:
+                            rename(kept, to / new.name)
+
+                def undo_old() -> None:
+                    from_, to = self._folder(here), self._folder(there)
+                    if from_ and to and (to / new.name).is_file():
+                        os.link(to / new.name, from_ / old.name)
+
                 def undo() -> None:
                     from_, to = self._folder(here), self._folder(there)
                     if from_ and to and os.path.lexists(to / new.name):
@@ -150,7 +168,10 @@ class Disk:
                         if kept:
                             rename(kept, to / new.name)
 
-                if self._is_ours(new):
+                if self._is_ours(new) and here != there and new.is_file():
+                    self._note({there}, new, undo_new)
+                    self._note({here}, old, undo_old)  # taken back first: the file has both names or the old one
+                elif self._is_ours(new):
                     self._note({here, there}, new, undo)
 
             return move
@@ -202,6 +223,8 @@ class Disk:
         samoloop.git.calls.execute = execute
 
     def _git_files(self, kinds: list[str]) -> dict[Path, tuple[int, bytes]]:
-        folders = [folder / kind for folder in self.root.rglob(".git") if folder.is_dir() for kind in kinds]
+        folders = [
+            folder / kind for root in self.roots for folder in root.rglob(".git") if folder.is_dir() for kind in kinds
+        ]
         files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
         return {path: (path.stat().st_ino, path.read_bytes()) for path in files}

@@ -202,7 +202,7 @@ def watch(fault: Fault) -> None:
     if fault.mode in AT_POINTS:
         effects.observer = fault.at
     if fault.mode == "cut":
-        fault.disk = Disk(fault.scene / "repo")
+        fault.disk = Disk((fault.scene / "repo", fault.scene / "home"))
         fault.disk.install()
     Delivery.close.__defaults__ = (0.1,)  # a disk that is full stays so, however long one waits
     if fault.mode in ("none", *AT_POINTS):

@@ -106,14 +106,12 @@ def _guidance(scene: Scene) -> Iterator[str]:
     if not scene.person.told:
         return
     begun, told = ({marker for _, marker in scene.lines(word)} for word in ("begun", "told"))
-    if any(
-        event.marker in begun and _is_lost(scene, event.stem) for event in scene.events() if event.event == "started"
-    ):
-        return  # a power cut took the prompt from under a child that had just begun to read it
     said = answered = False
     for event in scene.events():
         if event.event == "started" and event.marker in begun:
             found = event.marker in told
+            if not found and _is_lost(scene, event.stem):
+                continue  # a power cut took the prompt from under a child that had just begun to read it
             if found == answered and (found or said):
                 yield f"a person's words were {'told again' if found else 'missing'} in {event.stem}"
             said |= found
@@ -200,7 +198,9 @@ def _git(scene: Scene, wanted: Reference, strict: bool) -> Iterator[str]:
         if found.iteration is not None
     )
     ended = [(event.iteration, event.attempt) for event in scene.events() if event.event == "ended"]
-    if made != Counter([(0, None), *ended]):
+    # A power cut just after a checkpoint takes the exit code, so that attempt was interrupted and runs again.
+    cut_off = {(event.iteration, event.attempt) for event in scene.events() if event.event == "interrupted"}
+    if Counter({key: count for key, count in made.items() if key not in cut_off}) != Counter([(0, None), *ended]):
         yield f"checkpoints {dict(made)} of the ended iterations {ended}"
     if said := git(scene.repo, "fsck", "--full", "--no-dangling", "--connectivity-only"):
         yield f"git fsck says {said}"

@@ -82,7 +82,10 @@ class Person:
         found = all_sessions(self.folder / "_sessions")
         if not found:
             return
-        stamp = found[0].journal.path.stat()
+        try:
+            stamp = found[0].journal.path.stat()
+        except FileNotFoundError:
+            raise Violation(f"the journal of {found[0].name} is gone") from None
         if (stamp.st_mtime_ns, stamp.st_size) == self._seen:
             return
         try:

@@ -60,8 +60,9 @@ m("atomic_no_fsync", "base/files.py", "            os.fsync(file.fileno())\n", "
 m("atomic_no_dirsync", "base/files.py", "replace(path)\n            sync_folder(path.parent)\n", "replace(path)\n", POWER)
 m("git_fsync_default", "git/calls.py", '    "core.fsync=committed,reference",\n', "", POWER)
 m("object_no_fsync", "git/objects.py", "                    os.fsync(file.fileno())\n", "", POWER)
-m("inbox_no_sync", "worker/iteration.py", "        sync_folder(session.control)\n", "", "faults power/after sweep")
-m("new_session_no_sync", "core/session.py", "        sync_folder(folder)\n        control", "        control", "faults power/after show session")
+m("inbox_no_sync", "worker/iteration.py", "        sync_folder(session.control)\n", "", "faults power/after record ended")
+m("new_session_no_sync", "core/control.py", "    sync_folder(place_of(session_dir))\n", "", "faults power/after show session")
+m("state_folder_no_sync", "config/projects.py", "    make_folder(file.parent)\n", "    file.parent.mkdir(parents=True, exist_ok=True)\n", POWER)
 
 # --- journal and files ----------------------------------------------------------------------------------------------
 m("torn_fatal", "core/journal.py", "            torn = None\n            yield value\n", "            torn = None\n            yield value\n        if torn:\n            raise SessionError('torn')\n", JOURNAL)

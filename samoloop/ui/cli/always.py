@@ -19,6 +19,7 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     \b
     samoloop up --jobs 4
     """
+    from samoloop.base.files import make_folder
     from samoloop.base.locks import Lock
     from samoloop.base.places import state_folder
     from samoloop.children.awake import Awake
@@ -31,7 +32,7 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
 
     for_people_only()
     folder = state_folder(os.environ)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stop = StopRequest()
     with Lock.take(folder / "up.lock", 1.0, f"{os.getpid()}\n"):
         install_handlers(stop)

@@ -74,11 +74,12 @@ def of_system(error: OSError) -> str:
 
 def keep(error: Exception) -> str:
     """The sentence for an error that should not exist; its traceback goes to a file, for a report."""
+    from samoloop.base.files import make_folder
     from samoloop.base.places import state_folder
 
     path = state_folder(os.environ) / "crash.txt"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="replace")
     except OSError as refused:
         return f"{_name(error)}; this is a fault of samoloop, and {path} cannot be written: {refused.strerror}"
