@@ -36,7 +36,7 @@ print("ready", flush=True)
 if what == "add":
     repo.add_worktree(path.with_name("fresh"), "samoloop/fresh", base)
 elif what == "commit":
-    done = commit(worktree, "Work", since=base, quiet_since=time.time())
+    done = commit(worktree, "Work", since=base)
     checkpoint.make(worktree, Path(session), ref, done.snapshot, summary="2", iteration=2)
 else:
     restore.restore(worktree, Path(session), ref, checkpoint.find(worktree.store, ref, 1))
@@ -77,7 +77,7 @@ def test_killed_while_it_commits_and_checkpoints(scene: Scene) -> None:
         write(scene.root, f"file{number}.py", "1\n")
         write(scene.session, "plan.md", f"plan {number}\n")
         _kill_at_random(scene, "commit", chance, 0.03)
-        done = commit(scene.worktree, "Work", since=scene.base, quiet_since=time.time())
+        done = commit(scene.worktree, "Work", since=scene.base)
         checkpoint.make(scene.worktree, scene.session, scene.ref, done.snapshot, summary="2", iteration=2)
         assert done.blocked is None
         assert f"file{number}.py" in scene.files_of(scene.branch_tip())

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -120,15 +119,6 @@ def test_head_is_read_on_a_branch_and_detached(scene: Scene) -> None:
     assert scene.worktree.head() == scene.base
     scene.child("checkout", "--quiet", "--orphan", "empty")
     assert scene.worktree.head() is None
-
-
-def test_only_locks_from_before_the_quiet_are_removed(scene: Scene) -> None:
-    lock = scene.worktree.git_dir / "HEAD.lock"
-    lock.touch()
-    made = lock.stat().st_mtime
-    assert scene.worktree.remove_stale_locks(made - 1) == []
-    assert scene.worktree.remove_stale_locks(made) == ["A killed git had left HEAD.lock; it was removed."]
-    assert scene.worktree.remove_stale_locks(time.time()) == []
 
 
 def test_removing_needs_a_clean_worktree(scene: Scene) -> None:

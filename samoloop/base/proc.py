@@ -1,5 +1,6 @@
 """/proc as a few cheap reads; elsewhere than on Linux there is nothing to read."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def stat(pid: int) -> list[str]:
 def command(pid: int) -> list[str]:
     """The command line of a process; empty when it is gone."""
     return [os.fsdecode(word) for word in read(f"/proc/{pid}/cmdline").split(b"\0")[:-1]]
+
+
+def folders_of(program: str) -> list[Path]:
+    """The working folders of this user's running processes whose name begins so."""
+    found = []
+    for path in PROC.glob("[0-9]*"):
+        if read(f"{path}/comm").startswith(program.encode()):
+            with contextlib.suppress(OSError):  # gone, or another user's
+                found.append((path / "cwd").readlink())
+    return found
 
 
 def started_ticks(pid: int) -> int:

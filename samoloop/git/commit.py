@@ -31,21 +31,17 @@ def commit(
     message: str,
     *,
     since: str,
-    quiet_since: float | None = None,
     stashes: Sequence[str] | None = None,
 ) -> Committed:
     """Commit what the child left uncommitted to the session's branch.
 
     `since` is HEAD when the iteration began (`snapshot.head` of the previous one): it brings back a branch that the
-    child deleted. `quiet_since` is when the child's processes were found to be gone (epoch seconds): lock files that
-    are not younger are removed; None removes none. `stashes` is `worktree.stashes()` from before the child.
+    child deleted. `stashes` is `worktree.stashes()` from before the child.
 
     No commit while a merge or rebase is in progress, with conflicts, or on a branch that does not contain the
     session's: the snapshot holds the content then. Raises WorktreeGone, GitError.
     """
-    notes = worktree.repair()
-    if quiet_since is not None:
-        notes += worktree.remove_stale_locks(quiet_since)
+    notes = worktree.repair() + worktree.remove_stale_locks()
     if stashes is not None:
         notes += _stash_notes(worktree, stashes)
     state = worktree.state()

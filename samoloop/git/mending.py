@@ -1,9 +1,11 @@
 """What a child or a killed git breaks in a worktree's own git files, put right without touching anything else."""
 
+import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 
+from samoloop.base import proc
 from samoloop.base.files import is_own, real, small_text, write_atomic
 from samoloop.git.calls import is_oid
 from samoloop.git.checkout import common_dir, linked_folder, pointed_to
@@ -65,13 +67,15 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
     return [note]
 
 
-def remove_stale_locks(locks: list[Path], quiet_since: float) -> list[str]:
-    """Remove those of `locks` that are not younger than `quiet_since` (epoch seconds), when no git was left that could
-    hold one. Sentences for the report."""
-    notes = []
-    for lock in locks:
-        with suppress(OSError):
-            if lock.lstat().st_mtime <= quiet_since:
-                lock.unlink()
-                notes.append(f"A killed git had left {lock.name}; it was removed.")
-    return notes
+def remove_stale_locks(locks: Iterable[Path], root: Path, *others: Path) -> list[str]:
+    """Remove those of `locks` that a killed git left: all of them, unless a git is at work in or below `root`, or in
+    one of `others`. Elsewhere than on Linux nobody can see that, and the caller knows that there is none. Sentences for
+    the report.
+    """
+    present = [lock for lock in locks if os.path.lexists(lock)]
+    at_work = proc.folders_of("git") if present else []
+    if any(folder.is_relative_to(root) or folder in others for folder in at_work):
+        return []
+    for lock in present:
+        lock.unlink(missing_ok=True)
+    return [f"A killed git had left {lock.name}; it was removed." for lock in present]

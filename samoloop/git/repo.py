@@ -1,7 +1,6 @@
 """The person's main checkout: looked at, given branches and worktrees, never changed otherwise."""
 
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +121,7 @@ class Repo:
         if known and not _half_made(known):
             return Worktree.open(self.git_dir, path, branch)
         self._clear_half_made(path, known)
-        remove_stale_locks([self.git_dir / f"refs/heads/{branch}.lock"], time.time())
+        remove_stale_locks([self.git_dir / f"refs/heads/{branch}.lock"], path, self.git_dir, self.git_dir.parent)
         tip = self.store.ref(f"refs/heads/{branch}")
         if tip not in (None, base):
             raise GitError(f"The branch {branch} is already there, at {str(tip)[:12]}: choose another session name.")

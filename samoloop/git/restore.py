@@ -3,7 +3,6 @@
 import io
 import os
 import shutil
-import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +41,7 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     work, and what lies in the control folder. May be run again after a crash. The caller holds the session's lock and
     no child is alive. Raises GitError.
     """
-    notes = worktree.repair() + worktree.remove_stale_locks(time.time())
+    notes = worktree.repair() + worktree.remove_stale_locks()
     if other := worktree.used_elsewhere():
         raise GitError(f"The branch {worktree.branch} is also checked out in {other}: switch that to another branch.")
     what = f"iteration {target.iteration}" if target.iteration is not None else target.oid[:12]

@@ -141,12 +141,11 @@ class Worktree:
             return notes
         return notes + mending.mend_common(self.git_dir, self.common_dir) + mending.mend_link(self.root, self.git_dir)
 
-    def remove_stale_locks(self, quiet_since: float) -> list[str]:
-        """Remove lock files that a killed git left, if not younger than `quiet_since` (epoch seconds), when all
-        other processes were gone. Sentences for the report."""
+    def remove_stale_locks(self) -> list[str]:
+        """Remove the lock files that a killed git left. Sentences for the report."""
         names = ("index.lock", "HEAD.lock", _INDEX_COPY, f"{_INDEX_COPY}.lock")
         locks = [*(self.git_dir / name for name in names), self.common_dir / f"{self.ref}.lock"]
-        return mending.remove_stale_locks(locks, quiet_since)
+        return mending.remove_stale_locks(locks, self.root, self.git_dir, self.common_dir, self.common_dir.parent)
 
     def state(self) -> TreeState:
         """Branch, operation in progress, changes: one `git status`. Mends a corrupt index first (in `state.notes`).

@@ -26,7 +26,6 @@ def keep_work(worker: Worker, started: Started) -> Committed:
         worktree,
         message,
         since=started.head or worktree.snapshot().head,
-        quiet_since=worker.clock.epoch(),
         stashes=started.stashes,
     )
 

@@ -63,7 +63,7 @@ def clear_locks(worker: Worker) -> None:
     """Remove the index.lock of a git that was killed with its worker: no child and no person could commit there."""
     if worker.config.commit:
         with suppress(WorktreeGone):  # that is mended before the next child
-            worker.worktree.remove_stale_locks(worker.clock.epoch())
+            worker.worktree.remove_stale_locks()
 
 
 def due(worker: Worker) -> Decision | None:
