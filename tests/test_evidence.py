@@ -15,7 +15,7 @@ from samoloop.core.outcome import Outcome
 from samoloop.core.records import Ended
 from samoloop.core.rules import VETOES, Kind, decide, leaves
 from samoloop.core.session import Session
-from samoloop.core.signals import BadSignal, Signal, Status
+from samoloop.core.signals import BadSignal, GateKind, Signal, Status
 from samoloop.ui.terminal.endings import follows
 from samoloop.worker.stations import Stations
 
@@ -49,6 +49,13 @@ def test_a_veto_keeps_the_session_in_its_phase_and_tells_the_next_child(phase, s
 def test_a_veto_is_about_leaving_and_nothing_else(phase, signal, kind):
     decision = judged(phase, signal, VETO)
     assert (decision.kind, decision.phase, decision.vetoed, decision.notes) == (kind, phase, False, ())
+
+
+def test_a_veto_holds_back_a_gate_too():
+    ask = Signal(Status.WAITING, wait_for=GateKind.PLAN_APPROVAL, file="plan.md")
+    assert judged("plan", ask).gate is GateKind.PLAN_APPROVAL
+    decision = judged("plan", ask, VETO)
+    assert (decision.kind, decision.phase, decision.gate, decision.vetoed) == (Kind.CONTINUE, "plan", None, True)
 
 
 def test_several_vetoes_are_all_said():

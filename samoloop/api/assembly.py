@@ -8,6 +8,7 @@ from samoloop.api.asked import How
 from samoloop.api.settings import settings_of
 from samoloop.api.unseen import as_they_are, believe, believe_last_seen
 from samoloop.base.clock import Clock
+from samoloop.checks.plan import keep_approved
 from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
 from samoloop.config import profiles
@@ -33,7 +34,7 @@ def _posture(worker: Worker) -> str:
 
 STATIONS = Stations(
     before=(limits.hold,),
-    look=(look_before,),
+    look=(look_before, keep_approved),
     after=(journal_findings, stranger_findings, program_findings, outside_findings, git_findings),
     prompt=(_posture,),
 )

@@ -62,7 +62,7 @@ def _with_evidence(state: State, decision: Decision, evidence: Sequence[Evidence
         return Decision(Kind.BLOCKED, state.phase, by[Weight.BLOCK][0].text, needs="human_decision")
     if by[Weight.UNFINISHED] and decision.kind is Kind.DONE:
         decision = _second_chance(state, "git", "; ".join(seen.text for seen in by[Weight.UNFINISHED]))
-    if by[Weight.VETO] and leaves(state.phase, decision):
+    if by[Weight.VETO] and (leaves(state.phase, decision) or decision.gate):
         said = "; ".join(seen.text for seen in by[Weight.VETO])
         if state.vetoes >= VETOES:
             return Decision(Kind.BLOCKED, state.phase, f"vetoed {VETOES} times: {said}", needs="error_resolution")

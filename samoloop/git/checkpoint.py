@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,6 +177,15 @@ def read(store: Git, ref: str, name: str) -> bytes | None:
     """A session file as the newest checkpoint has it; None where it has none."""
     done = store.call("cat-file", "blob", f"{ref}:{name}")
     return None if done.returncode else done.stdout
+
+
+def versions(store: Git, ref: str, name: str) -> Iterator[bytes]:
+    """A session file as the checkpoints have it, each text once, oldest first."""
+    done = store.call("log", "--first-parent", "--reverse", "--format=%H", ref, "--", f":(top,literal){name}")
+    for oid in done.stdout.decode().split() if not done.returncode else ():
+        content = store.call("cat-file", "blob", f"{oid}:{name}")
+        if not content.returncode:
+            yield content.stdout
 
 
 def kept_bytes(last: Checkpoint | None) -> int:

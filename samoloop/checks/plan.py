@@ -1,0 +1,213 @@
+"""The plan ledger: every item of the plan that a person approved is still there, or split, and ticked."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from samoloop.base.files import sha256, write_anew
+from samoloop.checks.lived import approval, lived
+from samoloop.checks.markdown import heading, lines
+from samoloop.core import gates, signals
+from samoloop.core.evidence import Evidence, Weight
+from samoloop.core.gates import read_text
+from samoloop.core.records import GateClosed
+from samoloop.core.signals import GateKind, Signal
+from samoloop.core.workflow import Changes
+from samoloop.git import checkpoint
+from samoloop.worker.stations import Finished
+from samoloop.worker.worker import Worker
+
+SOURCE = "plan"
+TICKS = "xX✓✔"
+_NAMED, _SHOWN = 5, 60  # items that a sentence names, and characters of each
+_BOX = re.compile(r"(\s*)(?:[-*+]|\d{1,4}[.)]|#{1,6})\s+\[(.?)\]\s*(.*)")
+_BULLET = re.compile(r"(\s*)[-*+]\s+(.*)")
+_ID = re.compile(
+    r"[*_`~(]{0,4}(?:(?:item|task|step)\s+)?([A-Z]{0,2}\d{1,6}(?:\.\d{1,6}){0,5}[a-z]?)(?=[\s:.)\]*_`~,;–—-]|$)",
+    re.IGNORECASE,
+)
+_PARENT = re.compile(r"(.*?)(?:[a-z]|\.\d+)\Z")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of a plan that can be ticked, or could become one."""
+
+    id: str  # empty where it has none
+    text: str
+    section: str  # the words of the heading above it
+    box: bool  # it can be ticked
+    ticked: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.id} {self.text}".strip()[:_SHOWN].rstrip()
+
+
+def items(text: str) -> list[Item]:
+    """The items of a plan in order; details below an item are none, unless they have an id."""
+    return list(_items(text))
+
+
+def _items(text: str) -> Iterator[Item]:
+    section = ""
+    for line in lines(text):
+        match = _BOX.match(line)
+        if match:
+            id, words = _split(match[3])
+            if id or len(match[1].expandtabs(4)) < 2:
+                yield Item(id, words, section, True, match[2] in TICKS if match[2] else False)
+        elif (found := heading(line)) is not None:
+            section = found
+        elif bullet := _BULLET.match(line):
+            id, words = _split(bullet[2])
+            if id:
+                yield Item(id, words, section, False)
+
+
+def _split(words: str) -> tuple[str, str]:
+    match = _ID.match(words)
+    return (match[1].lower(), words[match.end() :].strip(" *_`:.)~-–—")) if match else ("", words.strip(" *_`"))
+
+
+def ledger(approved: str, present: str | None, name: str) -> list[Evidence]:
+    """What speaks against leaving implementation: items that went, and items that are open."""
+    wanted = items(approved)
+    boxes = [item for item in wanted if item.box]
+    if not boxes:
+        return []
+    if present is None:
+        return [Evidence(SOURCE, Weight.VETO, f"The approved plan {name} is gone or cannot be read: put it back.")]
+    now = items(present)
+    gone = _gone([item for item in boxes if item.id], [item for item in now if item.box])
+    known = {item.id for item in wanted if item.id}
+    texts = {item.text for item in boxes if not item.id}
+    sections = {item.section for item in boxes}
+    still: list[Item] = []
+    beside: list[Item] = []
+    for item in now:
+        if item.box and not item.ticked:
+            its = item.id in known if item.id else item.text in texts
+            (still if its or _of_known(item.id, known) or item.section in sections else beside).append(item)
+    found = []
+    if gone:
+        why = f"{_count(gone, 'item')} of the approved plan {name} went: {_names(gone)}."
+        found.append(Evidence(SOURCE, Weight.VETO, f"{why} Put back what it was; only a person can drop an item."))
+    if still:
+        why = f"{_count(still, 'item')} of the plan {name} {_is(still)} not ticked: {_names(still)}."
+        found.append(Evidence(SOURCE, Weight.VETO, f"{why} Do what is open; tick what is done and proved."))
+    if beside:
+        why = f"Open beside the approved items of {name}: {_names(beside)}"
+        found.append(Evidence(SOURCE, Weight.NOTE, why))
+    return found
+
+
+def _gone(wanted: Sequence[Item], now: Sequence[Item]) -> list[Item]:
+    """Items that are not there any more, and were not split either."""
+    there = Counter(item.id for item in now)
+    own = {item.id for item in wanted}
+    split = {parent for id in there if id not in own for parent in _parents(id)}
+    found = []
+    for item in wanted:
+        if there[item.id]:
+            there[item.id] -= 1
+        elif item.id not in split:
+            found.append(item)
+    return found
+
+
+def _parents(id: str) -> Iterator[str]:
+    """What an item can be a part of: `1.2` for `1.2a`, and for `1.2.1`."""
+    while match := _PARENT.match(id):
+        id = match[1]
+        yield id
+
+
+def _of_known(id: str, known: set[str]) -> bool:
+    return any(parent in known for parent in _parents(id))
+
+
+def _count(found: Sequence[Item], what: str) -> str:
+    return f"{len(found)} {what}{'s' if len(found) > 1 else ''}"
+
+
+def _is(found: Sequence[Item]) -> str:
+    return "are" if len(found) > 1 else "is"
+
+
+def _names(found: Sequence[Item]) -> str:
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return "; ".join(item.name for item in found[:_NAMED]) + more
+
+
+# --- at the stations --------------------------------------------------------------------------------------------------
+
+
+def keep_approved(worker: Worker) -> Mapping[str, str]:
+    """Keep the text of an approved plan before a child can tick it. A station of a worker, which looks."""
+    if worker.state.live_workflow.phase(worker.state.phase).changes is Changes.CODE and (closed := _approval(worker)):
+        kept, text = _kept(worker, closed), _present(worker, closed)
+        if text is not None and sha256(text) == closed.sha256 and not kept.exists():
+            write_anew(kept, text)
+    return {}
+
+
+def plan_findings(worker: Worker, finished: Finished) -> list[Evidence]:
+    """What the plan says against what the child wants next. A station of a worker."""
+    wanted, phase = finished.wanted, worker.state.live_workflow.phase(finished.started.phase)
+    if wanted and wanted.gate is GateKind.PLAN_APPROVAL and phase.leaves == SOURCE:
+        return _without_boxes(worker)
+    if not finished.leaves() or phase.changes is not Changes.CODE or (closed := _approval(worker)) is None:
+        return []
+    approved = approved_plan(worker)
+    if approved is None:
+        why = f"The text of {closed.file} as it was approved is not known any more, so its items were not compared"
+        return [Evidence(SOURCE, Weight.NOTE, why)]
+    return ledger(approved, _present(worker, closed), closed.file or "")
+
+
+def _without_boxes(worker: Worker) -> list[Evidence]:
+    signal = signals.read(worker.session.dir / signals.FILE_NAME)
+    name = signal.file or "" if isinstance(signal, Signal) else ""
+    if any(item.box for item in items(_text(worker, name) or "")):
+        return []
+    why = f"The plan {name} has no item that can be ticked, so nobody could tell when it is carried out: write each as"
+    return [Evidence(SOURCE, Weight.VETO, f"{why} `- [ ] 1.1 <what becomes true>` before a person is asked.")]
+
+
+def approved_plan(worker: Worker) -> str | None:
+    """The text of the plan as a person approved it last; None where none was, or where it is not known any more."""
+    closed = _approval(worker)
+    if closed is None or closed.sha256 is None:
+        return None
+    kept = read_text(_kept(worker, closed))
+    if kept is not None and sha256(kept) == closed.sha256:
+        return kept
+    present = _present(worker, closed)
+    if present is not None and sha256(present) == closed.sha256:
+        return present
+    if worker.config.commit and closed.file:
+        for content in checkpoint.versions(worker.store, worker.ref, closed.file):
+            text = content.decode("utf-8-sig", "replace")
+            if sha256(text) == closed.sha256:
+                return text
+    return None
+
+
+def _approval(worker: Worker) -> GateClosed | None:
+    return approval(lived(worker.session.journal))
+
+
+def _kept(worker: Worker, closed: GateClosed) -> Path:
+    return worker.session.control / f"_plan-{(closed.sha256 or '')[:16]}.md"
+
+
+def _present(worker: Worker, closed: GateClosed) -> str | None:
+    return _text(worker, closed.file or "")
+
+
+def _text(worker: Worker, name: str) -> str | None:
+    path = gates.behaviour(GateKind.PLAN_APPROVAL).named(name, worker.session.dir, worker.session.worktree)
+    return read_text(path) if path else None
