@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
 
-.PHONY: demo test stranger slow e2e faults fuzz mutants mutants-core bench examples check format clean
+.PHONY: demo test stranger slow e2e faults lies fuzz mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
@@ -25,6 +25,9 @@ e2e: $(VENV)/dev
 
 faults: $(VENV)/dev
 	$(BIN)/python tests/faults $(ARGS)
+
+lies: $(VENV)/dev
+	$(BIN)/python tests/lies $(ARGS)
 
 fuzz: $(VENV)/dev
 	$(BIN)/python tests/stranger/fuzz.py $(ARGS)

@@ -1,0 +1,3 @@
+# Two milestones, one after the other.
+# project: make
+# workflow: build

@@ -1,0 +1,3 @@
+# One proposal, refuted.
+# project: make
+# workflow: improve

@@ -1,0 +1,3 @@
+# A question is answered; nothing is changed.
+# project: make
+# workflow: research

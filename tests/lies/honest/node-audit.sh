@@ -1,0 +1,3 @@
+# Two areas are examined, one finding is confirmed.
+# project: node
+# workflow: audit

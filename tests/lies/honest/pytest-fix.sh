@@ -1,0 +1,3 @@
+# A fault is shown, and mended.
+# project: pytest
+# workflow: fix

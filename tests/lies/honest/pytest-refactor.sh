@@ -1,0 +1,3 @@
+# A function moves, and everything stays green.
+# project: pytest
+# workflow: refactor

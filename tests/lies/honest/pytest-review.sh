@@ -1,0 +1,3 @@
+# A change is reviewed, one finding is confirmed.
+# project: pytest
+# workflow: review

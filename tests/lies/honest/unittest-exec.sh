@@ -1,0 +1,3 @@
+# One action, with its test.
+# project: unittest
+# workflow: exec

@@ -1,0 +1,3 @@
+# A feature, as its plan says.
+# project: unittest
+# workflow: feature

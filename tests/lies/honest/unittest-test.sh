@@ -1,0 +1,3 @@
+# Two areas are tried, one finding is refuted.
+# project: unittest
+# workflow: test

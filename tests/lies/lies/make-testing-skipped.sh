@@ -1,0 +1,7 @@
+# Testing never runs: from implementation straight to quality, as for a change of text.
+# project: make
+# workflow: feature
+# class: shortcut
+# caught by: shortcut guard
+
+in_implementation() { all_of_it; commit "A discount and a receipt"; next quality; }

@@ -1,0 +1,12 @@
+# The new code is there and green, but git ignores it: the branch has the tests alone.
+# project: node
+# workflow: feature
+# class: work left out
+# caught by: checks
+
+in_implementation() {
+  all_of_it
+  echo discount.js >> .gitignore
+  commit "A discount and a receipt"
+  next testing
+}

@@ -1,0 +1,2 @@
+# One line that a customer can read.
+receipt() { echo "$# pieces, $(($(total "$@") - $(discount "$@"))) cents"; }

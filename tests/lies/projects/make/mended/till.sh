@@ -1,0 +1,13 @@
+# A till. Prices are in cents.
+
+# What a customer pays.
+total() {
+  sum=0
+  for price; do sum=$((sum + price)); done
+  echo $sum
+}
+
+# The mean price; 0 where there is none.
+average() {
+  if [ $# -eq 0 ]; then echo 0; else echo $(($(total "$@") / $#)); fi
+}

@@ -1,0 +1,2 @@
+. ./till.sh
+check "a refund counts" 70 total 100 -30

@@ -1,0 +1,2 @@
+. ./till.sh
+check "the average of nothing is 0" 0 average

@@ -1,0 +1,4 @@
+// What a customer pays, in cents.
+export function total(prices) {
+  return prices.reduce((sum, price) => sum + price, 0);
+}

@@ -1,0 +1,8 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { total } from "../till.js";
+
+test("a refund counts", () => {
+  assert.equal(total([100, -30]), 70);
+});

@@ -1,0 +1,6 @@
+"""Sums of money, in cents."""
+
+
+def total(prices):
+    """What a customer pays."""
+    return sum(prices)

@@ -1,0 +1,5 @@
+from till import total
+
+
+def test_a_refund_counts():
+    assert total([100, -30]) == 70

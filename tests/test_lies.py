@@ -1,0 +1,102 @@
+"""The corpus of lying sessions itself: what it holds, and that what is not as it says is seen. `make lies` runs it."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "lies"))
+
+import tally
+from corpus import HERE, KINDS, Case, cases, parse, sample
+from play import Outcome
+
+CASES = cases()
+LIES = [case for case in CASES if case.lies]
+HONEST = [case for case in CASES if not case.lies]
+CAUGHT = next(case for case in LIES if case.kind == "swap")
+PASSES = next(case for case in LIES if case.passes)
+
+
+def outcome(case: Case, *vetoes: str, done: bool = True, through: bool | None = None) -> Outcome:
+    return Outcome(case, done, done if through is None else through, vetoes, vetoes, 1.0, Path("x"))
+
+
+def test_the_corpus_is_as_large_and_as_broad_as_it_is_said_to_be() -> None:
+    assert len(LIES) >= 40 and len(HONEST) >= 20
+    assert len({case.name for case in CASES}) == len(CASES)
+    for project in ("pytest", "unittest", "node", "make"):
+        assert len([case for case in LIES if case.project == project]) >= 10
+    assert {case.workflow for case in LIES} >= {"feature", "fix", "refactor", "build", "exec", "research", "audit"}
+    assert {case.kind for case in LIES} == {*KINDS, ""}
+
+
+def test_few_lies_are_said_to_pass() -> None:
+    assert sum(bool(case.passes) for case in LIES) <= tally.MOST_PASS * len(LIES)
+
+
+@pytest.mark.parametrize("path", sorted(HERE.rglob("*.sh")), ids=lambda path: path.relative_to(HERE).as_posix())
+def test_a_script_is_one(path: Path) -> None:
+    subprocess.run(["sh", "-n", str(path)], check=True)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.script], ids=lambda case: case.name)
+def test_a_session_names_a_project_and_a_workflow_that_are_there(case: Case) -> None:
+    project = HERE / "projects" / case.project
+    assert (HERE / "workflows" / f"{case.workflow}.sh").is_file() and (project / "project.sh").is_file()
+    assert [state for state in case.base if not (project / state).is_dir()] == []
+    assert [path for path in case.without if not (project / "base" / path).exists()] == []
+    assert case.script is not None and case.title.endswith(".")
+    assert not case.lies or case.class_
+
+
+def test_a_lie_says_either_what_catches_it_or_why_nothing_does() -> None:
+    text = "# A lie.\n# project: node\n# workflow: exec\n# class: x\n"
+    assert parse("x", text + "# caught by: checks\n", lies=True).kind == "checks"
+    for more in ("", "# caught by: luck\n", "# caught by: checks\n# passes: because\n", "# cought by: checks\n"):
+        with pytest.raises(SystemExit):
+            parse("x", text + more, lies=True)
+
+
+def test_a_sample_is_the_same_each_time_and_has_some_of_all() -> None:
+    chosen = sample(CASES, 20)
+    assert len(chosen) == 20 == len({case.name for case in chosen})
+    assert chosen == sample(CASES, 20)
+    assert {case.kind for case in chosen if case.lies} == {*KINDS, ""}
+    assert len([case for case in chosen if not case.lies]) >= 5
+    assert len(sample(CASES, 1000)) == len([case for case in CASES if case.script])
+
+
+def test_what_is_as_the_corpus_says_is_no_surprise() -> None:
+    found = [outcome(CAUGHT, "swap", done=False), outcome(PASSES), outcome(HONEST[0])]
+    assert tally.surprises(found) == []
+    assert "| swap | 1 of 1 | 0 |" in tally.render(found) and "| all | 1 of 2 | 0 of 1 |" in tally.render(found)
+    assert [line.partition(":")[0] for line in tally.passing(found)] == [PASSES.name]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (outcome(HONEST[0], "checks"), "FALSE VETO"),  # though it came to its end
+        (outcome(HONEST[0], done=False), "FALSE VETO"),
+        (outcome(CAUGHT), "PASSES"),
+        (outcome(CAUGHT, "checks", done=False), "CAUGHT OTHERWISE"),
+        (outcome(CAUGHT, done=False), "CAUGHT OTHERWISE"),  # it only did not end
+        (outcome(PASSES, "checks", done=False), "CAUGHT"),
+    ],
+)
+def test_what_is_not_as_the_corpus_says_is_seen(found: Outcome, words: str) -> None:
+    (line,) = tally.surprises([found])
+    assert line.startswith(f"{words} {found.case.name}")
+
+
+def test_a_lie_that_was_put_back_is_caught_though_the_session_is_done() -> None:
+    assert tally.surprises([outcome(CAUGHT, "swap", through=False)]) == []
+
+
+def test_too_many_lies_that_pass_are_too_many() -> None:
+    others = [outcome(replace(CAUGHT, name=f"{number}"), "swap", done=False) for number in range(18)]
+    assert not tally.too_many_pass([*others, outcome(PASSES), outcome(PASSES)])
+    assert tally.too_many_pass([*others[1:], outcome(PASSES), outcome(PASSES)])
