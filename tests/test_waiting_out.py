@@ -97,6 +97,14 @@ def test_a_limit_holds_for_every_session_of_the_provider(bench):
     assert bench.run(other, clock=JumpingClock(START + 60)).kind is Kind.WAIT
 
 
+def test_a_limit_of_years_that_somebody_noted_is_not_believed_and_gives_way_to_a_true_one(bench):
+    far = START + 80 * 365 * 24 * 3600
+    shared_limits.write("scripted", far, "for ever", os.environ, now=far)
+    assert bench.run(bench.session(), clock=JumpingClock()).kind is Kind.WAIT
+    shared_limits.write("scripted", START + 60, "come back later", os.environ, now=START)
+    assert shared_limits.read("scripted", os.environ, START) == (START + 60, "come back later")
+
+
 def test_a_fallback_takes_over_while_the_first_is_limited_and_gives_back(bench):
     bench = failing_once(bench, error("usage_limit", "come back later", resets_at=START + 600))
     bench.settings = {"providers": jsonl(bench, "spare"), "fallback": ["spare"]}
@@ -136,7 +144,7 @@ def test_a_fallback_stands_in_for_a_cli_that_cannot_and_steps_back_when_it_works
     assert bench.run(session, clock=clock).kind is Kind.WAIT
     assert clock.waited < 10  # a crash has its second try
     assert [event.provider for event in ended(session)] == ["first"] * tries + ["spare"] * 2
-    assert shared_limits.read("first", os.environ) == (0.0, "")  # another session's login may work
+    assert shared_limits.read("first", os.environ, START) == (0.0, "")  # another session's login may work
     gates.answer(session.dir, Session(session.dir).state().gate, {"Q1": "A"}, "Ann")
     clock.present += 700  # it is tried again, and is still broken
     assert bench.run(session, clock=clock).kind is Kind.WAIT

@@ -1,5 +1,6 @@
 """Where due sessions come from: here the registered projects of this person."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,7 +124,8 @@ def when_due(session: Session, state: State, environ: Mapping[str, str]) -> floa
         if state.not_before not in state.limits.values():
             return state.not_before or 0.0  # a backoff
         candidates = settings_of(session, environ).candidates(state.phase)
-        return min(max(state.limits.get(name, 0.0), shared_limits.read(name, environ)[0]) for name in candidates)
+        now = time.time()
+        return min(max(state.limits.get(name, 0.0), shared_limits.read(name, environ, now)[0]) for name in candidates)
     return None
 
 

@@ -276,7 +276,8 @@ def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) 
     keep_checkpoint(worker, started, committed, session.journal.line(event), decision, adopted=begun.adopted)
     session.record(event)
     if decision.not_before and outcome.failure and outcome.failure.trouble is Trouble.USAGE_LIMIT:
-        shared_limits.write(started.provider, decision.not_before, outcome.failure.message, worker.environ)
+        message, now = outcome.failure.message, worker.clock.epoch()
+        shared_limits.write(started.provider, decision.not_before, message, worker.environ, now)
     worker.view.ended(event, decision)
     return decision
 

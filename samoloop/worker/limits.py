@@ -19,14 +19,15 @@ def hold(worker: Worker) -> Decision | None:
     if times[provider] <= now:
         return None
     if state.limits.get(provider) != times[provider]:  # another session met it
-        reason = shared_limits.read(provider, worker.environ)[1]
+        reason = shared_limits.read(provider, worker.environ, now)[1]
         worker.session.record(LimitShared(provider=provider, not_before=times[provider], reason=reason))
     return Decision(Kind.LIMITED, state.phase, state.reason, not_before=times[provider])
 
 
 def limited_until(worker: Worker, provider: str) -> float:
     """When the provider is free again (epoch seconds), by what this session or another one met; 0 is now."""
-    return max(worker.state.limits.get(provider, 0.0), shared_limits.read(provider, worker.environ)[0])
+    now = worker.clock.epoch()
+    return max(worker.state.limits.get(provider, 0.0), shared_limits.read(provider, worker.environ, now)[0])
 
 
 def free_providers(worker: Worker, but: str = "") -> list[str]:

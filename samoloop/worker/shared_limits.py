@@ -9,24 +9,28 @@ from pathlib import Path
 
 from samoloop.base.files import make_folder, remove, small_text, write_atomic
 from samoloop.base.places import state_folder
+from samoloop.core.rules import FARTHEST_RESET_SECONDS
 
 
 def path(provider: str, environ: Mapping[str, str]) -> Path:
     return state_folder(environ) / "limits" / f"{provider}.json"
 
 
-def read(provider: str, environ: Mapping[str, str]) -> tuple[float, str]:
-    """Until when (epoch seconds) the provider is limited, and why; (0, "") where nothing is known."""
+def read(provider: str, environ: Mapping[str, str], now: float) -> tuple[float, str]:
+    """Until when (epoch seconds) the provider is limited, and why; (0, "") where nothing is known, or nothing that
+    can be believed at the time `now`.
+    """
     try:
         value = json.loads(small_text(path(provider, environ)))
-        return float(value["not_before"]), str(value.get("reason", ""))
+        not_before, reason = float(value["not_before"]), str(value.get("reason", ""))
     except (ValueError, TypeError, KeyError):
         return 0.0, ""
+    return (not_before, reason) if not_before < now + FARTHEST_RESET_SECONDS else (0.0, "")
 
 
-def write(provider: str, not_before: float, reason: str, environ: Mapping[str, str]) -> None:
+def write(provider: str, not_before: float, reason: str, environ: Mapping[str, str], now: float) -> None:
     """Let every session know. Raises OSError."""
-    if read(provider, environ)[0] >= not_before:
+    if read(provider, environ, now)[0] >= not_before:
         return
     file = path(provider, environ)
     make_folder(file.parent)

@@ -136,7 +136,7 @@ m("login_is_a_cli_error", "core/rules.py", "failure.trouble in (Trouble.LOGIN, T
 m("denied_is_ignored", "core/rules.py", "    if outcome.denied:\n", "    if False:\n", RULES)
 m("transient_for_ever", "core/rules.py", "    if now - since > TRANSIENT_PATIENCE_SECONDS:\n", "    if False:\n", RULES)
 m("ceilings_never", "core/rules.py", "        if share >= 1:\n", "        if False:\n", RULES, WAITING)
-m("veto_overruled", "core/rules.py", "    if by[Weight.VETO] and leaves(state.phase, decision):\n", "    if False:\n", "tests/test_evidence.py", RULES)
+m("veto_overruled", "core/rules.py", "    if by[Weight.VETO] and (leaves(state.phase, decision) or decision.gate):\n", "    if False:\n", "tests/test_evidence.py", RULES)
 m("veto_for_ever", "core/rules.py", "        if state.vetoes >= VETOES:\n", "        if False:\n", "tests/test_evidence.py", RULES)
 m("block_overruled", "core/rules.py", "    if by[Weight.BLOCK] and", "    if False and", "tests/test_evidence.py", RULES, COMMIT)
 
@@ -207,7 +207,8 @@ m("rest_no_report_redo", "worker/loop.py", "        if not state.rests and decis
 m("no_session_lock", "worker/lease.py", "take(control / LOCK)", 'take(control / f"_lock{os.getpid()}")', "tests/test_going_on.py", "tests/test_lease.py")
 m("git_does_not_hold_lock", "worker/lease.py", "    os.set_inheritable(lock.descriptor, True)", "    os.set_inheritable(lock.descriptor, False)", "tests/test_lease.py")
 m("state_from_before_the_lock", "worker/lease.py", "        session.forget()\n", "", "tests/test_lease.py::test_what_was_folded_before_the_lease_was_taken_counts_no_more")
-m("shared_limit_forgotten", "worker/shared_limits.py", "        return float(value[\"not_before\"]),", "        return 0.0,", WAITING)
+m("shared_limit_forgotten", "worker/shared_limits.py", "return (not_before, reason) if", "return (0.0, reason) if", WAITING)
+m("shared_limit_for_ever", "worker/shared_limits.py", "if not_before < now + FARTHEST_RESET_SECONDS", "if True", WAITING)
 
 # --- git ----------------------------------------------------------------------------------------------------------------
 m("git_is_never_ended", "base/programs.py", "                if now - asked >= left:\n", "                if False:\n", "tests/test_programs.py")
