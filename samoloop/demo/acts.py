@@ -128,7 +128,8 @@ def carry_out(visit: Visit, scenario: Scenario, item: Item) -> tuple[CommandRun 
 
 def testing(visit: Visit, scenario: Scenario) -> None:
     """First round: try the edge, show the fault by a test, mend it. Next round: all of it again, green."""
-    name = next((path.name for path in visit.documents("testing") if "-pinned-" not in path.name), "")
+    own = f"-testing-{scenario.slug}"
+    name = next((path.name for path in visit.documents("testing") if own in path.name), "")
     earlier = visit.read_note(name)
     ran = run_tests(visit, scenario)
     if scenario.fault is not None and not earlier:
@@ -210,7 +211,8 @@ def action(visit: Visit, scenario: Scenario) -> None:
 
 def elsewhere(visit: Visit, scenario: Scenario) -> None:
     """A phase that the script has nothing of its own for: say so, and go on the way that the facts allow."""
-    name = visit.document("result", visit.phase, documents.nothing(visit.phase))
+    kind = documents.KINDS.get(visit.phase, "result")
+    name = visit.document(kind, visit.phase, documents.nothing(visit.phase))
     visit.events.text(f"The script has nothing to do in {visit.phase}.")
     go_on(visit, f"passed through {visit.phase}", [name])
 

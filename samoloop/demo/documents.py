@@ -157,9 +157,18 @@ def result(task: str, items: Sequence[tuple[Item, str]], ran: CommandRun | None)
     )
 
 
+# What a phase leaves that the script has nothing of its own for.
+KINDS = {
+    **dict.fromkeys(("audit", "proposals", "review", "triage", "verification"), "review"),
+    **dict.fromkeys(("exploration", "regression", "reproduction"), "testing"),
+    **dict.fromkeys(("milestone", "survey"), "plan"),
+}
+
+
 def nothing(phase: str) -> str:
+    title = KINDS.get(phase, "result").capitalize()
     return (
-        f"# Result: {phase}\n## In short\nA script plays the child here, and it has nothing of its own for the phase "
+        f"# {title}: {phase}\n## In short\nA script plays the child here, and it has nothing of its own for the phase "
         f"{phase}. It found nothing, because it did not look.\n"
     )
 
