@@ -23,4 +23,5 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    monkeypatch.setenv("SAMOLOOP_SANDBOX", "off")  # scripted children write where they like; tests/box turns it on
     return home

@@ -152,7 +152,7 @@ class Bench:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {"HOME": os.environ["HOME"], "PATH": os.environ["PATH"]}
+        return {name: os.environ[name] for name in ("HOME", "PATH", "SAMOLOOP_SANDBOX") if name in os.environ}
 
     @property
     def config(self) -> Config:

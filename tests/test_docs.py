@@ -263,6 +263,7 @@ def test_the_page_of_settings_is_what_the_code_says() -> None:
 
 VARIABLES = {
     "SAMOLOOP_PROVIDER": "codex",
+    "SAMOLOOP_SANDBOX": "off",
     **{"CLAUDE_PATH": "/bin/x", "CLAUDE_MODEL": "m", "CLAUDE_TIMEOUT": "7m"},
     **{"CODEX_PATH": "/bin/x", "CODEX_MODEL": "m", "CODEX_TIMEOUT": "7m"},
     "TELEGRAM_BOT_TOKEN": "123456789:" + "A" * 30,

@@ -103,7 +103,7 @@ def test_the_task_names_the_prompts_file(tmp_path: Path):
     assert str(asked.prompt) in launch.argv[-1]
     assert follows(launch.argv, "-y", "--exit-immediately", "-c", "mini.yaml")
     assert follows(launch.argv, "-m", "openai/m1")
-    assert follows(launch.argv, "-o", str(tmp_path / "session" / "_logs" / "003-testing.traj.json"))
+    assert follows(launch.argv, "-o", str(tmp_path / "session" / "_logs" / "mini-runs" / "003-testing.traj.json"))
     assert launch.env["MSWEA_CONFIGURED"] == "true"
     assert "MSWEA_MINI_CONFIG_PATH" in launch.unset
 
@@ -111,7 +111,7 @@ def test_the_task_names_the_prompts_file(tmp_path: Path):
 def test_an_attempt_has_a_trajectory_of_its_own(tmp_path: Path):
     asked = request(tmp_path, stem=tmp_path / "session" / "_logs" / "003-testing.2")
     launch = get("mini", {}, install(tmp_path, "mini")).launch(asked)
-    assert follows(launch.argv, "-o", f"{asked.stem}.traj.json")
+    assert follows(launch.argv, "-o", f"{asked.stem.parent}/mini-runs/{asked.stem.name}.traj.json")
 
 
 def test_restrained_permissions_are_refused(tmp_path: Path):

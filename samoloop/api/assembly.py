@@ -15,7 +15,7 @@ from samoloop.config import profiles
 from samoloop.config.loading import Config
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
-from samoloop.worker import limits
+from samoloop.worker import box, limits
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.outside import look_before, outside_findings
 from samoloop.worker.stations import Stations
@@ -34,6 +34,7 @@ def _posture(worker: Worker) -> str:
 
 STATIONS = Stations(
     before=(limits.hold,),
+    around=(box.put_around,),
     look=(look_before, keep_approved),
     after=(journal_findings, stranger_findings, program_findings, outside_findings, git_findings),
     prompt=(_posture,),

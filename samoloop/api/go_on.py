@@ -18,12 +18,14 @@ from samoloop.api.unseen import refuse_unseen, unseen_changes
 from samoloop.base import errors, programs
 from samoloop.base.clock import Clock
 from samoloop.base.errors import ConfigError, SamoloopError, SessionError, UsageError
+from samoloop.children import sandbox
 from samoloop.children.processes import become_subreaper, hide_environment
 from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading
 from samoloop.config.loading import Config
 from samoloop.core import gates, overview
 from samoloop.core.journal import JournalChanged
+from samoloop.core.permissions import SandboxMode
 from samoloop.core.records import Failed, Halted, Rested, Resumed, Retried
 from samoloop.core.roots import RootChanged
 from samoloop.core.rules import Decision, Kind
@@ -207,9 +209,14 @@ def _least_settings(session: Session, environ: Mapping[str, str]) -> Config:
 
 def greeting(session: Session, config: Config) -> list[str]:
     """What a person should know before children start to work."""
+    phase = session.state().phase
+    who, settings = config.provider_for(phase), config.sandboxing(phase)
+    missing = sandbox.is_missing(settings)
+    boxed = not missing and settings.mode is not SandboxMode.OFF
+    full = "in a sandbox" if boxed else "as you (permissions: edits restrains it)"
     words = {
-        "full": "permissions: full, so a child may run any command as you (permissions: edits restrains it)",
-        "edits": "permissions: edits, so a child works in its CLI's restrained mode",
+        "full": f"permissions: full, so a child may run any command {full}",
+        "edits": "permissions: edits, so a child works in its CLI's restrained mode" + (", in a sandbox" * boxed),
     }
-    who = config.provider_for(session.state().phase)
-    return [f"session {session.name}: {session.task}", f"{who}, {words[config.permissions]}"]
+    lines = [f"session {session.name}: {session.task}", f"{who}, {words[config.permissions]}"]
+    return [*lines, missing] if missing else lines

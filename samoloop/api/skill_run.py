@@ -22,7 +22,7 @@ from samoloop.core.events import Event, Trouble
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import Outcome
 from samoloop.providers.base import Request
-from samoloop.worker import launching
+from samoloop.worker import box, launching
 
 # What the skills write: `<MM-DD-HHMM>-<kind>-<slug>.md`.
 _DOCUMENT = re.compile(r"\d\d-\d\d-\d{4}-[a-z]+-.+\.md")
@@ -107,6 +107,7 @@ def run(
             marker=folder.path.name,
             on_events=take,
             stop=stop,
+            around=lambda launch: box.put_around_project(config, order.where, environ, launch),
         )
         documents = tuple(sorted(path for path, at in _documents(places).items() if before.get(path) != at))
         report = Report(ran.outcome, documents, folder.path, tuple(ran.ended.left))

@@ -24,6 +24,7 @@ from samoloop.children.processes import (
     cpu_seconds,
     end,
     find,
+    first_in_box,
     in_group,
     orphans,
     reap,
@@ -57,6 +58,7 @@ class Spec:
     stem: Path  # <session>/_logs/NNN-phase[.attempt]: .jsonl, .err, .pid and .exit are put beside each other there
     lock: Path
     marker: str  # unique to the attempt, one word
+    within: Sequence[str] = ()  # the words in front of `argv` that put it in a sandbox
 
 
 class Habits(Protocol):
@@ -122,7 +124,7 @@ class Child:
             started = clock()
             with effect("spawn"):
                 process = wrapper.start(
-                    [program, *spec.argv[1:]],
+                    [*spec.within, program, *spec.argv[1:]],
                     env={**spec.env, MARKER: f"{spec.env.get(MARKER, '')} {spec.marker}".strip()},
                     cwd=spec.cwd,
                     stdin=spec.stdin,
@@ -258,20 +260,29 @@ class Child:
             end(in_group(find(self._mark, self._session), group), signal.SIGKILL, _KILLED_SECONDS)
 
     def _signal_group(self, signal_number: int) -> int | None:
-        """To the group, because the wrapper alone passes nothing on; never to the worker's own. Gives that group."""
+        """To the group, because the wrapper alone passes nothing on; never to the worker's own. Gives that group.
+
+        In a box it is the box's: its maker would end by the signal and leave the box alone.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            group = os.getpgid(self._leader.pid) if self._leader else None
+            first = self._first_in_box()
+            group = os.getpgid(first or self._leader.pid) if self._leader else None
             if group and group != os.getpgrp():
                 os.killpg(group, signal_number)
                 return group
         return None
 
+    def _first_in_box(self) -> int | None:
+        return first_in_box(_lock_holders(self._lock))
+
     def _sweep(self, patience_seconds: float) -> Swept:
-        """End what the child left behind, and clear away the ended.
+        """End what the child left behind, and clear away the ended. A box ends as a whole, by the kernel.
 
         The wrapper is reaped last: until then its pid, the number of its session, cannot belong to anybody else.
         """
         with effect("sweep"):
+            if first := self._first_in_box():
+                end({first}, signal.SIGKILL, _KILLED_SECONDS)
             swept = sweep(self._left_behind, patience_seconds)
         if sys.platform == "darwin" and self._session:  # where nothing can be found, the group is all that is known
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -298,15 +309,18 @@ class Child:
 
 
 def _find_leader(lock: Path, wrapper_pid: int | None, mark: Mark) -> ExitWatch | None:
-    """The wrapper; where that is gone, the CLI, known by the lock and by the wrapper's session. None: both are gone.
+    """The wrapper; where that is gone, the CLI, known by the lock and by the wrapper's session, or the first process of
+    its box. None: both are gone.
 
     A pid alone may belong to anybody by now, and a holder of the lock may be a tool that outlived the CLI: most CLIs
     run tools in sessions of their own.
     """
-    for pid in filter(None, [wrapper_pid, *_lock_holders(lock)]):
+    holding = _lock_holders(lock)
+    first = first_in_box(holding)
+    for pid in filter(None, [wrapper_pid, first, *holding]):
         with contextlib.suppress(OSError):  # gone, or by now the number of a thread
             watch = ExitWatch(pid)
-            if mark.is_on(pid) and (wrapper_pid is None or session_of(pid) == wrapper_pid):
+            if pid == first or (mark.is_on(pid) and (wrapper_pid is None or session_of(pid) == wrapper_pid)):
                 return watch
             watch.close()
     return None

@@ -112,6 +112,22 @@ def find(mark: Mark, session: int | None) -> set[int]:
     return {pid for pid in found if _running(pid)}
 
 
+def first_in_box(pids: Iterable[int]) -> int | None:
+    """The first process of a process namespace right below this one, if it is among the processes: with it all end."""
+    depth = len(_numbers(os.getpid())) + 1
+    for pid in pids:
+        numbers = _numbers(pid)
+        if len(numbers) == depth and numbers[-1] == 1:
+            return pid
+    return None
+
+
+def _numbers(pid: int) -> list[int]:
+    """The process's numbers in its namespaces, from ours inwards; empty when it is gone or the kernel does not say."""
+    found = re.search(rb"^NSpid:(.*)$", proc.read(f"/proc/{pid}/status"), re.MULTILINE)
+    return [int(number) for number in found[1].split()] if found else []
+
+
 def children() -> set[int]:
     """The children of this process, those inherited by a subreaper and the ended ones included."""
     found: set[int] = set()

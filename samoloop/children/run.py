@@ -33,12 +33,13 @@ def run(
     marker: str,
     on_events: Callable[[list[Event]], None],
     stop: StopRequest,
+    around: Callable[[Launch], Launch] = lambda launch: launch,
 ) -> Ran:
     """Start the CLI, follow it within its limits, and sweep up what it left. Its own result is its end: there is no
-    signal to wait for. Raises ProviderError where it cannot be started.
+    signal to wait for. `around` puts the launch in a sandbox. Raises ProviderError where it cannot be started.
     """
     become_subreaper()
-    child = Child.spawn(spec_of(request, provider.launch(request), lock=lock, marker=marker))
+    child = Child.spawn(spec_of(request, around(provider.launch(request)), lock=lock, marker=marker))
     collector = Collector()
 
     def take(events: list[Event]) -> None:
@@ -63,6 +64,7 @@ def spec_of(
     kept = {name: value for name, value in request.environ.items() if name not in launch.unset}
     return Spec(
         argv=launch.argv,
+        within=launch.within,
         env=kept | dict(launch.env) | dict(told or {}),
         cwd=request.worktree,
         stdin=request.prompt if launch.prompt_on_stdin else None,

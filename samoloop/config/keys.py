@@ -23,9 +23,11 @@ from samoloop.config.schema import (
     flag,
     key,
     mapping,
+    on_or_off,
     one_of,
     or_off,
     path,
+    paths,
     positive_seconds,
     table_of,
     text,
@@ -34,7 +36,7 @@ from samoloop.config.schema import (
 )
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.limits import Limits
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Permissions, Sandboxing, SandboxMode
 
 EFFORTS = ("low", "standard", "high", "max")
 SECRETS = ("TELEGRAM_*",)
@@ -72,7 +74,20 @@ def _session_ceilings(found: dict[str, Any]) -> Ceilings:
     return _phase_ceilings(defaults(_CEILINGS) | found)
 
 
+def sandbox_mode(value: object) -> SandboxMode:
+    """`off`, which YAML reads as false, is a word here."""
+    mode: SandboxMode = one_of(SandboxMode)("off" if value is False else value)
+    return mode
+
+
+_SANDBOX = (
+    Key("mode", sandbox_mode, "auto: where it can be had; required: no child without it; off: none", "auto"),
+    Key("read", paths, "more folders and files that a child may read, such as `[~/.aws/config]`", ()),
+    Key("write", paths, "more that it may change", ()),
+    Key("network", on_or_off, "off: none for `setup` and checks; a CLI must reach its model", True),
+)
 LIMITS = Table(_LIMITS, _limits)
+SANDBOX = Table(_SANDBOX, lambda found: Sandboxing(**found))
 CEILINGS = Table(_CEILINGS, _session_ceilings)
 
 
@@ -85,6 +100,7 @@ class PhaseSettings:
     effort: str | None = key(one_of(EFFORTS), None, "low, standard, high or max")
     profile: str | None = key(text, None, "a posture for this phase")
     permissions: Permissions | None = key(one_of(Permissions), None, "full or edits")
+    sandbox: Sandboxing = key(SANDBOX, Sandboxing(), "auto, required or off, or the keys of `sandbox`; paths are added")
     iteration_seconds: int | None = key(
         positive_seconds,
         None,
@@ -179,6 +195,12 @@ class Config:
     )
     workflow: str = key(text, "feature", "the shape of the work; see `samoloop workflows list`")
     permissions: Permissions = key(one_of(Permissions), Permissions.FULL, "or edits: the CLI's own restrained mode")
+    sandbox: Sandboxing = key(
+        SANDBOX,
+        Sandboxing(),
+        "What a child has of the machine; `sandbox: required` and `sandbox: off` for short. A project's file can only "
+        "narrow it: `required`, or `network: off`.",
+    )
     fallback: tuple[str, ...] = key(
         texts, (), "providers that stand in while this one cannot work, such as [codex, gemini]"
     )
@@ -253,6 +275,9 @@ class Config:
     def phase(self, name: str) -> PhaseSettings:
         return self.phases.get(name, PhaseSettings())
 
+    def sandboxing(self, phase: str) -> Sandboxing:
+        return self.phase(phase).sandbox.over(self.sandbox)
+
     def provider_for(self, phase: str) -> str:
         return self.phase(phase).provider or self.provider
 
@@ -296,6 +321,7 @@ def _of_each(word: str, *at: str) -> dict[str, At]:
 # The variables that say a setting, with its place, and what they mean. Those of Telegram are in `telegram_bot`.
 VARIABLES: tuple[tuple[Mapping[str, At], str], ...] = (
     ({"SAMOLOOP_PROVIDER": ("provider",)}, "as `provider`"),
+    ({"SAMOLOOP_SANDBOX": ("sandbox", "mode")}, "as `sandbox`: auto, required or off"),
     (_of_each("PATH", "providers", "", "path"), "where the program is"),
     (_of_each("MODEL", "models", ""), "the model for that provider"),
     (_of_each("TIMEOUT", "providers", "", "iteration"), "time for one child, where that is the session's provider"),

@@ -173,10 +173,44 @@ def _read(path: Path, problems: list[str]) -> _Layer | None:
         return None
     try:
         text = yaml_text.read_file(path)
-        return _Layer(yaml_text.read_mapping(text), str(path), text, path)
+        return _Layer(_spelled_out(yaml_text.read_mapping(text)), str(path), text, path)
     except (OSError, ValueError) as error:
         problems.append(f"{path}: {error}")
         return None
+
+
+def _spelled_out(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`sandbox: off` as the section that it is short for, here and in each phase."""
+    found = dict(values)
+    if found.get("sandbox") is not None and not isinstance(found["sandbox"], Mapping):
+        found["sandbox"] = {"mode": found["sandbox"]}
+    if isinstance(phases := found.get("phases"), Mapping):
+        found["phases"] = {
+            name: _spelled_out(item) if isinstance(item, Mapping) else item for name, item in phases.items()
+        }
+    return found
+
+
+def _only_narrowed(values: Mapping[str, Any], faults: list[Fault], at: At = ()) -> dict[str, Any]:
+    """A project's words on the sandbox without what says nothing; what would widen it is a fault."""
+    found = dict(values)
+    if isinstance(said := found.get("sandbox"), Mapping):
+        mode, network = said.get("mode"), said.get("network")
+        widens = ["mode"] if mode in (False, "off") else []
+        widens += [name for name in ("read", "write") if said.get(name)]
+        faults += [
+            Fault((*at, "sandbox", name), f"a project can only narrow the sandbox: this belongs in {user_file({})}")
+            for name in widens
+        ]
+        idle = {"mode"} if mode in (False, "off", "auto") else set()
+        idle |= {"network"} if network in (True, "on") else set()
+        found["sandbox"] = {name: item for name, item in said.items() if name not in {*idle, *widens}}
+    if isinstance(phases := found.get("phases"), Mapping):
+        found["phases"] = {
+            name: _only_narrowed(item, faults, ("phases", str(name))) if isinstance(item, Mapping) else item
+            for name, item in phases.items()
+        }
+    return found
 
 
 def _of_project(layer: _Layer, root: Path, problems: list[str]) -> _Layer:
@@ -194,8 +228,9 @@ def _of_project(layer: _Layer, root: Path, problems: list[str]) -> _Layer:
             for name in map(str, phases)
             if name not in known
         ]
+    values = _only_narrowed(layer.values, faults)
     problems += [layer.told(fault) for fault in faults]
-    return layer._replace(values={name: value for name, value in layer.values.items() if name not in personal})
+    return layer._replace(values={name: value for name, value in values.items() if name not in personal})
 
 
 # --- what one key alone cannot tell -----------------------------------------------------------------------------------

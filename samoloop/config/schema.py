@@ -136,7 +136,7 @@ def written(default: object) -> str:
     """A default as it is written in a file."""
     if isinstance(default, bool):
         return str(default).lower()
-    return f"[{', '.join(default)}]" if isinstance(default, tuple) else str(default)
+    return f"[{', '.join(map(str, default))}]" if isinstance(default, tuple) else str(default)
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -184,6 +184,15 @@ def path(value: object) -> Path:
     return found
 
 
+def paths(value: object) -> tuple[Path, ...]:
+    """Absolute ones, or below a home folder."""
+    found = tuple(map(path, texts(value)))
+    for item in found:
+        if not item.expanduser().is_absolute():
+            raise ValueError(f"a path must be absolute or begin with ~, got {shown(str(item))}")
+    return found
+
+
 def texts(value: object) -> tuple[str, ...]:
     """Texts in a list; blanks at their ends are theirs."""
     if not isinstance(value, list | tuple):
@@ -198,6 +207,12 @@ def texts_by_name(value: object) -> dict[str, str]:
     if not all(isinstance(item, str) and "\0" not in name + item for name, item in found.items()):
         raise ValueError(f"it must map names to texts (put numbers in quotes), got {shown(value)}")
     return found
+
+
+def on_or_off(value: object) -> bool:
+    if value not in (True, False, "on", "off"):
+        raise ValueError(f"it must be on or off, got {shown(value)}")
+    return value in (True, "on")
 
 
 def one_of(allowed: Iterable[Any]) -> Callable[[object], Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from samoloop.core.events import Event
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Access, Permissions
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)  # added to the scrubbed environment
     unset: Sequence[str] = ()  # removed from it
     prompt_on_stdin: bool = True  # else standard input is empty
+    needs: Mapping[Path, Access] = field(default_factory=dict)  # in a sandbox: its program, login, own folder
+    within: Sequence[str] = ()  # the words in front of `argv` that make a sandbox; none without one
 
 
 class Reader(Protocol):

@@ -13,9 +13,19 @@ from typing import Any
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, ProviderSettings, ask, effort_word, link, not_found, older, version_of
+from samoloop.providers.program import (
+    Program,
+    ProviderSettings,
+    ask,
+    effort_word,
+    installed_at,
+    link,
+    not_found,
+    older,
+    version_of,
+)
 from samoloop.providers.reading import (
     amount,
     count,
@@ -52,6 +62,11 @@ _NESTING = (
     "CLAUDE_EFFORT",
 )
 _EFFORT = {"low": "low", "standard": "medium", "high": "high", "max": "max"}
+# In Claude's own folder: what would run, or be obeyed, when the person uses Claude next.
+_CARRIED_OUT = (
+    *("settings.json", "settings.local.json", "CLAUDE.md", "hooks", "commands", "agents", "skills", "plugins"),
+    *("rules", "output-styles", "workflows", "keybindings.json", "local", "ide"),
+)
 _MANAGED = ("/etc/claude-code", "/Library/Application Support/ClaudeCode")
 
 
@@ -90,7 +105,9 @@ class ClaudeProvider:
         env = dict(_ENVIRONMENT)
         if request.permissions is Permissions.FULL:
             env["IS_SANDBOX"] = "1"  # without it root is refused full permissions
-        return Launch([*argv, *self._settings.args], env | dict(self._settings.env), _NESTING)
+        person = {**request.environ, **self._settings.env}
+        needs = installed_at(argv[0], person) | _own(person)
+        return Launch([*argv, *self._settings.args], env | dict(self._settings.env), _NESTING, needs=needs)
 
     def reader(self, request: Request) -> "ClaudeReader":
         return ClaudeReader()
@@ -114,6 +131,15 @@ class ClaudeProvider:
             f"The managed settings in {folder} act on children too." for folder in _MANAGED if Path(folder).is_dir()
         ]
         return Checkup(program, version, logged_in, leaks, advice)
+
+
+def _own(environ: Mapping[str, str]) -> dict[Path, Access]:
+    """Claude's own folder, with the login; what Claude would carry out for its person is only to be read."""
+    home = Path(environ.get("HOME") or "~").expanduser()
+    folder = Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude")
+    return {folder: Access.WRITE, home / ".claude.json": Access.WRITE} | {
+        folder / name: Access.READ for name in _CARRIED_OUT
+    }
 
 
 def _plugin(folder: Path, skills: Path) -> Path:

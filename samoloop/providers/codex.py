@@ -13,10 +13,19 @@ from typing import Any
 
 from samoloop.base.files import small_text
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.codex_errors import failure_of
-from samoloop.providers.program import Program, ProviderSettings, ask, effort_word, not_found, older, version_of
+from samoloop.providers.program import (
+    Program,
+    ProviderSettings,
+    ask,
+    effort_word,
+    installed_at,
+    not_found,
+    older,
+    version_of,
+)
 from samoloop.providers.reading import (
     count,
     mapping,
@@ -39,6 +48,8 @@ _SWITCHES = (
     *("-c", "analytics.enabled=false"),  # else five more seconds at the end of a run without network
     *("-c", "skills.bundled.enabled=false"),
 )
+# In Codex's own folder: what would run, or be obeyed, when the person uses Codex next.
+_CARRIED_OUT = ("config.toml", "AGENTS.md", "AGENTS.override.md", "rules", "prompts", "skills", "hooks.json", "plugins")
 _EFFORT = {"low": "low", "standard": "medium", "high": "high", "max": "xhigh"}
 
 
@@ -69,7 +80,9 @@ class CodexProvider:
             argv += ["-c", f"model_reasoning_effort={effort_word(request.effort, _EFFORT)}"]
         person = {**request.environ, **self._settings.env}
         argv += [*_login_store(person), *_without_own_skills(person)]
-        return Launch([*argv, *self._settings.args, "-"], dict(self._settings.env))
+        own = {_home(person): Access.WRITE} | {_home(person) / name: Access.READ for name in _CARRIED_OUT}
+        needs = installed_at(argv[0], person) | own
+        return Launch([*argv, *self._settings.args, "-"], dict(self._settings.env), needs=needs)
 
     def reader(self, request: Request) -> "CodexReader":
         return CodexReader(request.model)

@@ -21,14 +21,15 @@ other; `resets_at` is in epoch seconds.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import read_plain
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, version_of
+from samoloop.providers.program import Program, installed_at, version_of
 from samoloop.providers.reading import amount, count, message, one_line, parse_object, text, unfinished
 
 _LONGEST_ARGUMENT = 100_000  # bytes; Linux takes 131,071
@@ -59,7 +60,9 @@ class CustomProvider:
         argv = [program, *(_fill(word, values) for word in self._command[1:])]
         if self._prompt == "arg":
             argv.append(_argument(request))
-        return Launch(argv, self._env, prompt_on_stdin=self._prompt == "stdin")
+        files = [path for path in map(Path, self._command[1:]) if path.is_absolute()]
+        needs = installed_at(program, self._environ) | dict.fromkeys(files, Access.READ)
+        return Launch(argv, self._env, prompt_on_stdin=self._prompt == "stdin", needs=needs)
 
     def reader(self, request: Request) -> "CustomReader":
         return CustomReader(self.name, jsonl=self.has_result)

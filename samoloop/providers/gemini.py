@@ -14,10 +14,10 @@ from typing import Any
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import small_text, write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.gemini_errors import failures_of
-from samoloop.providers.program import Program, ProviderSettings, link, not_found, older, version_of
+from samoloop.providers.program import Program, ProviderSettings, installed_at, link, not_found, older, version_of
 from samoloop.providers.reading import count, mapping, message, parse_object, text, tool_detail
 
 OLDEST = (0, 61)
@@ -58,7 +58,10 @@ class GeminiProvider:
             argv += ["--model", request.model]
         home = _home(request, {**request.environ, **self._settings.env})
         env = {**_ENVIRONMENT, "GEMINI_CLI_HOME": str(home)}
-        return Launch([*argv, *self._settings.args], env | dict(self._settings.env))
+        person = {**request.environ, **self._settings.env}
+        login = {_person(person) / name: Access.WRITE for name in _LOGIN_FILES if name != ".env"}
+        needs = installed_at(argv[0], person) | {home: Access.WRITE, _person(person) / ".env": Access.READ} | login
+        return Launch([*argv, *self._settings.args], env | dict(self._settings.env), needs=needs)
 
     def reader(self, request: Request) -> "GeminiReader":
         return GeminiReader()

@@ -12,9 +12,9 @@ from typing import Any
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import read_plain
 from samoloop.core.events import Event, Failure, Result, Started, Text, Trouble, Usage
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, ProviderSettings, not_found, older, version_of
+from samoloop.providers.program import Program, ProviderSettings, installed_at, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,
     count,
@@ -68,7 +68,11 @@ class MiniProvider:
             argv += ["-m", request.model]
         argv += ["-o", str(_trajectory(request)), *self._settings.args]
         argv += ["-t", f"Read all of the file {request.prompt} and do what it says."]
-        return Launch(argv, _ENVIRONMENT | dict(self._settings.env), _UNSET, prompt_on_stdin=False)
+        runs = _trajectory(request).parent
+        runs.mkdir(parents=True, exist_ok=True)
+        person = {**request.environ, **self._settings.env}
+        needs = installed_at(argv[0], person) | {runs: Access.WRITE, _own(person): Access.READ}
+        return Launch(argv, _ENVIRONMENT | dict(self._settings.env), _UNSET, prompt_on_stdin=False, needs=needs)
 
     def reader(self, request: Request) -> "MiniReader":
         return MiniReader(_trajectory(request), request.model)
@@ -87,7 +91,14 @@ class MiniProvider:
 
 
 def _trajectory(request: Request) -> Path:
-    return request.stem.with_name(f"{request.stem.name}.traj.json")
+    return request.stem.parent / "mini-runs" / f"{request.stem.name}.traj.json"
+
+
+def _own(environ: Mapping[str, str]) -> Path:
+    """Its own settings, keys too."""
+    home = Path(environ.get("HOME", "~"))
+    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "mini-swe-agent")
+    return Path(environ.get("MSWEA_GLOBAL_CONFIG_DIR") or config).expanduser()
 
 
 class MiniReader:

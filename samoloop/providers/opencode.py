@@ -15,9 +15,9 @@ from typing import Any
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import small_text, write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, ProviderSettings, link, not_found, older, version_of
+from samoloop.providers.program import Program, ProviderSettings, installed_at, link, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,
     count,
@@ -60,15 +60,17 @@ class OpencodeProvider:
             argv.append("--auto")
         if request.model:
             argv += ["--model", request.model]
-        folder = str(_configuration(request))
+        folder = _configuration(request)
         env = {
-            "XDG_CONFIG_HOME": folder,
-            "OPENCODE_TEST_HOME": folder,  # else ~/.opencode, ~/.claude and ~/.agents are read as well
+            "XDG_CONFIG_HOME": str(folder),
+            "OPENCODE_TEST_HOME": str(folder),  # else ~/.opencode, ~/.claude and ~/.agents are read as well
             "OPENCODE_PURE": "1",  # no plugins
         }
         if request.permissions is Permissions.EDITS:
             env["OPENCODE_PERMISSION"] = json.dumps({"external_directory": _outside(request)})
-        return Launch([*argv, *self._settings.args], env | dict(self._settings.env))
+        person = {**request.environ, **self._settings.env}
+        needs = installed_at(argv[0], person) | dict.fromkeys([folder, *_own(person)], Access.WRITE)
+        return Launch([*argv, *self._settings.args], env | dict(self._settings.env), needs=needs)
 
     def reader(self, request: Request) -> "OpencodeReader":
         return OpencodeReader(request.model)
@@ -96,10 +98,17 @@ def _person(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~"), ".config")).expanduser()
 
 
+def _own(environ: Mapping[str, str]) -> tuple[Path, Path]:
+    """Where opencode keeps login and conversations, and where what it is doing."""
+    home = Path(environ.get("HOME", "~"))
+    data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share").expanduser()
+    state = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state").expanduser()
+    return data / "opencode", state / "opencode"
+
+
 def _logged_in(environ: Mapping[str, str]) -> bool | None:
     """Whether a login is stored. Without one, keys in the environment or a free model may do: nobody can tell."""
-    data = Path(environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "~"), ".local", "share")).expanduser()
-    stored = parse_object(small_text(data / "opencode" / "auth.json", follow=True).encode(errors="replace"))
+    stored = parse_object(small_text(_own(environ)[0] / "auth.json", follow=True).encode(errors="replace"))
     return True if stored else None
 
 

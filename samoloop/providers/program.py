@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samoloop.base.errors import ProviderError
+from samoloop.core.permissions import Access
 from samoloop.providers import installed
 from samoloop.providers.base import Checkup
 
@@ -98,6 +99,22 @@ def older(version: str | None, oldest: tuple[int, ...]) -> bool:
 def not_found(program: Program, environ: Mapping[str, str]) -> Checkup:
     """What `doctor` says where the program is missing."""
     return Checkup(None, advice=f"{program.missing(environ)} {program.advice(environ)}")
+
+
+def installed_at(program: str, environ: Mapping[str, str]) -> dict[Path, Access]:
+    """What a program is made of, to be read: itself by each of its names, and the package that it is a part of."""
+    bare = {Path(environ.get("HOME") or "/", *parts) for parts in ((), (".local",))} | {Path("/"), Path("/usr")}
+    at, names = Path(program), []
+    while at not in names:
+        names.append(at)
+        at = at.parent / at.readlink() if at.is_symlink() else at
+    real = Path(os.path.realpath(program))
+    found = [*names, real]
+    if "node_modules" in real.parts:
+        found.append(Path(*real.parts[: real.parts.index("node_modules") + 1]))
+    elif real.parent.name == "bin" and real.parent.parent not in bare:
+        found.append(real.parent.parent)
+    return dict.fromkeys(found, Access.READ)
 
 
 def link(path: Path, target: Path) -> None:

@@ -67,8 +67,9 @@ def begin(worker: Worker) -> Begun:
     name = pick_provider(worker)
     provider = worker.provider(name)
     request = request_to(worker, name, state.phase, stem)
-    launch = worker.stations.launch(worker, provider.launch(request))
+    launch = provider.launch(request)
     ready_worktree(worker)
+    launch = worker.stations.launch(worker, launch)
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
     take_inbox(session, stem)

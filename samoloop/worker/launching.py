@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from samoloop import providers
+from samoloop.children import sandbox
 from samoloop.config import profiles, skills
 from samoloop.config.loading import Config
 from samoloop.core.workflow import Workflow
@@ -62,6 +63,8 @@ def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str]) -> 
     A broken skill of the project too: later it would only be left out.
     """
     skills.available(config.root)
+    for phase in workflow.phases:
+        sandbox.is_missing(config.sandboxing(phase.name))
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         for phase in workflow.phases:

