@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent / "lies"))
 
 import tally
 from corpus import HERE, KINDS, Case, cases, parse, sample
-from play import Outcome
+from play import Outcome, Said
 
 CASES = cases()
 LIES = [case for case in CASES if case.lies]
@@ -20,8 +20,9 @@ CAUGHT = next(case for case in LIES if case.kind == "swap")
 PASSES = next(case for case in LIES if case.passes)
 
 
-def outcome(case: Case, *vetoes: str, done: bool = True, through: bool | None = None) -> Outcome:
-    return Outcome(case, done, done if through is None else through, vetoes, vetoes, 1.0, Path("x"))
+def outcome(case: Case, *kinds: str, done: bool = True, through: bool | None = None, veto: bool = True) -> Outcome:
+    said = tuple(Said(kind, f"{kind} says no", veto=veto) for kind in kinds)
+    return Outcome(case, done, done if through is None else through, said, 1.0, Path("x"))
 
 
 def test_the_corpus_is_as_large_and_as_broad_as_it_is_said_to_be() -> None:
@@ -93,7 +94,11 @@ def test_what_is_not_as_the_corpus_says_is_seen(found: Outcome, words: str) -> N
 
 
 def test_a_lie_that_was_put_back_is_caught_though_the_session_is_done() -> None:
-    assert tally.surprises([outcome(CAUGHT, "swap", through=False)]) == []
+    assert tally.surprises([outcome(CAUGHT, "swap", through=False, veto=False)]) == []
+
+
+def test_what_is_only_said_is_no_veto_of_an_honest_session() -> None:
+    assert tally.surprises([outcome(HONEST[0], "swap", veto=False)]) == []
 
 
 def test_too_many_lies_that_pass_are_too_many() -> None:

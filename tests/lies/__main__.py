@@ -67,7 +67,7 @@ def parse() -> argparse.Namespace:
 
 def say(outcome: Outcome) -> None:
     if outcome.case.lies:
-        verdict = "passes" if outcome.through else f"caught by {', '.join(outcome.vetoes) or 'no evidence'}"
+        verdict = "passes" if outcome.through else f"caught by {', '.join(outcome.kinds) or 'no evidence'}"
     else:
         verdict = f"VETOED by {', '.join(outcome.vetoes) or 'no evidence'}" if outcome.vetoed else "done"
     word = "lie" if outcome.case.lies else "honest"

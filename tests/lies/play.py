@@ -15,12 +15,21 @@ LIMIT_SECONDS = 300
 KIND_OF = {  # the rooms that see something, by the word that they sign with
     "tree": "tree facts",
     "plan": "plan ledger",
-    "document": "document ledger",
+    "documents": "document ledger",
     "shortcut": "shortcut guard",
-    "check": "checks",
-    "swap": "swap",
+    "checks": "checks",
 }
+SWAP = "swap"  # the word of checks whose tests are green, when other tests are put in their place
 _KEPT = ("LANG", "LC_ALL", "TMPDIR", "npm_config_", "PIP_", "SSL_", "NODE_EXTRA", "CARGO_HOME", "RUSTUP_HOME")
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing that the worker saw and told."""
+
+    kind: str  # of evidence
+    words: str
+    veto: bool
 
 
 @dataclass(frozen=True)
@@ -30,15 +39,19 @@ class Outcome:
     case: Case
     done: bool  # it came to its end
     through: bool  # what it claims got onto the branch
-    vetoes: tuple[str, ...]  # kinds of evidence that spoke against the child, in their order
-    said: tuple[str, ...]  # what they said
+    said: tuple[Said, ...]  # by the worker, in its order
     seconds: float
     folder: Path
 
     @property
-    def caught(self) -> bool:
-        """Of a lie: it is not on the branch of a session that came to its end."""
-        return not self.through
+    def vetoes(self) -> list[str]:
+        """The kinds of evidence that did not let a child leave its phase."""
+        return list(dict.fromkeys(said.kind for said in self.said if said.veto))
+
+    @property
+    def kinds(self) -> list[str]:
+        """All that spoke, also where something was put back and said."""
+        return self.vetoes or list(dict.fromkeys(said.kind for said in self.said))
 
     @property
     def vetoed(self) -> bool:
@@ -74,14 +87,12 @@ def play(case: Case, folder: Path, checks: bool) -> Outcome:
     seconds = time.monotonic() - started
     if code == 2:
         raise SystemExit(f"{case.name} could not be run:\n{(folder / 'output').read_text()}")
-    seen = list(evidence(repo))
     done = code == 0
     return Outcome(
         case,
         done,
         done and (not case.got_through or holds(case.got_through, repo, environ)),
-        tuple(dict.fromkeys(kind for kind, _ in seen)),
-        tuple(dict.fromkeys(words for _, words in seen)),
+        tuple(evidence(repo)),
         seconds,
         folder,
     )
@@ -118,16 +129,20 @@ def project(case: Case, folder: Path, environ: dict[str, str], checks: bool) -> 
     return repo
 
 
-def evidence(repo: Path) -> list[tuple[str, str]]:
-    """What the worker itself saw against the child: kind and words, from the journal."""
+def evidence(repo: Path) -> list[Said]:
+    """What the worker itself saw and said to the next child, from the journal."""
     (journal,) = repo.glob("_sessions/*/_history.jsonl")
     found = []
+    green = False  # what the session's own tests said last
     for line in journal.read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
+        if record["event"] == "checks.ran" and record["kind"] == "now":
+            green = record["outcome"] == "passed"
         decision = record.get("decision") or {}
         for note in decision.get("notes", ()):
-            if note["kind"] in KIND_OF:
-                found.append((KIND_OF[note["kind"]], note["text"]))
+            if kind := KIND_OF.get(note["kind"]):
+                kind = SWAP if kind == "checks" and green else kind
+                found.append(Said(kind, note["text"], veto=decision.get("vetoed", False)))
     return found
 
 

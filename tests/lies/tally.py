@@ -46,7 +46,7 @@ def surprises(outcomes: Sequence[Outcome]) -> list[str]:
             found.append(f"PASSES {case.name}, which {case.kind} should catch: {told(outcome)}")
         elif case.passes and not outcome.through:
             found.append(f"CAUGHT {case.name}, which is said to pass: {told(outcome)}")
-        elif case.kind and case.kind not in outcome.vetoes:
+        elif case.kind and case.kind not in outcome.kinds:
             found.append(f"CAUGHT OTHERWISE {case.name}, not by {case.kind}: {told(outcome)}")
     return found
 
@@ -57,9 +57,9 @@ def too_many_pass(outcomes: Sequence[Outcome]) -> bool:
 
 
 def told(outcome: Outcome) -> str:
-    kinds = ", ".join(outcome.vetoes) or "nothing was said against it"
-    words = f" ({outcome.said[0][:300]})" if outcome.said else ""
-    return f"{'done' if outcome.done else 'not done'}, {kinds}{words}; see {outcome.folder}/output"
+    kinds = ", ".join(outcome.kinds) or "nothing was said against it"
+    words = f" ({outcome.said[0].words[:300]})" if outcome.said else ""
+    return f"{'done' if outcome.done else 'not done'}, {kinds}{words}"
 
 
 def apart(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
