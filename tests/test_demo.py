@@ -29,7 +29,7 @@ from samoloop.core.state import Condition
 from samoloop.demo import examples, notes, play
 from samoloop.demo.answers import understood
 from samoloop.demo.child import main
-from samoloop.demo.commands import CommandRun
+from samoloop.demo.commands import CommandRun, run
 from samoloop.demo.scenario import Option, Question, load
 from samoloop.demo.visit import CannotGoOn
 from samoloop.providers.base import Request
@@ -198,6 +198,42 @@ def test_what_an_interrupted_child_left_is_finished_and_not_done_twice(tmp_path,
     assert re.search(r"- Result: [0-9a-f]{7}; ", plan.read_text())
 
 
+@pytest.mark.parametrize("phase", ["implementation", "testing"])
+def test_what_it_said_without_looking_is_mended_by_the_child_that_is_sent_back_or_by_testing(tmp_path, phase):
+    stage = Stage(tmp_path, "bulk-discount")
+    stage.play("requirements", "requirements")
+    stage.play("planning", "planning")
+    plan = stage.session / (stage.signal.file or "")
+    for _ in range(3):
+        said = stage.play("implementation", "implementation, testing")
+    assert [event["text"] for event in said if event["type"] == "text"][-1].endswith("; the tests are green.")
+    assert "the tests are green" in plan.read_text() and stage.signal.phase == "testing"
+    assert not [event for event in said if "unittest" in event.get("detail", "")], "it ran no test"
+    suite = ("python", "-m", "unittest")
+    assert run(suite, stage.root, os.environ).verdict == "11 tests, FAILED (failures=1)"
+    said = stage.play(phase, "implementation, testing, quality")
+    assert [event for event in said if "unittest" in event.get("detail", "")]
+    assert run(suite, stage.root, os.environ).ok
+    assert "Mend what the tests show" in git(stage.root, "log", "--format=%s")
+
+
+def test_a_fault_is_shown_by_a_test_before_it_is_mended(tmp_path):
+    stage = Stage(tmp_path, "old-backups")
+    stage.play("reproduction", "reproduction, planning")
+    assert stage.signal.phase == "planning"
+    text = stage.text("*-testing-reproduced-*.md")
+    assert "`make test` → 9 tests, 1 failed" in text and "not ok 6 - the tenth is newer" in text
+    assert git(stage.root, "diff", "--name-only", "HEAD~1") == "tests/test_rotate.sh"
+
+
+def test_a_test_that_shows_no_fault_blocks(tmp_path):
+    stage = Stage(tmp_path, "old-backups")
+    script = stage.root / "rotate.sh"
+    script.write_text(script.read_text().replace("LC_ALL=C sort |", "LC_ALL=C sort -t - -k 1,1 -k 2,2n |"))
+    stage.play("reproduction", "reproduction, planning")
+    assert stage.signal.status == "blocked" and "`make test`: exit 0" in (stage.signal.reason or "")
+
+
 def test_each_step_pauses_only_where_a_pace_is_asked_for(tmp_path):
     stage = Stage(tmp_path, "hello-agent")
     stage.play("requirements", "requirements")
@@ -270,6 +306,8 @@ def test_a_box_is_ticked_with_its_result_below():
         ("F\nRan 1 test in 0.1s\n\nFAILED (failures=1)\n", "1 tests, FAILED (failures=1)"),
         ("# tests 15\n# pass 15\n# fail 0\n# duration_ms 5\n", "15 tests, OK"),
         ("ℹ tests 15\nℹ pass 13\nℹ fail 2\n", "15 tests, 2 failed"),
+        ("ok 1 - a\nok 2 - b\n1..2\n", "2 tests, OK"),
+        ("ok 1 - a\nnot ok 2 - b\n# wanted: 1\n1..2\nmake: *** [test] Error 1\n", "2 tests, 1 failed"),
         ("anything else\n", "anything else"),
         ("", "no output"),
     ],
@@ -350,7 +388,7 @@ def test_the_demo_ends_by_showing_what_there_is(played):
 def test_the_demo_leaves_the_main_checkout_alone(played):
     assert git(played.root, "branch", "--show-current") == "main"
     assert git(played.root, "status", "--porcelain") == ""
-    assert len(git(played.root, "log", "--oneline", "main..samoloop/bulk-discount").splitlines()) == 4
+    assert len(git(played.root, "log", "--oneline", "main..samoloop/bulk-discount").splitlines()) == 5
 
 
 def test_the_testing_phase_finds_the_fault_that_the_implementation_made(played):

@@ -44,7 +44,7 @@ def failed(findings: list[Judgement]) -> list[str]:
 
 
 def test_the_examples_of_the_design_are_there():
-    assert set(EXAMPLES) >= {"hello-agent", "add-feature", "refactor", "research-only", "provider-codex"}
+    assert set(EXAMPLES) >= {"hello-agent", "add-feature", "refactor", "research-only", "provider-codex", "old-backups"}
 
 
 @EACH
@@ -89,7 +89,7 @@ def test_no_file_of_an_example_names_a_registry():
 # --- what the script makes of it ---
 
 
-@pytest.mark.parametrize("name", ["hello-agent", "provider-codex", "research-only"])
+@pytest.mark.parametrize("name", ["hello-agent", "provider-codex", "research-only", "old-backups"])
 def test_the_script_does_what_an_example_expects(tmp_path, name):
     performance = rehearsed(name, tmp_path)
     assert performance.decision.kind is Kind.DONE, performance.decision

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from samoloop.demo.scenario import Answers, Edit, Fault, Item, Option, Question, Scenario, Write
+from samoloop.demo.scenario import Answers, Edit, Fault, Item, Option, Question, Scenario, Slip, Write
 from samoloop.demo.visit import Hit
 
 APPLE = 40  # cents, in the shop's price list
@@ -197,6 +197,16 @@ def the_receipt(answers: Answers) -> Item:
     )
 
 
+WITH_IF = (
+    '\n    if basket.savings():\n        lines.append(row("you save", basket.savings()))\n    lines.append(row("total"'
+)
+WITHOUT_IF = '\n    lines.append(row("you save", basket.savings()))\n    lines.append(row("total"'
+SLIP = Slip(
+    spoil=Edit("till/receipt.py", WITH_IF, WITHOUT_IF),
+    mend=Edit("till/receipt.py", WITHOUT_IF, WITH_IF),
+    cause="The line about the saving stood on every receipt, also where nothing was saved.",
+)
+
 CLASS = "import bulk_discount\n\n\nclass BulkDiscountTest(unittest.TestCase):\n"
 FAULT = Fault(
     edge="exactly as many pieces as the discount starts from",
@@ -223,6 +233,7 @@ SCENARIO = Scenario(
     questions=QUESTIONS,
     requirements=requirements,
     items=items,
+    slip=SLIP,
     fault=FAULT,
     remarks=("Fractions of a cent are rounded in the shop's favour; say so on the label, or round up.",),
     out_of_scope=("Discounts over different items.", "Dates, coupons, and customers who are known by name."),

@@ -8,7 +8,7 @@ from samoloop.core.gates import questions
 from samoloop.demo import documents, notes
 from samoloop.demo.answers import understood, values
 from samoloop.demo.commands import CommandRun
-from samoloop.demo.scenario import Item, Scenario, Write
+from samoloop.demo.scenario import Item, Scenario, Slip, Write
 from samoloop.demo.visit import CannotGoOn, Visit
 
 Act = Callable[[Visit, Scenario], None]
@@ -90,6 +90,23 @@ def pinning(visit: Visit, scenario: Scenario) -> None:
     go_on(visit, "behaviour pinned by tests", [name])
 
 
+def reproduction(visit: Visit, scenario: Scenario) -> None:
+    """A test that shows the fault, and nothing mended yet."""
+    if not scenario.pins:
+        return elsewhere(visit, scenario)
+    base = visit.head()
+    for step in scenario.pins:
+        step.carry_out(visit)
+    ran = run_tests(visit, scenario)
+    if ran is None or ran.ok:
+        raise CannotGoOn(f"the test that is to show the fault does not: {documents.outcome(ran)}")
+    commit = visit.commit("Show the fault by a test")
+    text = documents.reproduced(visit.read_note(notes.TASK), base, commit, ran, scenario)
+    name = visit.document("testing", f"reproduced-{scenario.slug}", text)
+    visit.events.text(f"The fault is shown by a test: {ran.verdict}. {scenario.cause}")
+    go_on(visit, "the fault is shown by a test", [name])
+
+
 def implementation(visit: Visit, scenario: Scenario) -> None:
     """The first open item of the plan, its tests, a commit, a tick."""
     name = notes.approval_field(visit.read_note(notes.APPROVAL), "Plan") or newest(visit.documents("plan"))
@@ -98,16 +115,19 @@ def implementation(visit: Visit, scenario: Scenario) -> None:
     items = all_items(visit, scenario, comment)
     boxes = [box for box in notes.boxes(plan) if not box.ticked]
     if not boxes:
+        mend_slip(visit, scenario)
         return go_on(visit, "every item of the plan is ticked")
     box = boxes[0]
     item = next((item for number, item in numbered(items) if number == box.number), None)
     if item is None:
         raise CannotGoOn(f"item {box.number} of {name} is none that the script knows: {box.title}")
-    ran, commit = carry_out(visit, scenario, item)
-    visit.events.text(f"{box.title[0].upper()}{box.title[1:]}; {ran.verdict if ran else 'there is nothing to run'}.")
-    visit.write_note(
-        name, notes.ticked(plan, box.number, f"{commit or 'left to the worker'}; {documents.outcome(ran)}")
-    )
+    if scenario.slip and len(boxes) == 1:
+        result, commit = carelessly(visit, scenario.slip, item), visit.head()
+    else:
+        ran, commit = carry_out(visit, scenario, item)
+        result = ran.verdict if ran else "there is nothing to run"
+    visit.events.text(f"{box.title[0].upper()}{box.title[1:]}; {result}.")
+    visit.write_note(name, notes.ticked(plan, box.number, f"{commit or 'left to the worker'}; {result}"))
     what = f"item {box.number} done, {len(boxes) - 1} open"
     if len(boxes) > 1:
         visit.look_back(what, f"item {boxes[1].number}")
@@ -122,14 +142,42 @@ def carry_out(visit: Visit, scenario: Scenario, item: Item) -> tuple[CommandRun 
         step.carry_out(visit)
     ran = run_tests(visit, scenario)
     must_pass(ran, f"The tests fail after {item.title!r}")
-    subject = item.title[0].upper() + item.title[1:]
-    return ran, visit.commit(subject, item.why)
+    return ran, visit.commit(subject_of(item), item.why)
+
+
+def subject_of(item: Item) -> str:
+    return item.title[0].upper() + item.title[1:]
+
+
+def carelessly(visit: Visit, slip: Slip, item: Item) -> str:
+    """One item with a mistake in it, and what the child says of tests that it did not run."""
+    if slip.spoil.new not in visit.read(slip.spoil.path):  # else a child before came as far and was interrupted
+        for step in (*item.steps, slip.spoil):
+            step.carry_out(visit)
+    visit.commit(subject_of(item), item.why)
+    return "the tests are green"
+
+
+def mend_slip(visit: Visit, scenario: Scenario) -> None:
+    """Mend the mistake where it is there, and run the tests this time."""
+    slip = scenario.slip
+    if slip is None or slip.spoil.new not in visit.read(slip.spoil.path):
+        return
+    slip.mend.carry_out(visit)
+    ran = run_tests(visit, scenario)
+    must_pass(ran, "The tests still fail")
+    visit.commit("Mend what the tests show", slip.cause)
+    result = ran.verdict if ran else "there is nothing to run"
+    visit.events.text(
+        f"I had said that the tests are green, and not run them. {slip.cause} Mended; now I ran them: {result}."
+    )
 
 
 def testing(visit: Visit, scenario: Scenario) -> None:
     """First round: try the edge, show the fault by a test, mend it. Next round: all of it again, green."""
     own = f"-testing-{scenario.slug}"
     name = next((path.name for path in visit.documents("testing") if own in path.name), "")
+    mend_slip(visit, scenario)  # where no check of the worker's sent the child back
     earlier = visit.read_note(name)
     ran = run_tests(visit, scenario)
     if scenario.fault is not None and not earlier:
@@ -272,6 +320,7 @@ ACTS: Mapping[str, Act] = {
     "requirements": requirements,
     "planning": planning,
     "pinning": pinning,
+    "reproduction": reproduction,
     "implementation": implementation,
     "testing": testing,
     "quality": quality,

@@ -32,12 +32,15 @@ class CommandRun:
 
     @property
     def verdict(self) -> str:
-        """What the tests said in a few words, as unittest and node's test runner say it; else the last line."""
+        """What the tests said in a few words, as unittest, node's test runner and TAP say it; else the last line."""
         lines = self.output.strip().splitlines()
         last = lines[-1].strip() if lines else "no output"
         counts = dict(re.findall(r"^[#ℹ] (tests|fail) (\d+)$", self.output, re.MULTILINE))
         if len(counts) == 2:
             return f"{counts['tests']} tests, {'OK' if counts['fail'] == '0' else counts['fail'] + ' failed'}"
+        if planned := re.search(r"^1\.\.(\d+)$", self.output, re.MULTILINE):
+            failed = len(re.findall(r"^not ok \d+", self.output, re.MULTILINE))
+            return f"{planned[1]} tests, {f'{failed} failed' if failed else 'OK'}"
         ran = re.search(r"^Ran (\d+) tests?", self.output, re.MULTILINE)
         return f"{ran[1]} tests, {last}" if ran else last
 

@@ -90,6 +90,17 @@ def pinned(commit: str, ran: CommandRun | None, scenario: Scenario) -> str:
     )
 
 
+def reproduced(task: str, base: str, commit: str, ran: CommandRun, scenario: Scenario) -> str:
+    return (
+        f"# Reproduction: {title_of(task)}\n- Base commit: `{base}`\n"
+        f"## Report\n{task.strip()}\n"
+        f"## F1: {title_of(task)}\n"
+        f"Test: {', '.join(f'`{step.path}`' for step in scenario.pins)}, commit {commit or 'left to the worker'}\n"
+        f"Command: `{ran.command}` → {ran.verdict}\nCause: {scenario.cause}\n"
+        f"\n```\n{ran.tail}\n```\n## Failing before us\n- none\n"
+    )
+
+
 def testing(commit: str, ran: CommandRun | None, lines: Sequence[str], found: str, scenario: Scenario) -> str:
     met = [f"- R{number}: met - `{ran.command}` → {ran.verdict}" for number in range(1, len(lines) + 1) if ran]
     edge = [f"- {scenario.fault.edge}"] if scenario.fault else []

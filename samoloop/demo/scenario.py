@@ -91,6 +91,15 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Slip:
+    """What the child gets wrong in the last item, while it says that the tests are green and has not run them."""
+
+    spoil: Edit
+    mend: Edit
+    cause: str  # a sentence
+
+
+@dataclass(frozen=True)
 class Fault:
     """A mistake that the implementation makes and the testing phase finds."""
 
@@ -121,7 +130,9 @@ class Scenario:
     questions: Sequence[Question] = (SCOPE,)
     requirements: Callable[[Answers], Sequence[str]] = lambda answers: ()
     items: Callable[[Answers], Sequence[Item]] = lambda answers: ()
-    pins: Sequence[Step] = ()  # tests that hold today's behaviour, for the phase `pinning`
+    pins: Sequence[Step] = ()  # tests before any change: of what stays (phase pinning), of the fault (reproduction)
+    cause: str = ""  # of the fault that they show, a sentence
+    slip: Slip | None = None
     fault: Fault | None = None
     remarks: Sequence[str] = ()  # notes of the review that block nothing
     out_of_scope: Sequence[str] = field(default=("Everything else stays as it is.",))

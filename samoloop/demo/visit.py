@@ -131,8 +131,8 @@ class Visit:
         return found
 
     def base(self) -> str:
-        """The commit that the session started from, as the first dive notes it; else the last commit."""
-        for path in self.documents("dive"):
+        """The commit that the session started from, as its first document notes it; else the last commit."""
+        for path in (*self.documents("dive"), *self.documents("testing")):
             match = re.search(r"^- Base commit: `(\w+)`", path.read_text(encoding="utf-8"), re.MULTILINE)
             if match:
                 return match[1]
