@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,7 @@ class Attempt:
     reader: LineReader = field(default_factory=LineReader)
     stop: StopRequest = field(default_factory=StopRequest)
     on_events: Callable[[list[Event]], None] = lambda events: None
+    within: Sequence[str] = ()  # the words of a sandbox
 
     @property
     def stem(self) -> Path:
@@ -85,7 +86,7 @@ class Attempt:
         env = {"PATH": os.environ["PATH"], "SAMOLOOP_SIGNAL": str(self.signal), "SAMOLOOP_PHASE": "testing"}
         program, *arguments = argv
         path = str(CHILDREN / program) if (CHILDREN / program).exists() else program
-        return Spec([path, *arguments], env, self.folder, stdin, self.stem, self.lock, self.marker)
+        return Spec([path, *arguments], env, self.folder, stdin, self.stem, self.lock, self.marker, self.within)
 
     def spawn(self, *argv: str, stdin: Path | None = None) -> Child:
         return Child.spawn(self.spec(*argv, stdin=stdin))

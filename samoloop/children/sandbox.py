@@ -25,8 +25,9 @@ _UNSET = (
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL", "--new-session", "--as-pid-1")
 _SYSTEM = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
 # As the first process it takes in what loses its parent, and its end is the end of all. "$@" is not the last command,
-# so that no shell becomes the CLI itself, which would not get the signals that it does not handle.
-_FIRST = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+# so that no shell becomes the CLI itself, which would not get the signals that it does not handle. For the trap see
+# `wrapper`.
+_FIRST = ("/bin/sh", "-c", 'trap : INT TERM HUP; "$@"; exit $?', "sh")
 _TEST_SECONDS = 10.0
 _SHOWN = 300  # characters of what a program said
 _LONGEST_WAY = 4096  # steps; links may lead in a circle
