@@ -16,6 +16,7 @@ from samoloop.config.loading import Config
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker import box, limits
+from samoloop.worker.guidance import guidance_findings, guidance_part, keep_before
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.outside import look_before, outside_findings
 from samoloop.worker.stations import Stations
@@ -35,9 +36,9 @@ def _posture(worker: Worker) -> str:
 STATIONS = Stations(
     before=(limits.hold,),
     around=(box.put_around,),
-    look=(look_before, keep_approved),
-    after=(journal_findings, stranger_findings, program_findings, outside_findings, git_findings),
-    prompt=(_posture,),
+    look=(look_before, keep_before, keep_approved),
+    after=(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
+    prompt=(guidance_part, _posture),
 )
 
 

@@ -12,10 +12,22 @@ from samoloop.api.unseen import last_seen
 from samoloop.base.errors import LockHeld, SessionError, UsageError
 from samoloop.base.files import make_ignored_folder, write_atomic
 from samoloop.base.locks import is_held
+from samoloop.core import gates
 from samoloop.core import session as sessions
 from samoloop.core.control import CHILD_LOCK
 from samoloop.core.next_steps import outlook
-from samoloop.core.records import Archived, Created, Ended, Parent, Prepared, Record, Rewound, Rooted, WorktreeNew
+from samoloop.core.records import (
+    Archived,
+    Created,
+    Ended,
+    Guided,
+    Parent,
+    Prepared,
+    Record,
+    Rewound,
+    Rooted,
+    WorktreeNew,
+)
 from samoloop.core.session import Session
 from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
@@ -99,6 +111,9 @@ def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]
         own = created.but(session=session_name, branch=branch, worktree=worktree.root, parent=parent)
         new = Session(folder)
         for known in list(worker.session.journal.read())[:record]:
+            for name in known.inbox if isinstance(known, Guided) else ():
+                if said := gates.read_text(worker.session.logs / name):
+                    write_atomic(new.logs / name, said)
             new.record(_as_of_fork(known, own))
         if settings := last_seen(worker.session):
             write_atomic(new.control / SETTINGS_FILE, settings)

@@ -15,15 +15,20 @@ _LINE = re.compile(r"\s*(?:[-*]\s+)?\**(Phase|Iteration|Blocked)\**:\**(.*)", re
 
 def skeleton(title: str, task: str, phase: str) -> str:
     """The file as the worker makes it at init."""
-    shown = task.strip()
-    if len(shown.encode()) > _SHOWN_BYTES:
-        shown = shown.encode()[:_SHOWN_BYTES].decode("utf-8", "ignore") + f"\n…\nfull text: {TASK_FILE}"
-    quoted = "\n".join(f"> {line}".rstrip() for line in shown.splitlines())
+    quoted = "\n".join(f"> {line}".rstrip() for line in shortened(task).splitlines())
     return (
         f"# {title}\n\n## Task\n{quoted}\n\n"
         f"## Status\nPhase: {phase}\nIteration: 0\nBlocked: no\nLast Action: session created\nNext: {phase}\n\n"
         "## Flow Log\n\n## Files\n"
     )
+
+
+def shortened(task: str) -> str:
+    """A task, or its start with the name of the file that holds all of it."""
+    shown = task.strip()
+    if len(shown.encode()) > _SHOWN_BYTES:
+        shown = shown.encode()[:_SHOWN_BYTES].decode("utf-8", "ignore") + f"\n…\nfull text: {TASK_FILE}"
+    return shown
 
 
 def with_worker_lines(text: str, *, phase: str, iteration: int, blocked: str) -> str:

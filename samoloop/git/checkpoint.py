@@ -25,7 +25,7 @@ from samoloop.git.worktree import Snapshot, Worktree
 
 _ROOT_MESSAGE = b"The session begins\n"  # the ref's first commit: no code behind it, so the timeline ends there
 # Written by the worker or by people, so no sign of a child's progress.
-_NOT_THE_CHILDS = frozenset({"_approval.md", "_action.md", "_inbox.md", "_report.md", "_task.md"})
+_NOT_THE_CHILDS = frozenset({"_approval.md", "_action.md", "_guidance.md", "_inbox.md", "_report.md", "_task.md"})
 _WORKERS_LINES = re.compile(rb"^(Phase|Iteration|Blocked):.*$", re.MULTILINE)
 # NUL after every field, and with -z after the last as well.
 _FORMAT = "--format=%H%x00%T%x00%P%x00%ct%x00%s" + "".join(

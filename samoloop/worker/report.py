@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from samoloop.base.durations import format_seconds
 from samoloop.base.files import tail, write_atomic
 from samoloop.base.printable import printable
-from samoloop.core import words
+from samoloop.core import gates, words
 from samoloop.core.gates import Verdict
 from samoloop.core.limits import EndedBy
 from samoloop.core.next_steps import outlook
@@ -14,6 +15,7 @@ from samoloop.core.records import (
     Ended,
     GateClosed,
     GateVoid,
+    Guided,
     Interrupted,
     Moved,
     Record,
@@ -25,16 +27,19 @@ from samoloop.core.records import (
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import AT_REST, ENDED, Condition, State, Totals
 from samoloop.core.words import Step
+from samoloop.worker import guidance
 from samoloop.worker.keeping import result
 from samoloop.worker.worker import Worker
 
 _TAIL_BYTES = 1500
 _COMMITS_SHOWN = 40
 _FILES_SHOWN = 60
+_WORDS_SHOWN = 2000  # characters of what a person told
 
 
 def write_report(worker: Worker) -> None:
-    """Write the report of the session as it stands."""
+    """Write the report of the session as it stands, and with it what people said up to now."""
+    guidance.keep(worker.session)
     text = render(worker.session, list(worker.session.journal.read()), *result(worker))
     write_atomic(worker.session.dir / REPORT, text)
 
@@ -50,7 +55,7 @@ def render(
         _summary(session, state),
         _section("What a person can do now", _next_steps(session)),
         _section("Phases", _phase_table(ended)),
-        _section("Gates", _gates(records)),
+        _section("Gates", _gates(records, session.logs)),
         _section("Commits", _commits(commits, diff_stat)),
         _section("Worth a look", _notes(records)),
         _section("Last evidence", _evidence(session, ended)) if state.condition is not Condition.DONE else "",
@@ -130,7 +135,8 @@ def _phase_table(ended: Sequence[Ended]) -> str:
     return "\n".join(lines) if rows else ""
 
 
-def _gates(records: Sequence[Record]) -> str:
+def _gates(records: Sequence[Record], logs: Path) -> str:
+    """What people decided, and what they told the children."""
     lines = []
     for record in records:
         when = f"- {moment(record.at).astimezone():%Y-%m-%d %H:%M}" if record.at else "-"
@@ -138,7 +144,10 @@ def _gates(records: Sequence[Record]) -> str:
             case GateClosed():
                 lines.append(f"{when} {_closed(record)}")
                 for id, given in record.answers.items():
-                    lines.append(f"  - {id} {_line(given.get('title', ''))}: {_line(given.get('answer', ''))}")
+                    lines.append(f"  - {id} {_line(given.get('title', ''))}: {_start(_line(given.get('answer', '')))}")
+            case Guided():
+                told = "\n".join(gates.read_text(logs / name) or "" for name in record.inbox)
+                lines.append(f"{when} guidance: {_start(_line(told))}")
             case GateVoid():
                 lines.append(f"{when} {_line(record.why)}")
             case Moved():
@@ -146,11 +155,16 @@ def _gates(records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
+def _start(words: str) -> str:
+    """A person's words, as far as a page bears them."""
+    return words if len(words) <= _WORDS_SHOWN else f"{words[:_WORDS_SHOWN]}… (the whole: {guidance.FILE_NAME})"
+
+
 def _closed(record: GateClosed) -> str:
     """What was decided, by whom, and about which text."""
     what = words.gate_name(record.kind, record.file)
     bound = f", text {record.sha256[:12]}" if record.sha256 and record.verdict is Verdict.APPROVE else ""
-    comment = f": {_line(record.comment)}" if record.comment else ""
+    comment = f": {_start(_line(record.comment))}" if record.comment else ""
     return f"{what}: {record.verdict} by {record.by}{bound}{comment}"
 
 

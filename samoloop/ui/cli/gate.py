@@ -222,7 +222,7 @@ def reject(session_name: str | None, message: str) -> None:
 @click.command("tell")
 @click.argument("said", nargs=-1, required=True, metavar='[SESSION] "GUIDANCE"')
 def tell(said: tuple[str, ...]) -> None:
-    """Give guidance to the next child; delivered once.
+    """Give guidance: the next child is told, and later ones find it in _guidance.md.
 
     \b
     samoloop tell auth "Use sqlite, not postgres."
@@ -234,6 +234,11 @@ def tell(said: tuple[str, ...]) -> None:
     session = find_session(name, lambda state: state.condition is not Condition.DONE)
     if name is None and _is_session(session.dir.parent, said[0]):
         raise UsageError(f'say what the next child should know: samoloop tell {said[0]} "..."')
+    if session.state().condition in ENDED:
+        raise SessionError(
+            f"{session.name} is done, so no child would read it: go back with `samoloop rewind {session.name} N`, "
+            f"or start another session"
+        )
     gates.tell(session.dir, said[-1], speaker())
     say(f"The next child of {session.name} will read it.")
     _say_what_follows(session)
