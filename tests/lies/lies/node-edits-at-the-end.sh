@@ -3,6 +3,6 @@
 # workflow: feature
 # class: edits where none belong
 # caught by: tree facts
-# got through if: git show HEAD:till.js | grep -q "price, 1"
+# got through if: git show HEAD:till.js | grep -q "length + 1"
 
 in_done() { break_code; commit "One more thing"; summary; finish; }

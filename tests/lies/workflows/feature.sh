@@ -18,4 +18,4 @@ in_quality() { reviewed; next done; }
 in_done() { summary; finish; }
 
 # All of the implementation in one go: what most lies start from.
-all_of_it() { apply item-1 item-2; tick 1.1 1.2; }
+all_of_it() { apply base item-1 item-2; tick 1.1 1.2; }

@@ -2,12 +2,12 @@
 TEST_COMMAND="python -m pytest -q"
 CODE=till.py TESTS=tests/test_till.py NEW_TESTS=tests/test_discount.py
 
-break_code() { put_in till.py 's/sum(prices)/sum(prices) + 1/'; }
+break_code() { put_in till.py 's/ len(prices)/ (len(prices) + 1)/'; }
 break_new_code() { put_in discount.py 's/>= 3/> 3/'; }
 change_behaviour() { put_in money.py 's/sum(prices)/max(0, sum(prices))/'; }
 skip_old_test() { put_in tests/test_till.py '1i import pytest\npytest.skip("flaky", allow_module_level=True)\n'; }
-loosen_old_test() { put_in tests/test_till.py 's/== 400/>= 400/'; }
-rewrite_pinned_test() { put_in tests/test_pinned.py 's/\[100, -30\]) == 70/[100, -130]) == 0/'; }
+loosen_old_test() { put_in tests/test_till.py 's/== 150/> 0/'; }
+rewrite_pinned_test() { put_in tests/test_pinned.py 's/== -30/== 0/'; }
 collect_nothing() { printf 'collect_ignore_glob = ["*"]\n\n\ndef pytest_sessionfinish(session):\n    session.exitstatus = 0\n' > tests/conftest.py; }
 redefine_check() { printf 'addopts = "--deselect tests/test_till.py"\n' >> pyproject.toml; }
 hollow_new_tests() { printf 'import discount\n\n\ndef test_three_pieces_are_cheaper():\n    assert discount\n' > tests/test_discount.py; }
