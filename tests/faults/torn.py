@@ -57,7 +57,10 @@ def cut_journal(play: "Play") -> None:
 
 
 def lose_records(play: "Play") -> None:
-    """A disk loses up to three records that it had confirmed, and everything of ours is dead."""
+    """A disk loses up to three records that it had confirmed, and everything of ours is dead. What a checkpoint holds
+    of them a person has to take from there."""
+    from cases import command
+
     play.strict = play.announced = False
     point = play.chance.choice(AFTER_RECORDS[1:5])
     for _ in range(3):
@@ -71,6 +74,7 @@ def lose_records(play: "Play") -> None:
             path.write_bytes(kept + lost[: play.chance.randrange(0, len(lost))])
             play.count("torn: journal, last three records", play.scene.column())
             play.scene.person.acted.clear()  # gates of these numbers are opened anew
+            command(play.scene, "repair", "--")
     while killed(play, "no such point", patient=True):
         pass
 
