@@ -31,7 +31,7 @@ from samoloop.core.roots import RootChanged
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import Condition
-from samoloop.core.words import News
+from samoloop.core.words import SESSION_REPAIR, News
 from samoloop.worker import launching, loop, news, outbox, shared_limits
 from samoloop.worker.lease import FILES, Lease, locked
 from samoloop.worker.outside import keep_settings
@@ -176,7 +176,8 @@ def _blocked(worker: Worker, error: RootChanged | JournalChanged) -> Decision:
     """Rest at once, writing nothing but the journal: what the session consists of is not what it was."""
     session, sentence = worker.session, errors.sentence(error)
     is_news = worker.state.reason != sentence
-    session.record(Halted(condition=Condition.BLOCKED, reason=sentence))
+    needs = SESSION_REPAIR if f"{SESSION_REPAIR} {session.name}" in sentence else ""
+    session.record(Halted(condition=Condition.BLOCKED, reason=sentence, needs=needs))
     if is_news:
         worker.announce(news.about(worker, News.BLOCKED, sentence))
     session.record(Rested(overview=""))

@@ -6,7 +6,7 @@ from samoloop.core import gates, words
 from samoloop.core.gates import Closing, StillOpen
 from samoloop.core.session import Session
 from samoloop.core.state import Condition, State
-from samoloop.core.words import Step
+from samoloop.core.words import SESSION_REPAIR, Step
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Outlook:
 def outlook(session: Session, *, at_work: bool) -> Outlook:
     """What can be done; `at_work` tells whether a worker is alive."""
     state, gate, go_on = session.state(), session.state().gate, Step(f"samoloop resume {session.name}", "go on")
+    if state.needs == SESSION_REPAIR and not at_work:
+        return Outlook("", "", [Step(f"{SESSION_REPAIR} {session.name}", "put it right, when you have looked")])
     if gate is None:
         return Outlook("", "", without_gate(session.name, state, at_work))
     found = gates.examine(gate, session.dir, session.worktree)

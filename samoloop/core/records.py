@@ -244,6 +244,7 @@ class Halted(Record, event="halted"):
 
     condition: Condition
     reason: str = ""
+    needs: str = ""  # the command, where only that helps
 
 
 class Failed(Record, event="failed"):

@@ -371,7 +371,7 @@ def _went_on(state: State) -> None:
 
 
 def _halted(state: State, record: records.Halted) -> None:
-    state.condition, state.reason = record.condition, record.reason
+    state.condition, state.reason, state.needs = record.condition, record.reason, record.needs or state.needs
     state.overview_hash = None
 
 

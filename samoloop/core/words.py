@@ -14,6 +14,8 @@ from samoloop.core.decision import Condition, Kind
 from samoloop.core.gates import Closing, Gate, Verdict
 from samoloop.core.signals import GateKind, Needs
 
+SESSION_REPAIR = "samoloop repair"  # the one way out, where a session is not what workers wrote
+
 
 class Tone(StrEnum):
     """How a line feels; each outlet has its own colours for it."""

@@ -85,8 +85,10 @@ def test_a_journal_that_changed_while_nobody_looked_needs_a_person(tmp_path: Pat
         assert "Traceback" not in said.stderr and "fault of samoloop" not in said.stderr
         if words[0] == "resume":
             assert said.returncode not in (0, 3) and "samoloop repair" in said.stdout + said.stderr
+            assert "samoloop resume a" not in said.stdout, "that would not help"
     said = samoloop(root, "repair", "a")
     assert said.returncode == 0 and "It stands in phase requirements, iteration 2" in said.stdout, said.stderr
+    assert "samoloop repair" not in samoloop(root, "status", "a").stdout
     right = journal.read_bytes()
     assert right.startswith(whole[: whole.rindex(b'{"event":"rested"')]) and b"moved" not in right
     said = samoloop(root, "resume", "a", "--yes")
