@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -31,6 +32,7 @@ from samoloop.children.processes import (
     session_of,
     sweep,
 )
+from samoloop.children.scope import apart
 from samoloop.children.stop import StopRequest
 from samoloop.children.watch import Watch
 from samoloop.core.events import Event
@@ -122,15 +124,17 @@ class Child:
         with Lock.take(spec.lock, _LOCK_SECONDS, spec.marker) as lock:
             before = children()
             started = clock()
+            start = partial(
+                wrapper.start,
+                [*spec.within, program, *spec.argv[1:]],
+                env={**spec.env, MARKER: f"{spec.env.get(MARKER, '')} {spec.marker}".strip()},
+                cwd=spec.cwd,
+                stdin=spec.stdin,
+                stem=spec.stem,
+                inherited=lock.descriptor,
+            )
             with effect("spawn"):
-                process = wrapper.start(
-                    [*spec.within, program, *spec.argv[1:]],
-                    env={**spec.env, MARKER: f"{spec.env.get(MARKER, '')} {spec.marker}".strip()},
-                    cwd=spec.cwd,
-                    stdin=spec.stdin,
-                    stem=spec.stem,
-                    inherited=lock.descriptor,
-                )
+                process = apart(start) if spec.within else start()
         return cls(
             stem=spec.stem,
             lock=spec.lock,

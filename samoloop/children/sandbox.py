@@ -6,6 +6,7 @@ CLI: when that ends, or is killed from outside, the kernel ends all that is in t
 
 import functools
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,9 @@ _UNSET = (
 )
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL", "--new-session", "--as-pid-1")
 _SYSTEM = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+# Root may write the kernel's settings without any right but its number. (For others it is so anyway, and what lies over
+# /proc forbids the boxes in this one that some CLIs make.)
+_KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi", "/proc/scsi", "/proc/fs")
 # As the first process it takes in what loses its parent, and its end is the end of all. "$@" is not the last command,
 # so that no shell becomes the CLI itself, which would not get the signals that it does not handle. For the trap see
 # `wrapper`.
@@ -133,6 +137,7 @@ def _is_hidden(path: Path, paths: Mapping[Path, Access]) -> bool:
 def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_dir) -> list[str]:
     """The program and its options in front of a command. Paths that are no more let the box fail, see `present`."""
     argv = [maker.program, *_NAMESPACES, *_SYSTEM]
+    argv += [word for path in _KERNEL if os.getuid() == 0 for word in ("--ro-bind-try", path, path)]
     for path in sorted({*box.paths, *box.links}, key=lambda path: (len(path.parts), path)):
         if path in box.links:
             argv += ["--symlink", box.links[path], str(path)]

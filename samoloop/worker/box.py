@@ -6,17 +6,22 @@ A path that stands here with WRITE can be changed by a child for good; all else 
 
 import os
 import pwd
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import samoloop
+from samoloop.base import programs
 from samoloop.base.files import small_text
 from samoloop.base.places import state_folder
 from samoloop.children import sandbox
 from samoloop.children.sandbox import Box
+from samoloop.children.scope import apart
 from samoloop.config import projects
 from samoloop.config.loading import Config
 from samoloop.config.project import user_file
@@ -82,6 +87,13 @@ def enclosed(worker: Worker, argv: Sequence[str], cwd: Path | None = None) -> li
     box = of_session(worker, worker.state.phase)
     box = replace(box, cwd=cwd or box.cwd, network=settings.network is not False)
     return [*sandbox.words_for(settings, box), *argv]
+
+
+def run(worker: Worker, argv: Sequence[str], cwd: Path, **how: Any) -> "subprocess.CompletedProcess[bytes]":
+    """`programs.run` of a command in the box of its session."""
+    within = enclosed(worker, argv, cwd)
+    call = partial(programs.run, within, cwd=cwd, **how)
+    return apart(call) if len(within) > len(argv) else call()  # in a thread that lives as long, see `enclosed`
 
 
 # --- what is in it ----------------------------------------------------------------------------------------------------
@@ -202,6 +214,7 @@ def _repository(common: Path, root: Path, branch: str) -> Paths:
     paths |= dict.fromkeys(write, Access.WRITE)
     paths |= {common / "objects" / name: Access.READ for name in ("pack", "info")}
     if own:
+        (own / "config.worktree").touch()  # else a child could make it
         paths[own] = Access.WRITE
         paths |= {own / name: Access.READ for name in ("commondir", "gitdir", "config.worktree")}
     others = (common / branches).glob("*") if branches != Path("refs/heads") else ()

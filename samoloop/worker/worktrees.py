@@ -3,7 +3,6 @@
 import math
 import subprocess
 
-from samoloop.base import programs
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
 from samoloop.base.files import make_ignored_folder, open_log, tail
@@ -57,8 +56,9 @@ def run_setup(worker: Worker, worktree: Worktree) -> Setup | None:
     log = worker.session.logs / "000-init.log"
     with effect("run setup"), open_log(log) as output:
         try:
-            done = programs.run(
-                box.enclosed(worker, ["sh", "-c", command]),
+            done = box.run(
+                worker,
+                ["sh", "-c", command],
                 name=f"the setup command {command!r}",
                 cwd=worktree.root,
                 environ={**worker.child_environment(), MARKER: "setup"},  # it runs what children wrote
