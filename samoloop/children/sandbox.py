@@ -137,13 +137,13 @@ def _is_hidden(path: Path, paths: Mapping[Path, Access]) -> bool:
 def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_dir) -> list[str]:
     """The program and its options in front of a command. Paths that are no more let the box fail, see `present`."""
     argv = [maker.program, *_NAMESPACES, *_SYSTEM]
-    argv += [word for path in _KERNEL if os.getuid() == 0 for word in ("--ro-bind-try", path, path)]
     for path in sorted({*box.paths, *box.links}, key=lambda path: (len(path.parts), path)):
         if path in box.links:
             argv += ["--symlink", box.links[path], str(path)]
         else:
             argv += _mount(maker, path, box.paths[path], is_folder)
     argv += [word for name in _UNSET for word in ("--unsetenv", name)]
+    argv += [word for path in _KERNEL if os.getuid() == 0 for word in ("--ro-bind-try", path, path)]
     if not box.network:
         argv.append("--unshare-net")
     if not box.stays:

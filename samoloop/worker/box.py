@@ -17,7 +17,7 @@ from typing import Any
 
 import samoloop
 from samoloop.base import programs
-from samoloop.base.files import small_text
+from samoloop.base.files import small_text, write_anew
 from samoloop.base.places import state_folder
 from samoloop.children import sandbox
 from samoloop.children.sandbox import Box
@@ -214,7 +214,8 @@ def _repository(common: Path, root: Path, branch: str) -> Paths:
     paths |= dict.fromkeys(write, Access.WRITE)
     paths |= {common / "objects" / name: Access.READ for name in ("pack", "info")}
     if own:
-        (own / "config.worktree").touch()  # else a child could make it
+        if not os.path.lexists(own / "config.worktree"):
+            write_anew(own / "config.worktree", "")  # what is not there could not be kept as it is
         paths[own] = Access.WRITE
         paths |= {own / name: Access.READ for name in ("commondir", "gitdir", "config.worktree")}
     others = (common / branches).glob("*") if branches != Path("refs/heads") else ()
