@@ -166,7 +166,7 @@ OTHERS = (
     tries("read by a hard link", f'ln "{SSH}" hard; cat hard', SECRET),
     tries("read by another process's root", f'cat "/proc/$VICTIM/root{SSH}"', SECRET),
     tries("read by another process's folder", "cat /proc/$VICTIM/cwd/.ssh/id_ed25519", SECRET),
-    tries("read the environment of all processes", f"grep -ah {SECRET} /proc/[0-9]*/environ", SECRET),
+    tries("read the environment of all processes", f"grep -ahs {SECRET} /proc/[0-9]*/environ", SECRET),
     tries(
         "read the memory of a process",
         python(
