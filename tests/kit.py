@@ -47,14 +47,38 @@ esac
 
 _PRELUDE = """
 cat > /dev/null
-signal() { printf '%s\\n' "$1" > "$SAMOLOOP_SIGNAL.tmp" && mv "$SAMOLOOP_SIGNAL.tmp" "$SAMOLOOP_SIGNAL"; }
-next() { signal "{\\"status\\": \\"continue\\", \\"phase\\": \\"$1\\"}"; }
+signal() {
+  case $1 in *'"done"'*) leave;; esac
+  printf '%s\\n' "$1" > "$SAMOLOOP_SIGNAL.tmp" && mv "$SAMOLOOP_SIGNAL.tmp" "$SAMOLOOP_SIGNAL"
+}
+next() {
+  [ "$1" = "$SAMOLOOP_PHASE" ] || leave
+  signal "{\\"status\\": \\"continue\\", \\"phase\\": \\"$1\\"}"
+}
+# What each phase is asked for before it is left: its document, and in implementation code and ticks.
+leave() {
+  case $SAMOLOOP_PHASE in
+  investigation) set -- dive;; requirements|testing) set -- "$SAMOLOOP_PHASE";; survey|roadmap|milestone) set -- plan;;
+  reproduction|pinning|exploration|regression) set -- testing;; done) set -- summary;; exec) set -- result;;
+  quality|audit|verification|proposals|triage|review) set -- review;;
+  implementation)
+    for plan in *-plan-*.md; do
+      [ ! -f "$plan" ] || grep -q '[[]x[]]' "$plan" || { sed 's/[[] []]/[x]/' "$plan" > .ticked && mv .ticked "$plan"; }
+    done
+    [ -e "$SAMOLOOP_WORKTREE/feature.txt" ] || echo code > "$SAMOLOOP_WORKTREE/feature.txt"; return 0;;
+  *) return 0;;
+  esac
+  echo "iteration $SAMOLOOP_ITERATION" >> "11-21-0900-$1-x.md"
+}
 ask() {
   printf '# Questions\\n\\n### Q1: %s\\nA) one\\nB) two\\n' "$1" > _qa.md
   printf '**Suggestion:** A - simpler\\n**Answer:** _waiting_\\n' >> _qa.md
   signal '{"status": "waiting", "for": "qa_answers"}'
 }
-plan() { signal "{\\"status\\": \\"waiting\\", \\"for\\": \\"plan_approval\\", \\"file\\": \\"$1\\"}"; }
+plan() {
+  [ ! -f "$1" ] || grep -q '[[][ x][]]' "$1" || echo '- [ ] 1.1 it works' >> "$1"
+  signal "{\\"status\\": \\"waiting\\", \\"for\\": \\"plan_approval\\", \\"file\\": \\"$1\\"}"
+}
 cd "$SAMOLOOP_SESSION_DIR"
 """
 

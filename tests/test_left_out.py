@@ -14,8 +14,8 @@ ASKS = """
 case $SAMOLOOP_ITERATION in
 1) mkdir -p "$SAMOLOOP_WORKTREE/config"; echo "{}" > "$SAMOLOOP_WORKTREE/config/keys.json"; echo "{}" > keys.json
    signal '{"status": "waiting", "for": "file_update", "file": "NAME", "reason": "the key"}';;
-2) echo code > "$SAMOLOOP_WORKTREE/code.txt"; git -C "$SAMOLOOP_WORKTREE" add --all; next investigation;;
-3) echo more > "$SAMOLOOP_WORKTREE/more.txt"; next investigation;;
+2) echo code > "$SAMOLOOP_WORKTREE/code.txt"; git -C "$SAMOLOOP_WORKTREE" add --all; next exec;;
+3) echo more > "$SAMOLOOP_WORKTREE/more.txt"; next exec;;
 *) signal '{"status": "blocked", "reason": "enough"}';;
 esac
 """
@@ -34,7 +34,7 @@ def test_a_file_that_a_gate_names_is_in_no_commit(tmp_path: Path, name: str) -> 
     bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, ASKS.replace("NAME", name)))
     settings = {"provider": "scripted", "providers": {"scripted": {"command": [str(bench.child)]}}}
     (bench.root / ".samoloop.yaml").write_text(json.dumps(settings))
-    assert samoloop(bench.root, "run", "Do it", "--session", "x", "--no-wait").returncode == 3
+    assert samoloop(bench.root, "run", "--workflow", "exec", "Do it", "--session", "x", "--no-wait").returncode == 3
     session = Session(next((bench.root / "_sessions").glob("*-x")))
     file = session.worktree / name if "/" in name else session.dir / name
     file.write_text(SECRET)
@@ -43,7 +43,7 @@ def test_a_file_that_a_gate_names_is_in_no_commit(tmp_path: Path, name: str) -> 
     assert commits_with_the_secret(bench.root) == []
     if "/" in name:
         assert (session.dir / "_report.md").read_text().count(f"{name}: a gate asked you for it") == 1
-    assert f"updated {name}; do not commit it" in (session.dir / "_logs/002-investigation.prompt.md").read_text()
+    assert f"updated {name}; do not commit it" in (session.dir / "_logs/002-exec.prompt.md").read_text()
     done = samoloop(bench.root, "rewind", "x", "2")
     assert done.returncode == 0, done.stderr
     kept = [path for path in (file, *session.logs.glob(f"aside-*/{name}")) if SECRET in path.read_text()]

@@ -86,10 +86,10 @@ def test_a_setup_that_fails_is_run_again_by_the_next_resume(bench):
     assert (session.dir / "seen").read_text() == "KEY=1\ninstalled\n"
 
 
-def test_a_file_whose_name_is_not_utf_8_is_committed_and_reported(bench):
+def test_a_file_whose_name_is_not_utf_8_is_put_back_and_reported(bench):
     """Also one that is left out: its name is in the journal."""
     odd = 'name=$(printf "caf\\351"); echo x > "$SAMOLOOP_WORKTREE/$name.txt"; git init -q "$SAMOLOOP_WORKTREE/$name"'
     bench.child = script(bench.root.parent, odd + SEES + GOOD_CHILD)
     session = begin(bench)
     report = (session.dir / "_report.md").read_text()
-    assert "caf\ufffd.txt | 1 +" in report and "a git repository of its own" in report
+    assert "nothing in the project: caf?.txt was put back" in report and "a git repository of its own" in report

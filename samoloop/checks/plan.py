@@ -42,6 +42,10 @@ class Item:
     ticked: bool = False
 
     @property
+    def is_open(self) -> bool:
+        return self.box and not self.ticked
+
+    @property
     def name(self) -> str:
         return f"{self.id} {self.text}".strip()[:_SHOWN].rstrip()
 
@@ -88,7 +92,7 @@ def ledger(approved: str, present: str | None, name: str) -> list[Evidence]:
     still: list[Item] = []
     beside: list[Item] = []
     for item in now:
-        if item.box and not item.ticked:
+        if item.is_open:
             its = item.id in known if item.id else item.text in texts
             (still if its or _of_known(item.id, known) or item.section in sections else beside).append(item)
     found = []

@@ -24,6 +24,7 @@ class Committed:
     notes: Sequence[str]  # sentences for the journal, the report and the next child
     blocked: str | None  # a sentence with both branch names: only a human can go on
     unfinished: Sequence[str] = ()  # why no commit could be made at all; among the notes too
+    rewritten: bool = False  # what the branch was at is no longer in it
 
 
 def commit(
@@ -54,8 +55,19 @@ def commit(
     if unfinished or blocked:
         snapshot = worktree.snapshot(state)
         return Committed(None, snapshot, snapshot.skipped, notes + unfinished, blocked, unfinished)
-    notes += _rewritten(worktree, state, since)
-    return replace(_commit_all(worktree, state, message), notes=notes)
+    rewritten = _rewritten(worktree, state, since)
+    return replace(_commit_all(worktree, state, message), notes=notes + rewritten, rewritten=bool(rewritten))
+
+
+def put_back(worktree: Worktree, paths: Sequence[str], source: str, message: str) -> None:
+    """These paths as they are in the commit `source`, by a commit on top of the branch. Raises GitError.
+
+    Nothing else may be uncommitted.
+    """
+    named = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    options = (f"--source={source}", "--staged", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
+    worktree.git.run("restore", *options, stdin=named, env={"GIT_LITERAL_PATHSPECS": "1"})
+    _commit_all(worktree, worktree.state(), message)
 
 
 def _commit_all(worktree: Worktree, state: TreeState, message: str) -> Committed:
@@ -65,7 +77,7 @@ def _commit_all(worktree: Worktree, state: TreeState, message: str) -> Committed
     if state.clean:
         return Committed(None, Snapshot(head, head, head_tree), (), (), None)
     git = replace(worktree.git, lfs=True)  # the content of an LFS file must not get into a commit
-    skipped = stage(git, worktree.root, state.to_stage, worktree.left_out)
+    skipped = stage(git, worktree.root, state.to_stage, worktree.left_out, state.added)
     tree = git.line("write-tree")
     if tree == head_tree:
         return Committed(None, Snapshot(head, head, tree, skipped), skipped, (), None)

@@ -1,5 +1,7 @@
 """What lies between two commits. Needs no worktree, so it works after `archive` too."""
 
+import os
+
 from samoloop.git import checkpoint
 from samoloop.git.calls import Git
 
@@ -8,6 +10,27 @@ def commits_between(store: Git, old: str, new: str) -> list[tuple[str, str]]:
     """(id, subject) of the commits in `new` that are not in `old`, oldest first."""
     lines = _text(store, "log", "--reverse", "--format=%H %s", f"{old}..{new}", "--").split("\n")
     return [(oid, subject) for oid, _, subject in (line.partition(" ") for line in lines) if oid]
+
+
+def changed_paths(store: Git, old: str, new: str) -> list[str]:
+    """The files that differ between two commits; one that was renamed counts under both names."""
+    return _paths(store, old, new)
+
+
+def added_paths(store: Git, old: str, new: str) -> list[str]:
+    """The files that the new commit has and the old one has not."""
+    return _paths(store, old, new, "--diff-filter=A")
+
+
+def _paths(store: Git, old: str, new: str, *options: str) -> list[str]:
+    found = store.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", *options, old, new, "--")
+    return [os.fsdecode(path) for path in found.split(b"\0") if path]
+
+
+def put_back_by(store: Git, commit: str, message: str) -> str | None:
+    """The parent of a commit that has this message; None where it has another."""
+    parents, _, subject = _text(store, "log", "-1", "--format=%P%n%s", commit, "--").rstrip("\n").partition("\n")
+    return parents.split()[0] if subject == message else None
 
 
 def diff_stat(store: Git, old: str, new: str) -> str:

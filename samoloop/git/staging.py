@@ -9,30 +9,38 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from samoloop.git.calls import Git, failure
+from samoloop.git.secrets import looks_like_a_secret
 from samoloop.git.tree_state import Skipped
 
 LIMIT_BYTES = 50 * 1024 * 1024
 A_PERSONS = "a gate asked you for it, so samoloop commits it nowhere: add it yourself if it belongs there"
+A_SECRET = "it looks like a secret, so samoloop commits it nowhere: remove it, or let .gitignore name it"
+_MOST_READ = 5000  # new files that are looked at for secrets
 _ADD = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 _FORGET = ("update-index", "-z", "--force-remove", "--stdin")
 _NOT_OF_ONE_PATH = (b".lock", b"No space left", b"Input/output error", b"Read-only file system")
 
 
-def stage(git: Git, root: Path, paths: Sequence[str], left_out: Collection[str] = ()) -> list[Skipped]:
+def stage(
+    git: Git, root: Path, paths: Sequence[str], left_out: Collection[str] = (), added: Sequence[str] = ()
+) -> list[Skipped]:
     """Record the present content of `paths` (or that they are gone) in git's index; returns those left out.
 
-    Of the files `left_out`, which are a person's, the index keeps what HEAD has. Raises GitError when the index cannot
-    be written.
+    Of the files `left_out`, which are a person's, and of those `added` that look like secrets, the index keeps what
+    HEAD has. Raises GitError when the index cannot be written.
     """
-    skipped = []
+    secret = dict.fromkeys(path for path in added[:_MOST_READ] if looks_like_a_secret(root, path))
+    skipped = [Skipped(path, A_SECRET) for path in secret if path not in left_out]
     wanted = []
     behind = []
     links: dict[str, bool] = {}
-    if left_out:
-        _take_out(git, [f":(top,literal){path}" for path in left_out])
+    if out := {*left_out, *secret}:
+        _take_out(git, [f":(top,literal){path}" for path in sorted(out)])
     for path in paths:
         if path in left_out:
             skipped.append(Skipped(path, A_PERSONS))
+        elif path in secret:
+            continue
         elif is_behind_link(root, path, links):
             behind.append(path)  # gone: what is there now is not in the worktree
         elif why := _reason_to_skip(root, path):

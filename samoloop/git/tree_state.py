@@ -48,6 +48,7 @@ class TreeState:
     staged: bool  # the index differs from HEAD
     changed: int  # files that differ from HEAD, untracked ones too
     notes: Sequence[str] = ()  # what had to be mended to read it
+    added: Sequence[str] = ()  # files that HEAD has not got, untracked ones too
 
     @property
     def clean(self) -> bool:
@@ -64,6 +65,7 @@ def parse(output: bytes, operation: str | None = None, notes: Sequence[str] = ()
     """The output of `git` with the arguments `STATUS`, and the operation in progress."""
     head = branch = None
     conflicts, unstaged, staged, changed = [], [], False, 0
+    added = []
     for record in output.split(b"\0"):
         kind, _, rest = record.partition(b" ")
         if kind == b"#":
@@ -75,6 +77,7 @@ def parse(output: bytes, operation: str | None = None, notes: Sequence[str] = ()
         elif kind == b"?":
             changed += 1
             unstaged.append(os.fsdecode(rest))
+            added.append(os.fsdecode(rest))
         elif kind in _FIELDS:
             changed += 1
             path = os.fsdecode(record.split(b" ", _FIELDS[kind])[-1])
@@ -82,9 +85,11 @@ def parse(output: bytes, operation: str | None = None, notes: Sequence[str] = ()
                 conflicts.append(path)
                 continue
             staged = staged or rest[:1] != b"."
+            if rest[:1] == b"A":
+                added.append(path)
             if rest[1:2] != b".":
                 unstaged.append(path)
-    return TreeState(head, branch, operation, conflicts, unstaged, staged, changed, notes)
+    return TreeState(head, branch, operation, conflicts, unstaged, staged, changed, notes, added)
 
 
 def operation_in(git_dir: Path) -> str | None:

@@ -177,7 +177,7 @@ class Worktree:
         if state.head and state.clean:
             return Snapshot(state.head, state.head, head_tree)
         with self._index_copy() as git:
-            skipped = stage(git, self.root, state.to_stage, self.left_out)
+            skipped = stage(git, self.root, state.to_stage, self.left_out, state.added)
             tree = git.line("write-tree")
         if state.head and tree == head_tree:
             return Snapshot(state.head, state.head, tree, skipped)

@@ -10,7 +10,7 @@ from samoloop.core.rules import Decision
 from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
 from samoloop.git.compare import code_diff, commits_between, diff_stat
-from samoloop.git.staging import A_PERSONS
+from samoloop.git.staging import A_PERSONS, A_SECRET
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import mend_worktree
@@ -51,13 +51,14 @@ def git_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     if committed is None:
         return []
     blocks = [Evidence("git", Weight.BLOCK, committed.blocked)] if committed.blocked else []
-    notes = [Evidence("git", Weight.NOTE, note) for note in committed.notes]
+    secrets = [f"{skipped.path}: {skipped.why}" for skipped in committed.skipped if skipped.why == A_SECRET]
+    notes = [Evidence("git", Weight.NOTE, note) for note in (*committed.notes, *secrets[:_NAMED])]
     return [*blocks, *(Evidence("git", Weight.UNFINISHED, why) for why in _not_on_the_branch(committed)), *notes]
 
 
 def _not_on_the_branch(committed: Committed) -> list[str]:
-    """What the branch lacks of the worktree, with the way to mend it; a person's own file is not missed."""
-    missed = [skipped for skipped in committed.skipped if skipped.why != A_PERSONS]
+    """What the branch lacks of the worktree, with the way to mend it; a person's own file or a secret is not missed."""
+    missed = [skipped for skipped in committed.skipped if skipped.why not in (A_PERSONS, A_SECRET)]
     if committed.unfinished or not missed:
         return list(committed.unfinished)
     named = "; ".join(f"{skipped.path[:200]}: {skipped.why[:300]}" for skipped in missed[:_NAMED])
@@ -122,7 +123,7 @@ def result(worker: Worker) -> tuple[list[tuple[str, str]], str]:
         tip = store.ref(f"refs/heads/{created.branch}")
         if tip is None:
             return [], ""
-        base = created.base or store.line("rev-list", "--max-parents=0", tip).split()[0]
+        base = base_of(worker, tip)
         return commits_between(store, base, tip), diff_stat(store, base, tip)
     except SamoloopError:
         return [], ""
@@ -130,9 +131,11 @@ def result(worker: Worker) -> tuple[list[tuple[str, str]], str]:
 
 def code_so_far(worker: Worker) -> str:
     """All that the session has changed in the code, as a diff; as of its last checkpoint, uncommitted work included."""
-    created, store = worker.state.created, worker.store
+    store = worker.store
     last = checkpoint.tip(store, worker.ref) if worker.config.commit else None
-    if last is None:
-        return ""
-    base = created.base or store.line("rev-list", "--max-parents=0", last.code).split()[0]
-    return code_diff(store, base, last.code)
+    return code_diff(store, base_of(worker, last.code), last.code) if last else ""
+
+
+def base_of(worker: Worker, tip: str) -> str:
+    """The commit that the session's work begins after; in place the first one of its own history. Raises GitError."""
+    return worker.state.created.base or worker.store.line("rev-list", "--max-parents=0", tip).split()[0]

@@ -16,15 +16,16 @@ case $SAMOLOOP_PHASE in
 investigation)
   echo "what I found" > 11-21-0900-dive-x.md; took 0.05; next requirements;;
 requirements)
-  if grep -qs 'by Ann' _qa.md; then took 0; next planning; exit; fi
+  if grep -qs 'by Ann' _qa.md; then echo "what is wanted" > 11-21-0900-requirements-x.md; took 0; next planning; exit; fi
   { printf '# Questions\n\n### Q1: Which way?\nA) one\nB) two\n**Suggestion:** A - simpler\n**Answer:** _waiting_\n'
     printf '\n### Q2: How far?\n**Suggestion:** far\n**Answer:** as far as I like\n'; } > _qa.md
   took 0.1; signal '{"status": "waiting", "for": "qa_answers"}';;
 planning)
-  echo "the plan" > 11-21-0900-plan-x.md
+  echo "- [ ] 1.1 the plan" > 11-21-0900-plan-x.md
   printf '# Plan approval\nDecision: approve\nBy: the child\nComments:\n' > _approval.md
   took 0; wait_for plan_approval 11-21-0900-plan-x.md;;
 implementation)
+  echo "- [x] 1.1 the plan" > 11-21-0900-plan-x.md
   cd "$SAMOLOOP_WORKTREE" || exit 1
   if [ "$(git show HEAD:b.txt 2> /dev/null)" = b ]; then  # one killed while it wrote left an empty file
     echo c > c.txt; setsid sleep 60 > /dev/null 2>&1 &
@@ -36,7 +37,8 @@ implementation)
 testing)
   sleep 0.1; echo tested >> 11-21-0900-testing-x.md; took 0.15; next quality;;
 quality)
+  echo reviewed >> 11-21-0900-review-x.md
   echo d > "$SAMOLOOP_WORKTREE/d.txt"; took 0; next "done";;
 done)
-  took 0; signal '{"status": "done", "summary": "all good"}';;
+  echo "all good" > 11-21-0900-summary-x.md; took 0; signal '{"status": "done", "summary": "all good"}';;
 esac
