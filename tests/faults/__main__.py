@@ -1,4 +1,5 @@
-"""The fault matrix: `python tests/faults [--sample SECONDS | --full] [--seed N] [--jobs N] [--only CASE]`.
+"""The fault matrix: `python tests/faults [--sample SECONDS | --full] [--seed N] [--jobs N] [--only CASE]
+[--sandbox required]`.
 
 Kills, starves and tears sessions at every point of their life and checks from outside that nothing was lost, nothing
 was done twice and nothing is left behind. Prints the matrix; exit code 1 where anything was violated.
@@ -28,6 +29,7 @@ from scene import Scene, Violation, make_template
 
 def main() -> int:
     options = parse()
+    os.environ["SAMOLOOP_SANDBOX"] = options.sandbox
     folder = Path(tempfile.mkdtemp(prefix="samoloop-faults-", dir=options.folder))
     deadline = time.monotonic() + options.sample if options.sample else None
     wanted, scene = undisturbed(folder)
@@ -64,6 +66,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="sessions at once")
     parser.add_argument("--only", metavar="CASE", help="cases whose names begin so")
     parser.add_argument("--most", type=int, metavar="N", help="at most so many cases")
+    parser.add_argument(
+        "--sandbox", choices=("off", "required"), default="off", help="whether the children work in a box"
+    )
     parser.add_argument("--folder", help="where the sessions are put")
     return parser.parse_args()
 

@@ -150,6 +150,10 @@ class Scene:
     def make(cls, template: Path, folder: Path) -> "Scene":
         shutil.copytree(template, folder, symlinks=True)
         git(folder / "repo", "status")  # the index knows the copied files now
+        own = folder / "home" / ".config" / "samoloop"
+        own.mkdir(parents=True)
+        (own / "config.yaml").write_text(json.dumps({"sandbox": {"write": [str(folder / "ledger")]}}))
+        (folder / "ledger").mkdir()
         return cls(folder, checkout_state(folder / "repo"))
 
     @property
@@ -162,7 +166,7 @@ class Scene:
 
     @property
     def ledger(self) -> Path:
-        return self.folder / "ledger.txt"
+        return self.folder / "ledger" / "ledger.txt"
 
     @property
     def session(self) -> Session:
@@ -171,7 +175,8 @@ class Scene:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
+        names = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "SAMOLOOP_SANDBOX")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         own = {"HOME": str(self.folder / "home"), "FAULTS_LEDGER": str(self.ledger), "FAULTS_SCENE": str(self.folder)}
         own |= {"FAULTS_GUIDANCE": GUIDANCE, "LOGNAME": "Ann"}
         return kept | own
@@ -285,7 +290,7 @@ class Scene:
         """SIGKILL the child at work: its `cli`, its `wrapper`, or `all` that it is. False where there was none."""
         targets = []
         for pid, line in self.child_processes().items():
-            is_wrapper = "trap : INT" in line
+            is_wrapper = "echo $$" in line
             if which == "all" or (which == "wrapper") == is_wrapper:
                 targets.append(pid)
         hit = False
