@@ -12,10 +12,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import real, small_text
+from samoloop.children.scope import apart
 from samoloop.core.permissions import Access, Sandboxing, SandboxMode
 
 # What leads a program to services outside of the box, or to a folder that is not there.
@@ -87,12 +90,29 @@ def is_missing(settings: Sandboxing) -> str:
 
 def present(box: Box) -> Box:
     """The box without paths that do not exist, each without links on its way; those in what is hidden are made anew."""
-    there = {path: access for path, access in box.paths.items() if _is_there(path)}
-    paths = {real(path): access for path, access in there.items()}
-    shown = [path for path, access in there.items() if access is not Access.HIDDEN]
-    links = {link: target for path in shown for link, target in _links(path) if _is_hidden(link, paths)}
+    paths: dict[Path, Access] = {}
+    led: list[Path] = []  # by links
+    known = {"/": "/"}
+    for path, access in box.paths.items():
+        name = str(path)
+        if not os.path.exists(name):  # noqa: PTH110 - a tenth of the time of `Path.exists`, for a hundred paths
+            continue
+        at = _real(name, known)
+        paths[path if at == name else Path(at)] = access
+        if at != name and access is not Access.HIDDEN:
+            led.append(path)
+    links = {link: target for path in led for link, target in _links(path) if _is_hidden(link, paths)}
     home = real(box.home) if box.home else None
     return replace(box, cwd=real(box.cwd), paths=_telling(paths, home), home=home, links=links)
+
+
+def _real(name: str, known: dict[str, str]) -> str:
+    """`os.path.realpath` of an existing path, with what is `known` of the folders above it."""
+    if name not in known:
+        above, base = os.path.split(name)
+        at = os.path.join(_real(above, known), base)  # noqa: PTH118
+        known[name] = os.path.realpath(at) if os.path.islink(at) or base == ".." else at  # noqa: PTH114
+    return known[name]
 
 
 def _telling(paths: Mapping[Path, Access], home: Path | None) -> dict[Path, Access]:
@@ -103,13 +123,6 @@ def _telling(paths: Mapping[Path, Access], home: Path | None) -> dict[Path, Acce
         if paths[path] is not around or around in (Access.WRITE, Access.CACHE) or path == home:
             found[path] = paths[path]
     return found
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # it may not be looked at
-        return False
 
 
 def _links(path: Path) -> Iterator[tuple[Path, str]]:
@@ -193,18 +206,17 @@ def _programs() -> Iterator[str]:
 
 
 def _try(program: str, overlays: bool) -> str:
-    """Make a box with a program in it; empty where that worked, else what it said."""
+    """Make a box with a program in it, as one is made for a child; empty where that worked, else what it said."""
     options = [*_NAMESPACES, *_SYSTEM, "--tmpfs", "/tmp"]
     if overlays:
         options += ["--overlay-src", "/etc", "--tmp-overlay", "/etc"]
+    argv = [program, *options, "--", "/bin/sh", "-c", ":"]
+    how: dict[str, Any] = {"capture_output": True, "stdin": subprocess.DEVNULL, "timeout": _TEST_SECONDS}
     try:
-        done = subprocess.run(
-            [program, *options, "--", "/bin/sh", "-c", ":"],
-            capture_output=True, stdin=subprocess.DEVNULL, timeout=_TEST_SECONDS, check=False,
-        )  # fmt: skip
+        done = apart(partial(subprocess.run, argv, check=False, text=True, errors="replace", **how))
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return "" if done.returncode == 0 else done.stderr.decode(errors="replace").strip() or f"exit {done.returncode}"
+    return "" if done.returncode == 0 else done.stderr.strip() or f"exit {done.returncode}"
 
 
 def _why(found: Sequence[str], said: str) -> str:

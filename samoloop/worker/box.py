@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,12 @@ Paths = dict[Path, Access]
 
 # Homes, folders of others and the doors to services. Of a person's home only what is named below is there.
 _HIDDEN = ("/home", "/root", "/tmp", "/var/tmp", "/run", "/mnt", "/media", "/var/lib/docker", "/var/lib/containerd")
+# What root could read.
 _SECRETS = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/ssl/private", "/etc/krb5.keytab")
 _HOST_KEYS = ("/etc/ssh", "ssh_host_*_key")
 _OF_THE_SYSTEM = ("/etc/resolv.conf", "/run/current-system", "/run/opengl-driver", "/run/nscd")
+
+_PLACES = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "GIT_CONFIG_GLOBAL")  # variables that lead to paths
 
 # Below the home folder. Read-only: programs, and what they are told by their person. None of it holds a login.
 TOOLS = (
@@ -146,9 +149,15 @@ def _settled(settings: Sandboxing) -> Paths:
 
 def _machine(environ: Mapping[str, str]) -> Paths:
     """The machine as every child has it."""
+    return dict(_machine_of(tuple(sorted((name, value) for name, value in environ.items() if name in _PLACES))))
+
+
+@cache
+def _machine_of(places: tuple[tuple[str, str], ...]) -> Paths:
+    environ = dict(places)
     homes = _homes(environ)
-    host_keys = Path(_HOST_KEYS[0]).glob(_HOST_KEYS[1])
-    hidden = [*map(Path, _HIDDEN), *homes, *map(Path, _SECRETS), *host_keys, state_folder(environ)]
+    secrets = [*map(Path, _SECRETS), *Path(_HOST_KEYS[0]).glob(_HOST_KEYS[1])] if os.getuid() == 0 else []
+    hidden = [*map(Path, _HIDDEN), *homes, *secrets, state_folder(environ)]
     paths = dict.fromkeys([*hidden, user_file(environ).parent], Access.HIDDEN)
     for home in homes[:1]:
         paths |= {home / name: Access.CACHE for name in CACHES}
@@ -185,9 +194,8 @@ def _own_installation() -> list[Path]:
 
 
 def _project(config: Config, environ: Mapping[str, str]) -> Paths:
-    """No project is there, but of this one its settings."""
-    paths = dict.fromkeys([*projects.registered(environ), config.root], Access.HIDDEN)
-    return paths | dict.fromkeys([config.root / name for name in (".samoloop.yaml", ".samoloop")], Access.READ)
+    """No project is there, neither others nor this one's main checkout."""
+    return dict.fromkeys([*projects.registered(environ), config.root], Access.HIDDEN)
 
 
 def _documents(worker: Worker, phase: str) -> Paths:

@@ -213,7 +213,7 @@ def test_a_project_in_the_home_beside_others(tmp_path: Path) -> None:
     make_repo(home / "code" / "other")
     deed = f'{COMMIT}; ls -A "$HOME/code"; ls -A "$HOME/code/mine/repo"'
     root = scripted_project(home / "code" / "mine", acting(deed))
-    assert run(root, {"HOME": str(home)}) == (0, "mine\n.git\n.samoloop\n.samoloop.yaml\n_sessions\n")
+    assert run(root, {"HOME": str(home)}) == (0, "mine\n.git\n.samoloop\n_sessions\n")
 
 
 # --- the settings and the environment ---------------------------------------------------------------------------------
