@@ -1,0 +1,150 @@
+"""What the worker ran and what it came to, as records of the journal: bound to a command and to a tree."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from samoloop.checks.check import Check
+from samoloop.core import fields
+from samoloop.core.fields import Fields
+from samoloop.core.records import DAMAGE, Record, RoomRecord
+
+FOUND, RAN, JUDGED = "checks.found", "checks.ran", "checks.judged"
+MOST_NAMES = 200  # of tests, in one receipt
+
+
+class Kind(StrEnum):
+    """Which tests ran on which code."""
+
+    NOW = "now"  # the session's, as it is
+    BASE = "base"  # what the session started from
+    OLD_TESTS = "old tests"  # the tests that were there at the base, on the session's code
+    NEW_TESTS = "new tests"  # the session's tests, on the code of the base
+
+
+class Outcome(StrEnum):
+    """What a run says."""
+
+    PASSED = "passed"  # it succeeded, and tests were counted
+    FAILED = "failed"
+    UNCOUNTED = "uncounted"  # no test was counted, so success proves nothing
+    UNVERIFIED = "unverified"  # it could not be run, or not to its end
+
+
+class Found(Fields):
+    """The checks of a session."""
+
+    base: str  # the commit by which they were found
+    off: bool = False  # a person wants none
+    checks: tuple[Check, ...] = ()
+    said: str = ""  # a sentence for people: what will be run, or why nothing is
+
+
+class Receipt(Fields):
+    """One run of a check."""
+
+    check: str
+    kind: Kind
+    tree: str  # whose content was checked
+    inputs: str = ""  # a hash of all that the run depends on beside the command: trees, swapped files
+    commit: str = ""
+    iteration: int = 0
+    phase: str = ""
+    command: str = ""
+    definition: str = ""
+    outcome: Outcome
+    exit: int | None = None
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    names: Mapping[str, tuple[str, ...]] = {}  # "failed" and "skipped", as far as the runner tells
+    named: bool = False  # every failed test is known by its name
+    flaky: bool = False  # it failed, and passed when it was run again
+    seconds: float = 0.0
+    log: str = ""
+    where: str = ""  # "copy": thrown away afterwards; "worktree"; "moved copy": at another path
+    said: str = ""  # one sentence
+
+    @property
+    def failing(self) -> frozenset[str]:
+        return frozenset(self.names.get("failed", ()))
+
+
+class Judged(Fields):
+    """What follows from the receipts of one check at one tree."""
+
+    check: str
+    tree: str
+    verdict: str  # "green", "veto", "red before", "uncounted", "unverified", "waived"
+    veto: bool = False
+    said: str = ""
+    notes: tuple[str, ...] = ()  # what the swap showed beside
+    iteration: int = 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All that the journal knows of a session's checks."""
+
+    found: Found | None
+    receipts: tuple[Receipt, ...]
+    judged: tuple[Judged, ...]
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        return self.found.checks if self.found else ()
+
+    @property
+    def why_unchecked(self) -> str:
+        """Why there is no check; empty where there is one."""
+        if self.found is None:
+            return "no check was looked for"
+        return "" if self.found.checks else self.found.said
+
+    def at(self, tree: str) -> tuple[Judged, ...]:
+        """The newest verdict on each check at this tree; a check that is missing was not run there."""
+        newest = {judged.check: judged for judged in self.judged if judged.tree == tree}
+        return tuple(newest.values())
+
+    def receipt(self, check: Check, kind: Kind, inputs: str) -> Receipt | None:
+        """The last run of just this; None where there was none, or none that could be run."""
+        same = (
+            receipt
+            for receipt in reversed(self.receipts)
+            if (receipt.check, receipt.kind, receipt.inputs) == (check.name, kind, inputs)
+            and receipt.definition == check.definition
+        )
+        found = next(same, None)
+        return None if found is None or found.outcome is Outcome.UNVERIFIED else found
+
+    def newest(self, check: str, kind: Kind, tree: str) -> Receipt | None:
+        """The last run of a check at this tree."""
+        same = (r for r in reversed(self.receipts) if (r.check, r.kind, r.tree) == (check, kind, tree))
+        return next(same, None)
+
+
+def standing(history: Iterable[Record]) -> Standing:
+    """What a journal knows of checks; a record that this version cannot read is left out."""
+    found: Found | None = None
+    receipts: list[Receipt] = []
+    judged: list[Judged] = []
+    for record in history:
+        if not isinstance(record, RoomRecord) or not record.name.startswith("checks."):
+            continue
+        try:
+            if record.name == FOUND:
+                found = fields.read(Found, record.values)
+            elif record.name == RAN:
+                receipts.append(fields.read(Receipt, record.values))
+            elif record.name == JUDGED:
+                judged.append(fields.read(Judged, record.values))
+        except DAMAGE:
+            continue
+    return Standing(found, tuple(receipts), tuple(judged))
+
+
+def record(name: str, value: Fields) -> RoomRecord:
+    """The value as a record of the journal."""
+    values: dict[str, Any] = fields.to_json(value)
+    return RoomRecord(name=name, values=values)
