@@ -17,7 +17,8 @@ class Check(Fields):
     phases: tuple[str, ...] = ()  # on leaving which it runs; empty: those that the workflow says
     seconds: int = SECONDS
     junit: tuple[str, ...] = ()  # patterns of the files that the runner writes its results to, relative to the folder
-    defined: str = ""  # what stands behind the command at the base: the script of `npm test`, the recipe of `make test`
+    behind: str = ""  # the file that says what the command does, relative to the project: package.json, Makefile
+    defined: str = ""  # what it says at the base: the script of `npm test`, the recipe of `make test`
 
     @property
     def definition(self) -> str:

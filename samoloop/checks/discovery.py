@@ -40,16 +40,11 @@ class Place:
     def has(self, *names: str) -> bool:
         return any(name in self.paths for name in names)
 
-    def check(self, name: str, command: str, source: str, *, defined: str = "", junit: tuple[str, ...] = ()) -> Check:
+    def check(self, name: str, command: str, source: str, *, junit: tuple[str, ...] = ()) -> Check:
         before = f"{self.folder}/" if self.folder else ""
-        return Check(
-            name=before + name,
-            command=command,
-            source=before + source,
-            folder=self.folder,
-            defined=defined,
-            junit=junit,
-        )
+        found = Check(name=before + name, command=command, source=before + source, folder=self.folder, junit=junit)
+        behind, defined = definition(command, self.texts)
+        return found.but(behind=before + behind, defined=defined) if behind else found
 
 
 def worth_reading(paths: Iterable[str]) -> list[str]:
@@ -163,13 +158,7 @@ def _node(place: Place) -> Iterator[Check]:
         return
     runners = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lockb": "bun run", "bun.lock": "bun run"}
     command = next((runner for lock, runner in runners.items() if place.has(lock)), "npm") + " test"
-    yield place.check(command, command, "package.json", defined=npm_scripts(place.texts["package.json"]))
-
-
-def npm_scripts(text: str) -> str:
-    """What `npm test` does, of a package.json: the script and those around it."""
-    scripts = _section(_json(text), "scripts")
-    return json.dumps({name: scripts.get(name) for name in ("pretest", "test", "posttest")})
+    yield place.check(command, command, "package.json")
 
 
 def _rust(place: Place) -> Iterator[Check]:
@@ -214,9 +203,8 @@ def _ruby(place: Place) -> Iterator[Check]:
 
 
 def _php(place: Place) -> Iterator[Check]:
-    script = _section(_json(place.texts.get("composer.json", "")), "scripts").get("test")
-    if script:
-        yield place.check("composer test", "composer test", "composer.json", defined=json.dumps(script))
+    if composer_script(place.texts.get("composer.json", "")):
+        yield place.check("composer test", "composer test", "composer.json")
     elif source := next((name for name in ("phpunit.xml", "phpunit.xml.dist") if place.has(name)), ""):
         yield place.check("phpunit", "vendor/bin/phpunit", source)
 
@@ -243,9 +231,36 @@ _LANGUAGES: tuple[Callable[[Place], Iterator[Check]], ...] = (
 def _make(place: Place) -> Iterator[Check]:
     name = next((name for name in _MAKEFILES if place.has(name)), "")
     for target in ("test", "check"):
-        if recipe := make_recipe(place.texts.get(name, ""), target):
-            yield place.check(f"make {target}", f"make {target}", name, defined=recipe)
+        if make_recipe(place.texts.get(name, ""), target):
+            yield place.check(f"make {target}", f"make {target}", name)
             return
+
+
+# --- what stands behind a command -------------------------------------------------------------------------------------
+
+
+def definition(command: str, texts: Mapping[str, str]) -> tuple[str, str]:
+    """The file that says what a command does, and what it says; empty for a command that says it itself."""
+    if re.fullmatch(r"(?:npm|pnpm|yarn|bun)(?: run)? (?:test|t)\b.*", command):
+        return ("package.json", npm_scripts(texts["package.json"])) if "package.json" in texts else ("", "")
+    if re.fullmatch(r"composer(?: run(?:-script)?)? test\b.*", command):
+        return ("composer.json", composer_script(texts["composer.json"])) if "composer.json" in texts else ("", "")
+    if made := re.fullmatch(r"make ([\w.-]+)", command):
+        name = next((name for name in _MAKEFILES if name in texts), "")
+        return (name, make_recipe(texts[name], made[1])) if name else ("", "")
+    return "", ""
+
+
+def npm_scripts(text: str) -> str:
+    """What `npm test` does, of a package.json: the script and those around it."""
+    scripts = _section(_json(text), "scripts")
+    return json.dumps({name: scripts.get(name) for name in ("pretest", "test", "posttest")})
+
+
+def composer_script(text: str) -> str:
+    """What `composer test` does; empty for nothing."""
+    script = _section(_json(text), "scripts").get("test")
+    return json.dumps(script) if script else ""
 
 
 def make_recipe(text: str, target: str) -> str:

@@ -117,7 +117,7 @@ def _of_new_tests(runs: Runs, rules: Rules) -> tuple[str, bool]:
         return "", False
     return (
         "the new tests pass on the old code too, so they do not show what was changed",
-        rules.new_tests_veto and new.outcome is Outcome.PASSED,
+        rules.new_tests_veto and new.outcome is not Outcome.UNCOUNTED,
     )
 
 

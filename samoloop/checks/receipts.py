@@ -60,6 +60,7 @@ class Receipt(Fields):
     skipped: int = 0
     names: Mapping[str, tuple[str, ...]] = {}  # "failed" and "skipped", as far as the runner tells
     named: bool = False  # every failed test is known by its name
+    timed_out: bool = False
     flaky: bool = False  # it failed, and passed when it was run again
     seconds: float = 0.0
     log: str = ""
@@ -116,12 +117,16 @@ class Standing:
             and receipt.definition == check.definition
         )
         found = next(same, None)
-        return None if found is None or found.outcome is Outcome.UNVERIFIED else found
+        known = found is not None and (found.outcome is not Outcome.UNVERIFIED or found.timed_out)
+        return found if known else None
 
-    def newest(self, check: str, kind: Kind, tree: str) -> Receipt | None:
+    def newest(self, check: Check, kind: Kind, tree: str) -> Receipt | None:
         """The last run of a check at this tree."""
-        same = (r for r in reversed(self.receipts) if (r.check, r.kind, r.tree) == (check, kind, tree))
-        return next(same, None)
+        for receipt in reversed(self.receipts):
+            same = (receipt.check, receipt.definition, receipt.kind, receipt.tree)
+            if same == (check.name, check.definition, kind, tree):
+                return receipt
+        return None
 
 
 def standing(history: Iterable[Record]) -> Standing:

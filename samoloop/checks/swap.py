@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from samoloop.checks.check import Check
-from samoloop.checks.discovery import make_recipe, npm_scripts
+from samoloop.checks.discovery import definition, npm_scripts
 from samoloop.git.tree_files import Change
 
 _FOLDERS = frozenset({"test", "tests", "__tests__", "__snapshots__", "spec", "specs", "testing", "testdata", "e2e"})
@@ -196,31 +196,20 @@ def _sections(text: str) -> list[tuple[str, str]]:
 
 
 def redefined(check: Check, text: str, old_text: str) -> str | None:
-    """The file by which a check was found, with the command as it was at the base; None where that was not changed.
+    """The file behind a check, with the command as it was at the base; None where that was not changed.
 
     `text` is what the file holds now, `old_text` what it held at the base.
     """
-    name = PurePosixPath(check.source).name
-    if not check.defined:
+    name = PurePosixPath(check.behind).name
+    if definition(check.command, {name: text})[1] == check.defined:
         return None
-    if name == "package.json":
-        if npm_scripts(text) == check.defined:
-            return None
-        try:
-            was, is_now = json.loads(old_text), json.loads(text or "{}")
-        except (ValueError, RecursionError):
-            return old_text
-        return json.dumps(_with_scripts(is_now, was), indent=2) + "\n" if isinstance(is_now, dict) else old_text
-    if name == "composer.json":
-        return None if _composer_script(text) == check.defined else old_text
-    return None if make_recipe(text, check.command.rpartition(" ")[2]) == check.defined else old_text
-
-
-def _composer_script(text: str) -> str:
+    if name != "package.json":
+        return old_text
     try:
-        return json.dumps(json.loads(text)["scripts"]["test"])
-    except (ValueError, RecursionError, LookupError, TypeError):
-        return ""
+        was, is_now = json.loads(old_text), json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return old_text
+    return json.dumps(_with_scripts(is_now, was), indent=2) + "\n" if isinstance(is_now, dict) else old_text
 
 
 # --- what an approved plan says ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ new key is a field of `Config`, one of a phase a field of `PhaseSettings`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,28 @@ BUILT_IN = tuple(PROVIDERS)
 # --- all --------------------------------------------------------------------------------------------------------------
 
 
+def _some_files(value: object) -> tuple[str, ...]:
+    return (text(value),) if isinstance(value, str) else texts(value)
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """A command that tells whether the project's tests pass."""
+
+    command: str = key(text, MISSING, "what runs in the worktree, by `sh -c`", example="pytest -q", needed=True)
+    phases: tuple[str, ...] = key(texts, (), "on leaving which it runs; those of the workflow and the end, if not set")
+    seconds: int = key(
+        positive_seconds,
+        1800,
+        "from its start until it is ended, and then proves nothing; 30m if not set",
+        name="limit",
+    )
+    junit: tuple[str, ...] = key(_some_files, (), "the JUnit file that it writes, or a pattern of several")
+
+
+CHECK = table_of(CheckSettings)
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of one project."""
@@ -217,6 +239,13 @@ class Config:
     )
     branch_prefix: str = key(text, "samoloop/", "each session works on a branch of its own")
     setup: str | None = key(text, None, "runs once in a fresh worktree", example="npm ci")
+    checks: Mapping[str, CheckSettings] | None = key(
+        Named(lambda name: CHECK, (("For a check, by a name of your own:", CHECK),), may_be_off=True),
+        dict,
+        "What samoloop runs by itself before it believes that a phase is done; found from the project's files where "
+        "nothing is set, off for none. See [evidence](evidence.md#checks).",
+        example="tests: {command: pytest -q, limit: 10m}\nlint: {command: ruff check ., phases: [quality, done]}",
+    )
     commit: bool = key(flag, True, "false: no commits and no checkpoints, so no rewind")
     phases: Mapping[str, PhaseSettings] = key(
         Named(lambda name: PHASE, (("For a phase, by its name:", PHASE),)),

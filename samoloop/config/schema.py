@@ -53,6 +53,7 @@ class Named(NamedTuple):
 
     shape: Callable[[str], "Shape"]  # of a name
     tables: tuple[tuple[str, Table], ...] = ()  # what there is, each with words that introduce it
+    may_be_off: bool = False  # `off` says that there shall be none, which is None
 
 
 Shape = Callable[[Any], Any] | Table | Named
@@ -101,6 +102,8 @@ def read(shape: Shape, value: object, faults: list[Fault], at: At = ()) -> Any:
             found = read_keys(shape, value, faults, at)
             return shape.make(found) if all(key.name in found for key in shape.keys if key.needed) else MISSING
         if isinstance(shape, Named):
+            if shape.may_be_off and (value is False or value == "off"):
+                return None
             given = mapping(value)
             read_each = {name: read(shape.shape(name), item, faults, (*at, name)) for name, item in given.items()}
             return {name: item for name, item in read_each.items() if item is not MISSING}

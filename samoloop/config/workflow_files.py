@@ -79,7 +79,9 @@ _OVERRIDES = Table(
         Key("iteration", positive_seconds),
         Key("skills", texts),
         Key("changes", one_of(Changes)),
+        Key("checks", flag),
         Key("leaves", _kind),
+        Key("checks", flag),
     )
 )
 _PHASE = Table((Key("name", text, "the file's", needed=True), Key("child", flag), *_OVERRIDES.keys))
@@ -190,6 +192,7 @@ def _read_phase(name: str, places: Sequence[Path], overrides: Mapping[str, Any],
         iteration_seconds=values.get("iteration"),
         skills=values.get("skills", ()),
         changes=values.get("changes"),
+        checks=values.get("checks", False),
         leaves=values.get("leaves"),
         body=body,
     )

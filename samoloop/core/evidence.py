@@ -20,3 +20,9 @@ class Evidence:
     source: str  # the room that saw it, one word; the kind of the note that a child gets
     weight: Weight
     text: str  # a sentence, for the next child and for a person
+    detail: str = ""  # more of it, for the next child alone
+
+    @property
+    def told(self) -> str:
+        """What the next child is told."""
+        return f"{self.text}\n{self.detail}" if self.detail else self.text

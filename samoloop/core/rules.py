@@ -68,7 +68,7 @@ def _with_evidence(state: State, decision: Decision, evidence: Sequence[Evidence
             return Decision(Kind.BLOCKED, state.phase, f"vetoed {VETOES} times: {said}", needs="error_resolution")
         decision = Decision(Kind.CONTINUE, state.phase, said, vetoed=True)
     told = by[Weight.NOTE] + (by[Weight.VETO] if decision.vetoed else [])
-    return replace(decision, notes=(*decision.notes, *(Note(seen.source, seen.text) for seen in told)))
+    return replace(decision, notes=(*decision.notes, *(Note(seen.source, seen.told) for seen in told)))
 
 
 def leaves(phase: str, decision: Decision) -> bool:

@@ -34,6 +34,7 @@ class Phase:
     skills: tuple[str, ...] = ()
     changes: Changes | None = None  # None: whatever it likes
     leaves: str | None = None  # the kind of document that it writes or carries on
+    checks: bool = False  # the project's checks are run before it is left
     body: str = field(default="", repr=False)  # the instructions
 
 
@@ -103,8 +104,8 @@ class Workflow:
         for phase in value["phases"]:
             phase["signals"] = sorted(phase["signals"])
             phase["waits"] = sorted(phase["waits"])
-            for key in ("changes", "leaves"):
-                if phase[key] is None:
+            for key in ("changes", "leaves", "checks"):
+                if not phase[key]:
                     del phase[key]
         return value
 

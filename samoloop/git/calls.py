@@ -61,7 +61,7 @@ KEPT = frozenset(
     }
 )
 # What moves a ref, a worktree or an index; all else reads, or writes objects and copies that nothing names yet.
-_CHANGES = frozenset({"init", "read-tree", "reset", "restore", "symbolic-ref", "update-ref", "worktree"}) | {
+_CHANGES = frozenset({"init", "notes", "read-tree", "reset", "restore", "symbolic-ref", "update-ref", "worktree"}) | {
     *("am", "bisect", "cherry-pick", "merge", "rebase", "revert")  # given up before going back
 }
 _OID_LENGTHS = (40, 64)  # SHA-1, SHA-256

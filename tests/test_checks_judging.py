@@ -1,0 +1,82 @@
+"""What follows from the runs of a check: one table. No false veto comes first."""
+
+import pytest
+
+from samoloop.checks.judging import Rules, Runs, judge
+from samoloop.checks.receipts import Kind, Outcome, Receipt
+
+PASSED, FAILED, UNCOUNTED, UNVERIFIED = Outcome
+
+
+def run(outcome: Outcome, *failing: str, failed: int | None = None, named: bool = True, exit: int = 1) -> Receipt:
+    return Receipt(
+        check="tests",
+        kind=Kind.NOW,
+        tree="t",
+        outcome=outcome,
+        passed=3 if outcome is PASSED else 0,
+        failed=len(failing) if failed is None else failed,
+        names={"failed": failing},
+        named=named,
+        exit=0 if outcome is PASSED else exit,
+        said=str(outcome),
+    )
+
+
+GREEN = run(PASSED)
+# now, at the base, old tests, new tests -> the verdict
+TABLE = {
+    "green": (Runs(GREEN), "green"),
+    "green, and red before": (Runs(GREEN, run(FAILED, "a")), "green"),
+    "red, and green before": (Runs(run(FAILED, "a"), GREEN), "veto"),
+    "red without numbers, and green before": (Runs(run(FAILED), GREEN), "veto"),
+    "the same test was red before": (Runs(run(FAILED, "a"), run(FAILED, "a", "b")), "red before"),
+    "another test was red before": (Runs(run(FAILED, "a", "c"), run(FAILED, "a", "b")), "veto"),
+    "red before, and nobody knows which": (
+        Runs(run(FAILED, failed=2, named=False), run(FAILED, failed=1, named=False)), "red before",
+    ),
+    "red now without numbers, red before": (Runs(run(FAILED), run(FAILED, "a")), "red before"),
+    "no test ran, and some did before": (Runs(run(UNCOUNTED, exit=5), GREEN), "veto"),
+    "no test ran, now and before": (Runs(run(UNCOUNTED, exit=5), run(UNCOUNTED, exit=5)), "uncounted"),
+    "tests fail where there were none": (Runs(run(FAILED, "a"), run(UNCOUNTED, exit=5)), "veto"),
+    "a lint that was clean": (Runs(run(FAILED), run(UNCOUNTED, exit=0)), "veto"),
+    "it broke where nothing ran before": (Runs(run(FAILED), run(UNCOUNTED, exit=5)), "unverified"),
+    "it cannot be run, and could before": (Runs(run(UNVERIFIED), GREEN), "veto"),
+    "it cannot be run, now and before": (Runs(run(UNVERIFIED), run(UNVERIFIED)), "unverified"),
+    "red, and the base is not known": (Runs(run(FAILED, "a"), run(UNVERIFIED)), "unverified"),
+    "old tests fail": (Runs(GREEN, GREEN, old_tests=run(FAILED, "a")), "veto"),
+    "old tests fail that the plan lists": (Runs(GREEN, GREEN, old_tests=run(FAILED, "listed")), "green"),
+    "old tests fail that failed before": (Runs(GREEN, run(FAILED, "a"), old_tests=run(FAILED, "a")), "green"),
+    "old tests fail, and nobody knows which failed before": (
+        Runs(GREEN, run(FAILED, failed=1, named=False), old_tests=run(FAILED, "a")), "green",
+    ),
+    "old tests fail without a name": (Runs(GREEN, GREEN, old_tests=run(FAILED, failed=1, named=False)), "veto"),
+    "old tests cannot be run": (Runs(GREEN, GREEN, old_tests=run(UNVERIFIED)), "green"),
+    "new tests fail on the old code": (Runs(GREEN, GREEN, new_tests=run(FAILED, "new")), "green"),
+    "new tests prove nothing": (Runs(GREEN, GREEN, new_tests=GREEN), "veto"),
+    "new tests cannot be run on the old code": (Runs(GREEN, GREEN, new_tests=run(UNVERIFIED)), "green"),
+    "only what was red before fails on the old code": (
+        Runs(GREEN, run(FAILED, "a"), new_tests=run(FAILED, "a")), "veto",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_verdicts(name):
+    runs, wanted = TABLE[name]
+    found = judge(runs, Rules(old_tests_veto=True, new_tests_veto=True, excused=lambda test: test == "listed"))
+    assert (found.verdict, found.veto) == (wanted, wanted == "veto")
+
+
+def test_what_speaks_against_it_elsewhere_is_a_note():
+    """Without a plan nobody could have listed a test; and only where a fault is mended a test has to show it."""
+    found = judge(Runs(GREEN, GREEN, run(FAILED, "a"), GREEN), Rules(old_tests_veto=False, new_tests_veto=False))
+    assert found.verdict == "green"
+    assert len(found.notes) == 2
+
+
+def test_a_sentence_names_the_tests_but_not_a_thousand():
+    old = run(FAILED, *(f"test_{n}" for n in range(1000)))
+    found = judge(Runs(GREEN, GREEN, old), Rules(old_tests_veto=True, new_tests_veto=False))
+    assert "test_1" in found.said and "995 more" in found.said
+    assert len(found.said) < 1000
