@@ -5,19 +5,22 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
 
-.PHONY: demo test stranger box slow e2e faults lies fuzz mutants mutants-core bench examples check format clean
+.PHONY: demo test stranger box checks slow e2e faults lies fuzz mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger --ignore=tests/box -n $(WORKERS) -m "not slow and not faults" $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger --ignore=tests/box --ignore=tests/checks -n $(WORKERS) -m "not slow and not faults" $(ARGS)
 
 stranger: $(VENV)/dev
 	$(BIN)/pytest tests/stranger -n $(WORKERS) $(ARGS)
 
 box: $(VENV)/dev
 	$(BIN)/pytest tests/box -n $(WORKERS) $(ARGS)
+
+checks: $(VENV)/dev
+	$(BIN)/pytest tests/checks -n $(WORKERS) $(ARGS)
 
 slow: $(VENV)/dev
 	$(BIN)/pytest tests --ignore=tests/e2e -n 2 -m slow --timeout 400 $(ARGS)

@@ -29,6 +29,7 @@ FRONT_MATTER = {
     "skills",
     "changes",
     "leaves",
+    "checks",
 }
 GATES = {"qa_answers", "plan_approval"}
 WAITS = GATES | {"human_action", "file_update"}

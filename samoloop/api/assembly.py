@@ -8,16 +8,12 @@ from samoloop.api.asked import How
 from samoloop.api.settings import settings_of
 from samoloop.api.unseen import as_they_are, believe, believe_last_seen
 from samoloop.base.clock import Clock
-<<<<<<< HEAD
 from samoloop.checks.documents import document_findings, note_documents
 from samoloop.checks.plan import keep_approved, plan_findings
 from samoloop.checks.shortcut import shortcut_findings
+from samoloop.checks.station import check_findings, look_at_base
 from samoloop.checks.tree import note_tree, tree_findings
 from samoloop.checks.waivers import waivable
-=======
-from samoloop.checks.plan import keep_approved
-from samoloop.checks.station import check_findings, look_at_base
->>>>>>> 61a255b (Checks are run, judged and receipted by the worker when a phase is left)
 from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
 from samoloop.config import profiles
@@ -45,17 +41,10 @@ def _posture(worker: Worker) -> str:
 STATIONS = Stations(
     before=(limits.hold, look_at_base),
     around=(box.put_around,),
-<<<<<<< HEAD
     look=(look_before, keep_before, note_tree, keep_approved, note_documents),
     after=(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
-        *map(waivable, (tree_findings, plan_findings, document_findings, shortcut_findings)),
-=======
-    look=(look_before, keep_before, keep_approved),
-    after=(
-        *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
-        check_findings,
->>>>>>> 61a255b (Checks are run, judged and receipted by the worker when a phase is left)
+        *map(waivable, (tree_findings, plan_findings, document_findings, shortcut_findings, check_findings)),
     ),
     prompt=(guidance_part, _posture),
 )

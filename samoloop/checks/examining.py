@@ -1,5 +1,6 @@
 """A session's checks, run at one tree and judged: what the journal knows already is not run again."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from samoloop.children.processes import Mark, find, sweep
 from samoloop.core.control import CHILD_LOCK
 from samoloop.core.records import Ended
 from samoloop.git.tree_files import Change, changes, entries, texts
+from samoloop.worker import box
 from samoloop.worker.worker import Worker
 
 SLOW_SECONDS = 120.0  # of a suite whose swap is run at the end only, and of a look at the base before the first child
@@ -75,11 +77,12 @@ class Examination:
         if judging.needs_base(now) and (base is None or base.outcome is Outcome.UNVERIFIED):
             base = self.at_base(check)
         runs = Runs(now, base)
-        slow = now.seconds > SLOW_SECONDS and not self.at_end
-        if now.outcome is Outcome.PASSED and not slow:
-            runs = replace(runs, old_tests=self.old_tests(check), new_tests=self.new_tests(check))
-            if runs.old_tests and runs.old_tests.outcome is Outcome.FAILED and runs.base is None:
+        if now.outcome is Outcome.PASSED and (self.at_end or now.seconds <= SLOW_SECONDS):
+            runs = replace(runs, old_tests=self.old_tests(check))
+            if runs.old_tests and runs.old_tests.outcome is Outcome.FAILED and base is None:
                 runs = replace(runs, base=self.at_base(check))
+            if self.at_end:
+                runs = replace(runs, new_tests=self.new_tests(check))
         return judging.judge(runs, rules)
 
     def now(self, check: Check) -> Receipt:
@@ -207,20 +210,20 @@ class Examination:
     def _place(self, put: Swap) -> Iterator[tuple[Path, list[str], Path | None, str]]:
         """Where it runs, in what, with which files put in place, and how that is called."""
         worker, worktree = self.worker, self.worker.worktree
-        root = worktree.root
-        program = copies.bubblewrap(root)
-        if program:
+        root, settings = worktree.root, worker.config.sandboxing(worker.state.phase)
+        outer = box.of_session(worker, worker.state.phase)
+        within, where = copies.around(settings, outer, root)
+        if where == copies.COPY:
             put = replace(put, gone=(*put.gone, *self._bytecode()))
         with ExitStack() as stack:
             files = stack.enter_context(copies.archive(worker.store, put, root))
-            if program:
-                yield root, copies.overlay(program, root), files, copies.COPY
-            elif files is None:
+            if where == copies.WORKTREE and files is None:
                 stack.enter_context(copies.put_right(worktree))
-                yield root, [], files, copies.WORKTREE
-            else:
-                elsewhere = worker.session.control / "_copy"
-                yield stack.enter_context(copies.moved(root, elsewhere)), [], files, copies.MOVED
+            elif where == copies.WORKTREE:
+                root = stack.enter_context(copies.moved(root, worker.config.worktrees_dir / f".{root.name}-check"))
+                within, _ = copies.around(settings, replace(outer, cwd=root), root)
+                where = copies.MOVED
+            yield root, within, files, where
 
     def _bytecode(self) -> tuple[str, ...]:
         """Folders of compiled Python beside the session's own: what a child left there could stand in for a source."""
@@ -239,7 +242,7 @@ class Examination:
     def _clear(self) -> None:
         """End what the check of a worker that died left."""
         lock = self.worker.session.control / CHILD_LOCK
-        sweep(lambda: find(Mark(MARKER, self._marker), None) | set(holders(lock)), _SWEEP_SECONDS)
+        sweep(lambda: find(Mark(MARKER, self._marker), None) | {*holders(lock)} - {os.getpid()}, _SWEEP_SECONDS)
 
     def _stem(self, check: Check, kind: Kind) -> Path:
         logs = self.worker.session.logs

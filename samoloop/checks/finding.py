@@ -2,13 +2,14 @@
 plan adds. The base is what a child cannot have written.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 
 from samoloop.base.durations import format_seconds
 from samoloop.checks import discovery, receipts
 from samoloop.checks.check import PLAN, SETTINGS, Check
-from samoloop.checks.receipts import FOUND, Found, Standing
+from samoloop.checks.receipts import FOUND, NONE_FOUND, Found, Standing
 from samoloop.checks.swap import section
 from samoloop.config.keys import CheckSettings
 from samoloop.core.workflow import Workflow
@@ -32,15 +33,13 @@ def base_of(worker: Worker) -> str:
 
 def known(worker: Worker, standing: Standing) -> Found:
     """The checks of the session, looked for once and journaled; again where the settings changed."""
-    settings = worker.config.checks
-    found = standing.found
-    if found is not None and settings is not None and not settings and found.checks and found.checks[0].is_found:
-        return found
-    if found is not None and not settings and found.off is (settings is None) and not found.checks:
+    settings, found = worker.config.checks, standing.found
+    if found is not None and found.checks and found.checks[0].is_found and settings is not None and not settings:
         return found
     fresh = look(worker.store, base_of(worker), settings)
-    if fresh != found:
+    if fresh != found and (fresh.checks or fresh.off or found):
         worker.session.record(receipts.record(FOUND, fresh))
+    if fresh != found and not worker.state.iteration:
         worker.view.say(fresh.said)
     return fresh
 
@@ -49,16 +48,22 @@ def look(store: Git, base: str, settings: Mapping[str, CheckSettings] | None) ->
     """The checks by the settings, or by the files of a commit."""
     if settings is None:
         return Found(base=base, off=True, said="unchecked: checks: off in the settings")
-    paths = entries(store, base) if base else {}
-    wanted = [(path, paths[path]) for path in discovery.worth_reading(paths)]
-    read = texts(store, wanted, discovery.READ_BYTES)
-    checks = tuple(_settled(settings, read)) or tuple(discovery.discover(paths, read))
+    paths, read = _read(store, base) if base else ((), {})
+    checks = tuple(settled(settings, read)) or tuple(discovery.discover(paths, read))
     if not checks:
-        return Found(base=base, said="unchecked: no check was found in the project's files, and none is configured")
+        return Found(base=base, said=NONE_FOUND)
     return Found(base=base, checks=checks, said=described(checks))
 
 
-def _settled(settings: Mapping[str, CheckSettings], read: Mapping[str, str]) -> list[Check]:
+@functools.lru_cache(maxsize=4)
+def _read(store: Git, base: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """All paths of a commit, and the texts that tell how its tests are run: a commit does not change."""
+    known = entries(store, base)
+    wanted = [(path, known[path]) for path in discovery.worth_reading(known)]
+    return tuple(known), texts(store, wanted, discovery.READ_BYTES)
+
+
+def settled(settings: Mapping[str, CheckSettings], read: Mapping[str, str]) -> list[Check]:
     found = []
     for name, said in settings.items():
         behind, defined = discovery.definition(said.command, read)

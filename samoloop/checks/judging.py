@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from samoloop.checks.receipts import Judged, Kind, Outcome, Receipt
 
 _SHOWN = 5  # tests that a sentence names
-GREEN, VETO, RED_BEFORE = "green", "veto", "red before"
+GREEN, VETO, RED_BEFORE, SUCCEEDED, WAIVED = "green", "veto", "red before", "succeeded", "waived"
+GOOD = frozenset({GREEN, SUCCEEDED, WAIVED})  # nothing speaks against it
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Rules:
 
     old_tests_veto: bool  # a person approved a plan, which could have listed the tests that change
     new_tests_veto: bool  # the session mends a fault, so a new test has to show it
+    asked: bool = False  # a person asked for this check: it need not be one that counts tests
     excused: Callable[[str], bool] = lambda test: False  # tests that the approved plan lists as changing
 
 
@@ -40,7 +42,7 @@ def needs_base(now: Receipt) -> bool:
 def judge(runs: Runs, rules: Rules) -> Judged:
     """The verdict on one check."""
     now = runs.now
-    verdict, said = _of_now(now, runs.base)
+    verdict, said = _of_now(now, runs.base, rules)
     notes: list[str] = []
     vetoes = [said] if verdict == VETO else []
     if verdict == GREEN:
@@ -62,13 +64,15 @@ def judge(runs: Runs, rules: Rules) -> Judged:
     )
 
 
-def _of_now(now: Receipt, base: Receipt | None) -> tuple[str, str]:
+def _of_now(now: Receipt, base: Receipt | None, rules: Rules) -> tuple[str, str]:
     """The verdict and its sentence by the session's own tree."""
     if now.outcome is Outcome.PASSED:
         return GREEN, now.said
     if base is None or base.outcome is Outcome.PASSED:
         before = f"; at the base it was green ({base.passed} passed)" if base else ""
         return (VETO if base or now.outcome is Outcome.FAILED else now.outcome), f"{now.said}{before}"
+    if now.outcome is Outcome.UNCOUNTED and now.exit == 0 and rules.asked:
+        return SUCCEEDED, now.said
     if now.outcome is not Outcome.FAILED:
         return now.outcome, now.said
     if base.outcome is Outcome.UNVERIFIED:

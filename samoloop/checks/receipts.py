@@ -11,6 +11,7 @@ from samoloop.core.fields import Fields
 from samoloop.core.records import DAMAGE, Record, RoomRecord
 
 FOUND, RAN, JUDGED = "checks.found", "checks.ran", "checks.judged"
+NONE_FOUND = "unchecked: no check was found in the project's files, and none is configured"
 MOST_NAMES = 200  # of tests, in one receipt
 
 
@@ -77,7 +78,7 @@ class Judged(Fields):
 
     check: str
     tree: str
-    verdict: str  # "green", "veto", "red before", "uncounted", "unverified", "waived"
+    verdict: str  # "green", "succeeded", "veto", "red before", "uncounted", "unverified", "waived"; see `judging`
     veto: bool = False
     said: str = ""
     notes: tuple[str, ...] = ()  # what the swap showed beside
@@ -98,9 +99,9 @@ class Standing:
 
     @property
     def why_unchecked(self) -> str:
-        """Why there is no check; empty where there is one."""
+        """Why there is no check; empty where there is one. A session in which none was found has no record of that."""
         if self.found is None:
-            return "no check was looked for"
+            return NONE_FOUND
         return "" if self.found.checks else self.found.said
 
     def at(self, tree: str) -> tuple[Judged, ...]:

@@ -7,7 +7,7 @@ from samoloop.checks import finding, receipts, running
 from samoloop.checks.check import Check
 from samoloop.checks.discovery import READ_BYTES
 from samoloop.checks.examining import Examination
-from samoloop.checks.judging import GREEN, VETO, Rules
+from samoloop.checks.judging import GOOD, VETO, Rules
 from samoloop.checks.plan import approved_plan
 from samoloop.checks.receipts import JUDGED, Judged, Kind, Standing
 from samoloop.checks.swap import excuses
@@ -63,12 +63,7 @@ def check_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     examination = Examination(worker, base, now.head, now.tree, phase, at_end, plan)
     if now.tree == examination.base_tree:
         return []  # nothing was changed that could be checked
-    rules = Rules(
-        old_tests_veto=bool(plan),
-        new_tests_veto=worker.state.live_workflow.name == _FIX,
-        excused=lambda test: excuses(examination.listed, test),
-    )
-    judged = [_judged(worker, examination, check, rules) for check in due]
+    judged = [_judged(worker, examination, check) for check in due]
     if at_end and not any(found.veto for found in judged):
         _keep_note(worker, now.head, examination.standing, judged)
     return [seen for found in judged for seen in _evidence(found, examination.standing)]
@@ -99,8 +94,14 @@ def _is_due(worker: Worker, check: Check, phase: str, *, at_end: bool) -> bool:
     return finding.is_due(check, worker.state.live_workflow, phase, at_end=at_end)
 
 
-def _judged(worker: Worker, examination: Examination, check: Check, rules: Rules) -> Judged:
+def _judged(worker: Worker, examination: Examination, check: Check) -> Judged:
     """The verdict, journaled where it is another one than that at this tree before."""
+    rules = Rules(
+        old_tests_veto=bool(examination.plan),
+        new_tests_veto=worker.state.live_workflow.name == _FIX,
+        asked=not check.is_found,
+        excused=lambda test: excuses(examination.listed, test),
+    )
     found = examination.judge(check, rules)
     known = {judged.check: judged for judged in examination.standing.at(found.tree)}.get(check.name)
     if known is None or known.but(iteration=found.iteration) != found:
@@ -110,7 +111,7 @@ def _judged(worker: Worker, examination: Examination, check: Check, rules: Rules
 
 def _evidence(found: Judged, standing: Standing) -> list[Evidence]:
     notes = [Evidence(SOURCE, Weight.NOTE, note) for note in found.notes]
-    if found.verdict == GREEN:
+    if found.verdict in GOOD:
         return notes
     if found.verdict != VETO:
         return [Evidence(SOURCE, Weight.NOTE, found.said), *notes]

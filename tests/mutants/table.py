@@ -177,7 +177,7 @@ m("unshown_gate_counts", "core/gates/__init__.py", "    if not gate.shown:\n    
 m("unshown_gate_takes_acts", "core/gates/__init__.py", "    if not gate.shown:\n        raise", "    if False:\n        raise", "tests/test_gate_forged.py::test_an_act_waits_until_the_gate_s_file_is_in_place")
 m("childs_answer_kept_after_crash", "core/gates/__init__.py", "            write_atomic(path, kind.without(gate, present, forged))\n", "            pass\n", "tests/test_gate_forged.py")
 m("command_leaves_gate_half_open", "core/opening.py", "    if gate is None or gate.shown:\n        return gate\n    with", "    if True:\n        return gate\n    with", "faults forged/after record gate_opened")
-m("nothing_outside_is_said", "api/assembly.py", "program_findings, outside_findings", "program_findings", OUTSIDE)
+m("nothing_outside_is_said", "api/assembly.py", "outside_findings, guidance_findings", "guidance_findings", OUTSIDE)
 m("a_person_is_blamed", "worker/outside.py", "    before = _kept(session.control / _FILE, digest)\n", "    before = {kind: {} for kind in _look(worker)}\n", OUTSIDE)
 m("task_not_put_back", "worker/outside.py", "            write_atomic(path, text)\n", "", OUTSIDE)
 m("another_session_is_blamed", "worker/outside.py", "    return found - set(now[_HEAD].values())\n", "    return set()\n", OUTSIDE)

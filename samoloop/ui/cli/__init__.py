@@ -29,6 +29,8 @@ COMMANDS = {
     "fork": ("history:fork", "Start a new session from an earlier iteration."),
     "repair": ("history:repair", "Put right a session whose journal or folders were changed."),
     "archive": ("history:archive", "Remove the worktree of a session that is over."),
+    "checks": ("checks:checks", "Show the checks that samoloop runs itself; run them now."),
+    "evidence": ("checks:evidence", "Hold the receipts of the checks against the branch as it is now."),
     "up": ("always:up", "Go on with every unfinished session of your projects."),
     "service": ("always:service", "Run `up` after login or reboot."),
     "projects": ("always:projects", "List or forget the projects that have sessions."),
