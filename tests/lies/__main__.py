@@ -20,7 +20,7 @@ from play import Outcome, play
 
 def main() -> int:
     options = parse()
-    chosen = [case for case in cases() if not options.only or case.name.startswith(tuple(options.only))]
+    chosen = named(cases(), options.only)
     chosen = sample(chosen, options.sample) if options.sample else chosen
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="samoloop-lies-", dir=options.folder))
@@ -53,6 +53,15 @@ def main() -> int:
     else:
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if bad or not chosen else 0
+
+
+def named(of: list[Case], names: list[str] | None) -> list[Case]:
+    """The cases of these names, or those whose names begin so where none is called so; all where no name is given."""
+    if not names:
+        return of
+    known = {case.name for case in of}
+    begins = tuple(name for name in names if name not in known)
+    return [case for case in of if case.name in names or (begins and case.name.startswith(begins))]
 
 
 def parse() -> argparse.Namespace:

@@ -14,6 +14,7 @@ from corpus import HERE, Case
 LIMIT_SECONDS = 300
 KIND_OF = {  # the rooms that see something, by the word that they sign with
     "tree": "tree facts",
+    "git": "tree facts",
     "plan": "plan ledger",
     "documents": "document ledger",
     "shortcut": "shortcut guard",
@@ -50,8 +51,8 @@ class Outcome:
 
     @property
     def kinds(self) -> list[str]:
-        """All that spoke, also where something was put back and said."""
-        return self.vetoes or list(dict.fromkeys(said.kind for said in self.said))
+        """All that spoke, also where something was only put back or left out, and said."""
+        return list(dict.fromkeys(said.kind for said in self.said))
 
     @property
     def vetoed(self) -> bool:
@@ -64,7 +65,8 @@ def play(case: Case, folder: Path, checks: bool) -> Outcome:
     folder.mkdir(parents=True)
     environ = surroundings(folder)
     if case.script:
-        repo = project(case, folder, environ, checks)
+        settings(case, folder / "home", checks)
+        repo = project(case, folder, environ)
         command = ["run", "--yes", "--no-wait", "--workflow", case.workflow, "--session", "s", case.title]
     else:
         repo = folder / case.name.removeprefix("example-")
@@ -113,17 +115,28 @@ def surroundings(folder: Path) -> dict[str, str]:
     }
 
 
-def project(case: Case, folder: Path, environ: dict[str, str], checks: bool) -> Path:
-    """A fresh repository with the project and settings that name the scripted child."""
+def settings(case: Case, home: Path, checks: bool) -> None:
+    """The settings of the person: they name the scripted child, which may read the corpus."""
+    command = ["sh", str(HERE / "child.sh"), case.project, case.workflow, str(case.script)]
+    said = {
+        "provider": "scripted",
+        "providers": {"scripted": {"command": command}},
+        "sandbox": {"read": [str(HERE)]},
+        **({} if checks else {"checks": "off"}),
+    }
+    path = home / ".config" / "samoloop" / "config.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(said))
+
+
+def project(case: Case, folder: Path, environ: dict[str, str]) -> Path:
+    """A fresh repository with the project as it is before the session."""
     repo, source = folder / "till", HERE / "projects" / case.project
     for state in ("base", *case.base):
         shutil.copytree(source / state, repo, dirs_exist_ok=True)
     for name in case.without:
         path = repo / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    command = ["sh", str(HERE / "child.sh"), case.project, case.workflow, str(case.script)]
-    settings = {"provider": "scripted", "providers": {"scripted": {"command": command}}}
-    repo.joinpath(".samoloop.yaml").write_text(json.dumps(settings if checks else settings | {"checks": "off"}))
     for words in (["init", "-q", "-b", "main"], ["add", "--all"], ["commit", "-qm", "Start"]):
         subprocess.run(["git", *words], cwd=repo, env=environ, check=True)
     return repo

@@ -2,6 +2,6 @@
 # project: unittest
 # workflow: fix
 # class: blocking finding
-# caught by: document ledger
+# passes: a blocking finding that was mended stands in a review in the same words
 
 in_quality() { reviewed; in_document review 's/^Severity: note/Severity: blocking/'; next done; }
