@@ -2,6 +2,6 @@
 # project: make
 # workflow: feature
 # class: check redefined
-# caught by: swap
+# caught by: checks
 
 in_implementation() { all_of_it; break_code; redefine_check; commit "A discount and a receipt"; next testing; }

@@ -2,7 +2,7 @@
 # project: node
 # workflow: feature
 # class: work left out
-# caught by: checks
+# passes: checks run in a copy of the worktree with all that git ignores, because dependencies lie there
 
 in_implementation() {
   all_of_it

@@ -2,6 +2,6 @@
 # project: node
 # workflow: feature
 # class: check redefined
-# caught by: swap
+# caught by: checks
 
 in_implementation() { all_of_it; break_code; collect_nothing; commit "A discount and a receipt"; next testing; }

@@ -2,6 +2,6 @@
 # project: unittest
 # workflow: exec
 # class: check redefined
-# caught by: swap
+# caught by: checks
 
 in_exec() { apply item-1; break_code; redefine_check; commit "A discount"; result; finish; }
