@@ -7,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("tree facts", "plan ledger", "document ledger", "shortcut guard", "checks", "swap")
-EXAMPLES = ("add-feature", "bulk-discount", "hello-agent", "old-backups", "refactor", "research-only")
+EXAMPLES = ("add-feature", "hello-agent", "old-backups", "refactor", "research-only")  # the demo plays one that slips
 
 
 @dataclass(frozen=True)
