@@ -1,11 +1,13 @@
 """The child owns its overview, the worker three lines of it."""
 
+from datetime import UTC, datetime
+
 import pytest
 from arbitrary import PROPERTY, nasty_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samoloop.core.overview import phase_line, skeleton, with_worker_lines
+from samoloop.core.overview import phase_line, skeleton, with_newest, with_worker_lines
 
 SKELETON = """\
 # Add login
@@ -115,3 +117,54 @@ def test_any_text_gets_the_worker_s_lines_once_and_for_all(text: str, blocked: s
     once = worker_lines(text, blocked=blocked)
     assert phase_line(once) == "testing"
     assert worker_lines(once, blocked=blocked) == once
+
+
+def flow(count: int, start: int = 1) -> str:
+    return "".join(f"- {number:03d} work: step {number}\n" for number in range(start, start + count))
+
+
+NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+
+
+def test_the_newest_lines_of_the_flow_log_stay_with_their_times() -> None:
+    text, older = with_newest(SKELETON.replace("## Flow Log\n", f"## Flow Log\n{flow(20)}"), NOW)
+    section = text.partition("## Flow Log\n")[2].partition("\n\n## Files")[0].splitlines()
+    assert section[0] == "- 006 work: step 6 (11-21 14:05)"
+    assert len(section) == 15
+    assert older == flow(5).splitlines()
+    assert with_newest(text, NOW.replace(hour=15)) == (text, [])
+
+
+def test_a_time_is_that_at_which_a_line_was_seen_first() -> None:
+    text, _ = with_newest(SKELETON.replace("## Flow Log\n", f"## Flow Log\n{flow(1)}"), NOW)
+    text, _ = with_newest(text.replace("(11-21 14:05)\n", "(11-21 14:05)\n- 002 work: more\n"), NOW.replace(hour=16))
+    assert "step 1 (11-21 14:05)\n- 002 work: more (11-21 16:05)\n\n## Files" in text
+
+
+def test_an_endless_line_is_cut_and_kept_whole_elsewhere() -> None:
+    line = "- 001 work: " + "x" * 5000
+    text, older = with_newest(SKELETON.replace("## Flow Log\n", f"## Flow Log\n{line}\n  and {'y' * 900}\n"), NOW)
+    assert len(text) < len(SKELETON) + 400
+    assert older == [f"{line} and {'y' * 900}"]
+
+
+def test_of_the_documents_of_rounds_the_newest_are_named() -> None:
+    names = [f"- 11-21-09{n:02d}-{kind}-x.md: round {n}" for n in range(5) for kind in ("testing", "review")]
+    kept = ["- 11-21-0900-dive-x.md: how it works", "- tests/test_pin.py must not change"]
+    text, older = with_newest(SKELETON + "\n".join([*kept, *names]) + "\n", NOW)
+    assert text.partition("## Files\n")[2].splitlines() == [*kept, *names[-4:]]
+    assert older == names[:-4]
+
+
+def test_an_overview_without_lists_stays_as_it_is() -> None:
+    for text in (SKELETON, "# x\n", "no heading\n"):
+        assert with_newest(text, NOW) == (text, [])
+
+
+@PROPERTY
+@given(nasty_text())
+def test_whatever_a_child_wrote_no_line_is_lost_and_a_second_look_changes_nothing(nasty: str) -> None:
+    text, older = with_newest(f"{SKELETON.partition('## Files')[0]}{nasty}\n\n## Files\n", NOW)
+    assert with_newest(text, NOW)[1] == []
+    words = set(nasty.split())
+    assert words <= set(f"{text} {' '.join(older)}".split()) or "…" in text

@@ -67,8 +67,7 @@ def test_every_placeholder_is_filled(name: str, phase: str) -> None:
     text = tell(at(workflow_files.load(name, None), phase)).text
     assert "{{" not in text
     assert "}}" not in re.sub(r'"\}+', "", text)
-    assert str(SESSION_DIR / "_overview.md") in text
-    assert str(SESSION_DIR / "_signal.json") in text
+    assert f"Session folder: `{SESSION_DIR}`" in text
 
 
 def test_an_unknown_placeholder_is_never_left_standing() -> None:
@@ -96,7 +95,8 @@ def test_the_facts_say_where_it_is_and_how_far() -> None:
     facts = text.partition("## Facts\n\n")[2]
     assert f"- Session folder: `{SESSION_DIR}`; the task in full: `_task.md` there" in facts
     assert f"branch `{PLACE.branch}`, base commit `0123456789ab`" in facts
-    assert "- Workflow `small`, phase `work`, iteration 4; 2 of at most 4 in this phase, 30m 00s each" in facts
+    assert "- Workflow `small`, phase `work`, iteration 4; 2 of at most 4 in this phase\n" in facts
+    assert "- It is 09:30. You are ended at 10:00: by then have signalled, with what stands\n" in facts
     assert "- Allowed next phases: work, review, done" in facts
 
 
@@ -151,7 +151,7 @@ def test_guidance_is_quoted_as_a_person_s_words() -> None:
 @pytest.mark.parametrize(
     ("kind", "lead"),
     [
-        ("repair", "- The last child's signal could not be used; write a correct one. Exactly: X"),
+        ("repair", "- The last child's signal could not be used. Its work is kept: look"),
         ("time_limit", "- The last child did not finish. Exactly: X"),
         ("interrupted", "- The last attempt at this action was interrupted; look at what is half done"),
         ("no_progress", "- No progress so far: X"),

@@ -131,7 +131,7 @@ def test_restrained_permissions_accept_edits_only(tmp_path: Path):
 
 def test_skills_are_offered_as_a_plugin_beside_the_logs(tmp_path: Path):
     provider = get("claude", {}, install(tmp_path, "claude"))
-    asked = request(tmp_path, skills=skills(tmp_path))
+    asked = request(tmp_path, skills=skills(tmp_path), offered=("create-plan",))
     provider.launch(asked)
     launch = provider.launch(asked)  # a second child finds the first one's plugin there
     plugin = tmp_path / "session" / "_logs" / "claude-plugin"

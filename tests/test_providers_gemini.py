@@ -101,7 +101,7 @@ def test_the_child_has_a_home_of_its_own_with_the_persons_login(tmp_path: Path):
     )
     (mine / "oauth_creds.json").write_text("{}")
     (mine / "GEMINI.md").write_text("Speak like a pirate.")
-    started = launch(tmp_path, model="gemini-3", skills=skills(tmp_path))
+    started = launch(tmp_path, model="gemini-3", skills=skills(tmp_path), offered=("create-plan",))
     assert follows(started.argv, "--approval-mode", "yolo")
     assert follows(started.argv, "--model", "gemini-3")
     home = Path(started.env["GEMINI_CLI_HOME"])
@@ -138,7 +138,7 @@ def test_a_second_child_finds_the_first_ones_home(tmp_path: Path):
     (tmp_path / ".gemini").mkdir()
     (tmp_path / ".gemini" / "installation_id").write_text("x")
     provider = get("gemini", {}, install(tmp_path, "gemini"))
-    asked = request(tmp_path, skills=skills(tmp_path))
+    asked = request(tmp_path, skills=skills(tmp_path), offered=("create-plan",))
     assert provider.launch(asked) == provider.launch(asked)
 
 

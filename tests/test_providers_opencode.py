@@ -114,7 +114,7 @@ def test_the_child_has_a_configuration_of_its_own_and_may_do_everything(tmp_path
     (mine / "opencode").mkdir(parents=True)
     (mine / "opencode" / "opencode.json").write_text('{"mcp": {}}')
     (mine / "gh").mkdir()
-    started = launch(tmp_path, model="a/b", skills=skills(tmp_path))
+    started = launch(tmp_path, model="a/b", skills=skills(tmp_path), offered=("create-plan",))
     assert follows(started.argv, "run", "--format", "json", "--title=fix auth, testing 3", "--auto", "--model", "a/b")
     folder = Path(started.env["XDG_CONFIG_HOME"])
     assert folder.parent == tmp_path / "session" / "_logs"
@@ -126,7 +126,7 @@ def test_the_child_has_a_configuration_of_its_own_and_may_do_everything(tmp_path
 
 
 def test_a_second_child_finds_the_first_ones_configuration(tmp_path: Path):
-    asked = request(tmp_path, skills=skills(tmp_path))
+    asked = request(tmp_path, skills=skills(tmp_path), offered=("create-plan",))
     (tmp_path / ".config" / "gh").mkdir(parents=True)
     provider = get("opencode", {}, install(tmp_path, "opencode"))
     assert provider.launch(asked) == provider.launch(asked)

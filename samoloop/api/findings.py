@@ -67,6 +67,12 @@ def _section(session: Session, findings: Sequence[Finding]) -> str:
         f"## Findings of {session.name}",
         f"Confirmed there; the documents are in `{session.dir}`. Mend these and nothing else.",
     ]
+    if not session.state().created.in_place:
+        parts.append(
+            f"Tests named there lie on its branch `{session.branch}` and not on yours: bring them over first "
+            f"(`git cherry-pick <commit>`, or `git checkout {session.branch} -- <file>`). "
+            "Taking off the mark of an expected failure is part of mending."
+        )
     several = len({finding.document for finding in findings}) > 1
     for finding in findings:
         head, _, rest = finding.text.partition("\n")

@@ -126,6 +126,7 @@ def _request(order: SkillOrder, config: Config, environ: Mapping[str, str], fold
         session_dir=folder,
         worktree=order.where,
         title=f"skill {order.skill.name}",
+        offered=[order.skill.name],
         environ=environ,
     )
     write_anew(request.prompt, prompt(order))

@@ -41,6 +41,12 @@ PLACEHOLDERS = frozenset(
         "task_file",
         "branch",
         "next_phases",
+        "next",
+        "leave",
+        "example",
+        "code",
+        "change",
+        "lately",
         "today",
         "skills_dir",
     }

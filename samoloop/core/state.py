@@ -60,7 +60,9 @@ class State:
     passed: set[GateKind] = field(default_factory=set)  # since the phase was entered
     given: dict[str, Mapping[str, str]] = field(default_factory=dict)  # human answers: id -> title, answer
     phase_iterations: int = 0  # in this phase since it was entered, or since a human's resume
-    rounds: dict[str, int] = field(default_factory=dict)  # backward edges taken, by source phase
+    rounds: dict[str, int] = field(
+        default_factory=dict
+    )  # backward edges taken since it was left forward, by source phase
     repairs: int = 0  # bad signals or time limits in a row
     failures: int = 0  # CLI errors in a row
     transients: int = 0  # transient troubles and usage limits in a row
@@ -250,6 +252,8 @@ def _continue(state: State, phase: str) -> None:
         return
     if state.live_workflow.is_backward(state.phase, phase):
         state.rounds[state.phase] = state.rounds.get(state.phase, 0) + 1
+    else:
+        state.rounds.pop(state.phase, None)  # it is content: whoever comes back later begins anew
     _enter(state, phase)
     state.condition = Condition.READY
 

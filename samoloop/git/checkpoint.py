@@ -24,9 +24,10 @@ from samoloop.git.staging import LIMIT_BYTES
 from samoloop.git.worktree import Snapshot, Worktree
 
 _ROOT_MESSAGE = b"The session begins\n"  # the ref's first commit: no code behind it, so the timeline ends there
-# Written by the worker or by people, so no sign of a child's progress.
-_NOT_THE_CHILDS = frozenset({"_approval.md", "_action.md", "_guidance.md", "_inbox.md", "_report.md", "_task.md"})
-_WORKERS_LINES = re.compile(rb"^(Phase|Iteration|Blocked):.*$", re.MULTILINE)
+# Written by the worker or by people, or at every iteration, so no sign of a child's progress.
+_NO_PROGRESS = frozenset(
+    {"_approval.md", "_action.md", "_flow.md", "_guidance.md", "_inbox.md", "_overview.md", "_report.md", "_task.md"}
+)
 # NUL after every field, and with -z after the last as well.
 _FORMAT = "--format=%H%x00%T%x00%P%x00%ct%x00%s" + "".join(
     f"%x00%(trailers:key={key},valueonly,separator=%x2C)" for key in ("Iteration", "Attempt", "Head", "Journal")
@@ -215,17 +216,16 @@ def journal(store: Git, ref: str) -> bytes:
 def fingerprint(session_dir: Path) -> str:
     """A hash over the session's own files, for the detection of progress; needs no git.
 
-    What the worker and people write (the worker's lines of `_overview.md`, approvals, the report) does not change it.
+    What the worker and people write (approvals, guidance, the report) does not change it, and neither does the
+    overview, in which every child leaves a line.
     """
     total = hashlib.sha256()
     for path, _ in session_files(session_dir):
-        if path in _NOT_THE_CHILDS:
+        if path in _NO_PROGRESS:
             continue
         content = _content(session_dir / path)
         if content is None:
             continue
-        if path == "_overview.md":
-            content = _WORKERS_LINES.sub(b"", content)
         total.update(os.fsencode(path) + b"\0" + hashlib.sha256(content).digest())
     return total.hexdigest()
 

@@ -25,7 +25,8 @@ class Request:
     model: str | None = None  # None: the CLI's own default
     permissions: Permissions = Permissions.FULL
     effort: str | None = None  # low, standard, high, max; None: the CLI's own default
-    skills: Path | None = None  # a folder of skills to offer, where the CLI can take one without touching the worktree
+    skills: Path | None = None  # a folder of skills, where the CLI can take some without touching the worktree
+    offered: Sequence[str] = ()  # those of them that the child is offered
     environ: Mapping[str, str] = field(default_factory=dict)  # what the child's environment will be before `Launch.env`
 
 

@@ -21,7 +21,7 @@ from samoloop.providers.program import (
     ask,
     effort_word,
     installed_at,
-    link,
+    link_each,
     not_found,
     older,
     version_of,
@@ -95,7 +95,7 @@ class ClaudeProvider:
         else:
             argv += ["--permission-mode", "acceptEdits"]
         if request.skills:
-            argv += ["--plugin-dir", str(_plugin(request.stem.parent, request.skills))]
+            argv += ["--plugin-dir", str(_plugin(request.stem.parent, request.skills, request.offered))]
             readable = {"permissions": {"allow": [f"Read(/{request.skills.absolute()}/**)"]}}
             argv += ["--settings", json.dumps(readable)]
         if request.model:
@@ -142,14 +142,14 @@ def _own(environ: Mapping[str, str]) -> dict[Path, Access]:
     }
 
 
-def _plugin(folder: Path, skills: Path) -> Path:
-    """A plugin in the session's log folder that holds nothing but a link to `skills`: they show as samoloop:<name>."""
+def _plugin(folder: Path, skills: Path, offered: Sequence[str]) -> Path:
+    """A plugin in the session's log folder that holds nothing but links to skills: they show as samoloop:<name>."""
     plugin = folder / "claude-plugin"
     try:
         (plugin / ".claude-plugin").mkdir(parents=True, exist_ok=True)
         manifest = {"name": "samoloop", "version": "1.0.0", "description": "Skills of the phases"}
         write_atomic(plugin / ".claude-plugin" / "plugin.json", json.dumps(manifest))
-        link(plugin / "skills", skills.absolute())
+        link_each(plugin / "skills", skills.absolute(), offered)
     except OSError as error:
         raise ProviderError(f"The skills cannot be offered through {plugin}: {error.strerror}.") from error
     return plugin

@@ -17,7 +17,16 @@ from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, 
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.gemini_errors import failures_of
-from samoloop.providers.program import Program, ProviderSettings, installed_at, link, not_found, older, version_of
+from samoloop.providers.program import (
+    Program,
+    ProviderSettings,
+    installed_at,
+    link,
+    link_each,
+    not_found,
+    older,
+    version_of,
+)
 from samoloop.providers.reading import count, mapping, message, parse_object, text, tool_detail
 
 OLDEST = (0, 61)
@@ -129,7 +138,7 @@ def _home(request: Request, environ: Mapping[str, str]) -> Path:
             if (person / name).is_file():
                 link(folder / name, (person / name).absolute())
         if request.skills:
-            link(folder / "skills", request.skills.absolute())
+            link_each(folder / "skills", request.skills.absolute(), request.offered)
     except OSError as error:
         raise ProviderError(f"The home of gemini cannot be written to {home}: {error.strerror}.") from error
     return home

@@ -17,7 +17,16 @@ from samoloop.base.files import small_text, write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.program import Program, ProviderSettings, installed_at, link, not_found, older, version_of
+from samoloop.providers.program import (
+    Program,
+    ProviderSettings,
+    installed_at,
+    link,
+    link_each,
+    not_found,
+    older,
+    version_of,
+)
 from samoloop.providers.reading import (
     amount,
     count,
@@ -126,7 +135,7 @@ def _configuration(request: Request) -> Path:
         own.mkdir(parents=True, exist_ok=True)
         write_atomic(own / "opencode.json", json.dumps(_CONFIGURATION))
         if request.skills:
-            link(own / "skills", request.skills.absolute())
+            link_each(own / "skills", request.skills.absolute(), request.offered)
         person = _person(request.environ)
         for entry in person.iterdir() if person.is_dir() else ():
             if entry.name != "opencode":

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samoloop.base.errors import ProviderError
+from samoloop.base.files import put_folder, remove
 from samoloop.core.permissions import Access
 from samoloop.providers import installed
 from samoloop.providers.base import Checkup
@@ -129,6 +130,16 @@ def link(path: Path, target: Path) -> None:
     elif path.exists():
         return
     path.symlink_to(target)
+
+
+def link_each(folder: Path, target: Path, names: Sequence[str]) -> None:
+    """Make `folder` hold links to these entries of `target` and nothing else. Raises OSError."""
+    put_folder(folder)
+    for path in folder.iterdir():
+        if path.name not in names:
+            remove(path)
+    for name in names:
+        link(folder / name, target / name)
 
 
 def effort_word(effort: str, words: Mapping[str, str]) -> str:

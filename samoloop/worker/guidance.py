@@ -136,6 +136,6 @@ def guidance_part(worker: Worker) -> str:
     """What people said so far, by number and place. A station of a worker, for the prompt."""
     session = worker.session
     said = len(of(session)) + bool((read_text(session.control / gates.INBOX) or "").strip())
-    path = session.dir / FILE_NAME
-    things = "one thing: it stands" if said == 1 else f"{said} things: they stand"
-    return f"## Guidance\n\nThe human has said {things} in `{path}` and binds you as the task does."
+    return (
+        f"## Guidance\n\nWhat the human said so far, the task among it: {said} in `{FILE_NAME}`, the last word holds."
+    )

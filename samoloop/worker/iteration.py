@@ -26,6 +26,7 @@ from samoloop.core.signals import BadSignal, Signal
 from samoloop.core.stand_in import stand_in
 from samoloop.providers.base import Provider, Reader, Request
 from samoloop.worker import prompt, roots, shared_limits
+from samoloop.worker.documents import CHANGE_FILE, newest_documents
 from samoloop.worker.keeping import content, keep_checkpoint, keep_work, worth_a_look
 from samoloop.worker.launching import request_for
 from samoloop.worker.limits import free_providers, pick_provider
@@ -108,6 +109,7 @@ def request_to(worker: Worker, provider: str, phase: str, stem: Path) -> Request
         session_dir=session.dir,
         worktree=session.worktree,
         title=f"{session.name} {phase}",
+        offered=worker.state.live_workflow.phase(phase).skills,
         environ=worker.environ,
     )
 
@@ -155,7 +157,18 @@ def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: Sequence[str
     phase = state.live_workflow.phase(state.phase)
     limit = config.limits_for(phase.name, phase.iteration_seconds).total
     known = skills.offered(config.root, session.logs)
-    place = prompt.Place(session.dir, session.worktree, session.branch, known, limit)
+    created = state.created
+    place = prompt.Place(
+        session.dir,
+        session.worktree,
+        session.branch,
+        known,
+        limit,
+        in_place=created.in_place,
+        change=session.logs / CHANGE_FILE if created.in_place else None,
+        commits=config.commit,
+        documents=newest_documents(session.dir),
+    )
     names = dict.fromkeys([*state.inbox, *inbox])
     guidance = [text for name in names if (text := gates.read_text(session.logs / name))]
     return prompt.build(

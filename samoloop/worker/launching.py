@@ -2,7 +2,7 @@
 
 import fnmatch
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from samoloop import providers
@@ -39,9 +39,10 @@ def request_for(
     session_dir: Path,
     worktree: Path,
     title: str,
+    offered: Sequence[str],
     environ: Mapping[str, str],
 ) -> Request:
-    """What a provider is to start for a phase; `environ` is the worker's."""
+    """What a provider is to start for a phase, which offers these skills; `environ` is the worker's."""
     settings = config.phase(phase)
     return Request(
         prompt=stem.with_name(stem.name + ".prompt.md"),
@@ -53,6 +54,7 @@ def request_for(
         permissions=settings.permissions or config.permissions,
         effort=settings.effort or config.effort,
         skills=skills.offer(config.root, stem.parent),
+        offered=offered,
         environ=child_environment(config, environ),
     )
 
@@ -82,6 +84,7 @@ def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str]) -> 
                     session_dir=place,
                     worktree=config.root,
                     title="rehearsal",
+                    offered=phase.skills,
                     environ=environ,
                 )
                 provider_of(config, provider, environ).launch(request)

@@ -88,16 +88,25 @@ class Worker:
         self.deliver()
 
     def restore_overview(self) -> None:
-        """Put the worker's lines right, and the whole file back if the child emptied or removed it."""
+        """Put the worker's lines right, move old lines away, and the whole file back if the child emptied it."""
         state, path = self.state, self.session.dir / overview.FILE_NAME
         text = read_text(path)
         if text is None or not text.strip():
             text = self._earlier_overview()
         blocked = state.reason if state.condition == "blocked" else "no"
         wanted = overview.with_worker_lines(text, phase=state.phase, iteration=state.iteration, blocked=blocked)
+        wanted, older = overview.with_newest(wanted, self.clock.local())
         lay_links(self.session.dir, self.session.control)
+        self._keep_older(older)
         if wanted != text or path.is_symlink() or not path.exists():
             write_atomic(path, wanted)
+
+    def _keep_older(self, lines: list[str]) -> None:
+        """Put lines that the overview holds no more below the older ones; after a crash it may be done again."""
+        path, more = self.session.dir / overview.OLDER_FILE, "".join(f"{line}\n" for line in lines)
+        before = read_text(path) or "# Older lines of the overview\n\n"
+        if more and not before.endswith(more):
+            write_atomic(path, before + more)
 
     def _earlier_overview(self) -> str:
         kept = checkpoint.read(self.store, self.ref, overview.FILE_NAME) if self.config.commit else None

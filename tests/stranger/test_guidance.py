@@ -55,5 +55,5 @@ def test_nothing_that_a_person_said_is_missing_from_any_later_prompt_and_from_th
     assert "prod.db" not in guidance
     assert "_guidance.md was changed while the child of iteration 2 was at work" in report
     last = max((folder / "_logs").glob("*.prompt.md"))
-    assert "6 things: they stand in" in last.read_text()
+    assert "the task among it: 6 in `_guidance.md`" in last.read_text()
     assert samoloop(root, "tell", "a", "too late").returncode != 0

@@ -1,0 +1,35 @@
+"""What children wrote, and what they changed, so that the next one finds it without reading everything."""
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from samoloop.base.files import write_anew
+from samoloop.worker.keeping import code_so_far
+from samoloop.worker.worker import Worker
+
+CHANGE_FILE = "change.diff"
+_DOCUMENT = re.compile(r"(\d\d-\d\d-\d{4})-([a-z]+)-[\w.-]{1,80}\.md")
+_MOST = 12  # kinds of documents
+
+
+def newest_documents(session_dir: Path) -> list[str]:
+    """The newest document of each kind, by name."""
+    newest: dict[str, tuple[int, str]] = {}
+    with suppress(OSError), os.scandir(session_dir) as entries:
+        for entry in entries:
+            match = _DOCUMENT.fullmatch(entry.name)
+            if match and entry.is_file(follow_symlinks=False):
+                known = (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
+                newest[match[2]] = max(known, newest.get(match[2], known))
+    return sorted(name for _, name in newest.values())[:_MOST]
+
+
+def keep_change(worker: Worker) -> Mapping[str, str]:
+    """In place no branch holds what the session changed: keep it as a file for the next child. A station of a worker,
+    which looks."""
+    if worker.state.created.in_place:
+        write_anew(worker.session.logs / CHANGE_FILE, code_so_far(worker))
+    return {}
