@@ -10,7 +10,7 @@ from records import SMALL, T0, in_phase, state_of
 from samoloop.api.asked import How
 from samoloop.api.go_on import go_on
 from samoloop.core.decision import Note
-from samoloop.core.evidence import Evidence, Weight
+from samoloop.core.evidence import Evidence, Weight, vetoed_by
 from samoloop.core.outcome import Outcome
 from samoloop.core.records import Ended
 from samoloop.core.rules import VETOES, Kind, decide, leaves
@@ -67,7 +67,13 @@ def test_the_vetoes_of_a_phase_are_bounded():
     assert judged("work", ONWARD, VETO, vetoes=VETOES - 1).kind is Kind.CONTINUE
     decision = judged("work", ONWARD, VETO, vetoes=VETOES)
     assert (decision.kind, decision.needs, decision.vetoed) == (Kind.BLOCKED, "error_resolution", False)
-    assert decision.reason == f"vetoed {VETOES} times: 1 test failed"
+    assert decision.reason == f"vetoed {VETOES} times by check: 1 test failed"
+
+
+def test_who_vetoed_can_be_told_by_the_reason():
+    reason = judged("work", ONWARD, VETO, replace(VETO, source="plan", text="x: y"), vetoes=VETOES).reason
+    assert vetoed_by(reason) == ["check", "plan"]
+    assert vetoed_by("no database") == vetoed_by("vetoed by nobody") == []
 
 
 def test_what_blocks_is_for_a_human_and_goes_before_a_veto():

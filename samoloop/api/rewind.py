@@ -12,6 +12,7 @@ from samoloop.api.unseen import last_seen
 from samoloop.base.errors import LockHeld, SessionError, UsageError
 from samoloop.base.files import make_ignored_folder, write_atomic
 from samoloop.base.locks import is_held
+from samoloop.checks import waivers
 from samoloop.core import gates
 from samoloop.core import session as sessions
 from samoloop.core.control import CHILD_LOCK
@@ -25,6 +26,7 @@ from samoloop.core.records import (
     Prepared,
     Record,
     Rewound,
+    RoomRecord,
     Rooted,
     WorktreeNew,
 )
@@ -131,10 +133,13 @@ def fork(session: Session, iteration: int, name: str, environ: Mapping[str, str]
 
 
 def _as_of_fork(known: Record, created: Created) -> Record:
-    """A record of the session that was forked, in the fork, whose folders are seen when it goes on."""
+    """A record of the session that was forked, in the fork: its folders are seen when it goes on, and what a person let
+    pass counts there and not here.
+    """
     if isinstance(known, Created):
         return created
-    return Rooted(roots={}) if isinstance(known, Rooted) else known
+    left = isinstance(known, Rooted) or (isinstance(known, RoomRecord) and known.name == waivers.RECORD)
+    return Rooted(roots={}) if left else known
 
 
 def changes(session: Session, environ: Mapping[str, str], iteration: int | None = None) -> str:

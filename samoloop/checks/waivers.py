@@ -9,6 +9,7 @@ from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 
 RECORD = "evidence.waived"
+KINDS = ("tree", "plan", "documents", "shortcut", "checks", "old tests", "new tests")
 Station = Callable[[Worker, Finished], Sequence[Evidence]]
 
 
@@ -16,6 +17,15 @@ def waived(records: Iterable[Record]) -> dict[str, str]:
     """What was waived, each with the reason; also where a rewind went back to before it: a person said it."""
     found = (record.values for record in records if isinstance(record, RoomRecord) and record.name == RECORD)
     return {str(values.get("name")): str(values.get("why", "")) for values in found}
+
+
+def checks_of(records: Iterable[Record]) -> list[str]:
+    """The names of the checks of a session, as they were found last."""
+    names: list[str] = []
+    for record in records:
+        if isinstance(record, RoomRecord) and record.name == "checks.found":
+            names = [str(check.get("name")) for check in record.values.get("checks") or ()]
+    return names
 
 
 def soften(evidence: Sequence[Evidence], known: dict[str, str]) -> list[Evidence]:

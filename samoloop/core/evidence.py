@@ -1,5 +1,7 @@
 """What the worker itself saw after a child, as values: the rules take it in and stay pure."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,3 +28,18 @@ class Evidence:
     def told(self) -> str:
         """What the next child is told."""
         return f"{self.text}\n{self.detail}" if self.detail else self.text
+
+
+_VETOED = re.compile(r"vetoed \d+ times by ([\w, -]+): ")
+
+
+def vetoed(times: int, vetoes: Sequence[Evidence]) -> str:
+    """Why a session is blocked that was held in its phase so often."""
+    sources = ", ".join(dict.fromkeys(seen.source for seen in vetoes))
+    return f"vetoed {times} times by {sources}: {'; '.join(seen.text for seen in vetoes)}"
+
+
+def vetoed_by(reason: str) -> list[str]:
+    """The sources that such a reason names; empty for another one."""
+    match = _VETOED.match(reason)
+    return match[1].split(", ") if match else []

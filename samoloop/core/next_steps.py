@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from samoloop.core import gates, words
+from samoloop.core.evidence import vetoed_by
 from samoloop.core.gates import Closing, StillOpen
 from samoloop.core.session import Session
 from samoloop.core.state import Condition, State
@@ -55,7 +56,12 @@ def without_gate(name: str, state: State, at_work: bool) -> list[Step]:
     if state.wanted:
         return [Step(f"samoloop resume {name}", "open the gate that was asked for")]
     if state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.WAITING):
-        return [Step(f'samoloop resume {name} -m "..."', "go on, with a word of guidance"), *_ways_back(name, state)]
+        go_on = Step(f'samoloop resume {name} -m "..."', "go on, with a word of guidance")
+        waive = [
+            Step(f'samoloop waive {source} -m "..." {name}', "let that pass in this session, then go on")
+            for source in (vetoed_by(state.reason) if state.condition is Condition.BLOCKED else ())
+        ]
+        return [go_on, *waive, *_ways_back(name, state)]
     return [Step(f"samoloop resume {name}", "go on")]
 
 

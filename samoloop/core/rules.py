@@ -14,7 +14,7 @@ from samoloop.core.decision import Decision as Decision
 from samoloop.core.decision import Kind as Kind
 from samoloop.core.decision import Note
 from samoloop.core.events import Failure, Trouble
-from samoloop.core.evidence import Evidence, Weight
+from samoloop.core.evidence import Evidence, Weight, vetoed
 from samoloop.core.limits import EndedBy
 from samoloop.core.outcome import TRANSIENT, Outcome
 from samoloop.core.signals import BadSignal, Signal, Status
@@ -65,7 +65,7 @@ def _with_evidence(state: State, decision: Decision, evidence: Sequence[Evidence
     if by[Weight.VETO] and (leaves(state.phase, decision) or decision.gate):
         said = "; ".join(seen.text for seen in by[Weight.VETO])
         if state.vetoes >= VETOES:
-            return Decision(Kind.BLOCKED, state.phase, f"vetoed {VETOES} times: {said}", needs="error_resolution")
+            return Decision(Kind.BLOCKED, state.phase, vetoed(VETOES, by[Weight.VETO]), needs="error_resolution")
         decision = Decision(Kind.CONTINUE, state.phase, said, vetoed=True)
     told = by[Weight.NOTE] + (by[Weight.VETO] if decision.vetoed else [])
     return replace(decision, notes=(*decision.notes, *(Note(seen.source, seen.told) for seen in told)))

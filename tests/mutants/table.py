@@ -258,4 +258,5 @@ m("secret_is_committed", "git/staging.py", "        elif path in secret:\n      
 m("research_may_code", "checks/tree.py", "            put_back(worktree, wrong, since, message)\n", "            pass\n", "tests/stranger/test_evidence.py")
 m("nothing_implemented_is_fine", "checks/tree.py", "    if not changed_paths(store, base_of(worker, now.commit), now.commit):\n", "    if False:\n", "tests/stranger/test_evidence.py")
 m("rewriting_is_fine", "checks/tree.py", "    if committed.rewritten:\n", "    if False:\n", "tests/stranger/test_evidence.py")
+m("waiver_is_not_heeded", "checks/waivers.py", "        if seen.weight is Weight.VETO and seen.source in known\n", "        if False\n", "tests/stranger/test_evidence.py")
 m("gate_opens_without_items", "core/rules.py", " and (leaves(state.phase, decision) or decision.gate):", " and leaves(state.phase, decision):", "tests/test_evidence.py", "tests/stranger/test_evidence.py")

@@ -1,6 +1,7 @@
 """What a child says is held against what is so: sessions of the real command whose child does not tell the truth."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ LIES = [
 def test_a_lie_ends_in_blocked_with_what_was_seen(tmp_path: Path, lies: dict[str, str], why: str) -> None:
     code, session = session_of(tmp_path, **lies)
     assert code == 4 and why in session.state().reason, said(session)
-    assert "vetoed 3 times" in session.state().reason
+    assert "vetoed 3 times by" in session.state().reason
 
 
 def test_what_research_changes_is_put_back_and_the_next_child_is_told(tmp_path: Path) -> None:
@@ -99,10 +100,25 @@ def test_a_secret_is_not_committed_and_said(tmp_path: Path) -> None:
     assert ".env: it looks like a secret" in said(session) and (session.worktree / ".env").exists()
 
 
+def test_a_person_may_let_it_pass_and_a_child_may_not(tmp_path: Path) -> None:
+    lie = f"{sys.executable} -m samoloop waive plan -m mine x 2> refused; {HONEST['IMPLEMENTATION']}"
+    code, session = session_of(tmp_path, IMPLEMENTATION=lie, TICK=":")
+    root = session.dir.parent.parent
+    assert code == 4 and "vetoed 3 times by" in session.state().reason
+    assert "inside a child" in (session.worktree / "refused").read_text()
+    wrong = samoloop(root, "waive", "plans", "-m", "no need", "x")
+    assert wrong.returncode == 2 and "plan" in wrong.stderr
+    done = samoloop(root, "waive", "plan", "-m", "1.2 is for later", "x")
+    assert done.returncode == 0, done.stderr
+    assert samoloop(root, "resume", "x", "--yes").returncode == 0
+    report = (session.dir / "_report.md").read_text()
+    assert "(waived by a person: 1.2 is for later)" in report and "2 items of the plan" in report
+
+
 def test_three_more_after_a_resume(tmp_path: Path) -> None:
     code, session = session_of(tmp_path, TICK=":")
     before = session.state().iteration
     assert code == 4
     assert samoloop(session.dir.parent.parent, "resume", "x", "--yes").returncode == 4
     session.forget()
-    assert session.state().iteration == before + 4 and "vetoed 3 times" in session.state().reason
+    assert session.state().iteration == before + 4 and "vetoed 3 times by" in session.state().reason

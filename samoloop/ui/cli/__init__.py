@@ -20,6 +20,7 @@ COMMANDS = {
     "approve": ("gate:approve", "Approve the plan."),
     "changes": ("gate:changes", "Send the plan back with a comment."),
     "reject": ("gate:reject", "Reject the plan and stop the session."),
+    "waive": ("waive:waive", "Let a check or a kind of evidence pass in one session."),
     "list": ("look:list_", "List the sessions."),
     "status": ("look:status", "Show where a session stands."),
     "log": ("look:log", "Read what a child did; -f follows."),
