@@ -184,7 +184,8 @@ def _programs(environ: Mapping[str, str], homes: Sequence[Path]) -> Iterator[Pat
     """Where programs are looked for; of a virtual environment all of it."""
     for place in map(Path, environ.get("PATH", "").split(os.pathsep)):
         if place.is_absolute() and not any(home.is_relative_to(place) for home in homes):
-            yield place.parent if (place.parent / "pyvenv.cfg").is_file() else place
+            whole = os.path.isfile(place.parent / "pyvenv.cfg")  # noqa: PTH113 - it may be nobody's to look at
+            yield place.parent if whole else place
 
 
 def _own_installation() -> list[Path]:

@@ -70,6 +70,10 @@ def inside(attempt: Attempt) -> list[int]:
     return found
 
 
+def children_of(pid: int) -> list[int]:
+    return list(map(int, proc.read(f"/proc/{pid}/task/{pid}/children").split()))
+
+
 def sleepers(attempt: Attempt) -> list[int]:
     return [pid for pid in inside(attempt) if proc.command(pid)[:1] == ["sleep"]]
 
@@ -138,6 +142,17 @@ def test_processor_time_is_seen_through_the_box(attempt: Attempt) -> None:
     quiet = Attempt(attempt.folder / "quiet", within=attempt.within)
     quiet.folder.mkdir()
     assert quiet.run("sleep", "1000", silence=0.4).by is EndedBy.SILENCE
+
+
+def test_a_box_in_a_box_is_not_taken_for_it() -> None:
+    box = [sandbox.find().program, "--unshare-user", "--unshare-pid", "--as-pid-1", "--dev-bind", "/", "/"]
+    with subprocess.Popen([*box, "--proc", "/proc", *box, "sleep", "1000"]) as process:
+        [outer] = until(lambda: children_of(process.pid))
+        deep = until(lambda: [pid for pid in children_of(outer) if proc.command(pid) == ["sleep", "1000"]])
+        assert first_in_box([os.getpid(), process.pid, *deep]) is None
+        assert first_in_box([*deep, outer]) == outer
+        os.kill(outer, signal.SIGKILL)
+    until(lambda: not any(map(is_running, deep)))
 
 
 def test_where_only_the_wrapper_was_killed_the_box_is_waited_for(attempt: Attempt) -> None:

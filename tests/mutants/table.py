@@ -21,6 +21,8 @@ QUESTIONS, WAITING, PHONE = (
     "tests/telegram/test_updates_once.py",
 )
 OUTSIDE, FOREIGN = "tests/stranger/test_outside.py", "tests/stranger/test_foreign_code.py"
+BOX, BOX_ENDS = "tests/test_sandbox.py", "tests/box/test_endings.py"
+BOX_PLACES, BOX_ESCAPES = "tests/box/test_places.py", "tests/box/test_escapes.py"
 POWER = "faults power/after record gate_closed"
 
 
@@ -260,3 +262,30 @@ m("nothing_implemented_is_fine", "checks/tree.py", "    if not changed_paths(sto
 m("rewriting_is_fine", "checks/tree.py", "    if committed.rewritten:\n", "    if False:\n", "tests/stranger/test_evidence.py")
 m("waiver_is_not_heeded", "checks/waivers.py", "        if seen.weight is Weight.VETO and seen.source in known\n", "        if False\n", "tests/stranger/test_evidence.py")
 m("gate_opens_without_items", "core/rules.py", " and (leaves(state.phase, decision) or decision.gate):", " and leaves(state.phase, decision):", "tests/test_evidence.py", "tests/stranger/test_evidence.py")
+
+# --- the box ------------------------------------------------------------------------------------------------------------
+m("box_without_end", "children/sandbox.py", '"--unshare-pid", ', "", BOX_ENDS)
+m("box_keeps_rights", "children/sandbox.py", '"--cap-drop", "ALL", ', "", BOX_ESCAPES)
+m("box_swallows_signals", "children/sandbox.py", "'trap : INT TERM HUP; \"$@\"; exit $?'", "'\"$@\"; exit $?'", BOX_ENDS)
+m("box_outlives_its_starter", "children/sandbox.py", "    if not box.stays:\n", "    if False:\n", BOX)
+m("box_dies_with_its_worker", "children/sandbox.py", "    if not box.stays:\n", "    if True:\n", BOX, BOX_ENDS)
+m("box_always_has_network", "children/sandbox.py", "    if not box.network:\n", "    if False:\n", BOX)
+m("box_shallow_wins", "children/sandbox.py", "key=lambda path: (len(path.parts), path)):", "key=lambda path: (-len(path.parts), path)):", BOX)
+m("box_poisons_caches", "children/sandbox.py", '            return ["--overlay-src", name, "--tmp-overlay", name] if', '            return ["--bind-try", name, name] if', BOX)
+m("box_loses_links", "children/sandbox.py", " for link, target in _links(path) if _is_hidden(link, paths)}", " for link, target in _links(path) if False}", BOX)
+m("box_required_is_auto", "children/sandbox.py", "        if settings.mode is SandboxMode.REQUIRED:\n", "        if False:\n", BOX)
+m("box_is_not_ended", "children/child.py", "            if first := self._first_in_box():\n", "            if False and (first := 0):\n", BOX_ENDS)
+m("box_is_not_asked", "children/child.py", "            first = self._first_in_box()\n", "            first = None\n", BOX_ENDS)
+m("box_is_not_followed", "children/child.py", "            if pid == first or (mark.is_on(pid)", "            if False or (mark.is_on(pid)", BOX_ENDS)
+m("box_of_others", "children/processes.py", "        if len(numbers) == depth and numbers[-1] == 1:\n", "        if numbers[-1:] == [1]:\n", BOX_ENDS)
+m("project_opens_its_box", "config/loading.py", "        widens = [\"mode\"] if mode in (False, \"off\") else []\n", "        widens: list[str] = []\n", BOX)
+m("project_adds_paths", "config/loading.py", "        widens += [name for name in (\"read\", \"write\") if said.get(name)]\n", "", BOX)
+m("project_takes_back", "config/loading.py", '        idle = {"mode"} if mode in (False, "off", "auto") else set()\n', "        idle: set[str] = set()\n", BOX)
+m("box_shows_the_home", "worker/box.py", "    hidden = [*map(Path, _HIDDEN), *homes, ", "    hidden = [", BOX_PLACES)
+m("box_shows_other_sessions", "worker/box.py", "        config.sessions_dir: Access.HIDDEN,\n        session.dir: Access.WRITE,\n", "        session.dir: Access.WRITE,\n", BOX_ESCAPES)
+m("box_opens_git", "worker/box.py", "    paths = {common: Access.READ, root", "    paths = {common: Access.WRITE, root", BOX_ESCAPES, BOX_PLACES)
+m("box_opens_packs", "worker/box.py", 'for name in ("pack", "info")}', 'for name in ("info",)}', BOX_PLACES)
+m("box_has_no_alternates", "worker/box.py", "    for line in small_text(objects / \"info\" / \"alternates\").splitlines() if deepest else ():\n", "    for line in ():\n", BOX_PLACES)
+m("box_opens_documents", "worker/box.py", "    return {path: Access.READ for path in found if not path.is_symlink()}\n", "    return {}\n", BOX_ESCAPES)
+m("setup_is_free", "worker/box.py", "    return [*sandbox.words_for(settings, box), *argv]\n", "    return list(argv)\n", BOX_PLACES)
+m("program_without_its_package", "providers/program.py", '    if "node_modules" in real.parts:\n', "    if False:\n", BOX_PLACES)
