@@ -17,7 +17,10 @@ stranger: $(VENV)/dev
 	$(BIN)/pytest tests/stranger -n $(WORKERS) $(ARGS)
 
 box: $(VENV)/dev
-	$(BIN)/pytest tests/box -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests/box -n $(WORKERS) -m "not toolchains" $(ARGS)
+
+toolchains: $(VENV)/dev
+	$(BIN)/pytest tests/box/test_toolchains.py -n 2 -rs $(ARGS)
 
 checks: $(VENV)/dev
 	$(BIN)/pytest tests/checks -n $(WORKERS) $(ARGS)

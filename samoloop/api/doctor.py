@@ -16,7 +16,7 @@ from samoloop.base.errors import ConfigError, SamoloopError
 from samoloop.base.places import state_folder
 from samoloop.config import loading, workflow_files
 from samoloop.config.loading import BUILT_IN, Config
-from samoloop.core.permissions import Permissions
+from samoloop.core.permissions import Permissions, SandboxMode
 from samoloop.git.calls import OLDEST
 from samoloop.git.checkout import locate
 from samoloop.git.repo import Repo
@@ -56,13 +56,15 @@ def examine(root: Path | None, environ: Mapping[str, str]) -> list[Diagnosis]:
         settings = Config(root=root or Path.cwd())
     else:
         findings.append(_sources(settings))
+    clis = _clis(settings, environ)
+    installed = dict.fromkeys(one.area for one in clis if one.level is Level.OK and one.area != "demo")
     return [
         *findings,
         *_workflow(settings),
         *_folders(settings, environ, in_project=root is not None),
-        *_clis(settings, environ),
+        *clis,
         *_telegram(settings, environ),
-        *_sandbox(settings, environ),
+        *_sandbox(settings, environ, installed),
     ]
 
 
@@ -261,18 +263,41 @@ def _telegram(settings: Config, environ: Mapping[str, str]) -> Iterator[Diagnosi
         yield Diagnosis("telegram", Level.NOTE, "not set up", "To answer from your phone: samoloop telegram setup")
 
 
-def _sandbox(settings: Config, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
+def _sandbox(settings: Config, environ: Mapping[str, str], clis: Iterable[str]) -> Iterator[Diagnosis]:
+    """Which one there is, what each CLI has in it, what leaks into it; or what a child may do without."""
+    mode = settings.sandboxing("").mode
+    if mode is SandboxMode.OFF:
+        yield from _no_sandbox(settings, environ, "off")
+        return
+    from samoloop.api import sandbox_check
+
+    found = sandbox_check.find(settings, environ)
+    if found.is_missing:
+        level = Level.PROBLEM if mode is SandboxMode.REQUIRED else Level.WARNING
+        yield Diagnosis("sandbox", level, found.text, found.advice)
+        yield from _no_sandbox(settings, environ, "none")
+        return
+    yield Diagnosis("sandbox", Level.OK, found.text, "To look around in it: samoloop sandbox")
+    for name in clis:
+        yield Diagnosis(name, Level.OK, sandbox_check.of_cli(name, settings, environ))
+    for text, advice in sandbox_check.leaks(settings, environ):
+        yield Diagnosis("sandbox", Level.WARNING, text, advice)
+
+
+def _no_sandbox(settings: Config, environ: Mapping[str, str], word: str) -> Iterator[Diagnosis]:
     if settings.permissions is not Permissions.FULL:
-        yield Diagnosis("sandbox", Level.OK, "permissions: edits, so children work in their CLI's restrained mode")
+        yield Diagnosis(
+            "sandbox", Level.OK, f"{word}; permissions: edits, so children work in their CLI's restrained mode"
+        )
     elif _in_container(environ):
-        yield Diagnosis("sandbox", Level.OK, "permissions: full, inside a container")
+        yield Diagnosis("sandbox", Level.OK, f"{word}; permissions: full, inside a container")
     else:
         who = "root" if os.geteuid() == 0 else "you"
         advice = (
             "For a task or a repository that you do not trust: a container, a user of its own, or permissions: edits."
         )
         level = Level.WARNING if who == "root" else Level.NOTE
-        yield Diagnosis("sandbox", level, f"permissions: full, so a child may run any command as {who}", advice)
+        yield Diagnosis("sandbox", level, f"{word}; permissions: full, so a child may run any command as {who}", advice)
 
 
 def _in_container(environ: Mapping[str, str]) -> bool:

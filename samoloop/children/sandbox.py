@@ -34,7 +34,8 @@ _KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/
 # As the first process it takes in what loses its parent, and its end is the end of all. "$@" is not the last command,
 # so that no shell becomes the CLI itself, which would not get the signals that it does not handle. For the trap see
 # `wrapper`.
-_FIRST = ("/bin/sh", "-c", 'trap : INT TERM HUP; "$@"; exit $?', "sh")
+_FIRST = 'trap : INT TERM HUP; "$@"; exit $?'
+_TAKE_TERMINAL = "{ true <>/dev/console; } 2>/dev/null; "  # what a session's first process opens becomes its terminal
 _TEST_SECONDS = 10.0
 _SHOWN = 300  # characters of what a program said
 _LONGEST_WAY = 4096  # steps; links may lead in a circle
@@ -53,6 +54,7 @@ class Box:
     home: Path | None = None  # of its person: there also where it is hidden with all around it
     links: Mapping[Path, str] = field(default_factory=dict)  # made in what is hidden, see `present`
     network: bool = True
+    terminal: bool = False  # it takes the one that it is started on for its own
     stays: bool = False  # it goes on when the process that started it ends
 
 
@@ -161,7 +163,8 @@ def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_di
         argv.append("--unshare-net")
     if not box.stays:
         argv.append("--die-with-parent")
-    return [*argv, "--chdir", str(box.cwd), "--", *_FIRST]
+    first = _TAKE_TERMINAL + _FIRST if box.terminal else _FIRST
+    return [*argv, "--chdir", str(box.cwd), "--", "/bin/sh", "-c", first, "sh"]
 
 
 def _mount(maker: Maker, path: Path, access: Access, is_folder: Callable[[Path], bool]) -> list[str]:

@@ -37,7 +37,7 @@ def apart(call: Callable[[], T]) -> T:
         except BaseException as error:  # the caller's, whatever it is
             failed.append(error)
 
-    thread = threading.Thread(target=work, name="apart")
+    thread = threading.Thread(target=work, name="apart", daemon=True)
     thread.start()
     thread.join()
     if failed:

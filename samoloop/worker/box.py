@@ -50,18 +50,32 @@ _OF_THE_SYSTEM = ("/etc/resolv.conf", "/run/current-system", "/run/opengl-driver
 
 _PLACES = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "GIT_CONFIG_GLOBAL")  # variables that lead to paths
 
-# Below the home folder. Read-only: programs, and what they are told by their person. None of it holds a login.
+# What a shell reads when it starts: with `bash -lc`, as some CLIs do, all of PATH comes from there.
+START_FILES = (".profile", ".bashrc", ".bash_profile", ".zshrc", ".zshenv")
+_CACHES = (
+    *("pip", "uv", "pypoetry", "pdm", "pre-commit", "node", "node-gyp", "yarn", "pnpm", "deno", "electron", "Cypress"),
+    *("ms-playwright", "puppeteer", "typescript", "go-build", "golangci-lint", "coursier", "composer", "bazel"),
+    *("bazelisk", "ccache", "sccache", "zig", "mypy", "ruff", "cabal", "dune", "torch"),
+    *("huggingface/hub", "huggingface/datasets"),
+)
+# Below the home folder. Read-only: programs, and what they are told by their person. None of it holds a login, and
+# where logins lie beside it the folders are named one by one.
 TOOLS = (
-    *(".local/bin", ".local/lib", ".local/share/pipx", ".local/pipx", ".local/share/uv", ".local/share/mise", "bin"),
-    *(".nvm", ".volta", ".fnm", ".local/share/fnm", ".npm-global", ".bun/bin", ".deno/bin", ".local/share/pnpm"),
-    *(".cargo/bin", ".cargo/env", ".cargo/config.toml", ".rustup", "go/bin", ".goenv", ".pyenv", ".rbenv", ".asdf"),
-    *(".sdkman", ".jenv", ".jdks", ".ghcup", ".nix-profile", ".local/state/nix", "miniconda3", "anaconda3", ".conda"),
+    *(".local/bin", ".local/lib", ".local/pipx", ".local/share/pipx"),
+    *(".local/share/uv/python", ".local/share/uv/tools"),
+    *(".local/share/mise", "bin", ".nvm", ".volta", ".fnm", ".local/share/fnm", ".npm-global", ".bun/bin", ".deno/bin"),
+    *(".local/share/pnpm", ".cargo/bin", ".cargo/env", ".cargo/config.toml", ".rustup", "go/bin", ".goenv", ".pyenv"),
+    *(".config/go/env", ".rbenv", ".asdf", ".sdkman", ".jenv", ".jdks", ".ghcup", ".opam", ".dotnet", ".mix/archives"),
+    *(".nix-profile", ".local/state/nix", "miniconda3", "anaconda3", "miniforge3", ".conda/envs", ".juliaup"),
     *(".gitconfig", ".gitignore", ".gitignore_global", ".config/git/ignore", ".config/git/attributes"),
-    *(".editorconfig", ".tool-versions", ".nvmrc", ".profile", ".bashrc", ".bash_profile", ".zshrc", ".zshenv"),
+    *(".editorconfig", ".tool-versions", ".nvmrc", *START_FILES),
 )
 CACHES = (
-    *(".npm", ".cache", ".cargo/registry", ".cargo/git", "go/pkg", ".m2/repository", ".gradle/caches"),
-    *(".gradle/wrapper", ".yarn", ".pnpm-store", ".bun/install/cache", ".gem", ".ivy2", ".sbt"),
+    *(".npm", ".yarn/berry", ".pnpm-store", ".bun/install/cache", ".cargo/registry", ".cargo/git", "go/pkg"),
+    *(".m2/repository", ".m2/wrapper", ".gradle/caches", ".gradle/wrapper", ".ivy2/cache", ".ivy2/local", ".sbt/boot"),
+    *(".gem/ruby", ".local/share/gem/ruby", ".nuget/packages", ".conda/pkgs", ".stack", ".cabal/packages"),
+    *(".cabal/store", ".hex/packages", ".pub-cache/hosted", ".julia/packages", ".julia/artifacts", ".julia/registries"),
+    *(f".cache/{name}" for name in _CACHES),
 )
 
 
@@ -181,10 +195,11 @@ def _homes(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _programs(environ: Mapping[str, str], homes: Sequence[Path]) -> Iterator[Path]:
-    """Where programs are looked for; of a virtual environment all of it."""
+    """Where programs are looked for; of a virtual environment, and where a tool chooses among versions, all of it."""
     for place in map(Path, environ.get("PATH", "").split(os.pathsep)):
         if place.is_absolute() and not any(home.is_relative_to(place) for home in homes):
-            whole = os.path.isfile(place.parent / "pyvenv.cfg")  # noqa: PTH113 - it may be nobody's to look at
+            venv = os.path.isfile(place.parent / "pyvenv.cfg")  # noqa: PTH113 - it may be nobody's to look at
+            whole = venv or place.name == "shims"
             yield place.parent if whole else place
 
 

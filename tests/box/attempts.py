@@ -101,6 +101,11 @@ SECRETS = {
     "a database's password": ".pgpass",
     "another CLI's login": ".codex/auth.json",
     "the bot's token": ".config/samoloop/config.yaml",
+    "Hugging Face's token": ".cache/huggingface/token",
+    "a browser's cache": ".cache/mozilla/firefox/x/entry",
+    "RubyGems' key": ".gem/credentials",
+    "sbt's passwords": ".ivy2/.credentials",
+    "uv's logins": ".local/share/uv/credentials/credentials.toml",
     "another project": "work/other/.env",
 }
 

@@ -41,6 +41,7 @@ COMMANDS = {
     "workflows": ("data:workflows", "List, show and check workflows."),
     "skills": ("skills:skills", "Install the skills for your CLIs; run one without a session."),
     "init": ("init:init", "Write a commented .samoloop.yaml."),
+    "sandbox": ("sandbox:sandbox", "Run a command where a child would work, with what a child has."),
     "doctor": ("doctor:doctor", "Check git, the CLIs, folders and configuration."),
     "example": ("example:example", "List the examples; run one in a fresh folder."),
     "demo": ("demo:demo", "Watch a whole session, with no model and no network."),

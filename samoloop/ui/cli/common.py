@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from samoloop.config.loading import Config
 
 
-def _complete_session(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def complete_session(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The sessions of this project, for a shell's completion."""
     from samoloop.base.printable import one_line
 
@@ -32,7 +32,7 @@ _CEILINGS = {"max_iterations": "iterations", "max_time": "wall", "max_cost": "co
 sandbox_option = click.option(
     "--sandbox", type=click.Choice(["auto", "required", "off"]), help="Whether a child is started in a sandbox."
 )
-session_argument = click.argument("session_name", metavar="[SESSION]", required=False, shell_complete=_complete_session)
+session_argument = click.argument("session_name", metavar="[SESSION]", required=False, shell_complete=complete_session)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
