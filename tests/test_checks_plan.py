@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from samoloop.checks.plan import items, ledger
+from samoloop.checks.plan import items, ledger, unopened
 from samoloop.core.evidence import Weight
 
 PLAN = """# Plan: x
@@ -48,6 +48,7 @@ FINE = [
     pytest.param(PLAN, DONE.replace("`a.py`", "`a.py`\n  - [ ] look at the edge"), id="an open detail of a done item"),
     pytest.param(PLAN, DONE.replace("\n", "\r\n"), id="line ends of Windows"),
     pytest.param(ROADMAP, ROADMAP.replace("[ ]", "[x]"), id="later milestones are bullets"),
+    pytest.param(PLAN, DONE.replace("the printer writes them", "printer writes both (mended)"), id="words that differ"),
     pytest.param("# Outline\n- one\n- two\n", "# Outline\n- one\n", id="a plan without boxes has no ledger"),
     pytest.param("- [ ] look\n- [ ] leap\n", "- [x] look\n- [x] leap over it\n", id="words without a number change"),
 ]
@@ -67,6 +68,7 @@ REFUSED = [
     pytest.param(PLAN, DONE.replace("- [x] 1.2", "- ~~1.2~~"), "went: 1.2", id="struck through"),
     pytest.param(PLAN, DONE.replace("- [x] 1.2", "- 1.2"), "went: 1.2", id="no box any more"),
     pytest.param(PLAN, DONE.replace("- [x] 1.2 the", "- [x] 1.2a the\n- [ ] 1.2b"), "is not ticked: 1.2b", id="half"),
+    pytest.param(PLAN, DONE.replace("the printer writes them", "the printer is not needed"), "another", id="reworded"),
     pytest.param(PLAN, "", "2 items of the approved plan plan.md went", id="emptied"),
     pytest.param(PLAN, None, "plan.md is gone", id="removed"),
     pytest.param(PLAN, f"```\n{DONE}\n```\n", "went: 1.1", id="all in a fence"),
@@ -82,6 +84,22 @@ REFUSED = [
 @pytest.mark.parametrize(("approved", "present", "said"), REFUSED)
 def test_what_is_open_or_gone_is_named(approved, present, said):
     assert said in " ".join(vetoes(approved, present))
+
+
+@pytest.mark.parametrize(
+    ("present", "said"),
+    [
+        (ROADMAP, "2 items of later milestones of plan.md are no box yet: 2.1 it prints; 2.2"),
+        (ROADMAP.replace("- 2.1", "- [x] 2.1"), "1 item of later milestones of plan.md is no box yet: 2.2"),
+        (ROADMAP.replace("- 2.", "- [x] 2."), ""),
+        (ROADMAP.replace("- 2.1 it", "- [x] 2.1a it\n- [x] 2.1b it").replace("- 2.2", "- [x] 2.2"), ""),
+        (None, "2 items of later milestones"),
+    ],
+)
+def test_a_milestone_that_was_never_opened_is_named(present, said):
+    assert said in " ".join(seen.text for seen in unopened(ROADMAP, present, "plan.md"))
+    assert bool(said) is bool(unopened(ROADMAP, present, "plan.md"))
+    assert unopened(PLAN, present, "plan.md") == []
 
 
 def test_what_is_open_beside_the_plan_is_a_note():

@@ -87,11 +87,18 @@ dddd bbbb Ada <a@x> 202 +0000\treset: moving to HEAD~1
 
 
 @pytest.mark.parametrize(
-    ("since", "commits"), [(199.7, ["cccc", "dddd"]), (150.0, ["bbbb", "cccc", "dddd"]), (203, [])]
+    ("since", "head", "commits"),
+    [
+        (199.7, "bbbb", ["cccc", "dddd"]),
+        (150.0, "aaaa", ["bbbb", "cccc", "dddd"]),
+        (150.0, "bbbb", ["cccc", "dddd"]),  # the one before was made in the same second
+        (150.0, "eeee", ["bbbb", "cccc", "dddd"]),
+        (203, "bbbb", []),
+    ],
 )
-def test_the_commits_of_an_iteration_are_found_in_the_log_of_head(since, commits):
-    assert made(LOG, since) == commits
-    assert made("nonsense\n\t\n" + "x" * 1000, since) == []
+def test_the_commits_of_an_iteration_are_found_in_the_log_of_head(since, head, commits):
+    assert made(LOG, since, head) == commits
+    assert made("nonsense\n\t\n" + "x" * 1000, since, head) == []
 
 
 # --- the shortcut guard -----------------------------------------------------------------------------------------------

@@ -162,7 +162,8 @@ def document_findings(worker: Worker, finished: Finished) -> list[Evidence]:
         entered = since_entered(lived(session.journal), phase.name)
         before = entered[0].seen.get(SOURCE) if entered else None
         there = of_kind(session.dir, phase.leaves)
-        fresh = bool(there) and before != digest(session.dir, phase.leaves)
+        has_words = bool(there) and bool((read_text(there[-1]) or "").strip())
+        fresh = has_words and before != digest(session.dir, phase.leaves)
     newest = {kind: understand(read_text(paths[-1]) or "") for kind in KINDS if (paths := of_kind(session.dir, kind))}
     return ledger(workflow, phase, target, newest, fresh=fresh)
 

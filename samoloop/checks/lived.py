@@ -45,3 +45,10 @@ def approval(counted: Sequence[Record]) -> GateClosed | None:
         ):
             return record
     return None
+
+
+def first_after_approval(counted: Sequence[Record], phase: str) -> Started | None:
+    """The first child of the phase that had the plan which a person approved last; None without such a plan."""
+    closed = approval(counted)
+    after = counted[counted.index(closed) + 1 :] if closed else ()
+    return next((record for record in after if isinstance(record, Started) and record.phase == phase), None)

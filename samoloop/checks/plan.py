@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +10,19 @@ from samoloop.base.files import sha256, write_anew
 from samoloop.checks.lived import approval, lived
 from samoloop.checks.markdown import heading, lines
 from samoloop.core import gates, signals
+from samoloop.core.decision import Decision
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.gates import read_text
 from samoloop.core.records import GateClosed
 from samoloop.core.signals import GateKind, Signal
-from samoloop.core.workflow import Changes
+from samoloop.core.workflow import Changes, Phase
 from samoloop.git import checkpoint
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 
 SOURCE = "plan"
 TICKS = "xX✓✔"
+_SHORT = 3  # letters of a word that says little
 _NAMED, _SHOWN = 5, 60  # items that a sentence names, and characters of each
 _BOX = re.compile(r"(\s*)(?:[-*+]|\d{1,4}[.)]|#{1,6})\s+\[(.?)\]\s*(.*)")
 _BULLET = re.compile(r"(\s*)[-*+]\s+(.*)")
@@ -28,6 +30,7 @@ _ID = re.compile(
     r"[*_`~(]{0,4}(?:(?:item|task|step)\s+)?([A-Z]{0,2}\d{1,6}(?:\.\d{1,6}){0,5}[a-z]?)(?=[\s:.)\]*_`~,;–—-]|$)",
     re.IGNORECASE,
 )
+_MILESTONE = re.compile(r"milestone\b", re.IGNORECASE)
 _PARENT = re.compile(r"(.*?)(?:[a-z]|\.\d+)\Z")
 
 
@@ -85,7 +88,8 @@ def ledger(approved: str, present: str | None, name: str) -> list[Evidence]:
     if present is None:
         return [Evidence(SOURCE, Weight.VETO, f"The approved plan {name} is gone or cannot be read: put it back.")]
     now = items(present)
-    gone = _gone([item for item in boxes if item.id], [item for item in now if item.box])
+    with_id, boxes_now = [item for item in boxes if item.id], [item for item in now if item.box]
+    gone, others = _gone(with_id, boxes_now), _reworded(with_id, boxes_now)
     known = {item.id for item in wanted if item.id}
     texts = {item.text for item in boxes if not item.id}
     sections = {item.section for item in boxes}
@@ -99,6 +103,9 @@ def ledger(approved: str, present: str | None, name: str) -> list[Evidence]:
     if gone:
         why = f"{_count(gone, 'item')} of the approved plan {name} went: {_names(gone)}."
         found.append(Evidence(SOURCE, Weight.VETO, f"{why} Put back what it was; only a person can drop an item."))
+    if others:
+        why = f"{_count(others, 'item')} of the approved plan {name} {_is(others)} another now: {_names(others)}."
+        found.append(Evidence(SOURCE, Weight.VETO, f"{why} Put back the words; what differs belongs on a line below."))
     if still:
         why = f"{_count(still, 'item')} of the plan {name} {_is(still)} not ticked: {_names(still)}."
         found.append(Evidence(SOURCE, Weight.VETO, f"{why} Do what is open; tick what is done and proved."))
@@ -106,6 +113,18 @@ def ledger(approved: str, present: str | None, name: str) -> list[Evidence]:
         why = f"Open beside the approved items of {name}: {_names(beside)}"
         found.append(Evidence(SOURCE, Weight.NOTE, why))
     return found
+
+
+def unopened(approved: str, present: str | None, name: str) -> list[Evidence]:
+    """What speaks against ending after this milestone: bullets of the approved roadmap that never became boxes."""
+    later = [
+        item for item in items(approved) if not item.box and _MILESTONE.match(item.section) and item.id[0].isdigit()
+    ]
+    gone = _gone(later, [item for item in items(present or "") if item.box])
+    if not gone:
+        return []
+    why = f"{_count(gone, 'item')} of later milestones of {name} {_is(gone)} no box yet: {_names(gone)}."
+    return [Evidence(SOURCE, Weight.VETO, f"{why} Open the next milestone; only a person can drop an item.")]
 
 
 def _gone(wanted: Sequence[Item], now: Sequence[Item]) -> list[Item]:
@@ -120,6 +139,25 @@ def _gone(wanted: Sequence[Item], now: Sequence[Item]) -> list[Item]:
         elif item.id not in split:
             found.append(item)
     return found
+
+
+def _reworded(wanted: Sequence[Item], now: Sequence[Item]) -> list[Item]:
+    """Items whose number is there with other words: less than half of the approved ones."""
+    texts: dict[str, list[str]] = {}
+    for item in now:
+        texts.setdefault(item.id, []).append(item.text)
+    return [item for item in wanted if item.id in texts and not any(map(_keeps(item.text), texts[item.id]))]
+
+
+def _keeps(approved: str) -> Callable[[str], bool]:
+    words = _words(approved)
+    return lambda text: 2 * len(words & _words(text)) >= len(words)
+
+
+def _words(text: str) -> set[str]:
+    """The words of an item; the short ones only where it has no others."""
+    found = re.findall(r"\w+", text.lower())
+    return {word for word in found if len(word) > _SHORT} or set(found)
 
 
 def _parents(id: str) -> Iterator[str]:
@@ -163,13 +201,21 @@ def plan_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     wanted, phase = finished.wanted, worker.state.live_workflow.phase(finished.started.phase)
     if wanted and wanted.gate is GateKind.PLAN_APPROVAL and phase.leaves == SOURCE:
         return _without_boxes(worker)
-    if not finished.leaves() or phase.changes is not Changes.CODE or (closed := _approval(worker)) is None:
+    ends_milestone = phase.leaves == SOURCE and not _goes_back(worker, phase, wanted)
+    asked = phase.changes is Changes.CODE or ends_milestone
+    if not finished.leaves() or not asked or (closed := _approval(worker)) is None:
         return []
     approved = approved_plan(worker)
     if approved is None:
         why = f"The text of {closed.file} as it was approved is not known any more, so its items were not compared"
         return [Evidence(SOURCE, Weight.NOTE, why)]
-    return ledger(approved, _present(worker, closed), closed.file or "")
+    about = unopened if ends_milestone else ledger
+    return about(approved, _present(worker, closed), closed.file or "")
+
+
+def _goes_back(worker: Worker, phase: Phase, wanted: Decision | None) -> bool:
+    target = wanted.phase if wanted else None
+    return target is not None and worker.state.live_workflow.is_backward(phase.name, target)
 
 
 def _without_boxes(worker: Worker) -> list[Evidence]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from samoloop.base.errors import GitError
 from samoloop.base.files import tail
+from samoloop.checks.lived import first_after_approval, lived
 from samoloop.checks.paths import may_hold_tests
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.workflow import Changes
@@ -31,9 +32,11 @@ def beyond(changes: Changes | None, paths: Sequence[str]) -> list[str]:
     return [path for path in paths if not may_hold_tests(path)] if changes is Changes.TESTS else []
 
 
-def made(reflog: str, since: float) -> list[str]:
-    """The commits that were made since then (epoch seconds), by HEAD's log."""
-    found = (_MADE.match(line) for line in reflog.splitlines())
+def made(reflog: str, since: float, head: str) -> list[str]:
+    """The commits that were made since then (epoch seconds) on top of `head`, by HEAD's log."""
+    lines = reflog.splitlines()
+    at_head = (n for n, line in enumerate(lines) if line.split(" ", 2)[1:2] == [head])
+    found = (_MADE.match(line) for line in lines[next(at_head, -1) + 1 :])
     return [match[1] for match in found if match and int(match[2]) >= int(since)]
 
 
@@ -68,8 +71,11 @@ def _nothing_there(worker: Worker, finished: Finished, committed: Committed, sin
     store, worktree, now = worker.store, worker.worktree, committed.snapshot
     if not changed_paths(store, base_of(worker, now.commit), now.commit):
         return [_veto("The branch has no change against its base, so nothing is implemented.")]
+    begun = first_after_approval(lived(worker.session.journal), finished.started.phase)
+    if begun and begun.head and not changed_paths(store, begun.head, now.commit):
+        return [_veto("The branch has no change since the plan was approved, so nothing is implemented.")]
     log = tail(worktree.git_dir / "logs" / "HEAD", _REFLOG_BYTES)
-    if worktree.tree_of(since) == now.tree and (lost := made(log, finished.started.time)):
+    if worktree.tree_of(since) == now.tree and (lost := made(log, finished.started.time, since)):
         why = f"Work was committed in this iteration and is no longer in the branch: {lost[-1][:12]}"
         return [_veto(f"{why}. Bring it back (`git cherry-pick {lost[-1][:12]}`), or do the item again.")]
     return []

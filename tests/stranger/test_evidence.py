@@ -57,9 +57,17 @@ LIES = [
     ({"IMPLEMENTATION": ":"}, "no change against its base"),
     ({"TICK": ":"}, "2 items of the plan 11-21-0900-plan-x.md are not ticked: 1.1 one; 1.2 two"),
     ({"TICK": "echo '- [x] 1.1 one' > 11-21-0900-plan-x.md"}, "1 item of the approved plan"),
+    (
+        {
+            "TICK": HONEST["TICK"]
+            + "; sed 's/1.2 two/1.2 not needed/' 11-21-0900-plan-x.md > p && mv p 11-21-0900-plan-x.md"
+        },
+        "is another now",
+    ),
     ({"PLANNING": "echo TBD '[ ]' > 11-21-0900-plan-x.md"}, "has no item that can be ticked"),
     ({"LEAVE": 'signal \'{"status": "continue", "phase": "quality"}\''}, "testing is not to be skipped"),
     ({"INVESTIGATION": "leave() { :; }"}, "investigation leaves a document of the kind dive"),
+    ({"INVESTIGATION": "leave() { echo > 11-21-0900-$1-x.md; }"}, "investigation leaves a document of the kind dive"),
     ({"IMPLEMENTATION": "date +%N > feature.py; git add .; " + AMEND}, "History was rewritten in this iteration"),
 ]
 
