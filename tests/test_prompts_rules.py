@@ -148,3 +148,16 @@ def test_a_chore_asks_nobody() -> None:
     assert not any(phase.gate for phase in WORKFLOWS["chore"].phases)
     state = State(creation=created(WORKFLOWS["chore"]), phase="implementation")
     assert 'without one the list "To do" in the dive' in told(state).text
+
+
+def test_what_a_child_reads_before_its_first_action_is_bounded_and_does_not_grow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
+    import prompts_bench
+
+    sizes = list(prompts_bench.simulated())
+    assert len(sizes) > 60
+    assert max(size for _, size in sizes) < 25_000
+    items = [size for phase, size in sizes if phase == "implementation"]
+    assert max(items[15:]) < items[15] + 400

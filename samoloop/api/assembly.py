@@ -14,10 +14,12 @@ from samoloop.checks.shortcut import shortcut_findings
 from samoloop.checks.station import check_findings, look_at_base
 from samoloop.checks.tree import note_tree, tree_findings
 from samoloop.checks.waivers import waivable
+from samoloop.children import sandbox
 from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
 from samoloop.config import profiles
 from samoloop.config.loading import Config
+from samoloop.core.permissions import SandboxMode
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker import box, limits
@@ -39,6 +41,15 @@ def _posture(worker: Worker) -> str:
     return profiles.section(config.phase(worker.state.phase).profile or config.profile, config.root)
 
 
+def _no_sandbox(worker: Worker) -> str:
+    """What a child must not do where nothing is around it; said to those whose instructions speak of it."""
+    phase = worker.state.live_workflow.phase(worker.state.phase)
+    settings = worker.config.sandboxing(phase.name)
+    if "sandbox" not in phase.body or not (settings.mode is SandboxMode.OFF or sandbox.is_missing(settings)):
+        return ""
+    return "## No sandbox\n\nNothing keeps a program from what is the human's here: a stranger's code is read, not run."
+
+
 STATIONS = Stations(
     before=(limits.hold, look_at_base),
     around=(box.put_around,),
@@ -47,7 +58,7 @@ STATIONS = Stations(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
         *map(waivable, (tree_findings, plan_findings, document_findings, shortcut_findings, check_findings)),
     ),
-    prompt=(guidance_part, _posture),
+    prompt=(guidance_part, _no_sandbox, _posture),
 )
 
 

@@ -1,14 +1,16 @@
 """What the next child would be told, found out without touching anything: no file is written, no lock taken."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import SessionError
-from samoloop.core import gates
+from samoloop.core import gates, overview
 from samoloop.core.records import Prepared, Resumed
 from samoloop.core.session import Session
 from samoloop.core.state import Condition, State, apply
+from samoloop.worker import guidance
 from samoloop.worker.iteration import build_prompt
 from samoloop.worker.worker import Worker
 
@@ -22,6 +24,7 @@ class Preview:
     text: str
     additions: str | None  # of a file that the prompt names, where there is much that is new
     note: str  # what may still change it, a sentence; else empty
+    parts: Mapping[str, int]  # bytes of the text by what it is made of, then of the files that it says to read first
 
 
 def preview(worker: Worker) -> Preview:
@@ -35,12 +38,23 @@ def preview(worker: Worker) -> Preview:
         text = gates.read_text(path)
         if text is None:
             raise SessionError(f"a child is at work on {session.name}, but what it was told is not in {path}")
-        return Preview(state.phase, state.iteration, text, None, "A child is at work: this is what it was told.")
+        note, parts = "A child is at work: this is what it was told.", {"prompt": len(text.encode())}
+        return Preview(state.phase, state.iteration, text, None, note, parts | _files(session))
     note = _suppose(state)
     iteration, attempt = (state.iteration, state.attempt + 1) if state.retry else (state.iteration + 1, 1)
     stem = session.stem(iteration, state.phase, attempt)
     built = build_prompt(worker, stem, iteration, _inbox(session, stem))
-    return Preview(state.phase, iteration, built.text, built.additions, note)
+    parts = {name: len(section.encode()) for name, section in built.sections.items()}
+    if built.additions:
+        parts["news, in a file"] = len(built.additions.encode())
+    return Preview(state.phase, iteration, built.text, built.additions, note, parts | _files(session))
+
+
+def _files(session: Session) -> dict[str, int]:
+    """Bytes of what every child reads beside its prompt."""
+    names = (overview.FILE_NAME, guidance.FILE_NAME)
+    texts = ((name, gates.read_text(session.dir / name)) for name in names)
+    return {name: len(text.encode()) for name, text in texts if text}
 
 
 def _suppose(state: State) -> str:

@@ -113,7 +113,7 @@ def log(session_name: str | None, iteration: int | None, follow: bool, raw: bool
 @session_argument
 @json_option
 def prompt(session_name: str | None, as_json: bool) -> None:
-    """Print exactly what the next child would be told (--json: byte for byte); its size goes to standard error.
+    """Print exactly what the next child would be told (--json: byte for byte); its size by part goes to standard error.
 
     \b
     samoloop prompt auth
@@ -129,6 +129,7 @@ def prompt(session_name: str | None, as_json: bool) -> None:
         return
     say(found.text, end="")
     warn(f"{len(found.text.encode()):,} bytes, {found.phase}, iteration {found.iteration}. {found.note}".rstrip())
+    warn("\n".join(f"{size:>7,}  {name}" for name, size in found.parts.items()))
     if found.additions:
         warn(f"It names a file of {len(found.additions.encode()):,} bytes with what is new:\n\n{found.additions}")
 
