@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from samoloop.base.errors import ConfigError
-from samoloop.children import sandbox
+from samoloop.children import sandbox, seatbelt
 from samoloop.children.sandbox import Box, Maker, NoSandbox
 from samoloop.config import loading
 from samoloop.core.permissions import Access, Sandboxing, SandboxMode
@@ -163,3 +163,29 @@ def test_without_one_auto_goes_on_and_required_does_not(monkeypatch: pytest.Monk
     assert sandbox.is_missing(Sandboxing(SandboxMode.OFF)) == ""
     with pytest.raises(NoSandbox):
         sandbox.words_for(Sandboxing(SandboxMode.REQUIRED), box)
+
+
+# --- macOS ------------------------------------------------------------------------------------------------------------
+
+
+def test_on_macos_the_deeper_rule_comes_later_and_quotes_are_kept() -> None:
+    odd = Path('/Users/ada/"x"')
+    paths = {odd: Access.WRITE, odd / ".git": Access.READ, Path("/Users/ada"): Access.HIDDEN}
+    rules = seatbelt.profile(paths, network=False).splitlines()
+    assert rules[:3] == ["(version 1)", "(allow default)", "(deny file-write*)"]
+    hidden = rules.index('(deny file-read-data file-write* (subpath "/Users/ada"))')
+    written = rules.index('(allow file-read* file-write* (subpath "/Users/ada/\\"x\\""))')
+    kept = rules.index('(deny file-write* (subpath "/Users/ada/\\"x\\"/.git"))')
+    assert hidden < written < kept
+    assert rules[-1] == "(deny network*)"
+
+
+def test_on_macos_a_box_is_made_only_where_one_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "find", lambda: Maker(seatbelt.PROGRAM, untried=seatbelt.UNTRIED))
+    box = Box(Path("/"), {Path("/usr"): Access.WRITE})
+    assert sandbox.words_for(Sandboxing(), box) == []
+    assert sandbox.is_missing(Sandboxing()) == seatbelt.UNTRIED
+    words = sandbox.words_for(Sandboxing(SandboxMode.REQUIRED), box)
+    assert words[words.index(seatbelt.PROGRAM) + 1] == "-p"
+    assert '(allow file-read* file-write* (subpath "/usr"))' in words[-1]
+    assert "TMPDIR" not in words

@@ -1,7 +1,8 @@
 """The box around a child: which paths of the machine it has there and how, and the program that makes it.
 
-On Linux that is bubblewrap. The box has a process namespace of its own whose first process is a small shell around the
-CLI: when that ends, or is killed from outside, the kernel ends all that is in the box. Knows nothing of sessions.
+On Linux that is bubblewrap (for macOS see `seatbelt`). The box has a process namespace of its own whose first process
+is a small shell around the CLI: when that ends, or is killed from outside, the kernel ends all that is in the box. It
+knows nothing of sessions.
 """
 
 import functools
@@ -18,6 +19,7 @@ from typing import Any
 
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import real, small_text
+from samoloop.children import seatbelt
 from samoloop.children.scope import apart
 from samoloop.core.permissions import Access, Sandboxing, SandboxMode
 
@@ -64,6 +66,7 @@ class Maker:
 
     program: str
     overlays: bool = False  # it can give a folder whose changes end with the box
+    untried: str = ""  # why it is used only where one is required
 
 
 def words_for(settings: Sandboxing, box: Box) -> list[str]:
@@ -71,7 +74,12 @@ def words_for(settings: Sandboxing, box: Box) -> list[str]:
 
     Raises NoSandbox where the settings require one.
     """
-    return [] if settings.mode is SandboxMode.OFF or is_missing(settings) else words(find(), present(box))
+    return words(find(), present(box)) if is_used(settings) else []
+
+
+def is_used(settings: Sandboxing) -> bool:
+    """Whether there is to be a box, and can be one. Raises NoSandbox where the settings require one."""
+    return settings.mode is not SandboxMode.OFF and not is_missing(settings)
 
 
 def is_missing(settings: Sandboxing) -> str:
@@ -81,13 +89,14 @@ def is_missing(settings: Sandboxing) -> str:
     """
     if settings.mode is SandboxMode.OFF:
         return ""
+    required = settings.mode is SandboxMode.REQUIRED
     try:
-        find()
+        found = find()
     except NoSandbox as none:
-        if settings.mode is SandboxMode.REQUIRED:
+        if required:
             raise
         return str(none)
-    return ""
+    return "" if required else found.untried
 
 
 def present(box: Box) -> Box:
@@ -151,6 +160,8 @@ def _is_hidden(path: Path, paths: Mapping[Path, Access]) -> bool:
 
 def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_dir) -> list[str]:
     """The program and its options in front of a command. Paths that are no more let the box fail, see `present`."""
+    if maker.program == seatbelt.PROGRAM:
+        return seatbelt.words(box.paths, box.network, _UNSET)
     argv = [maker.program, *_NAMESPACES, *_SYSTEM]
     for path in sorted({*box.paths, *box.links}, key=lambda path: (len(path.parts), path)):
         if path in box.links:
@@ -186,8 +197,8 @@ def _mount(maker: Maker, path: Path, access: Access, is_folder: Callable[[Path],
 @functools.cache
 def find() -> Maker:
     """The program that makes boxes here, tried once in the life of this process. Raises NoSandbox."""
-    if sys.platform != "linux":
-        raise NoSandbox(f"there is no sandbox for {sys.platform} yet")
+    if sys.platform == "darwin" and os.access(seatbelt.PROGRAM, os.X_OK):
+        return Maker(seatbelt.PROGRAM, untried=seatbelt.UNTRIED)
     found = list(_programs())
     said = ""
     for overlays in (True, False):

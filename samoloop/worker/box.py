@@ -85,8 +85,10 @@ CACHES = (
 def put_around(worker: Worker, launch: Launch) -> Launch:
     """The launch in the box of its session. A station of a worker."""
     phase = worker.state.phase
+    if not sandbox.is_used(settings := worker.config.sandboxing(phase)):
+        return launch
     box = replace(of_session(worker, phase, launch.needs), stays=True)
-    return replace(launch, within=sandbox.words_for(worker.config.sandboxing(phase), box))
+    return replace(launch, within=sandbox.words_for(settings, box))
 
 
 def put_around_project(config: Config, where: Path, environ: Mapping[str, str], launch: Launch) -> Launch:
@@ -101,6 +103,8 @@ def enclosed(worker: Worker, argv: Sequence[str], cwd: Path | None = None) -> li
     Raises NoSandbox where the settings require one and there is none.
     """
     settings = worker.config.sandboxing(worker.state.phase)
+    if not sandbox.is_used(settings):
+        return list(argv)
     box = of_session(worker, worker.state.phase)
     box = replace(box, cwd=cwd or box.cwd, network=settings.network is not False)
     return [*sandbox.words_for(settings, box), *argv]

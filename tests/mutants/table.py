@@ -275,7 +275,7 @@ m("box_always_has_network", "children/sandbox.py", "    if not box.network:\n", 
 m("box_shallow_wins", "children/sandbox.py", "key=lambda path: (len(path.parts), path)):", "key=lambda path: (-len(path.parts), path)):", BOX)
 m("box_poisons_caches", "children/sandbox.py", '            return ["--overlay-src", name, "--tmp-overlay", name] if', '            return ["--bind-try", name, name] if', BOX)
 m("box_loses_links", "children/sandbox.py", " for link, target in _links(path) if _is_hidden(link, paths)}", " for link, target in _links(path) if False}", BOX)
-m("box_required_is_auto", "children/sandbox.py", "        if settings.mode is SandboxMode.REQUIRED:\n", "        if False:\n", BOX)
+m("box_required_is_auto", "children/sandbox.py", "        if required:\n", "        if False:\n", BOX)
 m("box_is_not_ended", "children/child.py", "            if first := self._first_in_box():\n", "            if False and (first := 0):\n", BOX_ENDS)
 m("box_is_not_asked", "children/child.py", "            first = self._first_in_box()\n", "            first = None\n", BOX_ENDS)
 m("box_is_not_followed", "children/child.py", "            if pid == first or (mark.is_on(pid)", "            if False or (mark.is_on(pid)", BOX_ENDS)
@@ -291,3 +291,4 @@ m("box_has_no_alternates", "worker/box.py", "    for line in small_text(objects 
 m("box_opens_documents", "worker/box.py", "    return {path: Access.READ for path in found if not path.is_symlink()}\n", "    return {}\n", BOX_ESCAPES)
 m("setup_is_free", "worker/box.py", "    return [*sandbox.words_for(settings, box), *argv]\n", "    return list(argv)\n", BOX_PLACES)
 m("program_without_its_package", "providers/program.py", '    if "node_modules" in real.parts:\n', "    if False:\n", BOX_PLACES)
+m("untried_box_is_used", "children/sandbox.py", "    return \"\" if required else found.untried\n", "    return \"\"\n", BOX)
