@@ -56,7 +56,8 @@ STATIONS = Stations(
     look=(look_before, keep_before, keep_change, note_tree, keep_approved, note_documents),
     after=(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
-        *map(waivable, (tree_findings, plan_findings, document_findings, shortcut_findings, check_findings)),
+        *map(waivable, (tree_findings, plan_findings, document_findings, shortcut_findings)),
+        check_findings,
     ),
     prompt=(guidance_part, _no_sandbox, _posture),
 )

@@ -56,9 +56,9 @@ done
 rm -rf "$results"
 exit $code
 """
-_PYTEST = re.compile(
-    r"(?:\w+=\S+ +)*(?:\S*python[\d.]*|(?:uv|poetry|pipenv|hatch|pdm) run(?: python)?)? *(?:-m +)?"
-    r"\S*\bpytest\b[^|;&<>`$()]*"
+_PYTEST = re.compile(  # alone, without a shell's operators
+    r"(?:\w+=\S+ +)*(?:(?:uv|poetry|pipenv|hatch|pdm) run +)?(?:(?:\S*/)?python[\d.]* +-m +pytest|(?:\S*/)?pytest)"
+    r"(?: [^|;&<>`$()]*)?"
 )
 
 
@@ -217,7 +217,7 @@ def command_here(check: Check, root: Path, environ: Mapping[str, str]) -> str:
     command = check.command
     if check.is_found and command.startswith("python3 "):
         command = _python(root, check.folder, environ) + command.removeprefix("python3")
-    if _PYTEST.fullmatch(command.strip()):
+    if _PYTEST.fullmatch(check.command.strip()):
         command = f'{command} --junitxml="$SAMOLOOP_RESULTS/pytest.xml"'
     return command
 

@@ -7,10 +7,11 @@ from samoloop.checks import finding, receipts, running
 from samoloop.checks.check import Check
 from samoloop.checks.discovery import READ_BYTES
 from samoloop.checks.examining import Examination
-from samoloop.checks.judging import GOOD, VETO, Rules
+from samoloop.checks.judging import GOOD, VETO, WAIVED, Rules
 from samoloop.checks.plan import approved_plan
 from samoloop.checks.receipts import JUDGED, Judged, Kind, Standing
 from samoloop.checks.swap import excuses
+from samoloop.checks.waivers import waived
 from samoloop.core import fields
 from samoloop.core.decision import Kind as What
 from samoloop.core.evidence import Evidence, Weight
@@ -103,19 +104,22 @@ def _judged(worker: Worker, examination: Examination, check: Check) -> Judged:
         excused=lambda test: excuses(examination.listed, test),
     )
     found = examination.judge(check, rules)
-    known = {judged.check: judged for judged in examination.standing.at(found.tree)}.get(check.name)
-    if known is None or known.but(iteration=found.iteration) != found:
+    known = waived(worker.session.journal)
+    if found.veto and (why := known.get(check.name, known.get(SOURCE))) is not None:
+        found = found.but(verdict=WAIVED, veto=False, said=f"{found.said} (waived by a person: {why})")
+    before = {judged.check: judged for judged in examination.standing.at(found.tree)}.get(check.name)
+    if before is None or before.but(iteration=found.iteration) != found:
         worker.session.record(receipts.record(JUDGED, found))
     return found
 
 
 def _evidence(found: Judged, standing: Standing) -> list[Evidence]:
     notes = [Evidence(SOURCE, Weight.NOTE, note) for note in found.notes]
-    if found.verdict in GOOD:
+    if found.verdict in GOOD and found.verdict != WAIVED:
         return notes
     if found.verdict != VETO:
         return [Evidence(SOURCE, Weight.NOTE, found.said), *notes]
-    return [Evidence(SOURCE, Weight.VETO, found.said, _detail(found, standing)), *notes]
+    return [Evidence(found.check, Weight.VETO, found.said, _detail(found, standing)), *notes]
 
 
 def _detail(found: Judged, standing: Standing) -> str:

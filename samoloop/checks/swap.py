@@ -10,16 +10,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from samoloop.checks import paths
 from samoloop.checks.check import Check
 from samoloop.checks.discovery import definition, npm_scripts
 from samoloop.git.tree_files import Change
 
-_FOLDERS = frozenset({"test", "tests", "__tests__", "__snapshots__", "spec", "specs", "testing", "testdata", "e2e"})
-_NAMES = re.compile(
-    r"(?:test_.*|.*_tests?|tests?|conftest)\.py|.*\.(?:test|spec|cy)\.[cm]?[jt]sx?|tests?\.[cm]?[jt]sx?"
-    r"|.*_test\.(?:go|exs|rb|dart|cc|cpp|c)|test_.*\.(?:rb|c|cc|cpp|sh)|.*_spec\.rb|spec_helper\.rb|test_helper\.(?:rb|exs)"
-    r"|(?:Test.*|.*Tests?|.*TestCase|.*IT|.*Spec)\.(?:java|kt|kts|groovy|scala|php|cs|fs|swift)|.*\.snap|.*\.bats"
-)
 _CONFIGURATION = re.compile(
     r"\.?pytest\.ini|(?:jest|vitest|karma|playwright|cypress|ava|wdio)\.(?:config|conf|setup)\..+|\.mocharc(?:\..+)?"
     r"|\.rspec|phpunit\.xml(?:\.dist)?|\.taprc|\.coveragerc"
@@ -45,9 +40,8 @@ class Swap:
 
 
 def is_test(path: str) -> bool:
-    """Whether a file belongs to the tests: by its name, or by a folder above it."""
-    *folders, name = PurePosixPath(path).parts
-    return bool(_NAMES.fullmatch(name)) or any(folder in _FOLDERS for folder in folders) or is_configuration(path)
+    """Whether a file belongs to the tests, or says which of them are run and how."""
+    return paths.is_test(path) or is_configuration(path)
 
 
 def is_configuration(path: str) -> bool:
