@@ -9,6 +9,8 @@ from typing import Any
 from samoloop.api.assembly import STATIONS
 from samoloop.api.hand_off import Handoff
 from samoloop.base.durations import format_seconds
+from samoloop.checks import finding
+from samoloop.checks.check import Check
 from samoloop.config.loading import Config
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.records import Created, Prepared
@@ -68,7 +70,9 @@ def look_ahead(planned: Handoff, *, name: str | None, now: datetime, missing: st
     settings, workflow, base = planned.settings, planned.workflow, planned.commit
     session = f"{now:%y-%m-%d}-{name or slug_of(planned.task)}"
     place = settings.sessions_dir / session
-    steps = tuple(_step(settings, workflow, phase, place, base) for phase in workflow.phases)
+    repo = planned.repo
+    checks = finding.look(repo.store, base, settings.checks).checks if repo and base else ()
+    steps = tuple(_step(settings, workflow, phase, place, base, checks) for phase in workflow.phases)
     return DryRun(session, title_of(planned.task), workflow.name, base, steps, settings, missing)
 
 
@@ -106,15 +110,19 @@ def lines(run: DryRun) -> Iterator[str]:
     yield f"limits    {', '.join(shown) or 'only those of time'}"
     yield f"ceilings  {_ceilings(run.settings.ceilings)}"
     yield f"setup     {run.settings.setup or 'none'}"
-    checks = [f"{step.phase}: {command}" for step in run.steps for command in step.checks]
-    yield f"checks    {', '.join(checks) or 'none'}"
+    commands = dict.fromkeys(command for step in run.steps for command in step.checks)
+    checks = [f"{command} ({', '.join(s.phase for s in run.steps if command in s.checks)})" for command in commands]
+    yield f"checks    {'; '.join(checks) or 'none'}"
     if run.missing:
         yield f"missing   {run.missing}"
 
 
-def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None) -> PhaseAhead:
+def _step(
+    settings: Config, workflow: Workflow, phase: Phase, place: Path, base: str | None, checks: tuple[Check, ...]
+) -> PhaseAhead:
     own = settings.phase(phase.name)
     providers = settings.candidates(phase.name) if phase.child else ()
+    at_end = phase.name == workflow.last
     return PhaseAhead(
         phase=phase.name,
         child=phase.child,
@@ -128,7 +136,7 @@ def _step(settings: Config, workflow: Workflow, phase: Phase, place: Path, base:
         profile=own.profile or settings.profile,
         permissions=own.permissions or settings.permissions,
         skills=phase.skills,
-        checks=(),
+        checks=tuple(check.command for check in checks if finding.is_due(check, workflow, phase.name, at_end=at_end)),
         prompt_bytes=prompt_bytes(settings, workflow, phase, place, base) if phase.child else None,
     )
 

@@ -20,7 +20,7 @@ from samoloop.base.errors import SamoloopError
 from samoloop.base.files import write_atomic
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
-from samoloop.core.records import Record
+from samoloop.core.records import Record, RoomRecord
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition, State
@@ -38,6 +38,7 @@ announce: {{command: ["true"]}}
 keep_awake: false
 setup: "true"
 limits: {{terminate: 2s}}
+checks: {{small: {{command: "sleep 0.05; echo '1 passed in 0.01s'"}}}}
 """
 
 
@@ -301,7 +302,9 @@ class Scene:
         return hit
 
     def events(self) -> list[Record]:
-        return list(self.session.journal.read()) if all_sessions(self.repo / "_sessions") else []
+        """The records of the core; those of rooms mean nothing to it."""
+        found = self.session.journal.read() if all_sessions(self.repo / "_sessions") else []
+        return [record for record in found if not isinstance(record, RoomRecord)]
 
     def is_open(self) -> bool:
         """An iteration was started and has not ended."""

@@ -23,6 +23,11 @@ QUESTIONS, WAITING, PHONE = (
 OUTSIDE, FOREIGN = "tests/stranger/test_outside.py", "tests/stranger/test_foreign_code.py"
 BOX, BOX_ENDS = "tests/test_sandbox.py", "tests/box/test_endings.py"
 BOX_PLACES, BOX_ESCAPES = "tests/box/test_places.py", "tests/box/test_escapes.py"
+CHECKS_RESULTS, CHECKS_JUDGING, CHECKS_SWAP = (
+    "tests/test_checks_results.py",
+    "tests/test_checks_judging.py",
+    "tests/test_checks_swap.py",
+)
 POWER = "faults power/after record gate_closed"
 
 
@@ -292,3 +297,24 @@ m("box_opens_documents", "worker/box.py", "    return {path: Access.READ for pat
 m("setup_is_free", "worker/box.py", "    return [*sandbox.words_for(settings, box), *argv]\n", "    return list(argv)\n", BOX_PLACES)
 m("program_without_its_package", "providers/program.py", '    if "node_modules" in real.parts:\n', "    if False:\n", BOX_PLACES)
 m("untried_box_is_used", "children/sandbox.py", "    return \"\" if required else found.untried\n", "    return \"\"\n", BOX)
+# --- checks --------------------------------------------------------------------------------------------------------------
+m("no_test_is_a_pass", "checks/running.py", "        return (Outcome.PASSED, \"\") if counted.passed else", "        return (Outcome.PASSED, \"\") if True else", CHECKS_RESULTS)
+m("a_failure_with_0_passes", "checks/running.py", "        if counted.failed:\n", "        if False:\n", CHECKS_RESULTS)
+m("what_cannot_be_run_failed", "checks/running.py", "        if why := results.unable(exit_code, text):\n", "        if False:\n", CHECKS_RESULTS)
+m("entities_are_read", "checks/results.py", "        if b\"<!DOCTYPE\" in document or b\"<!ENTITY\" in document:\n", "        if False:\n", CHECKS_RESULTS)
+m("red_before_is_held_against", "checks/judging.py", "    fresh = sorted(now.failing - base.failing)\n    if fresh:\n        return VETO", "    fresh = sorted(now.failing)\n    if fresh:\n        return VETO", CHECKS_JUDGING)
+m("new_failure_beside_an_old_one_passes", "checks/judging.py", "    if fresh:\n        return VETO", "    if False:\n        return VETO", CHECKS_JUDGING)
+m("no_test_any_more_passes", "checks/judging.py", "    if base is None or base.outcome is Outcome.PASSED:\n", "    if base is None:\n", CHECKS_JUDGING)
+m("listed_tests_are_refused", "checks/judging.py", " if not rules.excused(test))", ")", CHECKS_JUDGING)
+m("old_tests_say_nothing", "checks/judging.py", "    ), rules.old_tests_veto\n", "    ), False\n", CHECKS_JUDGING)
+m("new_tests_need_show_nothing", "checks/judging.py", "        rules.new_tests_veto and new.outcome", "        False and new.outcome", CHECKS_JUDGING)
+m("a_new_test_meets_no_old_one", "checks/swap.py", "tuple(change.path for change in touched if not change.was), written)", "(), written)", CHECKS_SWAP)
+m("npm_test_may_be_redefined", "checks/swap.py", "    if definition(check.command, {name: text})[1] == check.defined:\n", "    if True:\n", CHECKS_SWAP)
+m("a_part_may_be_redefined", "checks/swap.py", "    return mixed if (found.get(\"tool\") or {}).get(\"pytest\") == wanted else old\n", "    return None\n", CHECKS_SWAP)
+m("output_without_end", "checks/running.py", "        return self._outer.now or self.too_long\n", "        return self._outer.now\n", "tests/checks/test_running.py")
+m("an_old_result_counts", "checks/running.py", "rm -f -- $*\n", "", "tests/checks/test_running.py")
+m("written_through_a_link", "checks/copies.py", "[*_links(root, paths), *paths]", "paths", "tests/checks/test_running.py")
+m("run_twice_on_one_tree", "checks/examining.py", "        if known := self.standing.receipt(check, kind, inputs):\n", "        if known := None:\n", "tests/checks/test_sessions.py")
+m("a_check_leaves_its_files", "checks/copies.py", "                    remove(worktree.root / path.rstrip(\"/\"))\n", "                    pass\n", "tests/checks/test_sessions.py")
+m("what_is_merged_is_not_compared", "api/evidence.py", "    judged = standing.at(tree)\n", "    judged = standing.judged\n", "tests/checks/test_sessions.py")
+m("a_veto_of_checks_is_a_note", "checks/station.py", "Weight.VETO, found.said, _detail", "Weight.NOTE, found.said, _detail", "tests/checks/test_sessions.py")
