@@ -85,6 +85,8 @@ def vetoed(workflow, phase, target, fresh=True, **newest):
 
 HANDED = REVIEW.format("may be handed over")
 FINE = [
+    ("chore", "implementation", "testing", {"dive": "# Dive\n## To do\n- [x] 1 a\n## Still to find out\n- [ ] c\n"}),
+    ("feature", "implementation", "testing", {"dive": "# Dive\n## To do\n- [ ] 2 b\n"}),  # the plan counts there
     ("feature", "testing", "quality", {"testing": TESTING.format("met")}),
     ("feature", "testing", "done", {"testing": TESTING.format("met")}),
     ("feature", "quality", "testing", {"review": REVIEW.format("mended, test again")}),
@@ -115,6 +117,7 @@ def test_an_honest_phase_is_left(workflow, phase, target, newest):
 
 
 REFUSED = [
+    ("chore", "implementation", "testing", {"dive": "# Dive\n## To do\n- [x] 1 a\n- [ ] 2 b\n"}, "2 b: without a tick"),
     ("feature", "testing", "quality", {"testing": TESTING.format("not met")}, "says that R2 is not met or not checked"),
     ("feature", "testing", "done", {"testing": TESTING.format("not checked")}, "R2 is not met or not checked"),
     ("feature", "quality", "done", {"review": REVIEW.format("not without a decision")}, "'not without a decision'"),

@@ -8,6 +8,7 @@ from samoloop.api.asked import How
 from samoloop.api.settings import settings_of
 from samoloop.api.unseen import as_they_are, believe, believe_last_seen
 from samoloop.base.clock import Clock
+from samoloop.checks.concluding import conclude
 from samoloop.checks.documents import document_findings, note_documents
 from samoloop.checks.plan import keep_approved, plan_findings
 from samoloop.checks.shortcut import shortcut_findings
@@ -58,6 +59,7 @@ STATIONS = Stations(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
         *map(waivable, (tree_findings, plan_findings, document_findings, shortcut_findings)),
         check_findings,
+        conclude,
     ),
     prompt=(guidance_part, _no_sandbox, _posture),
 )

@@ -1,8 +1,11 @@
 """Where a session stands, as data: what `status` and `list` show, and what they give as JSON."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ from samoloop.base.files import small_text, tail
 from samoloop.base.locks import is_held
 from samoloop.core import gates
 from samoloop.core.control import CHILD_LOCK, LOCK
+from samoloop.core.decision import Condition
+from samoloop.core.headline import CONCLUDED, headline
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import Ended, timestamp
 from samoloop.core.session import REPORT, Session
@@ -33,6 +38,7 @@ def standing(session: Session) -> dict[str, Any]:
     condition     new, ready, running, waiting, limited, blocked, failed, stopped, done
     phase, iteration, attempt, phase_iteration, phase_limit
     reason, needs, summary
+    headline      how it ended, with who checked what; empty where it is not done
     waits_for     what the open gate waits for, in words; empty where it waits for nobody
     decided       how a person decided the open gate, in words, until a worker acts on it; else empty
     gate          null, or id, kind, phase, iteration, file, sha256, questions (ids), answer_in (a path), reason, reads
@@ -68,6 +74,7 @@ def standing(session: Session) -> dict[str, Any]:
         "reason": state.reason,
         "needs": state.needs,
         "summary": state.summary,
+        "headline": _headline(session, state),
         "waits_for": ahead.waits_for,
         "decided": ahead.decided,
         "gate": _gate(session, state),
@@ -87,7 +94,7 @@ def row(session: Session) -> dict[str, Any]:
     """The short form for `list`; a damaged session has `condition` "damaged" and the `reason`.
 
     Keys: session, title, folder, condition, phase, iteration, created, updated, cost_usd, unpriced, waits_for,
-    decided, not_before, worker_alive, worker_suspended, child_alive, reason.
+    decided, not_before, worker_alive, worker_suspended, child_alive, reason, headline.
     """
     try:
         state = session.state()
@@ -114,6 +121,7 @@ def row(session: Session) -> dict[str, Any]:
         "worker_suspended": worker["suspended"],
         "child_alive": is_held(session.control / CHILD_LOCK),
         "reason": state.reason,
+        "headline": _headline(session, state),
     }
 
 
@@ -126,23 +134,29 @@ _NOTHING: dict[str, Any] = {
     "worker_alive": False,
     "worker_suspended": False,
     "child_alive": False,
+    "headline": "",
 }
 
 
 def recent(session: Session) -> list[Ended]:
     """The last few `ended` records, read from the journal's end alone."""
-    lines = tail(session.journal.path, _RECENT_BYTES).split("\n")
-    found: list[Ended] = []
-    for line in reversed(lines):
-        if '"ended"' not in line[:40]:
-            continue
-        try:
-            found.append(Ended.from_json(json.loads(line)))
-        except ValueError:  # the first line read may be the end of one
-            continue
-        if len(found) == _RECENT:
-            break
-    return found[::-1]
+    found = (Ended.from_json(value) for value in _newest(session, "ended"))
+    return list(islice(found, _RECENT))[::-1]
+
+
+def _headline(session: Session, state: State) -> str:
+    """How it ended, from the journal's end alone."""
+    return headline(next(_newest(session, CONCLUDED), {})) if state.condition is Condition.DONE else ""
+
+
+def _newest(session: Session, event: str) -> Iterator[dict[str, Any]]:
+    """The last records of a type as JSON, the newest first."""
+    for line in reversed(tail(session.journal.path, _RECENT_BYTES).split("\n")):
+        if f'"event":"{event}"' in line:
+            with suppress(ValueError):  # the first line read may be the end of one
+                value = json.loads(line)
+                if value.get("event") == event:
+                    yield value
 
 
 def _worker(session: Session) -> dict[str, Any]:

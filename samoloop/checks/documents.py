@@ -38,6 +38,7 @@ class Document:
     verdict: str | None = None  # of a review; None where it gives none
     unverified: int = 0  # findings
     open_areas: tuple[str, ...] = ()  # of a list of what there is to cover
+    to_do: tuple[str, ...] = ()  # what is open of a list that nobody has to approve
 
 
 def understand(text: str) -> Document:
@@ -56,8 +57,10 @@ def understand(text: str) -> Document:
             unverified += 1
         elif match := _REQUIREMENT.match(line):
             unmet[match[1].upper()] = bool(match[2])
-    areas = tuple(item.name for item in items(text) if item.is_open and item.section.lower() == "areas")
-    return Document(tuple(id for id, is_so in unmet.items() if is_so), verdict, unverified, areas)
+    still = [item for item in items(text) if item.is_open]
+    areas = tuple(item.name for item in still if item.section.lower() == "areas")
+    to_do = tuple(item.name for item in still if item.section.lower() == "to do")
+    return Document(tuple(id for id, is_so in unmet.items() if is_so), verdict, unverified, areas, to_do)
 
 
 def is_handed_over(verdict: str) -> bool:
@@ -94,8 +97,13 @@ def ledger(
         count = newest[kind].unverified
         why = f"{count} finding{'s' * (count > 1)} of the newest {kind} document {'are' if count > 1 else 'is'} still"
         found.append(Evidence(SOURCE, Weight.VETO, f"{why} `Status: unverified`: confirm or refute each."))
+    if GateKind.PLAN_APPROVAL in {phase.gate for phase in workflow.phases}:
+        return found
+    if phase.changes is Changes.CODE and (to_do := newest.get("dive", Document()).to_do):
+        why = f"{_some(to_do)}: without a tick on the list `To do`"
+        found.append(Evidence(SOURCE, Weight.VETO, f"{why}. Do what is open; tick what is done and proved."))
     areas = newest.get("plan", Document()).open_areas
-    if areas and kind != "plan" and GateKind.PLAN_APPROVAL not in {phase.gate for phase in workflow.phases}:
+    if areas and kind != "plan":
         why = f"Areas of the coverage list are without a tick: {_some(areas)}"
         found.append(Evidence(SOURCE, Weight.VETO, f"{why}. Cover them, or signal blocked and say why not."))
     return found

@@ -151,7 +151,7 @@ CONDITIONS: Mapping[Condition, ConditionWords] = {
     Condition.BLOCKED: ConditionWords(Tone.BAD, "⛔"),
     Condition.FAILED: ConditionWords(Tone.BAD, "💥"),
     Condition.STOPPED: ConditionWords(Tone.WARN, "⏹"),
-    Condition.DONE: ConditionWords(Tone.GOOD, "🏁", "**Done.**"),
+    Condition.DONE: ConditionWords(Tone.GOOD, "🏁"),  # what is said of it stands in `headline`
 }
 
 DECISIONS: Mapping[Kind, DecisionWords] = {

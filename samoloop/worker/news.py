@@ -1,6 +1,7 @@
 """From decisions to announcements: what a person should hear of."""
 
 from samoloop.core import ceilings, words
+from samoloop.core.headline import concluded, headline
 from samoloop.core.records import Warned
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.state import Condition
@@ -57,6 +58,8 @@ def about(worker: Worker, kind: News, text: str, decision: Decision | None = Non
     """An announcement of this session as it stands."""
     state, session = worker.state, worker.session
     commits, diff_stat = result(worker) if kind is News.DONE else ([], "")
+    if kind is News.DONE:
+        text = f"{headline(concluded(session.journal))}\n\n{text}".rstrip()
     return Announcement(
         kind=kind,
         session=session.name,

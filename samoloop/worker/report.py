@@ -9,6 +9,7 @@ from samoloop.base.files import tail, write_atomic
 from samoloop.base.printable import printable
 from samoloop.core import gates, words
 from samoloop.core.gates import Verdict
+from samoloop.core.headline import concluded, headline
 from samoloop.core.limits import EndedBy
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import (
@@ -51,7 +52,7 @@ def render(
     state = session.state()
     ended = [record for record in records if isinstance(record, Ended)]
     sections = [
-        f"# {_line(session.task)}\n\n{_headline(state)}",
+        f"# {_line(session.task)}\n\n{_headline(state, records)}",
         _summary(session, state),
         _section("What a person can do now", _next_steps(session)),
         _section("Phases", _phase_table(ended)),
@@ -78,7 +79,9 @@ def _fenced(text: str) -> str:
     return f"{'`' * ticks}\n{text.strip(chr(10))}\n{'`' * ticks}"
 
 
-def _headline(state: State) -> str:
+def _headline(state: State, records: Sequence[Record]) -> str:
+    if state.condition is Condition.DONE:
+        return f"**{headline(concluded(records))}**"
     return words.CONDITIONS[state.condition].headline.format(
         condition=state.condition.capitalize(),
         phase=state.phase,

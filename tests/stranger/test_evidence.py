@@ -50,6 +50,10 @@ def said(session: Session) -> str:
 def test_an_honest_child_is_believed(tmp_path: Path) -> None:
     code, session = session_of(tmp_path)
     assert (code, session.state().vetoes) == (0, 0), said(session)
+    end = "Done, unchecked: no check was found"
+    root = session.dir.parent.parent
+    for shown in (said(session), samoloop(root, "status", "x").stdout, samoloop(root, "list").stdout):
+        assert end in shown
 
 
 AMEND = "git -c user.name=C -c user.email=c@x commit -q --amend -m anew$$"
@@ -120,7 +124,7 @@ def test_a_person_may_let_it_pass_and_a_child_may_not(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert samoloop(root, "resume", "x", "--yes").returncode == 0
     report = (session.dir / "_report.md").read_text()
-    assert "(waived by a person: 1.2 is for later)" in report and "2 items of the plan" in report
+    assert "**Done, waived: plan (1.2 is for later)" in report and "2 items of the plan" in report
 
 
 def test_three_more_after_a_resume(tmp_path: Path) -> None:

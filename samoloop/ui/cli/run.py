@@ -272,6 +272,7 @@ def start(session: Session, how: How, detached: bool) -> int:
 def farewell(session: Session) -> str:
     """The last lines: where it stands, where to read on, and what a person can do."""
     from samoloop.base.printable import one_line, printable
+    from samoloop.core.headline import concluded, headline
     from samoloop.core.next_steps import outlook
     from samoloop.ui.terminal.words import wrapped
 
@@ -280,7 +281,7 @@ def farewell(session: Session) -> str:
     if state.failure and state.condition is not Condition.FAILED:  # it failed at a gate, which stays open
         lines.insert(0, f"{session.name}: the worker failed, {state.failure}")
     if state.condition is Condition.DONE:
-        lines = [f"{session.name}: done. {state.summary}".rstrip()]
+        lines = [f"{session.name}: {headline(concluded(session.journal))}", *filter(None, [state.summary])]
         if not state.created.in_place:
             lines.append(f"  branch    {session.branch}")
     if (session.dir / REPORT).exists():

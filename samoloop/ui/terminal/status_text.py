@@ -35,6 +35,8 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
         lines.append((f"  {one_line(standing['reason'])}", "plain"))
     if standing["not_before"]:
         lines.append((f"  {resumes(moment(standing['not_before']).timestamp(), epoch)}", "warn"))
+    if standing["headline"]:
+        lines.append((f"  {one_line(standing['headline'])}", "strong"))
     if standing["summary"]:
         lines.append((f"  {one_line(standing['summary'])}", "plain"))
     for name, value in _facts(standing, now):
@@ -73,7 +75,7 @@ def _cells(row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
     word = _word(row, row["worker_alive"] or row["child_alive"], row["worker_suspended"])
     stands = word if word in ("done", "damaged") else f"{word} {row['phase']}"
     last = age(moment(row["updated"]), now) if row["updated"] else ""
-    waits = f"waits for {row['waits_for']}" if row["waits_for"] else row["decided"] or row["reason"]
+    waits = f"waits for {row['waits_for']}" if row["waits_for"] else row["decided"] or row["reason"] or row["headline"]
     if row["not_before"]:
         waits = f"{resumes(moment(row['not_before']).timestamp(), now.timestamp())}: {waits}"
     elif row["condition"] in ("running", "ready") and not row["worker_alive"]:
