@@ -74,7 +74,7 @@ class Examination:
         """Run what has to be run, and say what follows."""
         now = self.now(check)
         base = self.standing.newest(check, Kind.BASE, self.base_tree)
-        if judging.needs_base(now) and (base is None or base.outcome is Outcome.UNVERIFIED):
+        if judging.needs_base(now) and not _tells(base):
             base = self.at_base(check)
         runs = Runs(now, base)
         if now.outcome is Outcome.PASSED and (self.at_end or now.seconds <= SLOW_SECONDS):
@@ -272,6 +272,16 @@ class Examination:
         self.worker.session.record(receipts.record(receipts.RAN, made))
         self.worker.view.say(f"before anything was done: {made.said} ({format_seconds(made.seconds)})")
         return made
+
+
+def _tells(base: Receipt | None) -> bool:
+    """Whether a look at the base can be held against a session that is not green.
+
+    Before the first child much may have been missing that git ignores: what was not green then is looked at again.
+    """
+    if base is None or base.outcome is Outcome.PASSED:
+        return base is not None
+    return bool(base.inputs) and (base.outcome is not Outcome.UNVERIFIED or base.timed_out)
 
 
 def said(check: Check, kind: Kind, ran: Ran, *, flaky: bool) -> str:

@@ -97,14 +97,14 @@ def _is_due(worker: Worker, check: Check, phase: str, *, at_end: bool) -> bool:
 
 def _judged(worker: Worker, examination: Examination, check: Check) -> Judged:
     """The verdict, journaled where it is another one than that at this tree before."""
+    known = waived(worker.session.journal)
     rules = Rules(
-        old_tests_veto=bool(examination.plan),
-        new_tests_veto=worker.state.live_workflow.name == _FIX,
+        old_tests_veto=bool(examination.plan) and Kind.OLD_TESTS not in known,
+        new_tests_veto=worker.state.live_workflow.name == _FIX and Kind.NEW_TESTS not in known,
         asked=not check.is_found,
         excused=lambda test: excuses(examination.listed, test),
     )
     found = examination.judge(check, rules)
-    known = waived(worker.session.journal)
     if found.veto and (why := known.get(check.name, known.get(SOURCE))) is not None:
         found = found.but(verdict=WAIVED, veto=False, said=f"{found.said} (waived by a person: {why})")
     before = {judged.check: judged for judged in examination.standing.at(found.tree)}.get(check.name)
@@ -119,7 +119,7 @@ def _evidence(found: Judged, standing: Standing) -> list[Evidence]:
         return notes
     if found.verdict != VETO:
         return [Evidence(SOURCE, Weight.NOTE, found.said), *notes]
-    return [Evidence(found.check, Weight.VETO, found.said, _detail(found, standing)), *notes]
+    return [Evidence(SOURCE, Weight.VETO, found.said, _detail(found, standing)), *notes]
 
 
 def _detail(found: Judged, standing: Standing) -> str:

@@ -19,7 +19,7 @@ class Weight(StrEnum):
 class Evidence:
     """One thing that was seen."""
 
-    source: str  # what saw it: the room, or the check by its name; the kind of the note that a child gets
+    source: str  # the room that saw it, one word; the kind of the note that a child gets
     weight: Weight
     text: str  # a sentence, for the next child and for a person
     detail: str = ""  # more of it, for the next child alone

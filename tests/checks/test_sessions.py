@@ -323,3 +323,28 @@ def test_without_copies_a_check_runs_in_the_worktree_which_is_put_right(tmp_path
     assert "#" not in (worktree / "calc.py").read_text()
     assert kit.git(worktree, "status", "--porcelain") == ""
     assert not list(worktree.parent.glob(".*-check"))
+
+
+@pytest.mark.parametrize("name", ["unittest", "checks"])
+def test_what_a_person_waived_refuses_no_longer_and_is_said(tmp_path, name):
+    lab = Lab.of(tmp_path, PYTHON, child(BREAK + "; true"))
+    assert lab.run().returncode != 0
+    assert lab.state.condition is Condition.BLOCKED
+    assert lab.samoloop("waive", name, "-m", "it subtracts from now on").returncode == 0
+    done = lab.samoloop("resume", "--no-wait", "--yes")
+    assert done.returncode == 0, done.stdout
+    assert lab.verdicts[-1].verdict == "waived" and "it subtracts from now on" in lab.verdicts[-1].said
+    assert lab.samoloop("evidence").returncode == 0
+    assert len([run for run in lab.runs if run.kind == "now"]) < 5, "what is known of a tree is not run again"
+
+
+def test_what_was_missing_before_the_first_child_is_held_against_nobody(tmp_path):
+    """A fresh worktree lacks what git ignores: all was red for want of it. The base is looked at again beside it."""
+    needs = "import dep  # a dependency that git ignores\n"
+    files = PYTHON | {"tests/test_calc.py": needs + RED, ".gitignore": "__pycache__/\ndep.py\n"}
+    lab = Lab.of(tmp_path, files, child("echo > dep.py; " + GROW))
+    done = lab.run()
+    assert done.returncode == 0, done.stdout
+    assert [(run.kind, run.failed) for run in lab.runs] == [("base", 1), ("now", 1), ("base", 1)]
+    assert lab.runs[0].failing != lab.runs[2].failing
+    assert lab.verdicts[-1].verdict == "red before"
