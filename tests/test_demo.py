@@ -371,8 +371,11 @@ def test_the_demo_takes_a_real_project_through_every_phase_and_asks_nobody(playe
     ended = [record for record in Session(session).journal.read() if isinstance(record, Ended)]
     assert [event.phase for event in ended] == [
         *("investigation", "requirements", "requirements", "planning", "implementation", "implementation"),
-        *("implementation", "testing", "testing", "quality", "done"),
+        *("implementation", "implementation", "testing", "testing", "quality", "done"),
     ]
+    refused = [event for event in ended if event.decision.vetoed]
+    assert [(event.iteration, event.said.endswith("; the tests are green.")) for event in refused] == [(7, True)]
+    assert "1 failed, 10 passed" in refused[0].decision.reason
     assert {event.provider for event in ended} == {"demo"}
     assert played.cpu_seconds < 10
 
@@ -380,7 +383,15 @@ def test_the_demo_takes_a_real_project_through_every_phase_and_asks_nobody(playe
 def test_the_demo_ends_by_showing_what_there_is(played):
     (session,) = (played.root / "_sessions").glob("*/_history.jsonl")
     session = session.parent
-    for words in ("samoloop/bulk-discount", "12 tests, OK, just now", str(session), "samoloop run", "git diff main..."):
+    checked = "is what samoloop checked: unittest: 12 passed"
+    for words in (
+        "samoloop/bulk-discount",
+        "12 tests, OK, just now",
+        checked,
+        str(session),
+        "samoloop run",
+        "git diff main...",
+    ):
         assert words in played.said
     assert "\x1b" not in played.said
 

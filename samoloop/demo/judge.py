@@ -1,4 +1,4 @@
-"""Whether a session did what its example asks for: the project's own tests, and a look at what changed."""
+"""Whether a session did what its example asks for: the project's own tests, the receipts, a look at what changed."""
 
 import os
 import re
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop.api import evidence
 from samoloop.core.session import Session
 from samoloop.demo.commands import run
 from samoloop.demo.examples import Example
@@ -26,10 +27,18 @@ def judge(example: Example, session: Session) -> list[Judgement]:
     ran = run(example.test, worktree, os.environ)
     return [
         Judgement(ran.ok, f"{ran.command}: exit {ran.exit_code}, {ran.verdict}"),
+        *_receipts(example, session),
         *_judge_files(example, worktree, base),
         *_documents(example, session),
         *_places(example, session),
     ]
+
+
+def _receipts(example: Example, session: Session) -> Iterator[Judgement]:
+    """What would be merged is what the worker checked, if there is anything to merge."""
+    if not example.expected.unchanged:
+        found = evidence.look(session, os.environ)
+        yield Judgement(found.checked, f"evidence: {found.sentence}")
 
 
 def _judge_files(example: Example, worktree: Path, base: str) -> Iterator[Judgement]:

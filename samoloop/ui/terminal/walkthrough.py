@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from samoloop.api import evidence
 from samoloop.api.go_on import OpenView, go_on, stoppable
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.core import gates
@@ -51,7 +52,7 @@ def run(yes: bool, folder: Path | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         say(f"\n\nThe session waits; nothing is lost. Go on with:\n  {_in(root)} {_SAMOLOOP} resume {session.name}")
         return _INTERRUPTED
-    _show(root, session, example, decision)
+    _show(root, session, example, decision, environ)
     return decision.exit_code
 
 
@@ -153,7 +154,9 @@ def _say_also(commands: str) -> None:
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _show(root: Path, session: Session, example: examples.Example, decision: Decision) -> None:
+def _show(
+    root: Path, session: Session, example: examples.Example, decision: Decision, environ: Mapping[str, str]
+) -> None:
     """What there is now, looked at and run again rather than believed."""
     created = session.state().created
     _title(f"The session is {session.state().condition}")
@@ -162,6 +165,7 @@ def _show(root: Path, session: Session, example: examples.Example, decision: Dec
     say("commits" + _git(root, *log)[len("commits") :])
     ran = run_command(example.test, session.worktree, os.environ)
     say(f"tests     {ran.verdict}, just now, on that branch ({ran.command})")
+    say(f"evidence  {evidence.look(session, environ).sentence}")
     _show_receipt(session)
     say(f"session   {session.dir}")
     say("          start with _report.md, then _overview.md; _logs holds every word of every child")
