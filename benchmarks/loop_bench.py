@@ -73,7 +73,11 @@ def fsyncs_of(run: Worker) -> int:
 def sh_loop(folder: Path, rounds: int, wrapped: bool) -> float:
     """Milliseconds a round of the same child in a bare `sh` loop, under the worker's own wrapper where asked."""
     tiny = program(folder / "child.sh", TINY)
-    start = f"sh -c '{wrapper.SCRIPT}' {folder}/out 3 4 {tiny} 3>{folder}/pid 4>{folder}/exit" if wrapped else str(tiny)
+    start = (
+        f"sh -c '{wrapper.SCRIPT}' {folder}/log 3 4 {tiny} 3>{folder}/out 4>{folder}/err >{folder}/exit 2>{folder}/pid"
+        if wrapped
+        else str(tiny)
+    )
     script = f"n=0; while [ $n -lt {rounds} ]; do {start}; n=$((n+1)); done"
     begin = time.perf_counter()
     environ = {**os.environ, "SAMOLOOP_SIGNAL": str(folder / "signal")}

@@ -17,10 +17,11 @@ from samoloop.base.errors import ProviderError
 from samoloop.base.files import open_plain, read_plain
 
 # It has to outlive the signals that end the group, to write the code. "Trap" and not "ignore": what is ignored here
-# would be ignored in the CLI too. It writes to files that were opened for it, whatever the CLI puts in their place.
+# would be ignored in the CLI too. It writes to files that were opened for it, whatever the CLI puts in their place:
+# its own output and error, which the CLI does not get.
 SCRIPT = (
-    "trap : INT TERM HUP; pid=$1 exit=$2; shift 2; echo $$ >/dev/fd/$pid; "
-    '"$@"; code=$?; echo $code >/dev/fd/$exit; exit $code'
+    "trap : INT TERM HUP; out=$1 err=$2; shift 2; echo $$ >&2; exec 2>>/dev/fd/$err; "
+    '"$@" >>/dev/fd/$out; code=$?; echo $code; exit $code'
 )
 _ENDINGS = (".jsonl", ".err", ".pid", ".exit")
 _NUMBER_BYTES = 11  # of a pid or an exit code, with its newline
@@ -72,18 +73,18 @@ def start(
     """
     with contextlib.ExitStack() as files:
         prompt = files.enter_context(open_plain(stdin)) if stdin else subprocess.DEVNULL
-        stdout, stderr = (files.enter_context(_create(path)) for path in logs(stem))
-        own = [files.enter_context(_create(beside(stem, ending))).fileno() for ending in (".pid", ".exit")]
+        output = [files.enter_context(_create(path)).fileno() for path in logs(stem)]
+        number, code = (files.enter_context(_create(beside(stem, ending))) for ending in (".pid", ".exit"))
         try:
             return subprocess.Popen(
-                ["/bin/sh", "-c", SCRIPT, stem, *map(str, own), *argv],
+                ["/bin/sh", "-c", SCRIPT, stem, *map(str, output), *argv],
                 stdin=prompt,
-                stdout=stdout,
-                stderr=stderr,
+                stdout=code,
+                stderr=number,
                 cwd=cwd,
                 env=env,
                 start_new_session=True,
-                pass_fds=[inherited, *own],
+                pass_fds=[inherited, *output],
             )
         except OSError as error:
             for ending in _ENDINGS:

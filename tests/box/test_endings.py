@@ -85,6 +85,14 @@ def test_the_exit_code_comes_out(attempt: Attempt, deed: str, code: int) -> None
     assert attempt.events == [Result(True, "x")]
 
 
+def test_a_child_cannot_write_how_it_ended(attempt: Attempt) -> None:
+    write = 'import os\nfor fd in range(3, 256):\n  try: os.write(fd, b"0\\n")\n  except OSError: pass'
+    ended = attempt.run("sh", "-c", f"{sys.executable} -c '{write}'; exit 7")
+    assert ended.exit_code == 7
+    assert attempt.file(".exit").read_text() == "7\n"
+    assert attempt.file(".pid").read_text().count("\n") == 1
+
+
 def test_what_a_child_leaves_ends_with_it_though_no_worker_is_there(attempt: Attempt) -> None:
     with worker(attempt, "sh", "-c", f"{DAEMON} while [ ! -e go ]; do sleep 0.01; done; exit 3") as dead:
         [daemon] = until(lambda: [pid for pid in sleepers(attempt) if proc.command(pid)[1:] == ["1000"]])

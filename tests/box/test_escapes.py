@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import NOBODY_IN_PARTICULAR, Scene, python_of, scene, try_all
+from escape_lab import NOBODY_IN_PARTICULAR, Scene, python_of, scene, try_all
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the box is Linux's"),
