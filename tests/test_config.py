@@ -13,6 +13,7 @@ import yaml
 from samoloop.base.errors import ConfigError
 from samoloop.base.places import state_folder
 from samoloop.config import loading
+from samoloop.config.keys import CheckSettings
 from samoloop.config.loading import Config, from_environment, load, merged, settings_of
 from samoloop.config.project import user_file
 from samoloop.core.ceilings import Ceilings
@@ -391,6 +392,12 @@ FAULTS: list[tuple[str, str]] = [
         "phases: {plannign: {model: opus}}",
         "phases.plannign: there is no phase 'plannign' (did you mean planning?); there are: audit,",
     ),
+    ("checks: {lint: {phases: [done]}}", "checks.lint: it needs command: pytest -q"),
+    ("checks: yes", "checks: it must hold keys and values, got True"),
+    (
+        "checks: {lint: {command: ruff, phases: [qualty]}}",
+        "checks.lint.phases: there is no phase 'qualty' (did you mean quality?); there are: audit,",
+    ),
     ("providers: {mine: {prompt: arg}}", "providers.mine: it needs command: [program, argument, ...]"),
     ("providers: {mine: cli}", "providers.mine: it must hold keys and values, got 'cli'"),
     ("providers: {claude: {iteration: soon}}", "providers.claude.iteration: a duration is"),
@@ -576,3 +583,13 @@ def test_a_person_may_configure_phases_of_other_projects(root: Path, home: Path)
 
 def test_the_names_of_the_files_are_the_documented_ones() -> None:
     assert (loading.FILE_NAME, loading.LEGACY_NAME) == (".samoloop.yaml", ".samocode")
+
+
+def test_checks_are_found_unless_some_are_named_or_they_are_off(root: Path) -> None:
+    assert load(root, {}).checks == {}
+    (root / ".samoloop.yaml").write_text("checks: off\n")
+    assert load(root, {}).checks is None
+    (root / ".samoloop.yaml").write_text(
+        "checks: {tests: {command: pytest, limit: 10m, junit: out.xml, phases: [done]}}\n"
+    )
+    assert load(root, {}).checks == {"tests": CheckSettings("pytest", ("done",), 600, ("out.xml",))}

@@ -26,7 +26,7 @@ from samoloop.git.tree_files import Change, changes, entries, texts
 from samoloop.worker import box
 from samoloop.worker.worker import Worker
 
-SLOW_SECONDS = 120.0  # of a suite whose swap is run at the end only, and of a look at the base before the first child
+SLOW_SECONDS = 60.0  # of a suite whose swap is run at the end only, and of a look at the base before the first child
 _SWEEP_SECONDS = 0.5
 _TEXT_BYTES = 1_000_000  # of a manifest
 

@@ -15,6 +15,7 @@ from samoloop.config.keys import CheckSettings
 from samoloop.core.workflow import Workflow
 from samoloop.git.calls import Git
 from samoloop.git.tree_files import entries, texts
+from samoloop.worker import keeping
 from samoloop.worker.worker import Worker
 
 END = "done"  # the name by which a check's phases mean the end of the session
@@ -25,10 +26,8 @@ _PLANNED = re.compile(r"\s*[-*+]\s+(?:(?P<name>[\w][\w .-]{0,40}?)\s*:\s*)?`(?P<
 def base_of(worker: Worker) -> str:
     """The commit that the session started from; empty where there is none."""
     created = worker.state.created
-    if created.base:
-        return created.base
-    tip = worker.store.ref(f"refs/heads/{created.branch}") if worker.config.commit else None
-    return worker.store.line("rev-list", "--max-parents=0", tip).split()[0] if tip else ""
+    tip = created.base or (worker.store.ref(f"refs/heads/{created.branch}") if worker.config.commit else None)
+    return keeping.base_of(worker, tip) if tip else ""
 
 
 def known(worker: Worker, standing: Standing) -> Found:

@@ -34,7 +34,7 @@ def look_at_base(worker: Worker) -> Decision | None:
     standing = receipts.standing(worker.session.journal)
     found = finding.known(worker, standing)
     due = [check for check in found.checks if finding.is_ever_due(check, workflow)]
-    if due and found.base and worker.config.commit:
+    if due and found.base:
         tree = worker.store.line("rev-parse", f"{found.base}^{{tree}}")
         looking = Examination(worker, found.base, found.base, tree)
         for check in due:
@@ -43,8 +43,13 @@ def look_at_base(worker: Worker) -> Decision | None:
 
 
 def _may_be_due(worker: Worker) -> bool:
-    """Whether a check could be run in this session at all: by its workflow, or because a person asked for one."""
-    return bool(worker.config.checks) or any(phase.checks for phase in worker.state.live_workflow.phases)
+    """Whether a check could be run in this session at all: by its workflow, or because a person asked for one.
+
+    Without commits there is no tree that could be checked.
+    """
+    return worker.config.commit and (
+        bool(worker.config.checks) or any(phase.checks for phase in worker.state.live_workflow.phases)
+    )
 
 
 def check_findings(worker: Worker, finished: Finished) -> list[Evidence]:

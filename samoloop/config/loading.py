@@ -229,8 +229,22 @@ def _of_project(layer: _Layer, root: Path, problems: list[str]) -> _Layer:
             if name not in known
         ]
     values = _only_narrowed(layer.values, faults)
+    faults += _unknown_phases_of_checks(layer.values.get("checks"), root)
     problems += [layer.told(fault) for fault in faults]
     return layer._replace(values={name: value for name, value in values.items() if name not in personal})
+
+
+def _unknown_phases_of_checks(checks: object, root: Path) -> Iterator[Fault]:
+    """A check of a phase that is not there would never run, and nobody would know."""
+    from samoloop.config.workflow_files import phase_names
+
+    for name, check in checks.items() if isinstance(checks, Mapping) else ():
+        phases = check.get("phases") if isinstance(check, Mapping) else None
+        known = phase_names(root) if phases else []
+        for phase in phases if isinstance(phases, list) else ():
+            if phase not in known:
+                at = ("checks", str(name), "phases")
+                yield Fault(at, f"there is no phase {named(str(phase), known)}; there are: {', '.join(known)}")
 
 
 # --- what one key alone cannot tell -----------------------------------------------------------------------------------

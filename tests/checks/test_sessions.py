@@ -18,6 +18,7 @@ from samoloop.core.decision import Condition
 from samoloop.git import notes
 from samoloop.git.calls import Git
 
+UNITTEST = "python3 -m unittest discover -v -s tests"
 BREAK = "sed -i 's/a + b/a - b/' calc.py"
 GROW = "echo 'def one(): return 1' >> calc.py"
 
@@ -109,12 +110,13 @@ def test_what_cannot_be_run_proves_nothing_and_refuses_nothing(tmp_path):
     assert lab.samoloop("evidence").returncode == 1
 
 
-def test_a_suite_that_hangs_now_is_ended_and_refused(tmp_path):
+@pytest.mark.parametrize("mode", ["off", "auto"])
+def test_a_suite_that_hangs_now_is_ended_and_refused(tmp_path, mode):
     slow = "import time, unittest\nclass T(unittest.TestCase):\n    def test_a(self): time.sleep(1000)\n"
     write = f"cat > tests/test_slow.py <<'X'\n{slow}X"
     command = {"command": "python3 -m unittest discover -v -s tests", "limit": "3s"}
     lab = Lab.of(tmp_path, PYTHON, child(write), {"checks": {"tests": command}})
-    assert lab.run().returncode != 0
+    assert lab.run(SAMOLOOP_SANDBOX=mode).returncode != 0
     assert "did not end within 3.0s" in lab.verdicts[-1].said
     assert len([run for run in lab.runs if run.kind == "now"]) == 1, "it is not run again on the same tree"
 
@@ -348,3 +350,14 @@ def test_what_was_missing_before_the_first_child_is_held_against_nobody(tmp_path
     assert [(run.kind, run.failed) for run in lab.runs] == [("base", 1), ("now", 1), ("base", 1)]
     assert lab.runs[0].failing != lab.runs[2].failing
     assert lab.verdicts[-1].verdict == "red before"
+
+
+@pytest.mark.parametrize("mode", ["off", "auto"])
+def test_a_session_in_place_is_checked_too_and_its_folder_is_left_as_it_is(tmp_path, mode):
+    lab = Lab.of(tmp_path, PYTHON, child(GROW), {"checks": {"tests": {"command": f"echo x > left; {UNITTEST}"}}})
+    words = ["run", "Do it", "--workflow", "exec", "--yes", "--no-wait", "--in-place"]
+    done = lab.samoloop(*words, SAMOLOOP_SANDBOX=mode)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(run.kind, run.outcome) for run in lab.runs] == [("base", "passed"), ("now", "passed")]
+    assert lab.samoloop("evidence").returncode == 0
+    assert not (lab.root / "left").exists()
