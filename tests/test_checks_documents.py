@@ -84,6 +84,7 @@ def vetoed(workflow, phase, target, fresh=True, **newest):
 
 
 HANDED = REVIEW.format("may be handed over")
+BLOCKING = HANDED.replace("Severity: note", "**Severity:** blocking")
 FINE = [
     ("chore", "implementation", "testing", {"dive": "# Dive\n## To do\n- [x] 1 a\n## Still to find out\n- [ ] c\n"}),
     ("feature", "implementation", "testing", {"dive": "# Dive\n## To do\n- [ ] 2 b\n"}),  # the plan counts there
@@ -92,6 +93,9 @@ FINE = [
     ("feature", "quality", "testing", {"review": REVIEW.format("mended, test again")}),
     ("feature", "quality", "done", {"review": HANDED}),
     ("feature", "quality", "done", {"review": "# Review\nno verdict in it\n"}),
+    ("feature", "quality", "done", {"review": BLOCKING.replace("confirmed", "mended")}),
+    ("feature", "quality", "done", {"review": f"{BLOCKING}# Round 2\n### F1: t\nStatus: mended\n"}),
+    ("review", "verification", "done", {"review": BLOCKING.replace("## Verdict", "## Purpose")}),  # it is the product
     ("feature", "planning", "implementation", {"plan": "- [ ] 1.1 x\n## Areas\n- [ ] of work\n"}),
     ("feature", "implementation", "testing", {}),
     ("feature", "done", None, {"testing": TESTING.format("not met")}),  # it was refused where it was said
@@ -123,6 +127,7 @@ REFUSED = [
     ("feature", "quality", "done", {"review": REVIEW.format("not without a decision")}, "'not without a decision'"),
     ("feature", "quality", "done", {"review": REVIEW.format("mended, test again")}, "and not 'may be handed over'"),
     ("feature", "quality", "done", {"review": REVIEW.format("<may be handed over | mended>")}, "verdict of the newest"),
+    ("feature", "quality", "done", {"review": BLOCKING}, "F1 of the newest review: blocking and confirmed"),
     ("build", "quality", "milestone", {"review": REVIEW.format("not without a decision")}, "verdict"),
     ("build", "milestone", "done", {"testing": TESTING.format("not met"), "review": HANDED}, "R2"),
     ("build", "milestone", "done", {"review": REVIEW.format("not without a decision")}, "verdict"),

@@ -27,6 +27,8 @@ _REQUIREMENT = re.compile(
     re.IGNORECASE,
 )
 _UNVERIFIED = re.compile(r"[\s>*+`-]*status\W{0,4}unverified\b", re.IGNORECASE)
+_FINDING = re.compile(r"\W*(F\d{1,4})\b", re.IGNORECASE)
+_FIELD = re.compile(r"[\s>*+`-]*(severity|status)\W{0,4}(\w{1,20})", re.IGNORECASE)
 _VERDICT = re.compile(r"[\s>*+`#-]*verdict[*_` ]*:[*_` ]*(.+)", re.IGNORECASE)
 
 
@@ -38,6 +40,7 @@ class Document:
     verdict: str | None = None  # of a review; None where it gives none
     unverified: int = 0  # findings
     open_areas: tuple[str, ...] = ()  # of a list of what there is to cover
+    blocking: tuple[str, ...] = ()  # findings that are confirmed and not mended
     to_do: tuple[str, ...] = ()  # what is open of a list that nobody has to approve
 
 
@@ -45,22 +48,29 @@ def understand(text: str) -> Document:
     """What stands in a document, where it says something twice the last time. One pass."""
     unmet: dict[str, bool] = {}
     unverified, verdict, under_verdict = 0, None, False
+    finding, said = "", dict[tuple[str, str], str]()  # what is said of each finding: its severity and status
     for line in lines(text):
         title = heading(line)
         if match := _VERDICT.match(line):
             verdict, under_verdict = match[1].strip(), False
         elif title is not None:
             under_verdict = title.lower() == "verdict"
+            finding = found[1].upper() if (found := _FINDING.match(title)) else ""
         elif under_verdict and line.strip():
             verdict, under_verdict = line.strip(" *_`>-"), False
         elif _UNVERIFIED.match(line):
             unverified += 1
+        elif finding and (match := _FIELD.match(line)):
+            said[finding, match[1].lower()] = match[2].lower()
         elif match := _REQUIREMENT.match(line):
             unmet[match[1].upper()] = bool(match[2])
     still = [item for item in items(text) if item.is_open]
     areas = tuple(item.name for item in still if item.section.lower() == "areas")
     to_do = tuple(item.name for item in still if item.section.lower() == "to do")
-    return Document(tuple(id for id, is_so in unmet.items() if is_so), verdict, unverified, areas, to_do)
+    still_unmet = tuple(id for id, is_so in unmet.items() if is_so)
+    blocking = [id for (id, field), word in said.items() if (field, word) == ("severity", "blocking")]
+    blocking = [id for id in blocking if said.get((id, "status")) == "confirmed"]
+    return Document(still_unmet, verdict, unverified, areas, tuple(blocking), to_do)
 
 
 def is_handed_over(verdict: str) -> bool:
@@ -93,6 +103,9 @@ def ledger(
         if read == "review" and document.verdict is not None and not is_handed_over(document.verdict):
             why = f"The verdict of the newest review is {document.verdict[:80]!r} and not {HANDED_OVER!r}: mend what it"
             found.append(Evidence(SOURCE, Weight.VETO, f"{why} names and review that, or signal blocked."))
+        elif read == "review" and document.verdict is not None and document.blocking:
+            why = f"{_some(document.blocking)} of the newest review: blocking and confirmed. Mend it and say"
+            found.append(Evidence(SOURCE, Weight.VETO, f"{why} `Status: mended`, or signal blocked."))
     if kind and newest.get(kind, Document()).unverified and _is_last_look(workflow, phase, target):
         count = newest[kind].unverified
         why = f"{count} finding{'s' * (count > 1)} of the newest {kind} document {'are' if count > 1 else 'is'} still"

@@ -2,6 +2,6 @@
 # project: unittest
 # workflow: fix
 # class: blocking finding
-# passes: a blocking finding that was mended stands in a review in the same words
+# caught by: document ledger
 
 in_quality() { reviewed; in_document review 's/^Severity: note/Severity: blocking/'; next done; }
