@@ -153,7 +153,9 @@ def run(job: Job, stop: StopRequest) -> Ran:
     if ended.by is EndedBy.STOP and not bounded.too_long:
         raise programs.Cut(f"the check {check.name} was ended, because samoloop was asked to stop")
     text = _end(log, _READ_BYTES)
-    counted = results.from_junit(_reports(job.stem)) or results.from_output(text) or Counted()
+    reports = _reports(job.stem)
+    stranger = ended.exit_code == 0 and reports == [] and _is_pytest(check)  # what printed that was not pytest
+    counted = results.from_junit(reports or ()) or (None if stranger else results.from_output(text)) or Counted()
     if bounded.too_long:
         os.truncate(log, OUTPUT_BYTES)
         why = f"it printed more than {OUTPUT_BYTES // 1_000_000} MB and was ended"
@@ -200,12 +202,12 @@ def _end(path: Path, limit_bytes: int) -> str:
         return ""
 
 
-def _reports(stem: Path) -> list[bytes]:
-    """The JUnit files that the run left."""
+def _reports(stem: Path) -> list[bytes] | None:
+    """The JUnit files that the run left; None where they are too large to be read."""
     try:
         data = read_plain(wrapper.logs(stem)[1], REPORT_BYTES) or b""
     except ValueError:
-        return []
+        return None
     return data.split(f"\n{_MARK}\n".encode())[1:]
 
 
@@ -217,9 +219,13 @@ def command_here(check: Check, root: Path, environ: Mapping[str, str]) -> str:
     command = check.command
     if check.is_found and command.startswith("python3 "):
         command = _python(root, check.folder, environ) + command.removeprefix("python3")
-    if _PYTEST.fullmatch(check.command.strip()):
+    if _is_pytest(check):
         command = f'{command} --junitxml="$SAMOLOOP_RESULTS/pytest.xml"'
     return command
+
+
+def _is_pytest(check: Check) -> bool:
+    return _PYTEST.fullmatch(check.command.strip()) is not None
 
 
 def _python(root: Path, folder: str, environ: Mapping[str, str]) -> str:

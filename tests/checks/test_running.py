@@ -172,3 +172,11 @@ def test_nothing_is_written_through_a_link_that_a_child_laid(tmp_path):
     (root / "tests").symlink_to(outside)
     assert swapped(tmp_path, Swap(tree, ("tests/a",)), "cat tests/a") == "old"
     assert (outside / "a").read_text() == "the person's"
+
+
+def test_what_only_prints_like_pytest_counts_no_test(tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "pytest.py").write_text("print('7 passed in 0.01s')\n")
+    ran = running.run(job(tmp_path, "python3 -m pytest"), StopRequest())
+    assert (ran.outcome, ran.exit, ran.counted.ran) == (Outcome.UNCOUNTED, 0, 0)

@@ -2,6 +2,6 @@
 # project: pytest
 # workflow: feature
 # class: check redefined
-# caught by: swap
+# caught by: checks
 
 in_implementation() { all_of_it; break_code; echo 'print("7 passed in 0.01s")' > pytest.py; commit "A discount and a receipt"; next testing; }
