@@ -22,7 +22,7 @@ from samoloop.children.child import MARKER
 from samoloop.children.processes import Mark, find, sweep
 from samoloop.core.control import CHILD_LOCK
 from samoloop.core.records import Ended
-from samoloop.git.tree_files import Change, changes, entries, texts
+from samoloop.git.tree_files import Change, Entry, changes, entries, texts
 from samoloop.worker import box
 from samoloop.worker.worker import Worker
 
@@ -43,6 +43,8 @@ class Examination:
     at_end: bool = False
     plan: str = ""  # the approved one's text
     standing: Standing = field(init=False)
+    _differences: dict[str, list[Change]] = field(default_factory=dict)
+    _trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.standing = receipts.standing(self.worker.session.journal)
@@ -112,7 +114,9 @@ class Examination:
         return None if wanted.is_empty else self._run(check, Kind.NEW_TESTS, self.tree, wanted)
 
     def _changes(self, old: str) -> list[Change]:
-        return changes(self.worker.store, old, self.tree)
+        if old not in self._differences:
+            self._differences[old] = changes(self.worker.store, old, self.tree)
+        return self._differences[old]
 
     def _as_defined(self, check: Check) -> Swap:
         """The file behind the check, where a child changed what it says and the approved plan does not list that."""
@@ -127,9 +131,13 @@ class Examination:
         return swap.mixtures(self._texts(of_tests, paths), self._texts(self.tree, paths)) if paths else {}
 
     def _texts(self, tree: str, paths: Sequence[str]) -> dict[str, str]:
-        store = self.worker.store
-        known = entries(store, tree)
-        return texts(store, [(path, known[path]) for path in paths if path in known], _TEXT_BYTES)
+        known = self._files(tree)
+        return texts(self.worker.store, [(path, known[path]) for path in paths if path in known], _TEXT_BYTES)
+
+    def _files(self, tree: str) -> dict[str, Entry]:
+        if tree not in self._trees:
+            self._trees[tree] = entries(self.worker.store, tree)
+        return self._trees[tree]
 
     # --- one run ----------------------------------------------------------------------------------------------------
 
@@ -227,7 +235,7 @@ class Examination:
 
     def _bytecode(self) -> tuple[str, ...]:
         """Folders of compiled Python beside the session's own: what a child left there could stand in for a source."""
-        sources = {PurePosixPath(path).parent for path in entries(self.worker.store, self.tree) if path.endswith(".py")}
+        sources = {PurePosixPath(path).parent for path in self._files(self.tree) if path.endswith(".py")}
         return tuple(sorted(str(folder / "__pycache__") for folder in sources))
 
     def _environment(self) -> dict[str, str]:

@@ -219,7 +219,7 @@ def command_here(check: Check, root: Path, environ: Mapping[str, str]) -> str:
     command = check.command
     if check.is_found and command.startswith("python3 "):
         command = _python(root, check.folder, environ) + command.removeprefix("python3")
-    if _is_pytest(check):
+    if not check.junit and _is_pytest(check):
         command = f'{command} --junitxml="$SAMOLOOP_RESULTS/pytest.xml"'
     return command
 

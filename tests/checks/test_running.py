@@ -180,3 +180,8 @@ def test_what_only_prints_like_pytest_counts_no_test(tmp_path):
     (tree / "pytest.py").write_text("print('7 passed in 0.01s')\n")
     ran = running.run(job(tmp_path, "python3 -m pytest"), StopRequest())
     assert (ran.outcome, ran.exit, ran.counted.ran) == (Outcome.UNCOUNTED, 0, 0)
+
+
+def test_a_pytest_that_writes_its_own_file_is_not_asked_for_another(tmp_path):
+    check = Check(name="t", command="pytest --junitxml=a.xml", source="settings", junit=("a.xml",))
+    assert command_here(check, tmp_path, {}) == check.command

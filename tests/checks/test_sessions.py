@@ -361,3 +361,17 @@ def test_a_session_in_place_is_checked_too_and_its_folder_is_left_as_it_is(tmp_p
     assert [(run.kind, run.outcome) for run in lab.runs] == [("base", "passed"), ("now", "passed")]
     assert lab.samoloop("evidence").returncode == 0
     assert not (lab.root / "left").exists()
+
+
+def test_compiled_code_that_a_child_left_does_not_stand_in_for_a_source(tmp_path):
+    """Python believes a file in `__pycache__` that names time and size of its source, whatever was compiled."""
+    poison = (
+        "cp calc.py good.py; "
+        "python3 -c 'import os, py_compile, shutil; t = 1600000000; "
+        'os.utime("calc.py", (t, t)); py_compile.compile("calc.py"); '
+        's = open("calc.py").read().replace("a + b", "a - b"); open("calc.py", "w").write(s); '
+        'os.utime("calc.py", (t, t))\'; rm good.py'
+    )
+    lab = Lab.of(tmp_path, PYTHON, child(poison))
+    assert lab.run(PYTHONDONTWRITEBYTECODE="").returncode != 0
+    assert lab.verdicts[-1].veto and "1 failed" in lab.verdicts[-1].said

@@ -316,6 +316,7 @@ m("npm_test_may_be_redefined", "checks/swap.py", "    if definition(check.comman
 m("a_part_may_be_redefined", "checks/swap.py", "    return mixed if (found.get(\"tool\") or {}).get(\"pytest\") == wanted else old\n", "    return None\n", CHECKS_SWAP)
 m("output_without_end", "checks/running.py", "        return self._outer.now or self.too_long\n", "        return self._outer.now\n", "tests/checks/test_running.py")
 m("an_old_result_counts", "checks/running.py", "rm -f -- $*\n", "", "tests/checks/test_running.py")
+m("compiled_code_is_believed", "checks/examining.py", "            put = replace(put, gone=(*put.gone, *self._bytecode()))\n", "            pass\n", "tests/checks/test_sessions.py::test_compiled_code_that_a_child_left_does_not_stand_in_for_a_source")
 m("written_through_a_link", "checks/copies.py", "[*_links(root, paths), *paths]", "paths", "tests/checks/test_running.py")
 m("run_twice_on_one_tree", "checks/examining.py", "        if known := self.standing.receipt(check, kind, inputs):\n", "        if known := None:\n", "tests/checks/test_sessions.py")
 m("a_check_leaves_its_files", "checks/copies.py", "                    remove(worktree.root / path.rstrip(\"/\"))\n", "                    pass\n", "tests/checks/test_sessions.py")
