@@ -3,6 +3,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+SANDBOX ?= required # of the real CLIs; or off
 WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
 
 .PHONY: demo test stranger box checks slow e2e faults lies fuzz mutants mutants-core bench examples check format clean
@@ -30,7 +31,7 @@ slow: $(VENV)/dev
 
 e2e: $(VENV)/dev
 	$(BIN)/python tests/e2e/install.py
-	$(BIN)/pytest tests/e2e -n 2 --dist worksteal $(ARGS)
+	SAMOLOOP_E2E_SANDBOX=$(SANDBOX) $(BIN)/pytest tests/e2e -n 2 --dist worksteal $(ARGS)
 
 faults: $(VENV)/dev
 	$(BIN)/python tests/faults $(ARGS)

@@ -169,7 +169,9 @@ def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_di
         else:
             argv += _mount(maker, path, box.paths[path], is_folder)
     argv += [word for name in _UNSET for word in ("--unsetenv", name)]
-    argv += [word for path in _KERNEL if os.getuid() == 0 for word in ("--ro-bind-try", path, path)]
+    if os.getuid() == 0:
+        argv += ["--cap-add", "CAP_SETFCAP"]  # all that root lacks to make the boxes in this one that some CLIs make
+        argv += [word for path in _KERNEL for word in ("--ro-bind-try", path, path)]
     if not box.network:
         argv.append("--unshare-net")
     if not box.stays:

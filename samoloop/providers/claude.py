@@ -62,11 +62,6 @@ _NESTING = (
     "CLAUDE_EFFORT",
 )
 _EFFORT = {"low": "low", "standard": "medium", "high": "high", "max": "max"}
-# In Claude's own folder: what would run, or be obeyed, when the person uses Claude next.
-_CARRIED_OUT = (
-    *("settings.json", "settings.local.json", "CLAUDE.md", "hooks", "commands", "agents", "skills", "plugins"),
-    *("rules", "output-styles", "workflows", "keybindings.json", "local", "ide"),
-)
 _MANAGED = ("/etc/claude-code", "/Library/Application Support/ClaudeCode")
 
 
@@ -134,12 +129,10 @@ class ClaudeProvider:
 
 
 def _own(environ: Mapping[str, str]) -> dict[Path, Access]:
-    """Claude's own folder, with the login; what Claude would carry out for its person is only to be read."""
+    """Claude's own folder, of which only a renewed login is kept: the rest would act on the person's next Claude."""
     home = Path(environ.get("HOME") or "~").expanduser()
     folder = Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude")
-    return {folder: Access.WRITE, home / ".claude.json": Access.WRITE} | {
-        folder / name: Access.READ for name in _CARRIED_OUT
-    }
+    return {folder: Access.CACHE, folder / ".credentials.json": Access.WRITE, home / ".claude.json": Access.READ}
 
 
 def _plugin(folder: Path, skills: Path, offered: Sequence[str]) -> Path:

@@ -48,8 +48,12 @@ _SWITCHES = (
     *("-c", "analytics.enabled=false"),  # else five more seconds at the end of a run without network
     *("-c", "skills.bundled.enabled=false"),
 )
-# In Codex's own folder: what would run, or be obeyed, when the person uses Codex next.
-_CARRIED_OUT = ("config.toml", "AGENTS.md", "AGENTS.override.md", "rules", "prompts", "skills", "hooks.json", "plugins")
+# In Codex's own folder, to which it must be able to write, for it renews the login by a rename: what would run, or be
+# obeyed, when the person uses Codex next.
+_CARRIED_OUT = (
+    *("config.toml", "AGENTS.md", "AGENTS.override.md", "hooks.json"),
+    *("rules", "prompts", "skills", "plugins", "agents", "bin"),
+)
 _EFFORT = {"low": "low", "standard": "medium", "high": "high", "max": "xhigh"}
 
 

@@ -78,7 +78,9 @@ class OpencodeProvider:
         if request.permissions is Permissions.EDITS:
             env["OPENCODE_PERMISSION"] = json.dumps({"external_directory": _outside(request)})
         person = {**request.environ, **self._settings.env}
-        needs = installed_at(argv[0], person) | dict.fromkeys([folder, *_own(person)], Access.WRITE)
+        data, state = _own(person)  # only a renewed login is kept: what it keeps of programs would run outside next
+        own = {folder: Access.WRITE, data: Access.CACHE, data / "auth.json": Access.WRITE, state: Access.CACHE}
+        needs = installed_at(argv[0], person) | own
         return Launch([*argv, *self._settings.args], env | dict(self._settings.env), needs=needs)
 
     def reader(self, request: Request) -> "OpencodeReader":

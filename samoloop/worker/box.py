@@ -17,7 +17,7 @@ from typing import Any
 
 import samoloop
 from samoloop.base import programs
-from samoloop.base.files import small_text, write_anew
+from samoloop.base.files import make_folder, small_text, write_anew
 from samoloop.base.places import state_folder
 from samoloop.children import sandbox
 from samoloop.children.sandbox import Box
@@ -135,7 +135,7 @@ def of_session(worker: Worker, phase: str, needs: Mapping[Path, Access] | None =
         **_documents(worker, phase),
         session.logs: Access.READ,
         session.journal.path: Access.READ,
-        **(needs or {}),
+        **_needed(needs or {}),
         **_settled(config.sandboxing(phase)),
     }
     return Box(root, paths, home=_home(worker.environ))
@@ -153,10 +153,25 @@ def of_project(
         **_repository_in_place(config.root),
         config.worktrees_dir: Access.HIDDEN,
         config.sessions_dir: Access.HIDDEN,
-        **(needs or {}),
+        **_needed(needs or {}),
         **_settled(config.sandboxing("")),
     }
     return Box(where, paths, home=_home(environ))
+
+
+def _needed(needs: Mapping[Path, Access]) -> Mapping[Path, Access]:
+    """What a CLI needs. What it may only read in a folder that it writes in is made where it is not there, without
+    any meaning: what is not there could not be kept from being made.
+    """
+    for path, access in needs.items():
+        folder_is_open = needs.get(path.parent) is Access.WRITE and path.parent.is_dir()
+        if access is not Access.READ or not folder_is_open or os.path.lexists(path):
+            continue
+        if path.suffix:
+            write_anew(path, "{}\n" if path.suffix == ".json" else "")
+        else:
+            make_folder(path)
+    return needs
 
 
 def _settled(settings: Sandboxing) -> Paths:

@@ -25,7 +25,7 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 <build><plugins>
 <plugin><artifactId>maven-resources-plugin</artifactId><version>3.3.1</version></plugin>
 <plugin><artifactId>maven-compiler-plugin</artifactId><version>3.14.1</version></plugin>
-<plugin><artifactId>maven-surefire-plugin</artifactId><version>3.5.4</version></plugin>
+<plugin><artifactId>maven-surefire-plugin</artifactId><version>3.2.5</version></plugin>
 </plugins></build></project>
 """
 JAVA = {
@@ -68,21 +68,22 @@ TOOLCHAINS = {
     ),
     "pip": Toolchain(
         "python3",
-        {"test_x.py": "import iniconfig\n\ndef test_x():\n    assert iniconfig.IniConfig\n"},
-        outside="python3 -m venv .venv && .venv/bin/pip install --no-input iniconfig==2.1.0",
-        inside="python3 -m venv .venv && .venv/bin/pip install --no-input iniconfig==2.1.0 "
-        "&& .venv/bin/python -c 'import test_x; test_x.test_x()' && .venv/bin/pip cache purge",
+        {"test_x.py": "import inflection\n\ndef test_x():\n    assert inflection.underscore\n"},
+        outside="python3 -m venv .venv && .venv/bin/pip install --no-input inflection==0.5.1 "
+        "&& mkdir -p ~/.cache/pip && echo x > ~/.cache/pip/kept",  # some registries let nothing be kept
+        inside="python3 -m venv .venv && .venv/bin/pip install --no-input inflection==0.5.1 "
+        "&& .venv/bin/python -c 'import test_x; test_x.test_x()' && cat ~/.cache/pip/kept && rm -rf ~/.cache/pip/*",
         cache=".cache/pip",
-        says="Using cached iniconfig",
+        says="Successfully installed inflection",
     ),
     "uv": Toolchain(
         "uv",
-        {"test_x.py": "import iniconfig\n\ndef test_x():\n    assert iniconfig.IniConfig\n"},
-        outside="uv venv .venv && uv pip install iniconfig==2.1.0",
-        inside="uv venv .venv && uv pip install --offline iniconfig==2.1.0 "
+        {"test_x.py": "import inflection\n\ndef test_x():\n    assert inflection.underscore\n"},
+        outside="uv venv .venv && uv pip install inflection==0.5.1",
+        inside="uv venv .venv && uv pip install --offline inflection==0.5.1 "
         "&& .venv/bin/python -c 'import test_x; test_x.test_x()' && uv cache clean",
         cache=".cache/uv",
-        says="iniconfig==2.1.0",
+        says="inflection==0.5.1",
     ),
     "cargo": Toolchain(
         "cargo",
@@ -140,6 +141,7 @@ def tool(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     if shutil.which(found.program) is None:
         pytest.skip(f"{found.program} is not installed here")
     _lend(found)
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", f"-Duser.home={os.environ['HOME']}")  # Java asks the system, not HOME
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from install import cache_folder, programs_folder
 
+SANDBOX = os.environ.get("SAMOLOOP_E2E_SANDBOX", "required")  # or off: `make e2e SANDBOX=off`
 PROGRAMS = programs_folder(cache_folder())
 
 
@@ -51,4 +52,5 @@ def environ(home: Path, tmp_path: Path, programs: Path) -> Mapping[str, str]:
         "PATH": os.pathsep.join([str(programs), "/usr/local/bin", "/usr/bin", "/bin"]),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
+        "SAMOLOOP_SANDBOX": SANDBOX,
     }

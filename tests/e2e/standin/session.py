@@ -40,18 +40,17 @@ class Facts:
 def read_facts(prompt: str) -> Facts | None:
     """The facts in a prompt; None where one is missing."""
     patterns = (
-        r"`([^`\n]+)/_overview\.md`",
-        r"`([^`\n]+/_signal\.json)`",
+        r"^- Session folder: `([^`\n]+)`",
         r"\bphase `([a-z_-]+)`",
         r"\biteration (\d+)",
         r"`(\d\d-\d\d-\d{4})-",
     )
-    found = [re.search(pattern, prompt, re.IGNORECASE) for pattern in patterns]
+    found = [re.search(pattern, prompt, re.IGNORECASE | re.MULTILINE) for pattern in patterns]
     words = [match.group(1) for match in found if match]
     if len(words) < len(patterns):
         return None
-    folder, signal, phase, iteration, today = words
-    return Facts(folder, signal, phase, int(iteration), today)
+    folder, phase, iteration, today = words
+    return Facts(folder, f"{folder}/_signal.json", phase, int(iteration), today)
 
 
 def session(conversation: Conversation) -> Turn:
