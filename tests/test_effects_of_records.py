@@ -19,6 +19,7 @@ from samoloop.core.state import Condition, State, Totals, apply, fold
 
 GATE = Gate("g3", GateKind.PLAN_APPROVAL, "plan", 7, file="p.md", shown=False)
 WANTED = Signal(Status.WAITING, wait_for=GateKind.FILE_UPDATE, file="f")
+CUT = created(SMALL.until("plan"))
 RECORD = object()  # stands for the record itself
 LOST, TOLD = Note("interrupted", "half done"), Note("git", "a merge is in progress")
 
@@ -288,6 +289,21 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
             "still": 0,
             "reason": "",
             "needs": "",
+        },
+    ),
+    (
+        "extended",
+        {"creation": CUT, "phase": "plan", "condition": Condition.DONE},
+        event("extended", workflow=SMALL.to_json()),
+        {
+            "creation": created(),
+            "phase": "work",
+            "phase_iterations": 0,
+            "passed": set(),
+            "vetoes": 0,
+            "still": 0,
+            "condition": Condition.READY,
+            "summary": "",
         },
     ),
     (

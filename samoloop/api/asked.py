@@ -16,11 +16,13 @@ class Wishes:
     until: str | None = None  # the last phase
     source: str | None = None  # a session whose findings are to be mended
     focus: str | None = None  # of an audit
+    plan: Path | None = None  # a plan that exists; the person approves it by handing it over
+    folder: Path | None = None  # a session's folder that was made without samoloop
 
     @property
     def given(self) -> str:
         """The first flag that only a new session can have; empty where none is given."""
-        flags = {"--until": self.until, "--from": self.source, "--focus": self.focus}
+        flags = {"--until": self.until, "--from": self.source, "--focus": self.focus, "--plan": self.plan}
         return next((flag for flag, value in flags.items() if value), "")
 
 
@@ -34,6 +36,7 @@ class Order:
     base: str | None = "HEAD"  # the revision to start from; None works in place, without git
     name: str | None = None  # of the session; None makes one from the task
     said: Mapping[str, Any] = field(default_factory=dict)  # settings, remembered by the session
+    by: str = ""  # who says it
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease 
     """
     if lease.is_held(session.dir):
         raise LockHeld(f"a worker is at work on {session.name} already; watch it: samoloop log {session.name} -f")
-    refuse_if_over(session)
+    refuse_if_over(session, how)
     settle(session, how, environ)
     process = spawn(session, how, environ)
     clock = Clock()

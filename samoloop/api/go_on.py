@@ -21,17 +21,18 @@ from samoloop.base.errors import ConfigError, SamoloopError, SessionError, Usage
 from samoloop.children import sandbox
 from samoloop.children.processes import become_subreaper, hide_environment
 from samoloop.children.stop import StopRequest, install_handlers
-from samoloop.config import loading
+from samoloop.config import loading, workflow_files
 from samoloop.config.loading import Config
 from samoloop.core import gates, overview
 from samoloop.core.journal import JournalChanged
 from samoloop.core.permissions import SandboxMode
-from samoloop.core.records import Failed, Halted, Rested, Resumed, Retried
+from samoloop.core.records import Extended, Failed, Halted, Rested, Resumed, Retried
 from samoloop.core.roots import RootChanged
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import Condition
 from samoloop.core.words import SESSION_REPAIR, News
+from samoloop.core.workflow import Workflow
 from samoloop.worker import launching, loop, news, outbox, shared_limits
 from samoloop.worker.lease import FILES, Lease, locked
 from samoloop.worker.outside import keep_settings
@@ -74,7 +75,7 @@ def go_on(
     """
     how, environ = how or How(), dict(os.environ if environ is None else environ)
     with locked(session, lease):
-        refuse_if_over(session)
+        refuse_if_over(session, how)
         try:
             settings = settle(session, how, environ)
         except SamoloopError as error:
@@ -92,11 +93,29 @@ def go_on(
                 return _work(worker, how)
 
 
-def refuse_if_over(session: Session) -> None:
-    """Raise SessionError for a session that is done, whose report is written and whose announcements are delivered."""
+def refuse_if_over(session: Session, how: How) -> None:
+    """Raise SessionError for a session that is done, whose report is written and whose announcements are delivered.
+
+    One that was handed off with --until is not over for a person.
+    """
     state = session.state()
+    if how.by is not None and beyond(session):
+        return
     if state.condition is Condition.DONE and state.rests and not outbox.is_left(session.dir):
         raise SessionError(f"{session.name} is done; its report: {session.dir / REPORT}")
+
+
+def beyond(session: Session) -> Workflow | None:
+    """The whole workflow of a session that came to the end it was handed off with, by --until."""
+    state, live = session.state(), session.state().live_workflow
+    if state.condition is not Condition.DONE or not state.rests:
+        return None
+    try:
+        whole = workflow_files.load(live.name, state.created.root)
+    except ConfigError:
+        return None
+    following = whole.names[whole.names.index(live.last) + 1 :] if live.last in whole.names else ()
+    return whole.since(live.names[1]) if following and live.names[1:] and live.names[1] in whole.names else None
 
 
 def settle(session: Session, how: How, environ: Mapping[str, str]) -> Config:
@@ -141,7 +160,10 @@ def _work(worker: Worker, how: How) -> Decision:
                 worker.view.say(line)
         if how.by is not None:
             said, shown = remembered(worker.config, how.said), keep_settings(worker)
+            whole = beyond(session)
             session.record(Resumed(by=how.by, now=how.now, settings=said, shown=shown))
+            if whole:
+                session.record(Extended(workflow=whole))
             news.tell_resumed(worker, how.by)
         elif state.failure:
             session.record(Retried())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from samoloop.api import findings
+from samoloop.api import bring, findings
 from samoloop.api.asked import Order, Wishes
 from samoloop.api.settings import remembered
 from samoloop.base.clock import Clock
@@ -16,6 +16,7 @@ from samoloop.core.session import Session, check_name, resolve
 from samoloop.core.workflow import Workflow
 from samoloop.git.repo import Repo
 from samoloop.worker import launching, prepare
+from samoloop.worker.prepare import Brought
 
 _AUDIT, _FIX, _FEATURE, _IMPROVE = "audit", "fix", "feature", "improve"
 
@@ -29,6 +30,7 @@ class Handoff:
     task: str
     repo: Repo | None
     commit: str | None  # that the revision means
+    brought: Brought  # documents that the session starts with
 
 
 def hand_off(order: Order, environ: Mapping[str, str]) -> Session:
@@ -49,6 +51,7 @@ def hand_off(order: Order, environ: Mapping[str, str]) -> Session:
         name=order.name,
         settings=remembered(planned.settings, order.said),
         environment=loading.from_environment(environ),
+        brought=replace(planned.brought, by=order.by),
         now=Clock().local,
     )
 
@@ -69,13 +72,24 @@ def plan(order: Order, environ: Mapping[str, str]) -> Handoff:
     task = findings.as_task(source, order.task) if source else order.task
     if wishes.focus:
         task = _focused(wishes.focus, workflow, task)
+    brought, start = Brought(), ""
+    if wishes.folder:
+        brought, start, own = bring.folder(wishes.folder, workflow, Clock().local())
+        task = task or own
+    if wishes.plan:
+        brought, start = bring.plan(brought, wishes.plan, workflow, Clock().local())
+        task = task or f"Carry out the plan {wishes.plan.name}: {bring.title(brought)}"
     if task is None:
         raise UsageError('there is no task: samoloop run "Add JWT auth", or --file FILE')
     if order.name:
         check_name(order.name)
     repo = None if order.base is None else Repo.find(order.root)
     commit = repo.resolve(order.base or "HEAD") if repo else None
-    return Handoff(replace(settings, workflow=name), _until(workflow, wishes.until), task, repo, commit)
+    workflow = _until(workflow, wishes.until)
+    if start and start not in workflow.names:
+        raise UsageError(f"--until {wishes.until} ends before {start}, where a session with those documents starts")
+    workflow = workflow.since(start) if start else workflow
+    return Handoff(replace(settings, workflow=name), workflow, task, repo, commit, brought)
 
 
 def _refuse_path(root: Path) -> None:

@@ -17,6 +17,7 @@ from samoloop.core.records import GateClosed
 from samoloop.core.signals import GateKind, Signal
 from samoloop.core.workflow import Changes, Phase
 from samoloop.git import checkpoint
+from samoloop.worker.prepare import kept_plan
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 
@@ -251,7 +252,7 @@ def _approval(worker: Worker) -> GateClosed | None:
 
 
 def _kept(worker: Worker, closed: GateClosed) -> Path:
-    return worker.session.control / f"_plan-{(closed.sha256 or '')[:16]}.md"
+    return kept_plan(worker.session, closed.sha256 or "")
 
 
 def _present(worker: Worker, closed: GateClosed) -> str | None:

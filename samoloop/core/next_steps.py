@@ -6,6 +6,7 @@ from samoloop.core import gates, words
 from samoloop.core.evidence import vetoed_by
 from samoloop.core.gates import Closing, StillOpen
 from samoloop.core.session import Session
+from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition, State
 from samoloop.core.words import SESSION_REPAIR, Step
 
@@ -48,7 +49,12 @@ def without_gate(name: str, state: State, at_work: bool) -> list[Step]:
     if state.condition is Condition.DONE:
         if state.created.in_place or state.archived:
             return [Step(f"samoloop diff {name}", "what the last iteration changed")]
+        last = state.live_workflow.phase(state.live_workflow.last)
+        carry_out = (
+            [Step(f"samoloop resume {name}", "carry the plan out")] if last.gate is GateKind.PLAN_APPROVAL else []
+        )
         return [
+            *carry_out,
             Step(f"git diff {(state.created.base or '')[:12]}...{state.created.branch}", "look at the work"),
             Step(f"git merge {state.created.branch}", "take it over"),
             Step(f"samoloop archive {name}", "remove the worktree"),

@@ -230,6 +230,12 @@ class Moved(Record, event="moved"):
     by: str = ""
 
 
+class Extended(Record, event="extended"):
+    """A person goes on with a session beyond the phase that it was to end with."""
+
+    workflow: Workflow  # the whole
+
+
 class Resumed(Record, event="resumed"):
     """A human wants it to go on, `now` even within a limit."""
 

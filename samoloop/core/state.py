@@ -325,6 +325,13 @@ def _moved(state: State, record: records.Moved) -> None:
     state.reason = state.needs = ""
 
 
+def _extended(state: State, record: records.Extended) -> None:
+    """What was the end is a phase like others now, and was left."""
+    state.creation = state.created.but(workflow=record.workflow)
+    _enter(state, record.workflow.after(state.phase) or state.phase)
+    state.condition, state.summary = Condition.READY, ""
+
+
 def _resumed(state: State, record: records.Resumed) -> None:
     """A human's resume renews the counters, so no state is a dead end."""
     state.phase_iterations = state.repairs = state.failures = state.transients = state.still = state.vetoes = 0
@@ -449,6 +456,7 @@ _EFFECTS: dict[type[Record], Callable[[State, Any], None]] = {
     records.GateShown: _gate_shown,
     records.GateClosed: _gate_closed,
     records.Moved: _moved,
+    records.Extended: _extended,
     records.Resumed: _resumed,
     records.Halted: _halted,
     records.Failed: _failed,

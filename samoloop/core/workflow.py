@@ -98,6 +98,19 @@ class Workflow:
             rounds={source: count for source, count in self.rounds.items() if source in kept},
         )
 
+    def since(self, name: str) -> "Workflow":
+        """The same, with the phase of that name as its first one with a child. Raises KeyError."""
+        self.phase(name)
+        without = tuple(phase.name for phase in self.phases if not phase.child)
+        kept = (*without, *(other for other in self.names[self.names.index(name) :] if other not in without))
+        edges = {source: tuple(target for target in self.edges.get(source, ()) if target in kept) for source in kept}
+        return replace(
+            self,
+            phases=tuple(self.phase(name) for name in kept),
+            edges={source: targets for source, targets in edges.items() if targets},
+            rounds={source: count for source, count in self.rounds.items() if source in kept},
+        )
+
     def to_json(self) -> dict[str, Any]:
         """As the journal keeps it."""
         value = asdict(self)

@@ -11,7 +11,7 @@ from samoloop.worker.keeping import code_so_far
 from samoloop.worker.worker import Worker
 
 CHANGE_FILE = "change.diff"
-_DOCUMENT = re.compile(r"(\d\d-\d\d-\d{4})-([a-z]+)-[\w.-]{1,80}\.md")
+DOCUMENT = re.compile(r"(\d\d-\d\d-\d{4})-([a-z]+)-[\w.-]{1,80}\.md")
 _MOST = 12  # kinds of documents
 
 
@@ -20,7 +20,7 @@ def newest_documents(session_dir: Path) -> list[str]:
     newest: dict[str, tuple[int, str]] = {}
     with suppress(OSError), os.scandir(session_dir) as entries:
         for entry in entries:
-            match = _DOCUMENT.fullmatch(entry.name)
+            match = DOCUMENT.fullmatch(entry.name)
             if match and entry.is_file(follow_symlinks=False):
                 known = (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
                 newest[match[2]] = max(known, newest.get(match[2], known))

@@ -1,22 +1,36 @@
 """Phase `init`: branch, worktree, what a fresh worktree lacks, and the first files. No child, no tokens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from samoloop.base.files import sha256, write_atomic
 from samoloop.config.loading import Config
 from samoloop.core import overview
-from samoloop.core.gates import read_text
-from samoloop.core.records import Created, Prepared
+from samoloop.core.gates import Gate, Verdict, file_hash, read_text
+from samoloop.core.gates.plan_approval import APPROVAL, approval_text
+from samoloop.core.records import Created, GateClosed, Prepared
 from samoloop.core.session import Session, new_folder, slug_of, title_of
+from samoloop.core.signals import GateKind
 from samoloop.core.workflow import Workflow
 from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
+from samoloop.worker.documents import newest_documents
 from samoloop.worker.keeping import unkept
 from samoloop.worker.roots import hold, refuse_led_away
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import make_worktree, run_setup
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a person brings to a new session."""
+
+    files: Mapping[str, str] = field(default_factory=dict)  # documents: name -> text
+    plan: str = ""  # which of them is a plan that the person approves by handing it over
+    by: str = ""
 
 
 def create(
@@ -29,6 +43,7 @@ def create(
     name: str | None,
     settings: Mapping[str, Any],
     environment: Mapping[str, Any],
+    brought: Brought = Brought(),
     now: Callable[[], datetime],
 ) -> Session:
     """A new session folder with its first record, from the commit `base`; `repo` None is --in-place.
@@ -55,10 +70,62 @@ def create(
                 in_place=repo is None,
             )
         )
+        _take(Session(folder), brought)
         if repo and base:  # before the next one looks for a free name
             refuse_led_away(repo.git_dir, branch)
             repo.make_branch(branch, base)
     return Session(config.sessions_dir / session_name)
+
+
+_HANDED = "handed over with --plan"
+
+
+def _take(session: Session, brought: Brought) -> None:
+    """The documents that a person brings, and the approval of the plan among them, bound to its text."""
+    for name, text in brought.files.items():
+        write_atomic(session.dir / name, text)
+    if not brought.plan:
+        return
+    text = brought.files[brought.plan]
+    gate = Gate("g0", GateKind.PLAN_APPROVAL, session.state().phase, 0, brought.plan, sha256(text))
+    write_atomic(kept_plan(session, sha256(text)), text)
+    words = approval_text(gate, Verdict.APPROVE, _HANDED, shown=sha256(text), by=brought.by)
+    write_atomic(session.dir / APPROVAL, words)
+    session.record(
+        GateClosed(
+            gate=gate.id,
+            kind=gate.kind,
+            verdict=Verdict.APPROVE,
+            by=brought.by,
+            comment=_HANDED,
+            sha256=gate.sha256,
+            file=gate.file,
+        )
+    )
+
+
+def _listed(session: Session) -> str:
+    """The documents that are there before the first child, as lines of the overview."""
+    return "".join(f"- {name}\n" for name in newest_documents(session.dir))
+
+
+def kept_plan(session: Session, digest: str) -> Path:
+    """Where the text of an approved plan is kept, by its hash."""
+    return session.control / f"_plan-{digest[:16]}.md"
+
+
+def _as_approved(worker: Worker) -> Iterator[str]:
+    """A plan that was handed over is carried out as it was then: what became of its copy meanwhile goes."""
+    session = worker.session
+    for record in session.journal:
+        if isinstance(record, GateClosed) and record.file and record.sha256:
+            path, text = session.dir / record.file, read_text(kept_plan(session, record.sha256))
+            if text is not None and sha256(text) == record.sha256 != file_hash(path):
+                write_atomic(path, text)
+                yield (
+                    f"{record.file} was changed after it was handed over: it is again what was approved. To have it "
+                    "otherwise, hand the changed plan over as another session"
+                )
 
 
 def prepare(worker: Worker) -> None:
@@ -68,9 +135,10 @@ def prepare(worker: Worker) -> None:
     setup = run_setup(worker, worktree)
     phase = state.live_workflow.first_with_child
     path = session.dir / overview.FILE_NAME
+    lines += _as_approved(worker)
     if not path.exists():
         task = read_text(session.dir / overview.TASK_FILE) or session.task
-        write_atomic(path, overview.skeleton(session.task, task, phase))
+        write_atomic(path, overview.skeleton(session.task, task, phase) + _listed(session))
     if worker.config.commit:
         snapshot = worktree.snapshot()
         last = checkpoint.tip(worker.store, worker.ref)

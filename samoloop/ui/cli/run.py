@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,7 +18,7 @@ from samoloop.config.keys import BUILT_IN, EFFORTS
 from samoloop.config.loading import Config
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
-from samoloop.core.session import REPORT, Session, find
+from samoloop.core.session import REPORT, Session, find, is_session
 from samoloop.core.state import Condition, State
 from samoloop.ui.cli.common import (
     as_settings,
@@ -31,6 +32,7 @@ from samoloop.ui.cli.common import (
 )
 from samoloop.ui.terminal.output import say, say_json
 
+_DATED = re.compile(r"^\d\d-\d\d-\d\d-")
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
 
 
@@ -61,13 +63,21 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--file", "task_file", type=click.Path(), metavar="FILE", help="Read the task from a file, - for standard input."
 )
-@click.option("--session", "name", metavar="NAME", help="The session's name; an unfinished one goes on.")
+@click.option(
+    "--session",
+    "name",
+    metavar="NAME",
+    help="Its name; an unfinished one goes on, a folder made by hand is taken over.",
+)
 @click.option("--workflow", help="The shape of the work; see `samoloop workflows list`.")
 @click.option("--repo", type=click.Path(path_type=Path), help="The repository, if not this one.")
 @click.option("--base", default="HEAD", show_default=True, help="The commit to start from.")
 @click.option("--in-place", is_flag=True, help="Work in this folder itself, without a branch; works without git.")
 @click.option("--until", metavar="PHASE", help="End with this phase: planning gives a plan and no code.")
 @click.option("--from", "source", metavar="SESSION", help="Mend what a test, audit, review or improve session found.")
+@click.option(
+    "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Carry out this plan; handing it over approves it."
+)
 @click.option("--focus", type=click.Choice(FOCUSES), help="What an audit looks for.")
 @click.option("--dry-run", is_flag=True, help="Show phases, gates, limits, CLIs and prompt sizes; start nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with --dry-run.")
@@ -83,6 +93,7 @@ def run(
     until: str | None,
     source: str | None,
     focus: str | None,
+    plan: Path | None,
     dry_run: bool,
     as_json: bool,
     yes: bool,
@@ -98,13 +109,15 @@ def run(
     samoloop run --file task.md --session auth --detach
     samoloop run "Add JWT auth" --until planning --dry-run
     samoloop run --from 26-11-20-audit
+    samoloop run --plan docs/11-21-0930-plan-auth.md
     """
     for_people_only()
     if as_json and not dry_run:
         raise UsageError("--json goes with --dry-run; a session that runs is read with `samoloop status --json`")
     root = _root(repo, in_place)
     words = read_task(task, task_file)
-    wishes = Wishes(workflow, until, source, focus)
+    folder, name = _made_by_hand(load_config(root).sessions_dir, name) if name else (None, None)
+    wishes = Wishes(workflow, until, source, focus, plan, folder)
     how = How(said=as_settings(flags), yes=yes, no_wait=no_wait, allow_sleep=allow_sleep)
     found = find(load_config(root, how.said).sessions_dir, name) if name else None
     if found and found.state().condition is not Condition.DONE:
@@ -116,7 +129,7 @@ def run(
         if flag := wishes.given or ("--dry-run" if dry_run else ""):
             raise UsageError(f"{flag} is for a new session, and {found.name} is not finished: choose another --session")
         return start(found, replace(how, by=speaker(), attended=True), detach)
-    order = Order(root, words, wishes, None if in_place else base, name, how.said)
+    order = Order(root, words, wishes, None if in_place else base, name, how.said, speaker())
     if dry_run:
         return show_dry_run(order, as_json)
     from samoloop.api.hand_off import hand_off
@@ -163,7 +176,7 @@ def resume(
     from samoloop.core import gates
 
     how = replace(how, by=speaker(), attended=True)
-    refuse_if_over(session)
+    refuse_if_over(session, how)
     settle(session, how, os.environ)
     if message:
         gates.tell(session.dir, message, speaker())
@@ -188,6 +201,14 @@ def stop(session_name: str | None, now: bool) -> None:
         say(f"No worker is at work on {session.name}.")
         return
     say(f"Asked worker {pid} of {session.name} to stop " + ("now." if now else "after this iteration."))
+
+
+def _made_by_hand(sessions: Path, name: str) -> tuple[Path | None, str]:
+    """The folder that the name means, where it is no session yet, and the name that its session gets."""
+    path = Path(name).absolute() if os.sep in name else sessions / name
+    if name.startswith(".") or not path.is_dir() or path.is_symlink() or is_session(path):
+        return None, path.name if path.parent == sessions.absolute() else name
+    return path, _DATED.sub("", path.name)
 
 
 def _is_over(state: State) -> bool:
