@@ -90,7 +90,8 @@ def test_a_link_or_text_that_is_none_inside_a_skill_is_refused(tmp_path: Path) -
 
 def test_an_unknown_skill_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        UsageError, match=r"there is no skill 'dvie' \(did you mean dive\?\); there are: cleanup, create-plan, dive"
+        UsageError,
+        match=r"there is no skill 'dvie' \(did you mean dive\?\); there are: address-review, ask-another, cleanup",
     ):
         skills.choose(skills.available(None), ["dvie"])
 
@@ -115,7 +116,7 @@ def test_workflows_check_reads_the_projects_skills_too(tmp_path: Path) -> None:
     (root / ".samoloop.yaml").write_text("provider: demo\n")
     code, said = check(root)
     assert code == 0, said
-    assert "skills: 17 usable" in said
+    assert "skills: 22 usable" in said
     (root / ".samoloop" / "skills" / "greet" / "SKILL.md").write_text("# Greet\n")
     code, said = check(root)
     assert code == 2

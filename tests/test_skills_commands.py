@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from kit import samoloop
 
 from samoloop.config.resources import folder
 from samoloop.ui.cli import cli
@@ -36,3 +37,10 @@ def test_a_command_that_is_told_can_be_parsed_by_the_command_line(line: str) -> 
         assert found is not None, f"there is no command {words[0]!r}"
         context, command, words = click.Context(found, parent=context, info_name=words[0]), found, words[1:]
     command.make_parser(context).parse_args(list(words))
+
+
+@pytest.mark.parametrize("name", ["session-start", "samoloop-run"])
+def test_what_makes_no_sense_without_a_person_is_not_run_without_one(tmp_path: Path, name: str) -> None:
+    done = samoloop(tmp_path, "skills", "run", name, "a topic")
+    assert done.returncode == 2
+    assert "it makes no sense without a person" in done.stderr

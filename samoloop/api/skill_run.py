@@ -142,9 +142,10 @@ def prompt(order: SkillOrder) -> str:
     return (
         f"Carry out the skill below in the folder `{order.where}`. The topic, in the words of the person who asks:\n\n"
         f"{quoted}\n\n"
-        "Nobody is at the keyboard: use non-interactive commands and ask nothing. Where the skill would ask, take the "
-        "likelier reading and say so in the document. End every process that you start. Your last message is what the "
-        "person reads: the answer in a few lines, and the path of the document."
+        "Nobody is at the keyboard: use non-interactive commands. Where the skill would ask in a conversation, take "
+        "the likelier reading and say so; where asking is its work, write the questions down as it says and stop. "
+        "Write the document that it names, in the folder that it names. End every process that you start. Your last "
+        "message is what the person reads: the answer in a few lines, and the path of the document."
         f"{more}\n\n---\n\n{order.skill.body.strip()}\n"
     )
 

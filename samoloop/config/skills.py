@@ -19,7 +19,7 @@ from samoloop.config.yaml_text import read_mapping
 FILE_NAME = "SKILL.md"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NAME_LENGTH, DESCRIPTION_LENGTH = 64, 1024  # characters, by the standard
-DESCRIPTIONS_LENGTH = 8000  # of all shipped ones together: what some CLIs preload at most
+DESCRIPTIONS_LENGTH = 6000  # of all shipped ones together: what some CLIs preload at most
 _FILE_BYTES = 1_000_000
 
 
@@ -32,6 +32,7 @@ class Skill:
     body: str  # of SKILL.md, without its front matter
     folder: Path
     files: Mapping[str, bytes]  # by path relative to the folder, with `/`
+    needs_person: bool = False  # it makes no sense where nobody can be asked
 
 
 def places(project: Path | None) -> list[Path]:
@@ -112,12 +113,12 @@ def read(path: Path) -> Skill:
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8 text") from None
     front, body = split_front_matter(text)
-    name, description = _front_matter(front)
+    name, description, needs_person = _front_matter(front)
     if name != path.name:
         raise ValueError(f"its name is {name!r}, it must be the folder's, {path.name!r}")
     if not body.strip():
         raise ValueError("it has no instructions below the front matter")
-    return Skill(name, description, body, path, files)
+    return Skill(name, description, body, path, files, needs_person)
 
 
 def _files(path: Path) -> list[Path]:
@@ -132,7 +133,7 @@ def _content(file: Path) -> bytes:
     return data
 
 
-def _front_matter(front: str) -> tuple[str, str]:
+def _front_matter(front: str) -> tuple[str, str, bool]:
     if not front:
         raise ValueError("it must start with front matter: name and description between two lines of ---")
     try:
@@ -143,7 +144,8 @@ def _front_matter(front: str) -> tuple[str, str]:
     found = read_keys(_FRONT_MATTER, value, faults)
     if faults:
         raise ValueError("; ".join(map(str, faults)))
-    return found["name"], found["description"]
+    more = found.get("metadata")
+    return found["name"], found["description"], isinstance(more, Mapping) and more.get("needs") == "person"
 
 
 def check_name(name: object) -> str:

@@ -158,6 +158,11 @@ def run(name: str, topic: str, as_json: bool, **flags: str | None) -> int:
     for_people_only()
     project = _project()
     (skill,) = known.choose(known.available(project), [name])
+    if skill.needs_person:
+        raise UsageError(
+            f"the skill {name} is for a conversation: it makes no sense without a person who can be asked. "
+            f"`samoloop skills install {name}`, then use it in your CLI"
+        )
     settings = load_config(project, as_settings(flags))
     order = skill_run.SkillOrder(skill, topic, Path.cwd(), settings.provider)
     if not as_json:
