@@ -14,6 +14,7 @@ from samoloop.core.session import Session
 from samoloop.worker.view import View
 
 SCRIPT = "demo"  # the provider that plays a scenario
+_SANDBOX = "SAMOLOOP_SANDBOX"  # a person's choice for all that children do, also of those that are for show
 
 
 def alone(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -22,7 +23,8 @@ def alone(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     The person's own could name another provider, or a phone; and `up` need not know of a project that is for show.
     """
     nobody = str(root / ".git" / "samoloop-demo")
-    kept = {name: value for name, value in environ.items() if not name.startswith(("SAMOLOOP_", "TELEGRAM_"))}
+    others = {name: value for name, value in environ.items() if not name.startswith(("SAMOLOOP_", "TELEGRAM_"))}
+    kept = others | {name: environ[name] for name in (_SANDBOX,) if name in environ}
     return kept | {"XDG_CONFIG_HOME": nobody, "XDG_STATE_HOME": nobody}
 
 

@@ -55,6 +55,12 @@ def test_required_stops_a_session_that_goes_on_too(tmp_path: Path, environ: dict
     assert samoloop(root, "resume", "a", "--no-wait", "--sandbox", "off", env=environ).returncode == 3
 
 
+def test_what_a_person_requires_holds_for_what_is_for_show_too(tmp_path: Path, environ: dict[str, str]) -> None:
+    done = samoloop(tmp_path, "demo", "--yes", env=environ)
+    assert done.returncode == 2
+    assert "there is no sandbox" in done.stderr
+
+
 def test_a_flag_is_remembered_by_its_session(tmp_path: Path, environ: dict[str, str]) -> None:
     root = scripted_project(tmp_path, f"cat {tmp_path}/repo/hello.txt > seen\n" + GOOD_CHILD)
     assert samoloop(root, "run", "Task", "--session", "a", "--no-wait", "--sandbox", "off").returncode == 3

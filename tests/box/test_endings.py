@@ -19,7 +19,7 @@ from samoloop.children import sandbox
 from samoloop.children.child import Child
 from samoloop.children.processes import boot_id, first_in_box
 from samoloop.children.sandbox import Box
-from samoloop.core.events import Result
+from samoloop.core.events import Result, Started
 from samoloop.core.limits import EndedBy
 from samoloop.core.permissions import Access
 
@@ -164,15 +164,14 @@ def test_a_box_in_a_box_is_not_taken_for_it() -> None:
 
 
 def test_where_only_the_wrapper_was_killed_the_box_is_waited_for(attempt: Attempt) -> None:
-    child = attempt.spawn("sh", "-c", 'while [ ! -e go ]; do sleep 0.01; done; echo \'{"result": "x"}\'')
-    top = until(lambda: first(attempt))
+    says, waits = "echo '{\"started\": true}'", "while [ ! -e go ]; do sleep 0.01; done"
+    child = attempt.spawn("sh", "-c", f'{says}; {waits}; echo \'{{"result": "x"}}\'')
+    until(lambda: first(attempt) and attempt.file(".jsonl").read_text())
     os.kill(int(until(attempt.file(".pid").read_text)), signal.SIGKILL)
-    attempt.on_events = lambda events: None
-    assert is_running(top)
-    (attempt.folder / "go").touch()
+    attempt.on_events = lambda events: (attempt.folder / "go").touch()  # somebody listens still
     ended = attempt.wait(child)
     assert (ended.by, ended.exit_code) == (EndedBy.EXIT, None)
-    assert attempt.events == [Result(True, "x")]
+    assert attempt.events == [Started(), Result(True, "x")]
 
 
 def test_where_the_maker_of_the_box_was_killed_all_that_is_in_it_is_ended(attempt: Attempt) -> None:
@@ -183,4 +182,5 @@ def test_where_the_maker_of_the_box_was_killed_all_that_is_in_it_is_ended(attemp
     os.kill(maker, signal.SIGKILL)
     ended = attempt.wait(child)
     assert (ended.by, ended.exit_code, ended.left) == (EndedBy.EXIT, -9, ())
+    assert ended.swept == 0  # nothing had to be looked for
     assert not any(map(is_running, found))
