@@ -13,6 +13,7 @@ from samoloop.base.locks import holders
 from samoloop.checks import copies, judging, receipts, running, swap
 from samoloop.checks.check import Check
 from samoloop.checks.judging import Rules, Runs
+from samoloop.checks.lived import lived
 from samoloop.checks.receipts import Judged, Kind, Outcome, Receipt, Standing
 from samoloop.checks.results import Counted
 from samoloop.checks.running import Job, Ran
@@ -59,7 +60,7 @@ class Examination:
         """The tree whose tests the code must keep: the base, or, where a phase pinned behaviour, the end of that."""
         pinned = [
             record.head
-            for record in self.worker.session.journal
+            for record in lived(self.worker.session.journal)
             if isinstance(record, Ended) and record.phase == "pinning" and record.decision.phase not in ("", "pinning")
         ]
         head = pinned[-1] if pinned else None
@@ -108,8 +109,10 @@ class Examination:
         return self._run(check, Kind.OLD_TESTS, self.tree, replace(wanted, written=written))
 
     def new_tests(self, check: Check) -> Receipt | None:
-        """The session's tests on the code of the base; None where no test came or was changed."""
+        """The session's tests on the code of the base; None where none came or was changed, and where they pin it."""
         base = self.base_tree
+        if self.of_tests() != base:
+            return None
         wanted = swap.new_tests(self._changes(base), base)
         return None if wanted.is_empty else self._run(check, Kind.NEW_TESTS, self.tree, wanted)
 
