@@ -20,7 +20,15 @@ git log --all --oneline > /dev/null; git status > /dev/null; git blame two.txt >
 git init -q own; git -C own -c user.name=x -c user.email=x@y commit -q --allow-empty -m x; rm -rf own
 git clone -q . "$TMPDIR/clone" 2> /dev/null || git clone -q . /tmp/clone
 """
-REFUSED = ("branch -f trunk HEAD", "tag v1", "config user.name x", "pack-refs --all", "stash", "worktree add /tmp/w")
+REFUSED = (
+    "branch -f trunk HEAD",
+    "tag v1",
+    "config user.name x",
+    "pack-refs --all",
+    "stash",
+    "worktree add /tmp/w",
+    "fetch . HEAD:refs/remotes/x/y",
+)
 
 
 def run(tmp_path: Path, deeds: str) -> tuple[Path, Path]:
