@@ -117,6 +117,26 @@ def test_going_back_is_counted_by_the_phase_that_goes_back() -> None:
     assert state_of(in_phase("review"), back).rounds == {"review": 2}
 
 
+def test_a_session_that_was_to_end_with_its_plan_goes_on_when_extended() -> None:
+    cut = SMALL.until("plan")
+    asked = [*waited(3, "plan", "plan_approval"), opened(3, "plan", "plan_approval", "g2", file="p.md")]
+    records = [
+        created(cut),
+        prepared(),
+        *in_phase("plan"),
+        *asked,
+        closed("plan_approval", "approve", "g2", file="p.md"),
+    ]
+    assert fold(records).condition is Condition.DONE
+    state = fold([*records, event("extended", workflow=SMALL.to_json())])
+    assert (state.condition, state.phase, state.live_workflow) == (Condition.READY, "work", SMALL)
+
+
+def test_rounds_count_anew_once_a_phase_was_left_forward() -> None:
+    back_and_on = [*went(5, "review", "work"), *went(6, "work", "review"), *went(7, "review", "done")]
+    assert state_of(in_phase("review"), back_and_on).rounds == {}
+
+
 def test_troubles_are_counted_apart_and_a_good_child_forgets_them() -> None:
     bad = [started(1, "ask"), ended(1, "ask", REPAIR), started(2, "ask"), ended(2, "ask", RETRY)]
     bad += [started(2, "ask", 2), ended(2, "ask", NETWORK)]

@@ -29,9 +29,11 @@ from samoloop.core.session import REPORT, Session
 from samoloop.core.state import AT_REST, ENDED, Condition, State, Totals
 from samoloop.core.words import Step
 from samoloop.worker import guidance
+from samoloop.worker.documents import newest_documents
 from samoloop.worker.keeping import result
 from samoloop.worker.worker import Worker
 
+_TOLD = re.compile(r"-(?:summary|result)-")  # documents that tell the whole
 _TAIL_BYTES = 1500
 _COMMITS_SHOWN = 40
 _FILES_SHOWN = 60
@@ -96,6 +98,11 @@ def _summary(session: Session, state: State) -> str:
     lines = [
         summary,
         f"- Session: `{session.dir}`",
+        *(
+            f"- In its own words, gaps included: `{name}`"
+            for name in newest_documents(session.dir)
+            if _TOLD.search(name)
+        ),
         f"- Branch: `{session.branch}`, worktree `{session.worktree}`",
         f"- Spent: {totals.iterations} iterations, {format_seconds(totals.seconds)} of work, "
         f"{money(totals)}, {tokens(totals)}",

@@ -148,6 +148,12 @@ m("veto_for_ever", "core/rules.py", "        if state.vetoes >= VETOES:\n", "   
 m("block_overruled", "core/rules.py", "    if by[Weight.BLOCK] and", "    if False and", "tests/test_evidence.py", RULES, COMMIT)
 
 # --- state -------------------------------------------------------------------------------------------------------------
+m("rounds_for_the_whole_session", "core/state.py", "        state.rounds.pop(state.phase, None)", "        pass", STATE)
+m("overview_is_progress", "git/checkpoint.py", '"_inbox.md", "_overview.md", ', '"_inbox.md", ', "tests/test_checkpoint.py")
+m("guidance_not_restored", "worker/guidance.py", "    if not is_plainly(session.dir / FILE_NAME, text.encode()):\n", "    if False:\n", "tests/stranger/test_guidance.py")
+m("forbidden_signal_shown", "worker/prompt.py", "match[0] if match[1] in now else", "match[0] if True else", "tests/test_prompts_rules.py")
+m("way_back_always_offered", "worker/prompt.py", "    used_up = state.rounds.get(phase.name, 0) >=", "    used_up = False and state.rounds.get(phase.name, 0) >=", "tests/test_prompts_rules.py")
+m("handed_plan_not_put_back", "worker/prepare.py", "            if text is not None and sha256(text) == record.sha256 != file_hash(path):\n", "            if False:\n", "tests/stranger/test_brought.py")
 m("passed_survives_phase", "core/state.py", "    state.passed = set()\n", "", STATE)
 m("counter_survives_phase", "core/state.py", "    state.phase_iterations = 0\n", "", STATE, RULES)
 m("nothing_passes", "core/state.py", "    if effect.passes:\n", "    if False:\n", STATE)

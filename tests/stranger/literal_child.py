@@ -90,6 +90,10 @@ def requirements() -> None:
     if not questions.exists():
         questions.write_text(re.sub(r"<([^<>]*)>", lambda match: match[1].split(":")[0], FENCES[0]))
         signal(next(raw for raw in SIGNALS if "qa_answers" in raw))
+    elif ALLOWED[0] == PHASE and ALLOWED[-1].startswith("("):  # the human put it back here: one more question
+        again = re.sub(r"^# .*\n+", "", re.sub(r"<([^<>]*)>", "it", FENCES[0])).replace("Q1", "Q2")
+        questions.write_text(questions.read_text() + "\n" + again)
+        signal(next(raw for raw in SIGNALS if "qa_answers" in raw))
     else:
         document(FENCES[1])
         leave()

@@ -42,3 +42,19 @@ def test_in_the_person_s_own_folder_too_where_nothing_is_committed(tmp_path: Pat
     root = project(tmp_path)
     done = samoloop(root, "run", "Add a line", "--in-place", "--session", "a", "--yes", "--no-wait")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_a_person_who_moves_it_back_to_the_questions_is_asked_and_it_goes_on(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    samoloop(root, "run", "Add a line", "--session", "a", "--no-wait")
+    samoloop(root, "answer", "a", "--suggested")
+    samoloop(root, "resume", "a", "--no-wait")
+    (session,) = all_sessions(root / "_sessions")
+    assert session.state().phase == "planning"
+    overview = session.dir / "_overview.md"
+    overview.write_text(overview.read_text().replace("Phase: planning", "Phase: requirements"))
+    done = samoloop(root, "resume", "a", "--no-wait", "--yes")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (session,) = all_sessions(root / "_sessions")
+    assert set(session.state().given) == {"Q1", "Q2"}
+    assert not [record for record in session.journal if isinstance(record, Ended) and record.bad_signal]
