@@ -34,7 +34,7 @@ from samoloop.core.overview import TASK_FILE
 from samoloop.core.permissions import Access, Sandboxing
 from samoloop.core.session import REPORT
 from samoloop.core.signals import GateKind
-from samoloop.git.checkout import locate, registered
+from samoloop.git.checkout import locate, refs_in_files, registered
 from samoloop.git.drivers import configuration_files
 from samoloop.providers.base import Launch
 from samoloop.worker.worker import Worker
@@ -48,6 +48,7 @@ _SECRETS = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/et
 _HOST_KEYS = ("/etc/ssh", "ssh_host_*_key")
 _OF_THE_SYSTEM = ("/etc/resolv.conf", "/run/current-system", "/run/opengl-driver", "/run/nscd")
 
+_BRANCHES = 20  # of others beside a session's own, the newest, that are kept from it; each costs a mount
 _PLACES = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "GIT_CONFIG_GLOBAL")  # variables that lead to paths
 
 # What a shell reads when it starts: with `bash -lc`, as some CLIs do, all of PATH comes from there.
@@ -252,8 +253,9 @@ def _repository(common: Path, root: Path, branch: str) -> Paths:
     own = registered(common, root)
     branches = Path("refs/heads", branch).parent
     write = [common / "objects", common / branches, common / "logs" / branches, common / "lfs", common / "reftable"]
-    if branches == Path("refs/heads"):  # no prefix: all branches lie together
-        write += [common / "refs" / "heads"]
+    if refs_in_files(common):
+        for folder in (common / branches, common / "logs" / branches):
+            folder.mkdir(parents=True, exist_ok=True)  # git removes it where all is packed
     paths |= dict.fromkeys(write, Access.WRITE)
     paths |= {common / "objects" / name: Access.READ for name in ("pack", "info")}
     if own:
@@ -261,9 +263,16 @@ def _repository(common: Path, root: Path, branch: str) -> Paths:
             write_anew(own / "config.worktree", "")  # what is not there could not be kept as it is
         paths[own] = Access.WRITE
         paths |= {own / name: Access.READ for name in ("commondir", "gitdir", "config.worktree")}
-    others = (common / branches).glob("*") if branches != Path("refs/heads") else ()
-    paths |= {other: Access.READ for other in others if other != common / "refs" / "heads" / branch}
+    paths |= dict.fromkeys(_newest(common / branches, Path(branch).name), Access.READ)
     return paths | dict.fromkeys(_alternates(common / "objects"), Access.READ)
+
+
+def _newest(folder: Path, but: str) -> list[Path]:
+    """The newest branches beside a session's."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        found = [(entry.stat(follow_symlinks=False).st_mtime, entry.path) for entry in entries if entry.name != but]
+        return [Path(path) for _, path in sorted(found, reverse=True)[:_BRANCHES]]
+    return []
 
 
 def _repository_in_place(root: Path) -> Paths:

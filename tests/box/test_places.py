@@ -106,6 +106,31 @@ def test_a_sparse_checkout(tmp_path: Path) -> None:
     assert code == 0, said
 
 
+def test_branches_that_are_packed_meanwhile_can_be_written(tmp_path: Path) -> None:
+    root = scripted_project(
+        tmp_path, f'if [ -e "$SAMOLOOP_SESSION_DIR/go" ]; then {acting(COMMIT)}\nexit; fi\n' + GOOD_CHILD
+    )
+    assert samoloop(root, "run", "Task", "--session", "a", "--no-wait").returncode == 3
+    git(root, "pack-refs", "--all")
+    assert not (root / ".git" / "refs" / "heads" / "samoloop").exists()
+    [session] = root.glob("_sessions/*-a")
+    (session / "go").touch()
+    done = samoloop(root, "resume", "a", "--yes", "--no-wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (session / "said").read_text() == ""
+    assert "From inside" in git(root, "log", "--all", "--format=%s")
+
+
+def test_other_branches_stay_where_they_are(tmp_path: Path) -> None:
+    move = "git update-ref refs/heads/samoloop/{} HEAD"
+    root = scripted_project(tmp_path, acting(f"{COMMIT}; {move.format('other')}; {move.format('deep/other')}; true"))
+    for name in ("other", "deep/other"):
+        git(root, "branch", f"samoloop/{name}")
+    refs = git(root, "for-each-ref", "refs/heads/samoloop/other", "refs/heads/samoloop/deep")
+    assert "other" in run(root)[1]
+    assert git(root, "for-each-ref", "refs/heads/samoloop/other", "refs/heads/samoloop/deep") == refs
+
+
 def test_housekeeping_from_inside_harms_nothing(tmp_path: Path) -> None:
     keep = "git pack-refs --all; git gc --quiet --prune=now; git repack -ad"
     deed = f'{COMMIT}; {keep}; {IDENTITY} commit -q --allow-empty -m "Second"'
