@@ -412,6 +412,16 @@ for fd in range(3, 256):
         spared=dict.fromkeys(("root", "user"), "without a box the sweep over /proc ends it as well"),
     ),
     Attempt(
+        "let the worker's git run what a repository in the worktree names",
+        "git init -q sub; git -C sub -c user.name=x -c user.email=x@y commit -q --allow-empty -m x; "
+        f'printf \'#!/bin/sh\\necho {MARK} > "%s/inner"\\n\' "$T" > evil.sh; chmod +x evil.sh; git add sub; '
+        'git -C sub config core.fsmonitor "$PWD/evil.sh"; git -C sub config filter.x.clean "$PWD/evil.sh"; '
+        'echo "* filter=x" > sub/.gitattributes; echo x > sub/file; rm -f "$T/inner"',
+        changed=has("{T}/inner"),
+        late=True,
+        spared=dict.fromkeys(("root", "user"), "the worker's git looks into no other repository"),
+    ),
+    Attempt(
         "let the worker commit on another branch",
         "git symbolic-ref HEAD refs/heads/trunk; echo x > late.txt",
         changed=lambda told: tip(told) != told["TRUNK"],
