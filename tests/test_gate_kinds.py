@@ -70,15 +70,19 @@ def test_a_kind_is_the_module_of_its_name(kind: GateKind) -> None:
     assert gates.behaviour(kind).VERDICTS
 
 
+OF_ONE_KIND = {"worker/box.py", "worker/prepare.py", "api/bring.py", "core/next_steps.py"}
+
+
 def test_only_the_kinds_themselves_their_words_and_the_signal_name_a_kind() -> None:
-    """The scripted child of the demo is a child: it writes signals."""
-    at_home = {"core/signals.py", "core/words.py", "demo/acts.py"}
+    """The scripted child of the demo is a child: it writes signals. Evidence of a plan, and a plan that a person
+    hands over, are about that one kind."""
+    at_home = {"core/signals.py", "core/words.py", "demo/acts.py", *OF_ONE_KIND}
     named = re.compile("|".join([r"GateKind\.[A-Z]", *(f"\"{kind}\"|'{kind}'" for kind in GateKind)]))
     strangers = [
         name
         for path in sorted(PACKAGE.rglob("*.py"))
         if (name := path.relative_to(PACKAGE).as_posix()) not in at_home
-        and not name.startswith("core/gates/")
+        and not name.startswith(("core/gates/", "checks/"))
         and named.search(path.read_text(encoding="utf-8"))
     ]
     assert strangers == []

@@ -13,7 +13,7 @@ from samoloop.git import calls
 
 CHILD = """
 [ $SAMOLOOP_ITERATION -gt 2 ] && echo $SAMOLOOP_ITERATION > "$SAMOLOOP_WORKTREE/new"
-if [ $SAMOLOOP_ITERATION -lt 5 ]; then next investigation; else signal '{"status": "blocked", "reason": "x"}'; fi
+if [ $SAMOLOOP_ITERATION -lt 5 ]; then next work; else signal '{"status": "blocked", "reason": "x"}'; fi
 """
 
 
@@ -29,9 +29,19 @@ class Counting(Recorder):
         self.called.clear()
 
 
+def own_workflow(root: Path, changes: str) -> dict[str, object]:
+    own = root / ".samoloop"
+    (own / "workflows").mkdir(parents=True)
+    (own / "workflows" / "own.yaml").write_text("name: own\nphases: [init, work, done]\n")
+    (own / "work.md").write_text(f"---\nname: work\nchanges: {changes}\n---\nWork.\n")
+    return {"workflow": "own"}
+
+
+@pytest.mark.parametrize(("changes", "still"), [("code", 2), ("nothing", 3)])
 def test_an_iteration_takes_two_git_processes_and_five_where_it_commits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: str, still: int
 ) -> None:
+    """One more in a phase that may change nothing: what lay there before its child."""
     view = Counting()
     execute = calls.execute
 
@@ -40,10 +50,13 @@ def test_an_iteration_takes_two_git_processes_and_five_where_it_commits(
         return execute(args, **named)
 
     monkeypatch.setattr(calls, "execute", counted)
-    bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, CHILD), view=view)
+    root = make_repo(tmp_path / "repo")
+    bench = Bench(root, script(tmp_path, CHILD), own_workflow(root, changes), view=view)
     bench.run(bench.session())
     _, second, third, fourth, _ = view.iterations  # the first has all of `init`
     changed = ["status", "update-index", "write-tree", "update-ref", "update-ref"]
-    assert second == ["status", "update-ref"]
+    assert second == [*["status"] * (still - 1), "update-ref"]
+    if changes == "nothing":
+        return
     assert [word for word in third if word != "var"] == changed  # who the person is, is asked once
     assert fourth == changed

@@ -7,7 +7,9 @@ from samoloop.base.errors import GitError
 from samoloop.base.files import tail
 from samoloop.checks.lived import first_after_approval, lived
 from samoloop.checks.paths import may_hold_tests
+from samoloop.core import gates, signals
 from samoloop.core.evidence import Evidence, Weight
+from samoloop.core.signals import Signal
 from samoloop.core.workflow import Changes
 from samoloop.git.commit import Committed, put_back
 from samoloop.git.compare import added_paths, changed_paths, put_back_by
@@ -83,7 +85,7 @@ def _nothing_there(worker: Worker, finished: Finished, committed: Committed, sin
 
 def _secrets(worker: Worker, committed: Committed, since: str) -> list[Evidence]:
     """New files that the child itself committed."""
-    root, now = worker.worktree.root, committed.snapshot.head
+    root, now = worker.worktree.root, committed.last_of_child
     added = added_paths(worker.store, since, now) if since != now else []
     found = [path for path in added[:_MOST_READ] if looks_like_a_secret(root, path)]
     if not found:
@@ -107,7 +109,11 @@ def _put_back(worker: Worker, finished: Finished, committed: Committed, changes:
     store, known = worker.store, None
     if finished.adopted:  # an earlier worker may have done so, and died before it could say it
         known = put_back_by(store, now, message)
+    if not known and worktree.tree_of(since) == committed.snapshot.tree:
+        return []
     wrong = changed_paths(store, known, now) if known else beyond(changes, changed_paths(store, since, now))
+    asked = _asked_for(worker, finished)
+    wrong = [path for path in wrong if path != asked]
     if not wrong:
         return []
     named = _names(wrong)
@@ -122,6 +128,16 @@ def _put_back(worker: Worker, finished: Finished, committed: Committed, changes:
     why = f"{started.phase} changes {only}: {named} was put back to {since[:12]}; what it was is in {known or now:.12}"
     worker.view.say(why)
     return [Evidence(SOURCE, Weight.NOTE, why)]
+
+
+def _asked_for(worker: Worker, finished: Finished) -> str:
+    """The file of the worktree that a person is asked to fill in or to approve; empty where there is none."""
+    signal = signals.read(worker.session.dir / signals.FILE_NAME)
+    if not (finished.wanted and finished.wanted.gate and isinstance(signal, Signal) and signal.file):
+        return ""
+    root = worker.session.worktree
+    path = gates.behaviour(finished.wanted.gate).named(signal.file, worker.session.dir, root)
+    return path.relative_to(root).as_posix() if path and path.is_relative_to(root) else ""
 
 
 def _veto(why: str) -> Evidence:

@@ -25,6 +25,12 @@ class Committed:
     blocked: str | None  # a sentence with both branch names: only a human can go on
     unfinished: Sequence[str] = ()  # why no commit could be made at all; among the notes too
     rewritten: bool = False  # what the branch was at is no longer in it
+    parent: str = ""  # of the commit made
+
+    @property
+    def last_of_child(self) -> str:
+        """HEAD as the child left it."""
+        return self.parent or self.snapshot.head
 
 
 def commit(
@@ -84,7 +90,7 @@ def _commit_all(worktree: Worktree, state: TreeState, message: str) -> Committed
     author, committer = identity(worktree.git_dir)
     oid = worktree.objects(tree).commit(tree, [head], message.encode(errors="replace"), author, committer)
     git.run("update-ref", "-m", "samoloop: " + message.partition("\n")[0], worktree.ref, oid, head)
-    return Committed(oid, Snapshot(oid, oid, tree, skipped), skipped, (), None)
+    return Committed(oid, Snapshot(oid, oid, tree, skipped), skipped, (), None, parent=head)
 
 
 @functools.cache
