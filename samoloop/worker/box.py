@@ -254,8 +254,8 @@ def _repository(common: Path, root: Path, branch: str) -> Paths:
     branches = Path("refs/heads", branch).parent
     write = [common / "objects", common / branches, common / "logs" / branches, common / "lfs", common / "reftable"]
     if refs_in_files(common):
-        for folder in (common / branches, common / "logs" / branches):
-            folder.mkdir(parents=True, exist_ok=True)  # git removes it where all is packed
+        for place in (common / branches, common / "logs" / branches):
+            place.mkdir(parents=True, exist_ok=True)  # git removes it where all is packed
     paths |= dict.fromkeys(write, Access.WRITE)
     paths |= {common / "objects" / name: Access.READ for name in ("pack", "info")}
     if own:

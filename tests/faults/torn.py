@@ -158,8 +158,9 @@ def _journal_cut(folder: Path, data: bytes) -> str | None:
     kept = whole.count(b"\n") + (1 if rest and len(before) > whole.count(b"\n") else 0)
     if len(before) != kept or not path.read_bytes().startswith(data):
         return f"journal of {len(data)} bytes: {len(before)} records of {kept}"
-    if [e.event for e in after if e.event != "torn"] != [*(e.event for e in before), "noted"]:
-        return f"journal of {len(data)} bytes: after an append there is {[e.event for e in after[-3:]]}"
+    names = [event.to_json()["event"] for event in after]
+    if [name for name in names if name != "torn"] != [*(event.to_json()["event"] for event in before), "noted"]:
+        return f"journal of {len(data)} bytes: after an append there is {names[-3:]}"
     return None
 
 
