@@ -23,6 +23,7 @@ from samoloop.worker.prompt import Place, Prompt, build
 PLACE = Place(Path("/p/_sessions/s"), Path("/p/tree"), "samoloop/s", Path("/skills"), 1800)
 IN_PLACE = replace(PLACE, in_place=True, change=Path("/c/_logs/change.diff"))
 WORKFLOWS = {name: workflow_files.load(name, None) for name in workflow_files.names(None)}
+WORKFLOWS["feature, reviewed"] = workflow_files.reviewed(WORKFLOWS["feature"], ["codex", "gemini"], None)
 PHASES = [(name, phase.name) for name, flow in WORKFLOWS.items() for phase in flow.phases if phase.child]
 EACH = pytest.mark.parametrize(("name", "phase"), PHASES)
 

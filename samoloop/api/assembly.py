@@ -10,6 +10,7 @@ from samoloop.api.unseen import as_they_are, believe, believe_last_seen
 from samoloop.base.clock import Clock
 from samoloop.checks.concluding import conclude
 from samoloop.checks.documents import document_findings, note_documents
+from samoloop.checks.opinions import keep_apart, opinion_findings, opinions_part
 from samoloop.checks.plan import keep_approved, plan_findings
 from samoloop.checks.shortcut import shortcut_findings
 from samoloop.checks.station import check_findings, look_at_base
@@ -54,14 +55,14 @@ def _no_sandbox(worker: Worker) -> str:
 STATIONS = Stations(
     before=(limits.hold, look_at_base),
     around=(box.put_around,),
-    look=(look_before, keep_before, keep_change, note_tree, keep_approved, note_documents),
+    look=(look_before, keep_before, keep_apart, keep_change, note_tree, keep_approved, note_documents),
     after=(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
-        *map(waivable, (tree_findings, plan_findings, document_findings, shortcut_findings)),
+        *map(waivable, (tree_findings, plan_findings, document_findings, opinion_findings, shortcut_findings)),
         check_findings,
         conclude,
     ),
-    prompt=(guidance_part, _no_sandbox, _posture),
+    prompt=(guidance_part, opinions_part, _no_sandbox, _posture),
 )
 
 

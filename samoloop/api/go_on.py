@@ -163,7 +163,8 @@ def _work(worker: Worker, how: How) -> Decision:
             whole = beyond(session)
             session.record(Resumed(by=how.by, now=how.now, settings=said, shown=shown))
             if whole:
-                session.record(Extended(workflow=whole))
+                reviewers = worker.config.reviewers
+                session.record(Extended(workflow=workflow_files.reviewed(whole, reviewers, worker.config.root)))
             news.tell_resumed(worker, how.by)
         elif state.failure:
             session.record(Retried())

@@ -68,7 +68,7 @@ def plan(order: Order, environ: Mapping[str, str]) -> Handoff:
     settings = loading.load(order.root, environ, said)
     source = resolve(settings.sessions_dir, wishes.source) if wishes.source else None
     name = wishes.workflow or _implied(wishes, source) or settings.workflow
-    workflow = workflow_files.load(name, settings.root)
+    workflow = workflow_files.reviewed(workflow_files.load(name, settings.root), settings.reviewers, settings.root)
     task = findings.as_task(source, order.task) if source else order.task
     if wishes.focus:
         task = _focused(wishes.focus, workflow, task)

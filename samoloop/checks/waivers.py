@@ -9,7 +9,7 @@ from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 
 RECORD = "evidence.waived"
-KINDS = ("tree", "plan", "documents", "shortcut", "checks", "old tests", "new tests")
+KINDS = ("tree", "plan", "documents", "opinions", "shortcut", "checks", "old tests", "new tests")
 Station = Callable[[Worker, Finished], Sequence[Evidence]]
 
 

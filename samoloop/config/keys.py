@@ -37,6 +37,7 @@ from samoloop.config.schema import (
 from samoloop.core.ceilings import Ceilings
 from samoloop.core.limits import Limits
 from samoloop.core.permissions import Permissions, Sandboxing, SandboxMode
+from samoloop.core.workflow import reviewer_of
 
 EFFORTS = ("low", "standard", "high", "max")
 SECRETS = ("TELEGRAM_*",)
@@ -202,6 +203,9 @@ class CheckSettings:
 CHECK = table_of(CheckSettings)
 
 
+REVIEW = Table((Key("by", texts, "names of CLIs, such as [codex, gemini]"),), lambda found: found.get("by", ()))
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of one project."""
@@ -239,6 +243,14 @@ class Config:
     )
     branch_prefix: str = key(text, "samoloop/", "each session works on a branch of its own")
     setup: str | None = key(text, None, "runs once in a fresh worktree", example="npm ci")
+    reviewers: tuple[str, ...] = key(
+        REVIEW,
+        (),
+        "Other CLIs that review the change by themselves, each in a child of its own, before the session's own review. "
+        "Your code goes to their vendors, and each costs money.",
+        example="by: [codex, gemini]",
+        name="review",
+    )
     checks: Mapping[str, CheckSettings] | None = key(
         Named(lambda name: CHECK, (("For a check, by a name of your own:", CHECK),), may_be_off=True),
         dict,
@@ -308,11 +320,13 @@ class Config:
         return self.phase(phase).sandbox.over(self.sandbox)
 
     def provider_for(self, phase: str) -> str:
-        return self.phase(phase).provider or self.provider
+        return self.phase(phase).provider or reviewer_of(phase) or self.provider
 
     def candidates(self, phase: str) -> tuple[str, ...]:
         """The provider of a phase and those that may stand in for it while it is limited."""
         settings = self.phase(phase)
+        if reviewer_of(phase):  # asked for by name: nobody else gets the code instead
+            return (self.provider_for(phase),)
         spare = self.fallback if settings.fallback is None else settings.fallback
         return tuple(dict.fromkeys((self.provider_for(phase), *spare)))
 

@@ -28,7 +28,7 @@ from samoloop.config.schema import (
     texts,
 )
 from samoloop.core.signals import ALWAYS, PASSING, GateKind, Status
-from samoloop.core.workflow import Changes, Phase, Workflow
+from samoloop.core.workflow import SECOND_LOOK, Changes, Phase, Workflow
 
 PLACEHOLDERS = frozenset(
     {
@@ -143,6 +143,17 @@ def load(name: str, project: Path | None) -> Workflow:
     if problems or workflow is None:
         raise ConfigError(listed(f"workflow {name} cannot be used:", problems))
     return workflow
+
+
+def reviewed(workflow: Workflow, reviewers: Sequence[str], project: Path | None) -> Workflow:
+    """The workflow with a look of each reviewer that a person asked for. Raises ConfigError."""
+    if not reviewers:
+        return workflow
+    problems: list[str] = []
+    look = _read_phase(SECOND_LOOK, search_path(project), {}, problems)
+    if look is None or problems:
+        raise ConfigError(listed(f"phase {SECOND_LOOK} cannot be used:", problems))
+    return workflow.reviewed_by(reviewers, look)
 
 
 def _find(places: Sequence[Path], relative: str) -> Path | None:

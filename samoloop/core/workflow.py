@@ -3,7 +3,7 @@
 Values only; reading and checking the files is in `workflow_files`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -36,6 +36,15 @@ class Phase:
     leaves: str | None = None  # the kind of document that it writes or carries on
     checks: bool = False  # the project's checks are run before it is left
     body: str = field(default="", repr=False)  # the instructions
+
+
+SECOND_LOOK = "second-look"  # the phase of one more reviewer; the name of its CLI follows
+_MERGES = ("quality", "verification")  # the phases that judge what others found
+
+
+def reviewer_of(phase: str) -> str:
+    """The CLI that reviews in this phase, where a person named one; empty for other phases."""
+    return phase.removeprefix(f"{SECOND_LOOK}-") if phase.startswith(f"{SECOND_LOOK}-") else ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,22 @@ class Workflow:
             edges={source: targets for source, targets in edges.items() if targets},
             rounds={source: count for source, count in self.rounds.items() if source in kept},
         )
+
+    def reviewed_by(self, reviewers: Sequence[str], look: Phase) -> "Workflow":
+        """The same, with a `look` of each reviewer before the phase that judges what was found."""
+        merge = next((name for name in _MERGES if name in self.names), None)
+        if merge is None or not reviewers:
+            return self
+        looks = tuple(replace(look, name=f"{SECOND_LOOK}-{name}") for name in dict.fromkeys(reviewers))
+        place = self.names.index(merge)
+        first = looks[0].name
+        edges = {
+            source: tuple(
+                first if target == merge and self.names.index(source) < place else target for target in targets
+            )
+            for source, targets in self.edges.items()
+        }
+        return replace(self, phases=(*self.phases[:place], *looks, *self.phases[place:]), edges=edges)
 
     def since(self, name: str) -> "Workflow":
         """The same, with the phase of that name as its first one with a child. Raises KeyError."""

@@ -10,6 +10,7 @@ from samoloop.base.files import write_anew
 from samoloop.worker.keeping import code_so_far
 from samoloop.worker.worker import Worker
 
+OPINION = "opinion"  # of another model, which only who judges it is told of
 CHANGE_FILE = "change.diff"
 DOCUMENT = re.compile(r"(\d\d-\d\d-\d{4})-([a-z]+)-[\w.-]{1,80}\.md")
 _MOST = 12  # kinds of documents
@@ -21,7 +22,7 @@ def newest_documents(session_dir: Path) -> list[str]:
     with suppress(OSError), os.scandir(session_dir) as entries:
         for entry in entries:
             match = DOCUMENT.fullmatch(entry.name)
-            if match and entry.is_file(follow_symlinks=False):
+            if match and match[2] != OPINION and entry.is_file(follow_symlinks=False):
                 known = (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
                 newest[match[2]] = max(known, newest.get(match[2], known))
     return sorted(name for _, name in newest.values())[:_MOST]
