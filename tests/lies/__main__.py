@@ -20,7 +20,9 @@ from play import Outcome, play
 
 def main() -> int:
     options = parse()
-    chosen = named(cases(), options.only)
+    chosen = [case for case in named(cases(), options.only) if case.missing is None]
+    if absent := {case.missing for case in cases()} - {None}:
+        print(f"not here: {', '.join(sorted(map(str, absent)))}; the sessions that need it are left out")
     chosen = sample(chosen, options.sample) if options.sample else chosen
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="samoloop-lies-", dir=options.folder))

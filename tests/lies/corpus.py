@@ -1,12 +1,15 @@
 """The corpus as values: which sessions there are, and what is expected of each."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("tree facts", "plan ledger", "document ledger", "shortcut guard", "checks", "swap")
+# A program by project, or by session.
+NEEDS = {"node": "npm", "make": "make", "example-add-feature": "npm", "example-old-backups": "make"}
 EXAMPLES = ("add-feature", "hello-agent", "old-backups", "refactor", "research-only")  # the demo plays one that slips
 
 
@@ -25,6 +28,12 @@ class Case:
     got_through: str = ""  # a shell condition on the branch at the end; empty: the session came to its end
     base: tuple[str, ...] = ()  # states of the project that the session starts from
     without: tuple[str, ...] = ()  # what of the project is not there
+
+    @property
+    def missing(self) -> str | None:
+        """A program that it needs and that is not on PATH."""
+        needed = NEEDS.get(self.name) or NEEDS.get(self.project, "sh")
+        return needed if shutil.which(needed) is None else None
 
     @property
     def script(self) -> Path | None:
