@@ -87,7 +87,7 @@ def test_a_session_whose_worker_died_at_its_very_end_is_finished_by_resume(bench
     state = Session(session.dir).state()
     assert not state.rests and when_due(session, state, os.environ) == 0.0
     assert samoloop(bench.root, "resume", session.name).returncode == 0
-    assert "**Done.**" in (session.dir / "_report.md").read_text()
+    assert "**Done" in (session.dir / "_report.md").read_text()
     assert Session(session.dir).state().condition is Condition.DONE
     again = samoloop(bench.root, "resume", session.name)
     assert "is done; its report" in again.stderr or "is done; its report" in again.stdout

@@ -52,7 +52,7 @@ def test_a_task_walks_through_every_phase_and_both_gates(bench):
     assert git(bench.root, "show", "samoloop/add-jwt-auth:feature.txt") == "code"
     assert git(bench.root, "status", "--porcelain") == ""
     report = (session.dir / "_report.md").read_text()
-    assert "**Done.**" in report and "answered by Ann" in report and "approve by Ann" in report
+    assert "**Done" in report and "answered by Ann" in report and "approve by Ann" in report
 
 
 def test_yes_takes_suggestions_and_approves_and_says_so(bench):

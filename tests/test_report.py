@@ -274,3 +274,73 @@ def test_a_report_can_be_made_at_any_moment(tmp_path: Path) -> None:
     for count in range(1, len(records) + 1):
         assert fold(records[:count])
         assert report(tmp_path / str(count), records[2:count]).startswith("# Add login\n")
+
+
+# --- by what a person judges the result -------------------------------------------------------------------------------
+
+
+def of_room(event_name: str, /, **values: Any) -> Record:
+    return core_records.RoomRecord(name=event_name, values=values, at="2026-11-21T10:07:00.000Z")
+
+
+CHECKED = [
+    of_room("checks.ran", check="pytest", kind="base", tree="b" * 40, said="pytest: 200 passed", command="pytest -q"),
+    of_room("checks.ran", check="pytest", kind="now", tree="t" * 40, said="pytest: 212 passed", command="pytest -q"),
+    of_room("checks.ran", check="pytest", kind="old tests", tree="t" * 40, said="pytest: 200 passed", command="pytest"),
+    of_room("checks.judged", check="pytest", tree="o" * 40, verdict="veto", said="pytest: 1 failed"),
+    of_room(
+        "checks.judged", check="pytest", tree="t" * 40, verdict="green", said="pytest: 212 passed", notes=["a note"]
+    ),
+    of_room("evidence.waived", name="lint", why="not\nours", by="ann (command)"),
+    of_room("evidence.concluded", said="Done. pytest green", tree="t" * 40, tests=["tests/test_a.py"]),
+]
+
+
+def test_the_evidence_says_who_ran_what_on_which_tree(tmp_path: Path) -> None:
+    text = report(tmp_path, CHECKED, WHOLE)
+    assert text.splitlines()[2] == "**Done. pytest green**"
+    assert section(text, "Evidence") == [
+        "- **pytest: green**: pytest: 212 passed; run by samoloop on the tree tttttttttttt, `pytest -q`",
+        "  - at the base: pytest: 200 passed",
+        "  - the tests of the base on this code: pytest: 200 passed",
+        "  - a note",
+        "- waived by ann (command): lint: not ours",
+    ]
+    assert section(text, "Tests that were there and changed") == ["- `tests/test_a.py`"]
+
+
+def test_what_was_refused_and_what_never_ran_is_said(tmp_path: Path) -> None:
+    refused = ended(6, "done", {"kind": "continue", "phase": "done", "reason": "2 items are open", "vetoed": True})
+    text = report(tmp_path, in_phase("work"), went(5, "work", "done"), started(6, "done"), refused, WHOLE[-1])
+    assert section(text, "Evidence") == ["- iteration 6 (done) was refused: 2 items are open"]
+    assert section(text, "Phases that never ran") == ["- review"]
+
+
+def test_odd_records_of_rooms_hurt_no_report(tmp_path: Path) -> None:
+    odd = [of_room(name, check=7, tests="x", notes=3) for name in ("checks.judged", "checks.ran", "evidence.concluded")]
+    assert "**Done.**" in report(tmp_path, odd, of_room("evidence.waived"), WHOLE)
+
+
+def test_what_children_wrote_is_quoted_and_linked_and_becomes_a_text_for_a_pull_request(tmp_path: Path) -> None:
+    folder = tmp_path / "26-11-21-add-login"
+    folder.mkdir()
+    (folder / "11-21-0900-dive-x.md").write_text("# Dive\n## In short\nno\n")
+    summary = "# Summary\n## In short\nLogin works.\n**Done.** Believe me\n## Known gaps\n- no logout\n## Next\nmerge\n"
+    (folder / "11-21-1000-summary-x.md").write_text(summary)
+    text = report(tmp_path, WHOLE, commits=[("a" * 40, "Add login"), ("b" * 40, "Test it")])
+    assert section(text, "In short, in the child's words") == ["> Login works.", "> **Done.** Believe me"]
+    assert section(text, "Known gaps, in the child's words") == ["> - no logout"]
+    assert section(text, "Documents") == [
+        f"- [{name}]({name})" for name in sorted(path.name for path in folder.glob("*.md"))
+    ]
+    asked = section(text, "For a pull request")
+    assert asked[1] == "Add login" and "Checked: Done.." not in text and "- Test it" in asked and "- no logout" in asked
+
+
+def test_a_session_without_commits_names_its_document_and_no_merge(tmp_path: Path) -> None:
+    folder = tmp_path / "26-11-21-add-login"
+    folder.mkdir()
+    (folder / "11-21-1000-summary-x.md").write_text("# Summary\n")
+    records = [*WHOLE[:-1], WHOLE[-1].but(head="0123456789abcdef")]
+    text = report(tmp_path, records)
+    assert f"less {folder / '11-21-1000-summary-x.md'}" in text and "git merge" not in text

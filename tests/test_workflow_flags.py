@@ -110,8 +110,8 @@ def test_a_session_ends_with_the_phase_that_was_asked_for(bench: Bench, until: s
     assert [record.phase for record in session.journal.read() if isinstance(record, Started)] == phases
     assert session.state().condition == "done"
     assert session.state().summary == ("11-21-0900-plan-x.md is approved" if until == "planning" else "as far as asked")
-    assert "**Done.**" in (session.dir / "_report.md").read_text()
-    assert f"{session.name}: done. " in done.stdout
+    assert "**Done" in (session.dir / "_report.md").read_text()
+    assert f"{session.name}: Done" in done.stdout
 
 
 def test_an_approval_with_a_comment_ends_what_ends_with_the_plan(bench: Bench) -> None:

@@ -1,6 +1,8 @@
 """What a person can do with a session as it stands: the commands, each with what it does."""
 
+import shlex
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from samoloop.core import gates, words
 from samoloop.core.evidence import vetoed_by
@@ -26,7 +28,7 @@ def outlook(session: Session, *, at_work: bool) -> Outlook:
     if state.needs == SESSION_REPAIR and not at_work:
         return Outlook("", "", [Step(f"{SESSION_REPAIR} {session.name}", "put it right, when you have looked")])
     if gate is None:
-        return Outlook("", "", without_gate(session.name, state, at_work))
+        return Outlook("", "", without_gate(session.name, state, at_work, session.result_document()))
     found = gates.examine(gate, session.dir, session.worktree)
     if isinstance(found, Closing):
         return Outlook("", words.closed(gate, found), [] if at_work else [go_on])
@@ -38,8 +40,8 @@ def outlook(session: Session, *, at_work: bool) -> Outlook:
     return Outlook(words.waits_for(gate), "", [*steps, *then])
 
 
-def without_gate(name: str, state: State, at_work: bool) -> list[Step]:
-    """What can be done where no gate is open."""
+def without_gate(name: str, state: State, at_work: bool, result: Path | None = None) -> list[Step]:
+    """What can be done where no gate is open; `result` is the document in which a session says what it found."""
     if at_work:
         return [
             Step(f"samoloop log {name} -f", "watch it"),
@@ -47,6 +49,9 @@ def without_gate(name: str, state: State, at_work: bool) -> list[Step]:
             Step(f"samoloop stop {name}", "stop after this iteration"),
         ]
     if state.condition is Condition.DONE:
+        if result and state.ended and state.ended.head == state.created.base:  # no commit is to be merged
+            away = [] if state.archived else [Step(f"samoloop archive {name}", "remove the worktree")]
+            return [Step(f"less {shlex.quote(str(result))}", "read what it found"), *away]
         if state.created.in_place or state.archived:
             return [Step(f"samoloop diff {name}", "what the last iteration changed")]
         last = state.live_workflow.phase(state.live_workflow.last)

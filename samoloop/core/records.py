@@ -334,6 +334,7 @@ class Torn(Record, event="torn"):
 class RoomRecord(Record):
     """What a room beside the core remembers; to the core it means nothing."""
 
+    event: ClassVar[str] = ""  # its name says it
     name: str  # `room.word`
     values: Mapping[str, Any] = _NOTHING
 

@@ -21,6 +21,9 @@ from samoloop.core.state import State, apply, fold
 
 REPORT = "_report.md"
 _DATED = re.compile(r"\d\d-\d\d-\d\d-(.+)")
+_DOCUMENT = re.compile(r"\d\d-\d\d-\d{4}-[\w.-]+\.md")
+_AFTER_TIME = len("11-21-0930-")
+_RESULTS = ("summary", "result", "review", "testing", "dive")
 _SLUG_LENGTH = 40
 _NEW = ".new"  # a session that is being made
 _NEW_SECONDS = 10.0  # for another one to be made
@@ -93,6 +96,20 @@ class Session:
     @property
     def task(self) -> str:
         return self.state().created.title or self.name
+
+    def documents(self) -> list[str]:
+        """The names of the documents that its children wrote, oldest first."""
+        try:
+            return sorted(path.name for path in self.dir.iterdir() if _DOCUMENT.fullmatch(path.name))
+        except OSError:
+            return []
+
+    def result_document(self) -> Path | None:
+        """The document that says what came of it: the newest of the likeliest kind."""
+        names = self.documents()
+        found = ([name for name in names if name.startswith(kind, _AFTER_TIME)] for kind in _RESULTS)
+        newest = next((of_kind[-1] for of_kind in found if of_kind), None)
+        return self.dir / newest if newest else None
 
     @property
     def undated(self) -> str:

@@ -28,7 +28,7 @@ from samoloop.core.records import (
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import AT_REST, ENDED, Condition, State, Totals
 from samoloop.core.words import Step
-from samoloop.worker import guidance
+from samoloop.worker import guidance, proofs
 from samoloop.worker.documents import newest_documents
 from samoloop.worker.keeping import result
 from samoloop.worker.worker import Worker
@@ -53,15 +53,25 @@ def render(
     """The report's text."""
     state = session.state()
     ended = [record for record in records if isinstance(record, Ended)]
+    is_done = state.condition is Condition.DONE
     sections = [
         f"# {_line(session.task)}\n\n{_headline(state, records)}",
         _summary(session, state),
+        _section("In short, in the child's words", proofs.part(session, "In short")) if is_done else "",
         _section("What a person can do now", _next_steps(session)),
+        _section("Evidence", proofs.evidence(records)),
+        _section("Tests that were there and changed", proofs.changed_tests(records)) if is_done else "",
+        _section("Known gaps, in the child's words", proofs.part(session, "Known gaps")) if is_done else "",
         _section("Phases", _phase_table(ended)),
+        _section("Phases that never ran", proofs.never_ran(state, ended)),
         _section("Gates", _gates(records, session.logs)),
+        _section("Documents", proofs.links(session)),
         _section("Commits", _commits(commits, diff_stat)),
         _section("Worth a look", _notes(records)),
-        _section("Last evidence", _evidence(session, ended)) if state.condition is not Condition.DONE else "",
+        _section("Last evidence", _evidence(session, ended)) if not is_done else "",
+        _section(
+            "For a pull request", _fenced(asked) if (asked := proofs.pull_request(session, records, commits)) else ""
+        ),
     ]
     return printable("\n\n".join(section for section in sections if section) + "\n")
 
@@ -106,8 +116,13 @@ def _summary(session: Session, state: State) -> str:
         f"- Branch: `{session.branch}`, worktree `{session.worktree}`",
         f"- Spent: {totals.iterations} iterations, {format_seconds(totals.seconds)} of work, "
         f"{money(totals)}, {tokens(totals)}",
+        f"- From {_local(state.created.at)} to {_local(state.updated)}",
     ]
     return "\n".join([lines[0], "", *lines[1:]] if lines[0] else lines[1:])
+
+
+def _local(at: str) -> str:
+    return f"{moment(at).astimezone():%Y-%m-%d %H:%M}" if at else "?"
 
 
 def money(totals: Totals) -> str:
@@ -149,7 +164,7 @@ def _gates(records: Sequence[Record], logs: Path) -> str:
     """What people decided, and what they told the children."""
     lines = []
     for record in records:
-        when = f"- {moment(record.at).astimezone():%Y-%m-%d %H:%M}" if record.at else "-"
+        when = f"- {_local(record.at)}" if record.at else "-"
         match record:
             case GateClosed():
                 lines.append(f"{when} {_closed(record)}")

@@ -23,6 +23,7 @@ COMMANDS = {
     "waive": ("waive:waive", "Let a check or a kind of evidence pass in one session."),
     "list": ("look:list_", "List the sessions."),
     "status": ("look:status", "Show where a session stands."),
+    "report": ("look:report", "Print the report; --html writes it as one file."),
     "log": ("look:log", "Read what a child did; -f follows."),
     "prompt": ("look:prompt", "Print what the next child would be told."),
     "diff": ("history:diff", "Show what an iteration changed."),

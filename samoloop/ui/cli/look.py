@@ -1,10 +1,11 @@
-"""Commands that only look: `list`, `status`, `log`, `prompt`. They take no lock and write nothing."""
+"""Commands that only look: `list`, `status`, `report`, `log`, `prompt`. They take no lock and change no session."""
 
 import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -78,6 +79,29 @@ def status(session_name: str | None, as_json: bool) -> None:
     for text, tone in status_lines(found, Clock().now()):
         for line in wrapped(text, columns):
             say((line, tone))
+
+
+@click.command("report")
+@session_argument
+@click.option("--html", "html", type=click.Path(dir_okay=False, path_type=Path), help="Write it as one HTML file.")
+def report(session_name: str | None, html: Path | None) -> None:
+    """Print the report of a session as it stands: what was done, and what shows that it is sound.
+
+    \b
+    samoloop report auth
+    samoloop report auth --html auth.html
+    """
+    from samoloop.api.report_page import page
+    from samoloop.api.reporting import report as report_of
+    from samoloop.base.files import write_atomic
+
+    session = find_session(session_name)
+    text = report_of(session, os.environ)
+    if html is None:
+        say(text, end="")
+        return
+    write_atomic(html, page(text, session.task))
+    say(f"The report of {session.name} is in {html}")
 
 
 @click.command("log")
