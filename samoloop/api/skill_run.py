@@ -107,7 +107,7 @@ def run(
             marker=folder.path.name,
             on_events=take,
             stop=stop,
-            around=lambda launch: box.put_around_project(config, order.where, environ, launch),
+            around=lambda launch: box.put_around_project(config, order.where, environ, launch, folder.path),
         )
         documents = tuple(sorted(path for path, at in _documents(places).items() if before.get(path) != at))
         report = Report(ran.outcome, documents, folder.path, tuple(ran.ended.left))

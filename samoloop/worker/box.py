@@ -92,9 +92,11 @@ def put_around(worker: Worker, launch: Launch) -> Launch:
     return replace(launch, within=sandbox.words_for(settings, box))
 
 
-def put_around_project(config: Config, where: Path, environ: Mapping[str, str], launch: Launch) -> Launch:
-    """The launch of a CLI without a session, in the box of its project."""
-    box = of_project(config, where, environ, launch.needs)
+def put_around_project(
+    config: Config, where: Path, environ: Mapping[str, str], launch: Launch, told_in: Path
+) -> Launch:
+    """The launch of a CLI without a session, in the box of its project; `told_in` is the folder with its prompt."""
+    box = of_project(config, where, environ, {told_in: Access.READ, **launch.needs})
     return replace(launch, within=sandbox.words_for(config.sandboxing(""), replace(box, stays=True)))
 
 
