@@ -306,6 +306,12 @@ m("box_opens_packs", "worker/box.py", 'for name in ("pack", "info")}', 'for name
 m("box_has_no_alternates", "worker/box.py", "    for line in small_text(objects / \"info\" / \"alternates\").splitlines() if deepest else ():\n", "    for line in ():\n", BOX_PLACES)
 m("box_opens_documents", "worker/box.py", "    return {path: Access.READ for path in found if not path.is_symlink()}\n", "    return {}\n", BOX_ESCAPES)
 m("setup_is_free", "worker/box.py", "    return [*sandbox.words_for(settings, box), *argv]\n", "    return list(argv)\n", BOX_PLACES)
+m("box_reaches_sockets", "children/scope.py", "            _restrict()\n", "            pass\n", BOX_ESCAPES)
+m("box_leaves_the_kernel_open", "children/sandbox.py", "        argv += [word for path in _KERNEL for word", "        argv += [word for path in () for word", BOX_ESCAPES)
+m("box_lets_git_settings_be_made", "worker/box.py", '        if not os.path.lexists(own / "config.worktree"):\n', "        if False:\n", BOX_ESCAPES)
+m("box_lets_a_cli_s_settings_be_made", "worker/box.py", "        if access is not Access.READ or not folder_is_open or os.path.lexists(path):\n", "        if True:\n", "tests/box/test_logins.py")
+m("box_shows_no_prompt_of_a_skill", "worker/box.py", "{told_in: Access.READ, **launch.needs}", "launch.needs", "tests/box/test_skill_inside.py")
+m("terminal_is_the_persons", "api/look_inside.py", "foreground.run_in_terminal if terminal else foreground.run", "foreground.run", "tests/box/test_sandbox_command.py")
 m("program_without_its_package", "providers/program.py", '    if "node_modules" in real.parts:\n', "    if False:\n", BOX_PLACES)
 m("untried_box_is_used", "children/sandbox.py", "    return \"\" if required else found.untried\n", "    return \"\"\n", BOX)
 # --- checks --------------------------------------------------------------------------------------------------------------
