@@ -272,11 +272,13 @@ def test_proxies_reach_a_child_and_doors_to_services_do_not(tmp_path: Path) -> N
 
 
 def test_in_place_a_child_writes_the_folder_and_not_its_repository(tmp_path: Path) -> None:
-    deed = 'cd "$SAMOLOOP_WORKTREE" && echo new > new.txt && git status --porcelain new.txt; echo x > .git/hooks/x'
+    deed = 'cd "$SAMOLOOP_WORKTREE" && echo new > new.txt && git status --short new.txt; ls _sessions; echo x > .git/x'
     root = scripted_project(tmp_path, acting(deed))
+    (root / "_sessions" / "26-01-01-other").mkdir(parents=True)
     code, said = run(root, None, "--in-place")
     assert code != 0
     assert "?? new.txt" in said
+    assert "26-01-01-other" not in said
     assert "Read-only file system" in said
     assert (root / "new.txt").exists()
 

@@ -300,7 +300,7 @@ m("project_opens_its_box", "config/loading.py", "        widens = [\"mode\"] if 
 m("project_adds_paths", "config/loading.py", "        widens += [name for name in (\"read\", \"write\") if said.get(name)]\n", "", BOX)
 m("project_takes_back", "config/loading.py", '        idle = {"mode"} if mode in (False, "off", "auto") else set()\n', "        idle: set[str] = set()\n", BOX)
 m("box_shows_the_home", "worker/box.py", "    hidden = [*map(Path, _HIDDEN), *homes, ", "    hidden = [", BOX_PLACES)
-m("box_shows_other_sessions", "worker/box.py", "        config.sessions_dir: Access.HIDDEN,\n        session.dir: Access.WRITE,\n", "        session.dir: Access.WRITE,\n", BOX_ESCAPES)
+m("box_shows_other_sessions", "worker/box.py", "        config.sessions_dir: Access.HIDDEN,\n        session.dir: Access.WRITE,\n", "        session.dir: Access.WRITE,\n", BOX_PLACES)
 m("box_opens_git", "worker/box.py", "    paths = {common: Access.READ, root", "    paths = {common: Access.WRITE, root", BOX_ESCAPES, BOX_PLACES)
 m("box_opens_packs", "worker/box.py", 'for name in ("pack", "info")}', 'for name in ("info",)}', BOX_PLACES)
 m("box_has_no_alternates", "worker/box.py", "    for line in small_text(objects / \"info\" / \"alternates\").splitlines() if deepest else ():\n", "    for line in ():\n", BOX_PLACES)
