@@ -109,12 +109,19 @@ def present(box: Box) -> Box:
         if not os.path.exists(name):  # noqa: PTH110 - a tenth of the time of `Path.exists`, for a hundred paths
             continue
         at = _real(name, known)
+        if access is Access.CACHE and not _is_own(at):
+            access = Access.HIDDEN  # in a box, nothing could be changed above files of others
         paths[path if at == name else Path(at)] = access
         if at != name and access is not Access.HIDDEN:
             led.append(path)
     links = {link: target for path in led for link, target in _links(path) if _is_hidden(link, paths)}
     home = real(box.home) if box.home else None
     return replace(box, cwd=real(box.cwd), paths=_telling(paths, home), home=home, links=links)
+
+
+def _is_own(name: str) -> bool:
+    found = os.stat(name)  # noqa: PTH116
+    return (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
 
 
 def _real(name: str, known: dict[str, str]) -> str:

@@ -294,3 +294,16 @@ def test_the_setup_command_is_in_the_box_too(tmp_path: Path) -> None:
     assert "secret" not in (worktree / "seen.txt").read_text()
     assert not (home / "x").exists()
     assert not (root / "x").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a folder to others")
+def test_a_cache_of_another_group_is_empty_and_can_be_filled(tmp_path: Path) -> None:
+    cache = Path(os.environ["HOME"], ".npm")
+    cache.mkdir()
+    (cache / "old").write_text("x")
+    for path in (cache, cache / "old"):
+        os.chown(path, 0, 12345)
+    root = make_repo(tmp_path / "repo")
+    done = samoloop(root, "sandbox", "--", "sh", "-c", "mkdir -p ~/.npm && echo new > ~/.npm/old && cat ~/.npm/*")
+    assert (done.returncode, done.stdout) == (0, "new\n"), done.stderr
+    assert (cache / "old").read_text() == "x"
