@@ -380,6 +380,13 @@ def said(message: str, sentence: str) -> bool:
     return re.search(".*".join(pieces), sentence, re.DOTALL) is not None
 
 
+def test_what_the_sandbox_holds_names_tests_that_there_are() -> None:
+    named = {name for row in rows("README.md", "in the sandbox") for name in coded(row[1])}
+    assert len(named) > 5
+    places = (ROOT / "tests" / "box", ROOT)
+    assert not [name for name in named if not any((place / name).is_file() for place in places)]
+
+
 def test_what_holds_against_a_child_names_tests_that_there_are() -> None:
     named = {name for row in rows("README.md", "whatever a child does") for name in coded(row[2])}
     assert len(named) > 10
