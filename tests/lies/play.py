@@ -166,7 +166,12 @@ def holds(condition: str, repo: Path, environ: dict[str, str]) -> bool:
     where = Path(created["worktree"])
     return (
         subprocess.run(
-            ["sh", "-c", condition], cwd=where, env={**environ, "BASE": created["base"]}, check=False, timeout=60
+            ["sh", "-c", condition],
+            cwd=where,
+            env={**environ, "BASE": created["base"]},
+            capture_output=True,
+            check=False,
+            timeout=60,
         ).returncode
         == 0
     )
