@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 SECRET = "the-persons-secret-7f3a"  # in every file that is nobody's business
-LEFT = "41017"  # the argument of a process that tries to stay
+LEFT = "41017"  # how long a process tries to stay
 MARK = "escaped-4c1d"  # what an attempt writes
 GOT = "GOT-IT"  # what an attempt says that was let through where nothing is to be seen from outside
 
@@ -406,8 +406,9 @@ for fd in range(3, 256):
     # What is left behind: looked at when the session is over
     Attempt(
         "leave a process behind",
-        f"setsid -f sleep {LEFT}; (env -i setsid -f sleep {LEFT} 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-)",
-        changed=lambda told: is_running(LEFT),
+        f'left="sleep {LEFT}; true"; setsid -f sh -c "$left" "left in $HOME"; '
+        '(env -i setsid -f sh -c "$left" "left in $HOME" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-)',
+        changed=lambda told: is_running(f"left in {told['HOME']}"),
         late=True,
         spared=dict.fromkeys(("root", "user"), "without a box the sweep over /proc ends it as well"),
     ),

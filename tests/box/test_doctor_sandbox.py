@@ -44,6 +44,7 @@ def test_what_a_cli_has_in_it_is_said(root: Path, tmp_path: Path):
     program.write_text("#!/bin/sh\necho '2.1.197 {\"loggedIn\": true}'\n")
     program.chmod(0o755)
     (Path(os.environ["HOME"]) / ".claude").mkdir()
+    (Path(os.environ["HOME"]) / ".claude" / ".credentials.json").touch()  # the one file of it that a child can change
     found = said(root, "claude", PATH=f"{program.parent}:{os.environ['PATH']}")
     texts = [one.text for one in found]
     assert any("in the sandbox it changes ~/.claude" in said and str(tmp_path) in said for said in texts), texts
