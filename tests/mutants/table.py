@@ -279,6 +279,7 @@ m("another_tree_is_green", "checks/concluding.py", "    judged = [found for foun
 m("what_did_not_run_is_not_said", "checks/concluding.py", "    bad += [f\"{check.name} did not run here\" for check in standing.checks if check.name not in known]\n", "", "tests/test_checks_headline.py")
 m("refusals_are_hushed_up", "worker/proofs.py", "isinstance(record, Ended) and record.decision.vetoed]", "isinstance(record, Ended) and False]", "tests/test_report.py")
 m("a_stranger_writes_html", "api/report_page.py", "    return made + escape(text[place:])\n", "    return made + text[place:]\n", "tests/test_report_page.py")
+m("fork_inherits_waivers", "api/rewind.py", "known.name == waivers.RECORD)", "False)", "tests/test_checks_waivers.py")
 m("gate_opens_without_items", "core/rules.py", " and (leaves(state.phase, decision) or decision.gate):", " and leaves(state.phase, decision):", "tests/test_evidence.py", "tests/stranger/test_evidence.py")
 
 # --- the box ------------------------------------------------------------------------------------------------------------
