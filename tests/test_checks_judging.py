@@ -1,9 +1,15 @@
 """What follows from the runs of a check: one table. No false veto comes first."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from samoloop.checks.examining import Examination
 from samoloop.checks.judging import Rules, Runs, judge
 from samoloop.checks.receipts import Kind, Outcome, Receipt
+from samoloop.checks.results import Counted
+from samoloop.checks.running import Ran, understand
 
 PASSED, FAILED, UNCOUNTED, UNVERIFIED = Outcome
 
@@ -80,3 +86,28 @@ def test_a_sentence_names_the_tests_but_not_a_thousand():
     found = judge(Runs(GREEN, GREEN, old), Rules(old_tests_veto=True, new_tests_veto=False))
     assert "test_1" in found.said and "995 more" in found.said
     assert len(found.said) < 1000
+
+
+def ran(outcome: Outcome, why: str = "") -> Ran:
+    return Ran(outcome, Counted(), None, 0.1, why, Path("log"))
+
+
+LOST = ran(*understand(None, Counted(), ""))
+WELL, BADLY = ran(Outcome.PASSED), ran(Outcome.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("runs", "believed", "flaky"),
+    [
+        ([WELL], WELL, False),
+        ([LOST, WELL], WELL, False),  # something ended it from outside: that says nothing of the tree
+        ([LOST, BADLY, BADLY], BADLY, False),
+        ([LOST, LOST], LOST, False),
+        ([BADLY, WELL], BADLY, True),
+    ],
+)
+def test_what_was_ended_from_outside_runs_again_and_so_does_what_failed(runs: list[Ran], believed: Ran, flaky: bool):
+    left = iter(runs)
+    examination = SimpleNamespace(_ran=lambda *_: (next(left), "copy"))
+    assert Examination._tried(examination, None, Kind.NOW, None) == (believed, "copy", flaky)  # type: ignore[arg-type]
+    assert next(left, None) is None

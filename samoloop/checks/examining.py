@@ -160,6 +160,8 @@ class Examination:
     def _tried(self, check: Check, kind: Kind, put: Swap, seconds: float | None = None) -> tuple[Ran, str, bool]:
         """A run, where it was, and whether it failed once and passed then."""
         ran, where = self._ran(check, kind, put, seconds)
+        if ran.is_lost:
+            ran, where = self._ran(check, kind, put, seconds)
         if ran.outcome is not Outcome.FAILED:
             return ran, where, False
         again, where = self._ran(check, kind, put, seconds)

@@ -61,6 +61,8 @@ _PYTEST = re.compile(  # alone, without a shell's operators
     r"(?: [^|;&<>`$()]*)?"
 )
 
+_LOST = "nobody knows how it ended"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -88,6 +90,11 @@ class Ran:
     why: str  # beside exit code and numbers; empty for nothing to say
     log: Path
     timed_out: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Something ended it from outside, so it says nothing of the tree."""
+        return self.why == _LOST
 
 
 class _Silent:
@@ -170,7 +177,7 @@ def run(job: Job, stop: StopRequest) -> Ran:
 def understand(exit_code: int | None, counted: Counted, text: str) -> tuple[Outcome, str]:
     """What an ended run says, and why where its numbers do not tell."""
     if exit_code is None:
-        return Outcome.UNVERIFIED, "nobody knows how it ended"
+        return Outcome.UNVERIFIED, _LOST
     if exit_code == 0:
         if counted.failed:
             return Outcome.FAILED, "it ended with 0 though tests failed"
