@@ -49,15 +49,14 @@ def without_gate(name: str, state: State, at_work: bool, result: Path | None = N
             Step(f"samoloop stop {name}", "stop after this iteration"),
         ]
     if state.condition is Condition.DONE:
+        last = state.live_workflow.phase(state.live_workflow.last)
+        planned = last.gate is GateKind.PLAN_APPROVAL
+        carry_out = [Step(f"samoloop resume {name}", "carry the plan out")] if planned and not state.archived else []
         if result and state.ended and state.ended.head == state.created.base:  # no commit is to be merged
             away = [] if state.archived else [Step(f"samoloop archive {name}", "remove the worktree")]
-            return [Step(f"less {shlex.quote(str(result))}", "read what it found"), *away]
+            return [*carry_out, Step(f"less {shlex.quote(str(result))}", "read what it found"), *away]
         if state.created.in_place or state.archived:
             return [Step(f"samoloop diff {name}", "what the last iteration changed")]
-        last = state.live_workflow.phase(state.live_workflow.last)
-        carry_out = (
-            [Step(f"samoloop resume {name}", "carry the plan out")] if last.gate is GateKind.PLAN_APPROVAL else []
-        )
         return [
             *carry_out,
             Step(f"git diff {(state.created.base or '')[:12]}...{state.created.branch}", "look at the work"),

@@ -85,7 +85,7 @@ def raw(root: Path, *words: str) -> "subprocess.CompletedProcess[bytes]":
 
 def environ(root: Path) -> dict[str, str]:
     """The scene's own home: it outlives the test that made it."""
-    return {**os.environ, "HOME": str(root.parent), "TERM": "xterm", "PAGER": "cat"}
+    return {**os.environ, "HOME": str(root.parent), "TERM": "xterm", "PAGER": "cat", "SAMOLOOP_SANDBOX": "off"}
 
 
 def test_a_session_goes_its_way_and_prints_nothing_that_acts(scene: tuple[Path, list[str]]):

@@ -197,14 +197,14 @@ def test_a_person_says_that_the_folders_are_right(tmp_path: Path) -> None:
 def test_rewind_leaves_alone_what_lies_behind_a_link_in_the_worktree(tmp_path: Path) -> None:
     yours = outside(tmp_path)
     deeds = """
-if [ $SAMOLOOP_PHASE = investigation ]; then mkdir "$tree/data"; echo mine > "$tree/data/thesis.tex"; fi
-if [ $SAMOLOOP_PHASE = requirements ] && mkdir "$outside/../linked" 2>/dev/null; then
+if [ $SAMOLOOP_PHASE = implementation ]; then mkdir "$tree/data"; echo mine > "$tree/data/thesis.tex"; fi
+if [ $SAMOLOOP_PHASE = testing ] && mkdir "$outside/../linked" 2>/dev/null; then
   rm -r "$tree/data"; echo /data > "$tree/.gitignore"; ln -s "$outside/docs" "$tree/data"
 fi
 """
     root = scripted_project(tmp_path, child(tmp_path, "never", ":").replace(GOOD_CHILD, deeds + GOOD_CHILD))
     assert samoloop(root, "run", "Task", "--session", "a", "--yes").returncode == 0
-    said = samoloop(root, "rewind", "a", "1")
+    said = samoloop(root, "rewind", "a", "5")
     assert said.returncode == 0 and "moved out of the way" in said.stdout, said.stdout + said.stderr
     assert (yours / "docs" / "thesis.tex").read_text() == "years of work\n"
     [row] = json.loads(samoloop(root, "list", "--json").stdout)
