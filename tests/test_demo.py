@@ -486,6 +486,7 @@ def test_a_person_answers_sends_the_plan_back_and_sees_the_answers_in_the_code(t
     assert re.search(r"does the discount start\? \S*5 pieces\S* \(by you \(demo\)\)", terminal.screen)
 
 
+@pytest.mark.slow
 def test_what_was_said_in_the_files_meanwhile_counts(tmp_path):
     terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
     terminal.wait_for("Your answer")
@@ -512,6 +513,7 @@ def test_a_plan_that_is_rejected_stops_the_demo(tmp_path):
     assert "The session is stopped" in terminal.screen
 
 
+@pytest.mark.slow
 def test_a_person_who_leaves_finds_the_session_waiting(tmp_path):
     terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
     terminal.leave("Your answer")
@@ -531,6 +533,7 @@ def test_ctrl_c_at_work_ends_with_130_and_the_way_to_go_on(tmp_path):
     assert "samoloop resume" in terminal.screen
 
 
+@pytest.mark.slow
 def test_a_demo_is_no_project_that_up_takes_care_of(tmp_path):
     assert samoloop(tmp_path, "demo", "--yes", "--keep", str(tmp_path / "till")).returncode == 0
     assert samoloop(tmp_path, "projects", "list").stdout.startswith("None yet")
@@ -547,6 +550,7 @@ def test_a_folder_that_is_in_use_is_left_alone(tmp_path):
 WORKFLOWS = sorted(path.stem for path in (Path(__file__).parent.parent / "phase_prompts" / "workflows").glob("*.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workflow", WORKFLOWS)
 def test_the_scripted_child_gets_through_every_workflow_in_any_repository(tmp_path, workflow):
     root = make_repo(tmp_path / "repo")
