@@ -70,7 +70,7 @@ ACCEPTED: list[tuple[list[Record], Signal, Kind, str]] = [
     (in_phase("work"), BLOCKED, Kind.BLOCKED, "work"),
     # the last one
     (in_phase("done"), DONE, Kind.DONE, "done"),
-    (in_phase("done"), Signal(Status.DONE, "done"), Kind.DONE, "done"),
+    (in_phase("done"), Signal(Status.DONE, "done", summary="all good"), Kind.DONE, "done"),
     (in_phase("done"), go("done"), Kind.CONTINUE, "done"),
     # the number of this iteration, where the child gives one
     ([*in_phase("ask"), started(1, "ask")], go("ask", iteration=1), Kind.CONTINUE, "ask"),
@@ -697,8 +697,10 @@ def test_a_ceiling_waits_in_the_present_phase() -> None:
     assert found is not None and (found.kind, found.phase) == (Kind.WAIT, "work")
 
 
-def test_done_without_a_summary_has_none() -> None:
-    assert decide(SMALL, state_of(in_phase("done")), FINE, Signal(Status.DONE)).summary == ""
+@pytest.mark.parametrize("summary", [None, "", " \n"])
+def test_done_says_what_was_achieved(summary: str | None) -> None:
+    said = judge(SMALL, state_of(in_phase("done")), Signal(Status.DONE, summary=summary))
+    assert isinstance(said, BadSignal) and '"summary"' in said.reason
 
 
 def test_what_is_vetoed_too_often_is_blocked_in_its_phase() -> None:

@@ -97,6 +97,8 @@ def judge(workflow: Workflow, state: State, signal: Signal) -> Decision | BadSig
         return Decision(Kind.BLOCKED, phase.name, signal.reason or "", needs=signal.needs or "human_decision")
     if _gate_ahead(state, phase):
         return _needs_gate(phase)
+    if not (signal.summary or "").strip():
+        return BadSignal('with "done", "summary" says in a sentence what was achieved; it is missing')
     return Decision(Kind.DONE, phase.name, summary=signal.summary or "")
 
 

@@ -120,10 +120,11 @@ def test_a_cut_stream_ends_within_a_reply() -> None:
         post(model.url, path, {**body, "stream": True})
 
 
-PROMPT = """Read `{folder}/_overview.md` first. Do one action of phase `{phase}`.
+PROMPT = """Read `_overview.md` first. Do one action of phase `{phase}`.
 
-Documents go into the session folder as `11-21-0930-<kind>-<slug>.md`. One JSON object in `{folder}/_signal.json`.
+Documents go there as `11-21-0930-<kind>-<slug>.md`. One JSON object in `_signal.json` there.
 
+- Session folder: `{folder}`
 - Workflow `feature`, phase `{phase}`, iteration 7; 1 of at most 20 in this phase
 """
 
