@@ -170,7 +170,11 @@ def _gates(scene: Scene, how: How) -> Iterator[str]:
 def _announcements(scene: Scene, opened: list[str]) -> Iterator[str]:
     import json
 
-    items = [json.loads(path.read_text()) for path in sorted((scene.session.control / "_outbox").glob("*.json"))]
+    try:
+        items = [json.loads(path.read_text()) for path in sorted((scene.session.control / "_outbox").glob("*.json"))]
+    except ValueError as error:
+        yield f"an announcement cannot be read: {error}"
+        return
     told = Counter(item["gate"] for item in items if item.get("gate"))
     if told != Counter(opened):
         yield f"gates opened {opened}, announced {dict(told)}"
