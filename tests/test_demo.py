@@ -198,6 +198,7 @@ def test_what_an_interrupted_child_left_is_finished_and_not_done_twice(tmp_path,
     assert re.search(r"- Result: [0-9a-f]{7}; ", plan.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["implementation", "testing"])
 def test_what_it_said_without_looking_is_mended_by_the_child_that_is_sent_back_or_by_testing(tmp_path, phase):
     stage = Stage(tmp_path, "bulk-discount")
@@ -467,6 +468,7 @@ class Terminal:
         return self._process.wait()
 
 
+@pytest.mark.slow
 def test_a_person_answers_sends_the_plan_back_and_sees_the_answers_in_the_code(tmp_path):
     terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
     terminal.answer("Your answer", "5 pieces")
@@ -504,6 +506,7 @@ def test_what_was_said_in_the_files_meanwhile_counts(tmp_path):
     assert "BULK_FROM = 12" in git(tmp_path / "till", "show", "samoloop/bulk-discount:till/discounts.py")
 
 
+@pytest.mark.slow
 def test_a_plan_that_is_rejected_stops_the_demo(tmp_path):
     terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
     terminal.answer("Your answer", "")
@@ -563,6 +566,7 @@ def test_the_scripted_child_gets_through_every_workflow_in_any_repository(tmp_pa
     assert git(root, "status", "--porcelain") == "?? .samoloop.yaml"
 
 
+@pytest.mark.slow
 def test_in_a_folder_that_is_no_repository_the_session_itself_is_not_searched(tmp_path):
     (tmp_path / "a.txt").write_text("one token\n")
     done = samoloop(tmp_path, "run", "Look at token", "--provider", "demo", "--in-place", "--yes")
