@@ -13,6 +13,7 @@ import pytest
 
 from samoloop.base import effects
 from samoloop.base.errors import SessionError
+from samoloop.core import records
 from samoloop.core.journal import FILE_NAME, Journal, JournalChanged, is_sealed, sealed_bytes, utc_now
 from samoloop.core.records import Noted, Torn, line, moment, timestamp
 
@@ -401,3 +402,24 @@ def test_a_failed_write_is_no_change_by_somebody_else(path: Path, monkeypatch: p
 
 def failed() -> int:
     raise OSError("full")
+
+
+def test_each_record_is_understood_once_however_often_the_journal_is_read(path: Path, monkeypatch) -> None:
+    written = Journal(path)
+    real, understood = records.read, []
+    monkeypatch.setattr(records, "read", lambda value: understood.append(value) or real(value))
+    for text in ("one", "two"):
+        written.append(Noted(text=text))
+        assert [record.text for record in written.read()] == [record.text for record in written.read()]
+    assert [value["text"] for value in understood] == ["one", "two"]
+
+
+def test_what_another_process_wrote_meanwhile_is_read_too(path: Path) -> None:
+    seen = Journal(path)
+    seen.append(Noted(text="one"))
+    assert len(list(seen)) == 1
+    Journal(path).append(Noted(text="two"))
+    assert [record.text for record in seen] == ["one", "two"]
+    path.unlink()
+    Journal(path).append(Noted(text="three"))
+    assert [record.text for record in seen] == ["three"]
