@@ -42,26 +42,26 @@ def test_a_box_ends_with_who_started_it_unless_it_stays() -> None:
 
 
 def test_what_is_missing_or_so_anyway_is_not_mounted(tmp_path: Path) -> None:
-    for name in ("home/tools", "home/work/in", "other"):
+    for name in ("home/tools", "home/code/in", "other"):
         (tmp_path / name).mkdir(parents=True)
     home = tmp_path / "home"
     box = Box(
-        home / "work",
+        home / "code",
         {
             tmp_path / "other": Access.READ,  # as all that is not named
             tmp_path / "nowhere": Access.WRITE,
             home: Access.HIDDEN,
             home / "tools": Access.READ,
-            home / "work": Access.WRITE,
-            home / "work" / "in": Access.READ,
+            home / "code": Access.WRITE,
+            home / "code" / "in": Access.READ,
         },
         home=home,
     )
     assert sandbox.present(box).paths == {
         home: Access.HIDDEN,
         home / "tools": Access.READ,
-        home / "work": Access.WRITE,
-        home / "work" / "in": Access.READ,
+        home / "code": Access.WRITE,
+        home / "code" / "in": Access.READ,
     }
 
 

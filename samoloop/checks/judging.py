@@ -7,7 +7,7 @@ could not be run there proves nothing.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from samoloop.checks.receipts import Judged, Kind, Outcome, Receipt
+from samoloop.checks.receipts import Judged, Outcome, Receipt
 
 _SHOWN = 5  # tests that a sentence names
 GREEN, VETO, RED_BEFORE, SUCCEEDED, WAIVED = "green", "veto", "red before", "succeeded", "waived"
@@ -128,8 +128,3 @@ def _of_new_tests(runs: Runs, rules: Rules) -> tuple[str, bool]:
 def shown(tests: list[str]) -> str:
     more = f" and {len(tests) - _SHOWN} more" if len(tests) > _SHOWN else ""
     return ", ".join(tests[:_SHOWN]) + more
-
-
-def kinds_wanted(now: Receipt) -> tuple[Kind, ...]:
-    """What has to be run beside: the swap speaks only where the session's own tests are green."""
-    return (Kind.OLD_TESTS, Kind.NEW_TESTS) if now.outcome is Outcome.PASSED else ()

@@ -106,7 +106,7 @@ SECRETS = {
     "RubyGems' key": ".gem/credentials",
     "sbt's passwords": ".ivy2/.credentials",
     "uv's logins": ".local/share/uv/credentials/credentials.toml",
-    "another project": "work/other/.env",
+    "another project": "code/other/.env",
 }
 
 # What would be run, or obeyed, outside later on.
@@ -118,7 +118,7 @@ PLANTED = {
     "a unit of the person's systemd": "$HOME/.config/systemd/user/x.service",
     "what starts with the desktop": "$HOME/.config/autostart/x.desktop",
     "samoloop's settings": "$HOME/.config/samoloop/config.yaml",
-    "another project": "$HOME/work/other/.env",
+    "another project": "$HOME/code/other/.env",
     "the person's npm cache": "$HOME/.npm/_cacache/x",
     "the person's cache": "$HOME/.cache/pip/x",
     "the main checkout": "$REPO/hello.txt",
