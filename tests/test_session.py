@@ -210,6 +210,40 @@ def test_an_unknown_name_is_answered_with_those_there_are(sessions: Path) -> Non
         resolve(sessions, "auth")
 
 
+@pytest.mark.parametrize("name", ["fix", "26-01-20", "26-01-20-fix-a", "{sessions}/26-01-20-fix-auth/"])
+def test_a_beginning_or_the_folder_is_enough(sessions: Path, name: str) -> None:
+    make(sessions, "26-01-20-fix-auth")
+    make(sessions, "26-01-21-auth")
+    assert resolve(sessions, name.format(sessions=sessions)).name == "26-01-20-fix-auth"
+
+
+def test_a_beginning_of_several_lists_them(sessions: Path) -> None:
+    make(sessions, "26-01-20-auth-a")
+    make(sessions, "26-01-21-auth-b")
+    with pytest.raises(SessionError, match="'auth' is the beginning of several sessions; which one: 26-01-21-auth-b, "):
+        resolve(sessions, "auth")
+
+
+def test_a_whole_name_is_meant_before_what_it_begins(sessions: Path) -> None:
+    make(sessions, "26-01-20-auth")
+    make(sessions, "26-01-21-auth-b")
+    assert resolve(sessions, "auth").name == "26-01-20-auth"
+
+
+@pytest.mark.parametrize("name", ["fix-auht", "auth", "26-01-20-fix-aut h"])
+def test_a_typo_is_answered_with_the_nearest_name(sessions: Path, name: str) -> None:
+    make(sessions, "26-01-20-fix-auth")
+    with pytest.raises(SessionError, match=r"did you mean (26-01-20-)?fix-auth\?"):
+        resolve(sessions, name)
+
+
+@pytest.mark.parametrize("name", ["", "..", "/", "/etc", "a/b", "\0", "x" * 5000])
+def test_what_cannot_be_a_name_is_none(sessions: Path, name: str) -> None:
+    make(sessions, "26-01-20-fix-auth")
+    with pytest.raises(SessionError, match="there is no session"):
+        resolve(sessions, name)
+
+
 def test_a_damaged_session_is_in_nobody_s_way(sessions: Path) -> None:
     make(sessions, "26-01-20-a", *BLOCKED)
     broken = make(sessions, "26-01-21-b")

@@ -10,6 +10,7 @@ from samoloop.api.asked import Order, Wishes
 from samoloop.api.settings import remembered
 from samoloop.base.clock import Clock
 from samoloop.base.errors import UsageError
+from samoloop.base.nearest import named
 from samoloop.config import loading, projects, workflow_files
 from samoloop.config.loading import Config
 from samoloop.core.session import Session, check_name, resolve
@@ -112,7 +113,9 @@ def _until(workflow: Workflow, name: str | None) -> Workflow:
         return workflow
     known = [phase.name for phase in workflow.phases if phase.child]
     if name not in known:
-        raise UsageError(f"--until {name}: the workflow {workflow.name} has no such phase; it has: {', '.join(known)}")
+        raise UsageError(
+            f"--until {named(name, known)}: the workflow {workflow.name} has no such phase; it has: {', '.join(known)}"
+        )
     return workflow.until(name)
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from samoloop.base.errors import ConfigError, listed
+from samoloop.base.nearest import named
 from samoloop.config import yaml_text
 from samoloop.config.keys import BUILT_IN as BUILT_IN
 from samoloop.config.keys import CONFIG, VARIABLES
@@ -19,7 +20,7 @@ from samoloop.config.keys import Config as Config
 from samoloop.config.project import FILE_NAME as FILE_NAME
 from samoloop.config.project import LEGACY_NAME as LEGACY_NAME
 from samoloop.config.project import legacy_folders, user_file
-from samoloop.config.schema import At, Fault, field_names, named, read_keys
+from samoloop.config.schema import At, Fault, field_names, read_keys
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"}  # folders below /

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import ConfigError
-from samoloop.config.schema import named
+from samoloop.base.nearest import named
 from samoloop.config.workflow_files import search_path, split_front_matter
 from samoloop.config.yaml_text import read_file
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from samoloop.base.durations import parse_seconds
 from samoloop.base.errors import shown
+from samoloop.base.nearest import near
 
 At = tuple[str, ...]  # a place in nested mappings, from the outside in
 
@@ -140,19 +141,6 @@ def written(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     return f"[{', '.join(map(str, default))}]" if isinstance(default, tuple) else str(default)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """` (did you mean model?)`; empty where no known name is near."""
-    import difflib
-
-    found = difflib.get_close_matches(name[:100], known, n=1)
-    return f" (did you mean {found[0]}?)" if found else ""
-
-
-def named(name: str, known: Iterable[str]) -> str:
-    """A name that is not known, in quotes, with the one that may be meant."""
-    return shown(name) + near(name, known)
 
 
 def mapping(value: object) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from samoloop.base.errors import ConfigError, UsageError, listed, shown
 from samoloop.base.files import is_plainly, read_plain, remove, write_atomic
+from samoloop.base.nearest import named
 from samoloop.config.resources import folder
-from samoloop.config.schema import Fault, Key, Table, named, read_keys, text
+from samoloop.config.schema import Fault, Key, Table, read_keys, text
 from samoloop.config.workflow_files import split_front_matter
 from samoloop.config.yaml_text import read_mapping
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import ConfigError, listed, shown
+from samoloop.base.nearest import named
 from samoloop.config import yaml_text
 from samoloop.config.resources import folder
 from samoloop.config.schema import (
@@ -19,7 +20,6 @@ from samoloop.config.schema import (
     Table,
     count,
     flag,
-    named,
     one_of,
     positive_seconds,
     read_keys,

@@ -4,14 +4,15 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from samoloop.base.effects import effect
-from samoloop.base.errors import SessionError, UsageError
-from samoloop.base.files import make_folder, make_ignored_folder, remove, sync_folder
+from samoloop.base.errors import SessionError, UsageError, shown
+from samoloop.base.files import make_folder, make_ignored_folder, real, remove, sync_folder
 from samoloop.base.locks import Lock
+from samoloop.base.nearest import near
 from samoloop.core import control, journal
 from samoloop.core.control import LOGS
 from samoloop.core.decision import Condition
@@ -28,6 +29,7 @@ _SLUG_LENGTH = 40
 _NEW = ".new"  # a session that is being made
 _NEW_SECONDS = 10.0  # for another one to be made
 _NAME_BYTES = 100
+_LISTED = 10  # names in a message
 
 
 class Session:
@@ -257,22 +259,20 @@ def find(sessions: Path, name: str) -> Session | None:
 
 
 def resolve(sessions: Path, name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> Session:
-    """The session that a command means. Without a name there must be one candidate for which `wanted` holds.
+    """The session that a command means; a beginning of its name is enough, where only one begins so.
+
+    Without a name there must be one candidate for which `wanted` holds.
 
     Raises SessionError that lists what there is.
     """
     if name is not None:
-        session = find(sessions, name)
-        if session is None:
-            known = ", ".join(session.name for session in all_sessions(sessions)[:10]) or "none yet"
-            raise SessionError(f"there is no session {name!r} in {sessions}; there are: {known}")
-        return session
+        return _named(sessions, name)
     candidates = [session for session in sound_sessions(sessions) if wanted(session.state())]
     if len(candidates) > 1:
         unfinished = [session for session in candidates if session.state().condition is not Condition.DONE]
         candidates = unfinished if len(unfinished) == 1 else candidates
     if len(candidates) != 1:
-        names = ", ".join(session.name for session in candidates[:10])
+        names = ", ".join(session.name for session in candidates[:_LISTED])
         what = (
             f"name one of: {names}"
             if candidates
@@ -280,6 +280,27 @@ def resolve(sessions: Path, name: str | None, wanted: Callable[[State], bool] = 
         )
         raise SessionError(f"which session? {what}")
     return candidates[0]
+
+
+def _named(sessions: Path, name: str) -> Session:
+    """By its name, by what follows its date, by a beginning of either that only one has, or by its folder."""
+    if os.sep in name and real(Path(name)).parent == real(sessions):
+        name = real(Path(name)).name
+    with suppress(UsageError):  # what cannot be a name is none
+        if session := find(sessions, name):
+            return session
+    every = all_sessions(sessions)
+    begun = [
+        session for session in every if name and (session.name.startswith(name) or session.undated.startswith(name))
+    ]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        several = ", ".join(session.name for session in begun[:_LISTED]) + (", ..." if len(begun) > _LISTED else "")
+        raise SessionError(f"{name!r} is the beginning of several sessions; which one: {several}?")
+    known = ", ".join(session.name for session in every[:_LISTED]) or "none yet"
+    meant = near(name, [name for session in every for name in (session.undated, session.name)])
+    raise SessionError(f"there is no session {shown(name)}{meant} in {sessions}; there are: {known}")
 
 
 def _is_sound(session: Session) -> bool:

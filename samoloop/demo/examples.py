@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import SessionError, UsageError
+from samoloop.base.nearest import named
 from samoloop.config.resources import folder
 
 FILE_NAME = "example.yaml"
@@ -62,7 +63,7 @@ def get(name: str) -> Example:
     """The example of that name. Raises UsageError that lists what there is."""
     names = [path.parent.name for path in sorted(folder("examples").glob(f"*/{FILE_NAME}"))]
     if name not in names:
-        raise UsageError(f"there is no example {name!r}; there are: {', '.join(names) or 'none'}")
+        raise UsageError(f"there is no example {named(name, names)}; there are: {', '.join(names) or 'none'}")
     return _read(name)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from samoloop.base.errors import ProviderError
+from samoloop.base.nearest import named
 from samoloop.config.keys import BUILT_IN
 from samoloop.providers.base import Provider
 
@@ -30,8 +31,8 @@ def get(name: str, settings: Mapping[str, Any] | None = None, environ: Mapping[s
 
         return CustomProvider(name, settings, environ)
     raise ProviderError(
-        f"The provider {name!r} is unknown; use one of {', '.join(BUILT_IN)}, or describe it in the configuration as "
-        f"`providers: {{{name}: {{command: [...]}}}}`."
+        f"The provider {named(name, BUILT_IN)} is unknown; use one of {', '.join(BUILT_IN)}, or describe it in the "
+        f"configuration as `providers: {{{name}: {{command: [...]}}}}`."
     )
 
 

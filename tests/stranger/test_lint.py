@@ -65,6 +65,7 @@ ALLOWED = {
     ("git/worktree.py", "_index_copy"): "refuses what is no file",
     ("providers/program.py", "link"): "only a link is removed",
     ("queue/service.py", "uninstall"): "the person's unit file, which `install` wrote",
+    ("ui/cli/completion.py", "_add_line"): "the start file of the person's shell, which may be a link of theirs",
     ("ui/cli/failures.py", "keep"): OWN,
     ("ui/cli/run.py", "_read_file"): PERSON,
     ("ui/telegram/ledger.py", "_append"): NO_LINK,

@@ -2,12 +2,16 @@
 
 import importlib
 import io
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samoloop import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # command -> (module:attribute, one line of help)
 COMMANDS = {
@@ -43,6 +47,7 @@ COMMANDS = {
     "skills": ("skills:skills", "Install the skills for your CLIs; run one without a session."),
     "init": ("init:init", "Write a commented .samoloop.yaml."),
     "sandbox": ("sandbox:sandbox", "Run a command where a child would work, with what a child has."),
+    "completion": ("completion:completion", "Complete names by the Tab key, in bash, zsh and fish."),
     "doctor": ("doctor:doctor", "Check git, the CLIs, folders and configuration."),
     "example": ("example:example", "List the examples; run one in a fresh folder."),
     "demo": ("demo:demo", "Watch a whole session, with no model and no network."),
@@ -58,13 +63,19 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from samoloop.ui.cli import failures
 
             found = failures.meant(args[0], COMMANDS)
             hint = f"did you mean samoloop {found}?" if found else "samoloop --help lists them."
             ctx.fail(f"There is no command {args[0]!r}: {hint}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[Any]]":
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
@@ -98,7 +109,9 @@ def main(args: list[str] | None = None) -> None:
     try:
         sys.exit(_run(sys.argv[1:] if args is None else args))
     except (Exception, KeyboardInterrupt) as error:
-        sys.exit(_refusal(error))
+        sys.exit(
+            0 if "_SAMOLOOP_COMPLETE" in os.environ else _refusal(error)
+        )  # a shell completes words, and no sentence
 
 
 def _run(args: list[str]) -> int:

@@ -4,6 +4,7 @@ import os
 
 import click
 
+from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import find_session, json_option, load_config, project_root, session_argument
 from samoloop.ui.terminal.output import say, say_json
 
@@ -43,7 +44,7 @@ def checks(context: click.Context, as_json: bool) -> None:
 
 
 @checks.command("run")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete.checks)
 def run(names: tuple[str, ...]) -> int:
     """Run the checks now, on this folder as it is; exits with 1 where one is not green.
 
@@ -54,6 +55,7 @@ def run(names: tuple[str, ...]) -> int:
     from samoloop.api import checks as looking
     from samoloop.api.go_on import stoppable
     from samoloop.base.errors import UsageError
+    from samoloop.base.nearest import named
     from samoloop.checks.receipts import Outcome
 
     root = project_root()
@@ -62,7 +64,7 @@ def run(names: tuple[str, ...]) -> int:
     known = {check.name: check for check in found.checks}
     for name in names:
         if name not in known:
-            raise UsageError(f"there is no check {name!r}; there are: {', '.join(known) or 'none'}")
+            raise UsageError(f"there is no check {named(name, known)}; there are: {', '.join(known) or 'none'}")
     if not known:
         raise UsageError(found.said)
     good = True

@@ -13,26 +13,18 @@ from samoloop.config.project import find_root, sessions_folder
 from samoloop.core import session
 from samoloop.core.session import Session
 from samoloop.core.state import State
+from samoloop.ui.cli import complete
 from samoloop.ui.terminal.output import say
 
 if TYPE_CHECKING:
     from samoloop.config.loading import Config
 
 
-def complete_session(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The sessions of this project, for a shell's completion."""
-    from samoloop.base.printable import one_line
-
-    root = find_root(Path.cwd())
-    names = [found.name for found in session.all_sessions(sessions_folder(root, os.environ))] if root else []
-    return [name for name in names if name.startswith(incomplete) and name == one_line(name)]
-
-
 _CEILINGS = {"max_iterations": "iterations", "max_time": "wall", "max_cost": "cost"}
 sandbox_option = click.option(
     "--sandbox", type=click.Choice(["auto", "required", "off"]), help="Whether a child is started in a sandbox."
 )
-session_argument = click.argument("session_name", metavar="[SESSION]", required=False, shell_complete=complete_session)
+session_argument = click.argument("session_name", metavar="[SESSION]", required=False, shell_complete=complete.sessions)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -64,8 +56,25 @@ def load_config(root: Path, flags: Mapping[str, Any] | None = None) -> "Config":
 
 
 def find_session(name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> Session:
-    """The session that is meant."""
-    return session.resolve(sessions_folder(project_root(), os.environ), name, wanted)
+    """The session that is meant: without a name the one whose worktree or folder the command is in, if it is in one."""
+    folder = sessions_folder(project_root(), os.environ)
+    return session.resolve(folder, name or session_here(folder), wanted)
+
+
+def session_here(folder: Path) -> str | None:
+    """The session whose worktree or folder the command is in."""
+    from samoloop.base.files import real
+    from samoloop.git import checkout
+
+    here, sessions = Path.cwd(), real(folder)
+    if here.is_relative_to(sessions) and here != sessions:
+        return here.relative_to(sessions).parts[0]
+    found = checkout.locate(here)
+    if found is None or not found.linked:
+        return None
+    known = session.Session(folder / found.top.name)  # a worktree is called as its session
+    is_its = session.is_session(known.dir) and real(known.worktree) == found.top
+    return known.name if is_its else None
 
 
 def for_people_only() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from samoloop.base.errors import ConfigError
+from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import json_option
 from samoloop.ui.terminal.output import say, say_json
 
@@ -63,7 +64,7 @@ def list_workflows(as_json: bool) -> None:
 
 
 @workflows.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.workflows)
 @click.option("--mermaid", is_flag=True, help="Draw it for a Markdown page.")
 @json_option
 def show(name: str, mermaid: bool, as_json: bool) -> None:
@@ -79,7 +80,7 @@ def show(name: str, mermaid: bool, as_json: bool) -> None:
 
 
 @workflows.command("check")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete.workflows)
 def check(names: tuple[str, ...]) -> int:
     """Check workflows, phases and skills, the project's own too; exit code 2 where something is wrong."""
     from samoloop.config import workflow_files

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samoloop.base.errors import UsageError
+from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import for_people_only, json_option, warn
 from samoloop.ui.terminal.output import say, say_json
 
@@ -44,9 +45,13 @@ def list_(as_json: bool) -> None:
 
 
 @example.command("run")
-@click.argument("names", nargs=-1, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=complete.examples)
 @click.option("--all", "every", is_flag=True, help="All examples, one after the other.")
-@click.option("--provider", help="demo plays a script; without it the example's own, or yours: a real session.")
+@click.option(
+    "--provider",
+    help="demo plays a script; without it the example's own, or yours: a real session.",
+    shell_complete=complete.providers,
+)
 @click.option("--yes", is_flag=True, help="Take suggestions and approve the plan.")
 @click.option("--keep", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Copy into this folder (new).")
 def run(names: tuple[str, ...], every: bool, provider: str | None, yes: bool, folder: Path | None) -> int:

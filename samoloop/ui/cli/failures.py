@@ -1,6 +1,5 @@
 """How the command line says that something went wrong. Imported when it did."""
 
-import difflib
 import errno
 import os
 import re
@@ -11,6 +10,7 @@ from collections.abc import Iterable
 
 import click
 
+from samoloop.base.nearest import near, nearest
 from samoloop.base.printable import printable
 from samoloop.ui.terminal import output
 from samoloop.ui.terminal.words import wrapped
@@ -34,6 +34,7 @@ _QUOTES = {
     "changes": 'what should change goes with -m: samoloop changes SESSION -m "..."',
     "reject": 'the reason goes with -m: samoloop reject SESSION -m "..."',
 }
+_NO_CHOICE = re.compile(r"'([^']*)' is not one of ")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # what is there stays as it is
 
 
@@ -51,8 +52,7 @@ def _cut(line: str) -> str:
 
 def meant(word: str, commands: Iterable[str]) -> str:
     """What somebody wanted who typed an unknown command; empty where nothing comes near."""
-    near = difflib.get_close_matches(word, list(commands), n=1)
-    return _MEANT.get(word) or (near[0] if near else "")
+    return _MEANT.get(word) or nearest(word, commands)
 
 
 def of_click(error: click.ClickException) -> str:
@@ -60,6 +60,9 @@ def of_click(error: click.ClickException) -> str:
     words = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
     name = context.command.name if context else ""
+    if (typed := _NO_CHOICE.search(words)) and isinstance(error, click.BadParameter) and error.param:
+        kind = error.param.type
+        return words.rstrip(".") + near(typed[1], map(str, kind.choices) if isinstance(kind, click.Choice) else ())
     if name in _QUOTES and re.match(r"Got unexpected extra argument|Missing option '-m'", words):
         return f"{words.rstrip('.')}: {_QUOTES[name]}"
     return words

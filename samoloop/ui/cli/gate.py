@@ -17,7 +17,16 @@ from samoloop.core.next_steps import outlook
 from samoloop.core.session import Session, find, resolve, sound_sessions
 from samoloop.core.signals import GateKind
 from samoloop.core.state import ENDED, Condition, State
-from samoloop.ui.cli.common import find_session, for_people_only, json_option, project_root, session_argument, speaker
+from samoloop.ui.cli import complete
+from samoloop.ui.cli.common import (
+    find_session,
+    for_people_only,
+    json_option,
+    project_root,
+    session_argument,
+    session_here,
+    speaker,
+)
 from samoloop.ui.terminal.output import say, say_json
 
 PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
@@ -28,6 +37,7 @@ def _find(name: str | None, *verdicts: Verdict) -> tuple[Session, Gate]:
     """The session whose open gate can be closed so. Refuses inside a child, and elsewhere with what there is to do."""
     for_people_only()
     folder = sessions_folder(project_root(), os.environ)
+    name = name or session_here(folder)
     if name is not None:
         session = resolve(folder, name)
     else:
@@ -83,6 +93,7 @@ def questions_(session_name: str | None, as_json: bool) -> None:
     samoloop questions auth
     """
     folder = sessions_folder(project_root(), os.environ)
+    session_name = session_name or session_here(folder)
     asks = [one for one in sound_sessions(folder) if (gate := one.state().gate) and gate.questions]
     session = asks[0] if session_name is None and len(asks) == 1 else resolve(folder, session_name)
     gate = session.state().gate
@@ -118,7 +129,7 @@ def questions_(session_name: str | None, as_json: bool) -> None:
 
 
 @click.command("answer")
-@click.argument("said", nargs=-1, metavar="[SESSION] Q1=A Q2='words' | done")
+@click.argument("said", nargs=-1, metavar="[SESSION] Q1=A Q2='words' | done", shell_complete=complete.answers)
 @click.option("--suggested", is_flag=True, help="Take the suggestion of every question that waits.")
 def answer(said: tuple[str, ...], suggested: bool) -> None:
     """Answer questions, or say that what a child asked for is done.
@@ -220,7 +231,7 @@ def reject(session_name: str | None, message: str) -> None:
 
 
 @click.command("tell")
-@click.argument("said", nargs=-1, required=True, metavar='[SESSION] "GUIDANCE"')
+@click.argument("said", nargs=-1, required=True, metavar='[SESSION] "GUIDANCE"', shell_complete=complete.sessions)
 def tell(said: tuple[str, ...]) -> None:
     """Give guidance: the next child is told, and later ones find it in _guidance.md.
 

@@ -6,6 +6,7 @@ import click
 
 from samoloop.base.errors import UsageError
 from samoloop.core.state import Condition
+from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import find_session, for_people_only, session_argument, speaker
 from samoloop.ui.terminal.output import say, say_in_pager
 from samoloop.ui.terminal.paint import tone_of_change
@@ -13,7 +14,13 @@ from samoloop.ui.terminal.paint import tone_of_change
 
 @click.command("diff")
 @session_argument
-@click.option("-n", "--iteration", type=int, help="The iteration; the last one if not given.")
+@click.option(
+    "-n",
+    "--iteration",
+    type=int,
+    help="The iteration; the last one if not given.",
+    shell_complete=complete.iterations,
+)
 def diff(session_name: str | None, iteration: int | None) -> None:
     """Show what an iteration changed, in the code and in the session folder.
 
@@ -27,8 +34,8 @@ def diff(session_name: str | None, iteration: int | None) -> None:
 
 
 @click.command("rewind")
-@click.argument("session_name", metavar="SESSION")
-@click.argument("iteration", type=int)
+@click.argument("session_name", metavar="SESSION", shell_complete=complete.sessions)
+@click.argument("iteration", type=int, shell_complete=complete.iterations)
 def rewind(session_name: str, iteration: int) -> None:
     """Put code and session folder back to the end of an earlier iteration; the present stays reachable.
 
@@ -45,8 +52,8 @@ def rewind(session_name: str, iteration: int) -> None:
 
 
 @click.command("fork")
-@click.argument("session_name", metavar="SESSION")
-@click.argument("iteration", type=int)
+@click.argument("session_name", metavar="SESSION", shell_complete=complete.sessions)
+@click.argument("iteration", type=int, shell_complete=complete.iterations)
 @click.option("--session", "name", required=True, metavar="NEW", help="The new session's name.")
 def fork(session_name: str, iteration: int, name: str) -> None:
     """Start a new session, with its own branch and worktree, from the end of an earlier iteration.
@@ -86,7 +93,7 @@ def archive(session_name: str | None, force: bool) -> None:
 
 
 @click.command("repair")
-@click.argument("session_name", metavar="SESSION")
+@click.argument("session_name", metavar="SESSION", shell_complete=complete.sessions)
 def repair(session_name: str) -> None:
     """Put a session's journal right from its checkpoints, and take its folders as they are now.
 

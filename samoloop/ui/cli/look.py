@@ -17,6 +17,7 @@ from samoloop.base.printable import one_line
 from samoloop.config.project import sessions_folder
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
+from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import (
     find_session,
     json_option,
@@ -106,7 +107,13 @@ def report(session_name: str | None, html: Path | None) -> None:
 
 @click.command("log")
 @session_argument
-@click.option("-n", "--iteration", type=int, help="The iteration; the last one if not given.")
+@click.option(
+    "-n",
+    "--iteration",
+    type=int,
+    help="The iteration; the last one if not given.",
+    shell_complete=complete.iterations,
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is new, until the session rests.")
 @click.option("--raw", is_flag=True, help="What the CLI printed, byte for byte.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per event.")

@@ -20,6 +20,7 @@ from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find, is_session
 from samoloop.core.state import Condition, State
+from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import (
     as_settings,
     find_session,
@@ -39,10 +40,18 @@ TASK_LIMIT_BYTES = 8 * 1024 * 1024
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What `run` and `resume` have in common."""
     options = [
-        click.option("--provider", help=f"The CLI to use: {', '.join(BUILT_IN)}, or your own."),
+        click.option(
+            "--provider",
+            help=f"The CLI to use: {', '.join(BUILT_IN)}, or your own.",
+            shell_complete=complete.providers,
+        ),
         click.option("--model", help="The model, by the CLI's own name."),
         click.option("--effort", type=click.Choice(EFFORTS), help="How hard the model shall think."),
-        click.option("--profile", help="A posture for every child: architect, developer, qa, ..."),
+        click.option(
+            "--profile",
+            help="A posture for every child: architect, developer, qa, ...",
+            shell_complete=complete.profiles,
+        ),
         click.option("--permissions", type=click.Choice(["full", "edits"]), help="What a child may do unasked."),
         sandbox_option,
         click.option("--max-iterations", type=click.IntRange(1), help="Ask a person after so many iterations."),
@@ -67,14 +76,28 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--session",
     "name",
     metavar="NAME",
+    shell_complete=complete.sessions,
     help="Its name; an unfinished one goes on, a folder made by hand is taken over.",
 )
-@click.option("--workflow", help="The shape of the work; see `samoloop workflows list`.")
+@click.option(
+    "--workflow", help="The shape of the work; see `samoloop workflows list`.", shell_complete=complete.workflows
+)
 @click.option("--repo", type=click.Path(path_type=Path), help="The repository, if not this one.")
 @click.option("--base", default="HEAD", show_default=True, help="The commit to start from.")
 @click.option("--in-place", is_flag=True, help="Work in this folder itself, without a branch; works without git.")
-@click.option("--until", metavar="PHASE", help="End with this phase: planning gives a plan and no code.")
-@click.option("--from", "source", metavar="SESSION", help="Mend what a test, audit, review or improve session found.")
+@click.option(
+    "--until",
+    metavar="PHASE",
+    help="End with this phase: planning gives a plan and no code.",
+    shell_complete=complete.phases,
+)
+@click.option(
+    "--from",
+    "source",
+    metavar="SESSION",
+    help="Mend what a test, audit, review or improve session found.",
+    shell_complete=complete.sessions,
+)
 @click.option(
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Carry out this plan; handing it over approves it."
 )

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from samoloop.ui.cli.common import complete_session, find_session, load_config, project_root
+from samoloop.ui.cli import complete
+from samoloop.ui.cli.common import find_session, load_config, project_root
 
 
 @click.command("sandbox", context_settings={"ignore_unknown_options": True})
-@click.option("--session", "session_name", shell_complete=complete_session, help="In the sandbox of this session.")
+@click.option("--session", "session_name", shell_complete=complete.sessions, help="In the sandbox of this session.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def sandbox(session_name: str | None, command: tuple[str, ...]) -> int:
     """Run a command in the sandbox of a session or of the project, a shell where none is named. Ends as it ends.

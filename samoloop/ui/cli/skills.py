@@ -10,6 +10,7 @@ import click
 from samoloop.base.errors import UsageError
 from samoloop.base.printable import one_line
 from samoloop.config.keys import EFFORTS
+from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import (
     as_settings,
     for_people_only,
@@ -83,7 +84,7 @@ def list_skills(as_json: bool) -> None:
 
 
 @skills.command("install")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.skills)
 @place_options
 @click.option("--force", is_flag=True, help="Replace what you edited too; a skill of your own is never touched.")
 def install(names: tuple[str, ...], readers: str | None, user: bool, force: bool) -> None:
@@ -111,7 +112,7 @@ def install(names: tuple[str, ...], readers: str | None, user: bool, force: bool
 
 
 @skills.command("uninstall")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.skills)
 @place_options
 @click.option("--force", is_flag=True, help="Remove what you edited too.")
 def uninstall(names: tuple[str, ...], readers: str | None, user: bool, force: bool) -> None:
@@ -135,9 +136,9 @@ def uninstall(names: tuple[str, ...], readers: str | None, user: bool, force: bo
 
 
 @skills.command("run")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.skills)
 @click.argument("topic", required=False, default="")
-@click.option("--provider", help="The CLI to use; the configured one if not given.")
+@click.option("--provider", help="The CLI to use; the configured one if not given.", shell_complete=complete.providers)
 @click.option("--model", help="The model, by the CLI's own name.")
 @click.option("--effort", type=click.Choice(EFFORTS), help="How hard the model shall think.")
 @click.option("--permissions", type=click.Choice(["full", "edits"]), help="What the child may do unasked.")
