@@ -201,7 +201,7 @@ def plan_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     """What the plan says against what the child wants next. A station of a worker."""
     wanted, phase = finished.wanted, worker.state.live_workflow.phase(finished.started.phase)
     if wanted and wanted.gate is GateKind.PLAN_APPROVAL and phase.leaves == SOURCE:
-        return _without_boxes(worker)
+        return _without_boxes(worker, finished)
     ends_milestone = phase.leaves == SOURCE and not _goes_back(worker, phase, wanted)
     asked = phase.changes is Changes.CODE or ends_milestone
     if not finished.leaves() or not asked or (closed := _approval(worker)) is None:
@@ -219,8 +219,10 @@ def _goes_back(worker: Worker, phase: Phase, wanted: Decision | None) -> bool:
     return target is not None and worker.state.live_workflow.is_backward(phase.name, target)
 
 
-def _without_boxes(worker: Worker) -> list[Evidence]:
+def _without_boxes(worker: Worker, finished: Finished) -> list[Evidence]:
     signal = signals.read(worker.session.dir / signals.FILE_NAME)
+    if isinstance(signal, Signal):
+        signal = gates.completed(signal, worker.session.dir, finished.started.time)
     name = signal.file or "" if isinstance(signal, Signal) else ""
     if any(item.box for item in items(_text(worker, name) or "")):
         return []

@@ -31,14 +31,15 @@ class GateKind(StrEnum):
 
     field: str  # that the signal needs beside `for`; empty where it needs none
     passes: bool  # a phase can have it as its gate; any phase may wait for the others
+    found: bool  # what the field would say can be found where the folder leaves no doubt
 
-    def __new__(cls, name: str, field: str = "", passes: bool = False) -> "GateKind":
+    def __new__(cls, name: str, field: str = "", passes: bool = False, found: bool = False) -> "GateKind":
         made = str.__new__(cls, name)
-        made._value_, made.field, made.passes = name, field, passes
+        made._value_, made.field, made.passes, made.found = name, field, passes, found
         return made
 
     QA_ANSWERS = "qa_answers", "", True
-    PLAN_APPROVAL = "plan_approval", "file", True
+    PLAN_APPROVAL = "plan_approval", "file", True, True
     FILE_UPDATE = "file_update", "file"
     HUMAN_ACTION = "human_action", "reason"
 
@@ -76,7 +77,7 @@ class Signal:
         """The inverse. Raises ValueError with a sentence for the child."""
         signal = cls(
             status=_status(value),
-            phase=_text(value, "phase"),
+            phase=(_text(value, "phase") or "").lower() or None,
             wait_for=_choice(value, "for", GateKind),
             file=_text(value, "file"),
             reason=_text(value, "reason"),
@@ -128,7 +129,8 @@ def read(path: Path) -> Signal | BadSignal:
 
 
 def parse(data: bytes) -> Signal | BadSignal:
-    """The signal that these bytes spell. A byte order mark and white space around words are forgiven."""
+    """The signal that these bytes spell. A byte order mark, white space around words and capital letters in the words
+    of the protocol are forgiven."""
     try:
         value = json.loads(data.decode("utf-8-sig"), parse_constant=_no_json)
     except UnicodeDecodeError:
@@ -159,10 +161,19 @@ def _require(signal: Signal) -> None:
     if signal.status is Status.WAITING:
         if signal.wait_for is None:
             raise ValueError(f'"waiting" needs "for"; allowed: {_names(GateKind)}')
-        if signal.wait_for.field and not getattr(signal, signal.wait_for.field):
-            raise ValueError(f'waiting for "{signal.wait_for}" needs "{signal.wait_for.field}"')
+        if not signal.wait_for.found and lacks(signal):
+            raise ValueError(needs(signal.wait_for))
     if signal.status is Status.BLOCKED and not signal.reason:
         raise ValueError('"blocked" needs "reason"')
+
+
+def lacks(signal: Signal) -> bool:
+    """Whether it does not say what its gate is about."""
+    return signal.wait_for is not None and bool(signal.wait_for.field) and not getattr(signal, signal.wait_for.field)
+
+
+def needs(kind: GateKind) -> str:
+    return f'waiting for "{kind}" needs "{kind.field}"'
 
 
 def _text(value: Mapping[str, Any], key: str) -> str | None:
@@ -206,7 +217,7 @@ def _choice(value: Mapping[str, Any], key: str, kind: type[Choice]) -> Choice | 
     if found is None:
         return None
     try:
-        return kind(found)
+        return kind(found.lower())
     except ValueError:
         raise ValueError(f'"{key}" is "{found[:60]}"; allowed: {_names(kind)}') from None
 

@@ -245,6 +245,8 @@ def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) 
     session, state, started = worker.session, worker.state, begun.started
     roots.hold(session)
     signal = signals.read(session.dir / signals.FILE_NAME)
+    if isinstance(signal, Signal):
+        signal = gates.completed(signal, session.dir, started.time)
     same_boot = started.boot == boot_id()
     by = EndedBy.EXIT if ended.by is EndedBy.LOST else ended.by
     outcome = collector.outcome(by, ended.exit_code, ended.seconds, worker.clock.epoch())

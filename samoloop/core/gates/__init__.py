@@ -27,7 +27,7 @@ from samoloop.core.gates.folder import (
 )
 from samoloop.core.gates.gate import Act, Closing, Effect, Gate, Given, StillOpen, Verdict, Void
 from samoloop.core.gates.qa_answers import read_questions, suggested, waiting_questions
-from samoloop.core.signals import BadSignal, GateKind, Signal, Status
+from samoloop.core.signals import BadSignal, GateKind, Signal, Status, lacks, needs
 
 __all__ = [
     "INBOX",
@@ -57,6 +57,15 @@ FILES = tuple(name for kind in GateKind if (name := behaviour(kind).FILE))  # in
 
 
 # --- what a child's request for a gate must look like -------------------------------------------------------------
+
+
+def completed(signal: Signal, session_dir: Path, since: float) -> Signal | BadSignal:
+    """The signal with the file that it can only mean, where it names none; bad where more than one could be meant."""
+    kind = signal.wait_for
+    if signal.status is not Status.WAITING or kind is None or not lacks(signal):
+        return signal
+    name = behaviour(kind).meant(session_dir, since)
+    return BadSignal(needs(kind)) if name is None else Signal.from_json({**signal.raw, kind.field: name})
 
 
 def check_request(signal: Signal, session_dir: Path, worktree: Path, given: Given) -> Signal | BadSignal:

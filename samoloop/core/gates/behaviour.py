@@ -25,6 +25,10 @@ class Behaviour:
         """The file that the signal names; None where it names none, or one that is not allowed."""
         return None
 
+    def meant(self, session_dir: Path, since: float) -> str | None:
+        """The file that a signal without a name can only mean, by what was written `since` then (epoch seconds)."""
+        return None
+
     def hash_named(self, path: Path) -> str | None:
         """SHA-256 of the named file as it is now."""
         return file_hash(path)

@@ -1,5 +1,6 @@
 """The gate of a plan: the child writes it, a person approves exactly that text, in `_approval.md`."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from samoloop.base.errors import SessionError, UsageError
@@ -19,6 +20,12 @@ class Approval(Behaviour):
 
     def named(self, name: str | None, session_dir: Path, worktree: Path) -> Path | None:
         return named_file(name or "", session_dir, None)
+
+    def meant(self, session_dir: Path, since: float) -> str | None:
+        with suppress(OSError):
+            plans = [path for path in session_dir.glob("*-plan-*.md") if path.lstat().st_mtime >= since]
+            return plans[0].name if len(plans) == 1 else None
+        return None
 
     def problem(self, signal: Signal, session_dir: Path, worktree: Path, given: Given) -> str:
         path = self.named(signal.file, session_dir, worktree)
