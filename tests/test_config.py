@@ -378,7 +378,7 @@ FAULTS: list[tuple[str, str]] = [
     ("ceilings: {iterations: 0}", "ceilings.iterations: it must be a whole number from 1, got 0, or off"),
     ("ceilings: {iterations: 1.5}", "ceilings.iterations: it must be a whole number"),
     ("ceilings: {wall: 0}", "ceilings.wall: it must be longer than 0 seconds"),
-    ("ceilings: {walls: 1h}", "ceilings.walls: unknown key (did you mean wall?); known: cost, iterations, wall"),
+    ("ceilings: {walls: 1h}", "ceilings.walls: unknown key (did you mean wall?); known: cost, iterations, virtual"),
     ("phases: [planning]", "phases: it must hold keys and values"),
     ("phases: {planning: opus}", "phases.planning: it must hold keys and values, got 'opus'"),
     (

@@ -25,6 +25,7 @@ from samoloop.core.permissions import SandboxMode
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker import box, limits
+from samoloop.worker.costs import say_unpriced
 from samoloop.worker.documents import keep_change
 from samoloop.worker.guidance import guidance_findings, guidance_part, keep_before
 from samoloop.worker.keeping import git_findings
@@ -61,6 +62,7 @@ STATIONS = Stations(
         *map(waivable, (tree_findings, plan_findings, document_findings, opinion_findings, shortcut_findings)),
         check_findings,
         conclude,
+        say_unpriced,
     ),
     prompt=(guidance_part, opinions_part, _no_sandbox, _posture),
 )

@@ -48,8 +48,8 @@ def standing(session: Session) -> dict[str, Any]:
     worker        alive, pid (null when none), suspended (by Ctrl-Z)
     child         alive, pid, provider, model, since
     created, updated   ISO 8601
-    totals        iterations, seconds, input_tokens, output_tokens, cost_usd (the known part), unpriced (children whose
-                  cost is unknown)
+    totals        iterations, seconds, input_tokens, output_tokens, cost_usd (the known part, in money),
+                  virtual_usd (what a subscription covers), unpriced (children whose cost in money is unknown)
     last          the last iterations, newest last: their `ended` records
     report        null, or its path
     """
@@ -93,8 +93,8 @@ def standing(session: Session) -> dict[str, Any]:
 def row(session: Session) -> dict[str, Any]:
     """The short form for `list`; a damaged session has `condition` "damaged" and the `reason`.
 
-    Keys: session, title, folder, condition, phase, iteration, created, updated, cost_usd, unpriced, waits_for,
-    decided, not_before, worker_alive, worker_suspended, child_alive, reason, headline.
+    Keys: session, title, folder, condition, phase, iteration, created, updated, cost_usd, virtual_usd, unpriced,
+    waits_for, decided, not_before, worker_alive, worker_suspended, child_alive, reason, headline.
     """
     try:
         state = session.state()
@@ -113,6 +113,7 @@ def row(session: Session) -> dict[str, Any]:
         "created": state.created.at,
         "updated": state.updated,
         "cost_usd": state.totals.cost_usd,
+        "virtual_usd": state.totals.virtual_usd,
         "unpriced": state.totals.unpriced,
         "waits_for": ahead.waits_for,
         "decided": ahead.decided,
@@ -127,6 +128,7 @@ def row(session: Session) -> dict[str, Any]:
 
 _NOTHING: dict[str, Any] = {
     "cost_usd": 0.0,
+    "virtual_usd": 0.0,
     "unpriced": 0,
     "waits_for": "",
     "decided": "",

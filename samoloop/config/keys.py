@@ -55,6 +55,12 @@ _CEILINGS = (
     Key("iterations", or_off(count), "children started", 150),
     Key("wall", or_off(positive_seconds), "time that children worked; waiting does not count", "24h"),
     Key("cost", or_off(amount), "USD, as far as the CLIs tell or the price is known", 50),
+    Key(
+        "virtual",
+        one_of(("warn", "stop")),
+        "what to do where cost that a subscription covers comes to `cost`; stop counts it like money",
+        "warn",
+    ),
 )
 
 
@@ -68,7 +74,8 @@ def _limits(found: dict[str, Any]) -> Limits:
 
 def _phase_ceilings(found: dict[str, Any]) -> Ceilings:
     wall = found.get("wall")
-    return Ceilings(found.get("iterations"), None if wall is None else float(wall), found.get("cost"))
+    stops = found.get("virtual") == "stop"
+    return Ceilings(found.get("iterations"), None if wall is None else float(wall), found.get("cost"), stops)
 
 
 def _session_ceilings(found: dict[str, Any]) -> Ceilings:
@@ -110,7 +117,7 @@ class PhaseSettings:
     )
     fallback: tuple[str, ...] | None = key(texts, None, "who steps in; an empty list is nobody")
     ceilings: Ceilings | None = key(
-        Table(_CEILINGS, _phase_ceilings), None, "iterations, wall and cost of this phase; no defaults"
+        Table(_CEILINGS, _phase_ceilings), None, "iterations, wall, cost and virtual of this phase; no defaults"
     )
 
 

@@ -1,7 +1,7 @@
 """What tokens cost, for CLIs that report tokens only. An unknown price stays unknown; it is never counted as nothing.
 
-The table holds list prices in USD per million tokens as the vendors' public price pages gave them in 2025; set
-`prices:` in your own configuration file to correct or extend it:
+The table is `prices.toml`, with its date and its source; `prices:` in the person's own configuration file corrects or
+extends it:
 
     prices:
       gpt-5: {input: 1.25, cached: 0.125, output: 10}
@@ -10,6 +10,9 @@ The table holds list prices in USD per million tokens as the vendors' public pri
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 from samoloop.base.errors import shown
 from samoloop.config.schema import Key, Table
@@ -25,13 +28,20 @@ class Price:
     output: float
 
 
-BUILT_IN: Mapping[str, Price] = {
-    "gpt-5": Price(1.25, 0.125, 10.0),
-    "gpt-5-codex": Price(1.25, 0.125, 10.0),
-    "gpt-5-mini": Price(0.25, 0.025, 2.0),
-    "gemini-2.5-pro": Price(1.25, 0.31, 10.0),
-    "gemini-2.5-flash": Price(0.30, 0.075, 2.5),
-}
+class Listed(NamedTuple):
+    """The table that travels with the package."""
+
+    date: str
+    models: Mapping[str, Price]
+
+
+@cache
+def listed() -> Listed:
+    """The list prices of `prices.toml`, with their date."""
+    import tomllib
+
+    table = tomllib.loads((Path(__file__).parent / "prices.toml").read_text(encoding="utf-8"))
+    return Listed(str(table["date"]), {name: Price(**rates) for name, rates in table["models"].items()})
 
 
 def _dollars(value: object) -> float:
@@ -52,8 +62,10 @@ PRICE = Table(
 
 def priced(usage: Usage, model: str | None, table: Mapping[str, Price]) -> Usage:
     """The usage with its cost, where the CLI gave none and the model's price is known."""
-    price = {**BUILT_IN, **table}.get(usage.model or model or "")
-    if usage.cost_usd is not None or price is None or usage.input_tokens is None or usage.output_tokens is None:
+    if usage.cost_usd is not None or usage.input_tokens is None or usage.output_tokens is None:
+        return usage
+    price = {**listed().models, **table}.get(usage.model or model or "")
+    if price is None:
         return usage
     cached = min(usage.cached_tokens or 0, usage.input_tokens)
     fresh = usage.input_tokens - cached

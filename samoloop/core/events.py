@@ -53,10 +53,11 @@ class Usage:
     cached_tokens: int | None = None
     cost_usd: float | None = None
     model: str | None = None
+    virtual: bool = False  # the cost is what a subscription covers: nobody pays it by the token
 
     def to_json(self) -> dict[str, Any]:
         """For the journal, without what is unknown."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        return {key: value for key, value in asdict(self).items() if value is not None and value is not False}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ ENDED = frozenset({Condition.DONE})
 
 @dataclass
 class Totals:
-    """What was spent. Cost is in USD; `unpriced` counts the children whose cost is unknown."""
+    """What was spent, in USD: money, and apart from it what a subscription covers. `unpriced` counts the children whose
+    cost in money is unknown.
+    """
 
     iterations: int = 0
     seconds: float = 0.0
@@ -29,12 +31,15 @@ class Totals:
     output_tokens: int = 0
     cost_usd: float = 0.0
     unpriced: int = 0
+    virtual_usd: float = 0.0
 
     def add(self, usage: Usage, seconds: float) -> None:
         self.seconds += seconds
         self.input_tokens += usage.input_tokens or 0
         self.output_tokens += usage.output_tokens or 0
-        if usage.cost_usd is None:
+        if usage.virtual:
+            self.virtual_usd += usage.cost_usd or 0.0
+        elif usage.cost_usd is None:
             self.unpriced += 1
         else:
             self.cost_usd += usage.cost_usd

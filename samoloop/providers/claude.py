@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import ProviderError
-from samoloop.base.files import write_atomic
+from samoloop.base.files import small_text, write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
@@ -62,6 +62,11 @@ _NESTING = (
     "CLAUDE_EFFORT",
 )
 _EFFORT = {"low": "low", "standard": "medium", "high": "high", "max": "max"}
+# Ways of logging in that Claude prefers to a subscription's, and that are billed by the token.
+_PAID = (
+    *("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"),
+    *("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"),
+)
 _MANAGED = ("/etc/claude-code", "/Library/Application Support/ClaudeCode")
 
 
@@ -105,7 +110,7 @@ class ClaudeProvider:
         return Launch([*argv, *self._settings.args], env | dict(self._settings.env), _NESTING, needs=needs)
 
     def reader(self, request: Request) -> "ClaudeReader":
-        return ClaudeReader()
+        return ClaudeReader(_by_subscription({**request.environ, **self._settings.env}))
 
     def checkup(self, environ: Mapping[str, str]) -> Checkup:
         program = self._program.find(environ)
@@ -133,6 +138,16 @@ def _own(environ: Mapping[str, str]) -> dict[Path, Access]:
     home = Path(environ.get("HOME") or "~").expanduser()
     folder = Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude")
     return {folder: Access.CACHE, folder / ".credentials.json": Access.WRITE, home / ".claude.json": Access.READ}
+
+
+def _by_subscription(environ: Mapping[str, str]) -> bool:
+    """Whether the login is one of a subscription, as far as environment and files tell. A keychain tells nothing."""
+    if any(environ.get(name) for name in _PAID):
+        return False
+    folder = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME") or "~").expanduser() / ".claude")
+    return bool(environ.get("CLAUDE_CODE_OAUTH_TOKEN")) or '"claudeAiOauth"' in small_text(
+        folder / ".credentials.json", follow=True
+    )
 
 
 def _plugin(folder: Path, skills: Path, offered: Sequence[str]) -> Path:
@@ -164,7 +179,9 @@ class ClaudeReader:
     totals count. An API error is a result with `is_error`; its class stands in the synthetic assistant event before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, subscription: bool = False) -> None:
+        self._virtual = subscription
+        self._paid = False  # said by the CLI itself: a key, or use beyond what the subscription covers
         self._error: tuple[str, str] | None = None  # class and words of the last synthetic assistant event
         self._limit: Failure | None = None  # the usage limit that a rejected rate_limit_event announced
         self._running: dict[str, Tool] = {}  # by id
@@ -197,7 +214,9 @@ class ClaudeReader:
 
     def _system(self, event: dict[str, object]) -> list[Event]:
         if event.get("subtype") == "init":
-            return [Started(text(event, "session_id") or None)]
+            self._paid = text(event, "apiKeySource") not in ("", "none")
+            started = Started(text(event, "session_id") or None)
+            return [started, Usage(virtual=True)] if self._is_virtual else [started]
         if event.get("subtype") == "api_retry":
             failure = self._failure(text(event, "error"), "", status=count(event, "error_status"), reason="")
             words = f"retry {count(event, 'attempt')} of {count(event, 'max_retries')}: {text(event, 'error')}"
@@ -231,11 +250,17 @@ class ClaudeReader:
 
     def _rate_limit(self, info: dict[str, object]) -> list[Event]:
         """The event comes on every run of a subscription; only `rejected` without paid overage is a limit."""
+        self._virtual = True
+        self._paid = self._paid or info.get("isUsingOverage") is True
         if info.get("status") != "rejected" or info.get("isUsingOverage") is True:
             return []
         words = f"the {text(info, 'rateLimitType').replace('_', ' ') or 'usage'} limit is reached"
         self._limit = Failure(Trouble.USAGE_LIMIT, words, fatal=False, resets_at=amount(info, "resetsAt"))
         return [self._limit]
+
+    @property
+    def _is_virtual(self) -> bool:
+        return self._virtual and not self._paid
 
     def _result(self, event: dict[str, object]) -> list[Event]:
         self._ended = True
@@ -243,7 +268,7 @@ class ClaudeReader:
         errors = event.get("errors")
         words = text(event, "result") or "; ".join(str(word) for word in (errors if isinstance(errors, list) else ()))
         reason = text(event, "terminal_reason")
-        events: list[Event] = [_usage(event), *self._denials(event)]
+        events: list[Event] = [_usage(event, self._is_virtual), *self._denials(event)]
         if reason.startswith("aborted"):  # by our own interrupt: that is no word on the work
             return events
         if failed:
@@ -288,7 +313,7 @@ def _trouble(error: str, status: int | None, reason: str) -> Trouble:
     return status_trouble(status)
 
 
-def _usage(event: dict[str, object]) -> Usage:
+def _usage(event: dict[str, object], virtual: bool) -> Usage:
     """The totals of a result, subagents included. Cached tokens are part of the input."""
     models = event.get("modelUsage")
     by_model = {name: mapping(models, name) for name in models} if isinstance(models, dict) else {}
@@ -304,4 +329,5 @@ def _usage(event: dict[str, object]) -> Usage:
         cached_tokens=cached,
         cost_usd=amount(event, "total_cost_usd"),
         model=main,
+        virtual=virtual,
     )

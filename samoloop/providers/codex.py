@@ -89,7 +89,8 @@ class CodexProvider:
         return Launch([*argv, *self._settings.args, "-"], dict(self._settings.env), needs=needs)
 
     def reader(self, request: Request) -> "CodexReader":
-        return CodexReader(request.model)
+        person = {**request.environ, **self._settings.env}
+        return CodexReader(request.model, not self._own_endpoint() and _by_subscription(person))
 
     def checkup(self, environ: Mapping[str, str]) -> Checkup:
         program = self._program.find(environ)
@@ -146,6 +147,15 @@ def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("CODEX_HOME") or Path(environ.get("HOME", "~"), ".codex")).expanduser()
 
 
+def _by_subscription(environ: Mapping[str, str]) -> bool:
+    """Whether the login is one with ChatGPT, as far as environment and files tell. A keyring tells nothing."""
+    if environ.get("CODEX_API_KEY"):
+        return False
+    login = parse_object(small_text(_home(environ) / "auth.json", follow=True).replace("\n", " ").encode()) or {}
+    key, mode = text(login, "OPENAI_API_KEY"), text(login, "auth_mode")
+    return mode == "chatgpt" if mode else not key and bool(login.get("tokens"))
+
+
 def _config(environ: Mapping[str, str]) -> dict[str, object]:
     """The person's config.toml; empty where it cannot be read, which codex reports by itself."""
     import tomllib
@@ -181,8 +191,9 @@ class CodexReader:
     # Codex tells of a refused write or escalation nowhere but in its own log on stderr.
     _REFUSAL = re.compile(r"^\S+ ERROR codex_core::tools::router: error=((patch rejected|approval policy is)\b.*)$")
 
-    def __init__(self, model: str | None) -> None:
+    def __init__(self, model: str | None, subscription: bool = False) -> None:
         self._model = model
+        self._virtual = subscription
         self._words = ""  # the last message of the model, which is the answer
         self._error: Failure | None = None
         self._ended = False
@@ -193,14 +204,15 @@ class CodexReader:
             return []
         match event.get("type"):
             case "thread.started":
-                return [Started(text(event, "thread_id") or None)]
+                started = Started(text(event, "thread_id") or None)
+                return [started, Usage(virtual=True)] if self._virtual else [started]
             case "item.started" | "item.updated" | "item.completed":
                 return self._item(mapping(event, "item"), running=event["type"] != "item.completed")
             case "error":
                 return self._notice(failure_of(text(event, "message"), time.time()))
             case "turn.completed":
                 self._ended = True
-                return [_usage(mapping(event, "usage"), self._model), Result(True, self._words)]
+                return [_usage(mapping(event, "usage"), self._model, self._virtual), Result(True, self._words)]
             case "turn.failed":
                 self._ended = True
                 words = text(mapping(event, "error"), "message")
@@ -253,11 +265,12 @@ def _tool(kind: str, item: dict[str, object]) -> tuple[str, str]:
     return text(item, "tool") or kind, tool_detail(item)
 
 
-def _usage(usage: dict[str, object], model: str | None) -> Usage:
+def _usage(usage: dict[str, object], model: str | None, virtual: bool) -> Usage:
     """The thread's totals, which are this child's: a child never continues a thread. Codex knows no cost."""
     return Usage(
         input_tokens=count(usage, "input_tokens"),
         output_tokens=count(usage, "output_tokens"),
         cached_tokens=count(usage, "cached_input_tokens"),
         model=model,
+        virtual=virtual,
     )

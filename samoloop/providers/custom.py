@@ -12,12 +12,13 @@ left out; every other line is text, and `output: text` is text only:
     {"type": "text", "text": "…"}
     {"type": "tool", "id": "1", "name": "shell", "detail": "make test", "running": true, "ok": true}
     {"type": "denied", "tool": "shell", "detail": "rm -r /"}
-    {"type": "usage", "input_tokens": 1, "output_tokens": 2, "cached_tokens": 0, "cost_usd": 0.1, "model": "…"}
+    {"type": "usage", "input_tokens": 1, "output_tokens": 2, "cached_tokens": 0, "cost_usd": 0.1, "model": "…",
+     "virtual": true}
     {"type": "error", "trouble": "usage_limit", "message": "…", "fatal": true, "resets_at": 1795254344}
     {"type": "result", "ok": true, "text": "…"}
 
-Usage is the total so far. `trouble` is one of login, billing, usage_limit, rate, overload, network, model, context and
-other; `resets_at` is in epoch seconds.
+Usage is the total so far; `virtual` is a cost that a subscription covers. `trouble` is one of login, billing,
+usage_limit, rate, overload, network, model, context and other; `resets_at` is in epoch seconds.
 """
 
 from collections.abc import Mapping
@@ -171,6 +172,7 @@ def _usage(event: dict[str, object]) -> Usage:
         count(event, "cached_tokens"),
         amount(event, "cost_usd"),
         text(event, "model") or None,
+        virtual=event.get("virtual") is True,
     )
 
 

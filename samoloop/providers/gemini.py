@@ -73,7 +73,8 @@ class GeminiProvider:
         return Launch([*argv, *self._settings.args], env | dict(self._settings.env), needs=needs)
 
     def reader(self, request: Request) -> "GeminiReader":
-        return GeminiReader()
+        kind = _login_kind({**request.environ, **self._settings.env})
+        return GeminiReader(subscription=kind == "oauth-personal")
 
     def checkup(self, environ: Mapping[str, str]) -> Checkup:
         program = self._program.find(environ)
@@ -150,7 +151,8 @@ class GeminiReader:
     _LOOP = "Loop detected, stopping execution"  # followed by a result that calls itself a success
     _BLOCKED = "Blocked: command substitution detected in shell command."  # the output of a "success"
 
-    def __init__(self) -> None:
+    def __init__(self, subscription: bool = False) -> None:
+        self._virtual = subscription  # logged in with Google: a plan of use, nothing by the token
         self._words: list[str] = []  # pieces of the message under way
         self._answer = ""
         self._running: dict[str, Tool] = {}
@@ -168,7 +170,8 @@ class GeminiReader:
             return []
         match kind:
             case "init":
-                return [Started(text(event, "session_id") or None)]
+                started = Started(text(event, "session_id") or None)
+                return [started, Usage(virtual=True)] if self._virtual else [started]
             case "tool_use":
                 return [*self._said(), self._call(event)]
             case "tool_result":
@@ -219,7 +222,7 @@ class GeminiReader:
         if not ok:
             self._error = text(mapping(event, "error"), "message") or self._error or ""
         words = self._answer if ok else message(self._error or "")
-        return [_usage(mapping(event, "stats")), Result(ok, words)]
+        return [_usage(mapping(event, "stats"), self._virtual), Result(ok, words)]
 
 
 def _is_refusal(error: dict[str, object]) -> bool:
@@ -230,7 +233,7 @@ def _is_refusal(error: dict[str, object]) -> bool:
     )
 
 
-def _usage(stats: dict[str, object]) -> Usage:
+def _usage(stats: dict[str, object], virtual: bool) -> Usage:
     """The run's totals; the CLI knows no cost."""
     models = mapping(stats, "models")
     main = max(models, key=lambda name: count(mapping(models, name), "output_tokens") or 0, default=None)
@@ -239,4 +242,5 @@ def _usage(stats: dict[str, object]) -> Usage:
         output_tokens=count(stats, "output_tokens"),
         cached_tokens=count(stats, "cached"),
         model=main,
+        virtual=virtual,
     )

@@ -126,6 +126,7 @@ def announcement(worker: Worker, gate: Gate) -> Announcement:
         questions=tuple(_asked(question) for question in waiting),
         branch=session.branch,
         cost_usd=state.totals.cost_usd if not state.totals.unpriced else None,
+        virtual_usd=state.totals.virtual_usd,
         command=steps[0].command,
     )
 

@@ -45,11 +45,13 @@ def tell_resumed(worker: Worker, by: str) -> None:
 
 def warn_of_ceilings(worker: Worker) -> None:
     """Once per ceiling and allowance, at 80 %."""
-    state, config = worker.state, worker.config
-    for name, share in ceilings.shares(state, config.ceilings, config.phase_ceilings()).items():
+    state, given = worker.state, (worker.config.ceilings, worker.config.phase_ceilings())
+    virtual = ceilings.virtual_shares(state, *given)
+    for name, share in (ceilings.shares(state, *given) | virtual).items():
         if share >= WARN_SHARE and name not in state.warned:
             worker.session.record(Warned(ceiling=name, share=round(share, 3)))
             text = f"{share:.0%} of the ceiling of {name} is used"
+            text += "; a subscription covers it, so it stops nothing" if name in virtual else ""
             worker.view.say(text)
             worker.announce(about(worker, News.BUDGET, text))
 
@@ -70,6 +72,7 @@ def about(worker: Worker, kind: News, text: str, decision: Decision | None = Non
         needs=decision.needs if decision else "",
         resumes_at=decision.not_before if decision else None,
         cost_usd=state.totals.cost_usd if not state.totals.unpriced else None,
+        virtual_usd=state.totals.virtual_usd,
         ceiling_usd=worker.config.ceilings.cost_usd,
         seconds=state.totals.seconds,
         branch=session.branch,

@@ -53,7 +53,8 @@ class Announcement:
     sha: str = ""  # SHA-256 of what was shown when the gate opened
     questions: Sequence[Asked] = ()
     resumes_at: float | None = None  # epoch seconds
-    cost_usd: float | None = None  # None: unknown
+    cost_usd: float | None = None  # in money; None: unknown
+    virtual_usd: float = 0.0  # what a subscription covers
     ceiling_usd: float | None = None
     seconds: float | None = None  # time since the session began
     branch: str = ""

@@ -21,6 +21,7 @@ from samoloop.core.records import (
     Moved,
     Record,
     Rewound,
+    RoomRecord,
     WorktreeNew,
     WorktreeReady,
     moment,
@@ -28,7 +29,7 @@ from samoloop.core.records import (
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import AT_REST, ENDED, Condition, State, Totals
 from samoloop.core.words import Step
-from samoloop.worker import guidance, proofs
+from samoloop.worker import costs, guidance, proofs
 from samoloop.worker.documents import newest_documents
 from samoloop.worker.keeping import result
 from samoloop.worker.worker import Worker
@@ -126,11 +127,14 @@ def _local(at: str) -> str:
 
 
 def money(totals: Totals) -> str:
-    """Cost as known: an unknown part is said, never counted as nothing."""
-    if not totals.unpriced:
-        return f"{totals.cost_usd:.2f} USD"
-    known = f"{totals.cost_usd:.2f} USD and " if totals.cost_usd else "cost "
-    return f"{known}unknown for {totals.unpriced} iteration{'s' if totals.unpriced > 1 else ''}"
+    """Cost as known: an unknown part is said, never counted as nothing; what a subscription covers stands apart."""
+    virtual = f"{totals.virtual_usd:.2f} USD virtual (a subscription covers it)" if totals.virtual_usd else ""
+    if totals.unpriced:
+        known = f"{totals.cost_usd:.2f} USD and " if totals.cost_usd else "cost "
+        money = f"{known}unknown for {totals.unpriced} iteration{'s' if totals.unpriced > 1 else ''}"
+    else:
+        money = f"{totals.cost_usd:.2f} USD" if totals.cost_usd or not virtual else ""
+    return " and ".join(filter(None, [money, virtual]))
 
 
 def tokens(totals: Totals) -> str:
@@ -225,6 +229,8 @@ def _notes(records: Sequence[Record]) -> str:
                 lines.append(f"- {_line(record.why)}")
             case WorktreeReady():
                 lines += [f"- {_line(note)}" for note in record.notes]
+            case RoomRecord(name=costs.RECORD):
+                lines.append(f"- {_line(record.values.get('why', ''))}")
             case Rewound():
                 lines.append(f"- rewound to iteration {record.to}; what was left is {record.left[:12]}")
     return "\n".join(lines)

@@ -43,6 +43,7 @@ ALLOWED = {
     ("children/tail.py", "_open"): KERNEL,
     ("children/wrapper.py", "start"): OWN,
     ("children/wrapper.py", "_create"): EXCLUSIVE,
+    ("config/prices.py", "listed"): PACKAGE,
     ("core/control.py", "move"): "a rename of the control folder, whose place was looked at",
     (
         "core/control.py",

@@ -187,7 +187,7 @@ def _tail(given: Announcement, text: str) -> list[str]:
         case News.STAND_IN if text and given.resumes_at:
             return [f"It is tried again, {clock(given.resumes_at)}."]
         case News.BUDGET if given.ceiling_usd:
-            return [f"Spent {money(given.cost_usd)} of {money(given.ceiling_usd)}."]
+            return [f"Spent {money(given.cost_usd, given.virtual_usd)} of {money(given.ceiling_usd)}."]
         case News.DONE:
             return _result(given)
         case News.STOPPED | News.FAILED if given.command:
@@ -206,12 +206,14 @@ def _result(given: Announcement) -> list[str]:
         tail += ["", f"<pre>{escape(opening(given.diff_stat, 1000))}</pre>"]
     if given.checks:
         tail.append(f"🧪 {escape(opening(given.checks, 600))}")
-    tail.append(f"💰 {money(given.cost_usd)}")
+    tail.append(f"💰 {money(given.cost_usd, given.virtual_usd)}")
     return tail
 
 
-def money(cost_usd: float | None) -> str:
-    return "cost unknown" if cost_usd is None else f"${cost_usd:.2f}"
+def money(cost_usd: float | None, virtual_usd: float = 0.0) -> str:
+    """A cost in money, and apart from it what a subscription covers."""
+    known = "cost unknown" if cost_usd is None else f"${cost_usd:.2f}" if cost_usd or not virtual_usd else ""
+    return " + ".join(filter(None, [known, f"${virtual_usd:.2f} virtual" if virtual_usd else ""]))
 
 
 def _texts(first: str, text: str, tail: Sequence[str], role: Role) -> list[Outgoing]:
@@ -244,6 +246,7 @@ class Progress:
     seconds: float
     cost_usd: float | None
     note: str = ""  # what it waits for, or why it rests
+    virtual_usd: float = 0.0
 
 
 def status(shown: Progress) -> Outgoing:
@@ -252,7 +255,7 @@ def status(shown: Progress) -> Outgoing:
     if shown.title:
         lines.append(f"<i>{escape(shorten(shown.title, 120))}</i>")
     elapsed = format_seconds(shown.seconds) if shown.seconds < 60 else format_seconds(shown.seconds // 60 * 60)
-    lines.append(f"{escape(shown.status)} · {elapsed} · {money(shown.cost_usd)}")
+    lines.append(f"{escape(shown.status)} · {elapsed} · {money(shown.cost_usd, shown.virtual_usd)}")
     if shown.note:
         lines.append(escape(shorten(shown.note, 200)))
     return Outgoing("\n".join(lines), Role.STATUS, silent=True)

@@ -125,6 +125,7 @@ class Known:
             max(until - began, 0),
             cost,
             self._note(),
+            state.totals.virtual_usd,
         )
 
     def _note(self) -> str:

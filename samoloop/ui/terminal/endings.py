@@ -20,7 +20,7 @@ def iteration_label(record: Started | Ended) -> str:
 def ended_line(ended: Ended, now: float, width: int = 0) -> str:
     """How an iteration ended: `003 planning  12s  0.04 USD  → waits for approval`. `width` pads the label."""
     usage = ended.outcome.usage
-    cost = dollars(usage.cost_usd)
+    cost = dollars(usage.cost_usd, virtual=usage.virtual)
     if usage.cost_usd is None and (tokens := tokens_so_far(usage.input_tokens, usage.output_tokens)):
         cost = tokens
     seconds = format_seconds(ended.outcome.seconds)

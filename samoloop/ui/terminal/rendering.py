@@ -95,6 +95,8 @@ def read_line(reader: Reader, line: bytes) -> list[Event]:
 def event_json(event: Event) -> dict[str, Any]:
     """An event for programs: its kind under `event`, its fields as `providers/base.py` names them, unknown left out."""
     fields = {key: value for key, value in asdict(event).items() if value is not None}
+    if fields.get("virtual") is False:  # as the journal keeps it
+        del fields["virtual"]
     return {"event": type(event).__name__.lower(), **fields}
 
 

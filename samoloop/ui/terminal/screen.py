@@ -25,7 +25,7 @@ from samoloop.core.session import Session
 from samoloop.ui.terminal.endings import ended_line, oddities, tokens_so_far
 from samoloop.ui.terminal.live_block import Line, LiveBlock, Paper, abandon
 from samoloop.ui.terminal.paint import paint
-from samoloop.ui.terminal.words import dollars, resumes, wrapped
+from samoloop.ui.terminal.words import dollars, resumes, spending, wrapped
 from samoloop.worker.view import Running, View
 
 TICK_SECONDS = 0.5
@@ -116,7 +116,8 @@ class Screen:
         limit = state.live_workflow.phase(running.phase).max_iterations
         place = f"{_who(running)}, {state.phase_iterations} of at most {limit} in this phase"
         began = state.open.time if state.open else time.time()  # an adopted child began earlier
-        spent = state.totals.cost_usd
+        totals = state.totals
+        spent = spending(totals.cost_usd, totals.virtual_usd) if totals.cost_usd or totals.virtual_usd else ""
 
         def content() -> list[Line]:
             return self._block_lines(running, place, began, spent)
@@ -162,7 +163,7 @@ class Screen:
         else:
             self._paper.write(written)
 
-    def _block_lines(self, running: Running, place: str, began: float, spent: float) -> list[Line]:
+    def _block_lines(self, running: Running, place: str, began: float, spent: str) -> list[Line]:
         seconds = time.time() - began
         elapsed = format_seconds(seconds) if seconds >= 10 else f"{int(seconds)}s"
         head = [("● ", "good"), (f"{running.iteration:03d} {running.phase}", "strong"), (f"  {elapsed}", "tool")]
@@ -221,10 +222,10 @@ def _who(running: Running) -> str:
     return one_line(f"{running.provider} {running.model or ''}")
 
 
-def _costs(usage: Usage, spent: float) -> str:
+def _costs(usage: Usage, spent: str) -> str:
     """Tokens and cost of the running child as far as its CLI tells, and of the session before it."""
     tokens = tokens_so_far(usage.input_tokens, usage.output_tokens)
-    cost = dollars(usage.cost_usd) if usage.cost_usd is not None else ""
+    cost = dollars(usage.cost_usd, virtual=usage.virtual) if usage.cost_usd is not None else ""
     now = ", ".join(word for word in (tokens, cost) if word)
-    before = f"{dollars(spent)} in earlier iterations" if spent else ""
+    before = f"{spent} in earlier iterations" if spent else ""
     return "; ".join(words for words in (now, before) if words) or "no tokens counted yet"

@@ -11,7 +11,7 @@ from samoloop.core.decision import Condition
 from samoloop.core.records import Ended, moment
 from samoloop.core.words import Tone
 from samoloop.ui.terminal.endings import ended_line, iteration_label, oddities, tokens_so_far
-from samoloop.ui.terminal.words import age, dollars, resumes
+from samoloop.ui.terminal.words import age, resumes, spending
 
 Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain
 
@@ -82,7 +82,7 @@ def _cells(row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
         waits = "no worker is running"
     elif row["worker_suspended"]:
         waits = "its worker is suspended; in its terminal: fg"
-    cost = _money(row["cost_usd"], row["unpriced"]) if row["iteration"] else ""
+    cost = spending(row["cost_usd"], row["virtual_usd"], row["unpriced"]) if row["iteration"] else ""
     return one_line(row["session"]), one_line(stands), str(row["iteration"] or ""), last, cost, one_line(waits)
 
 
@@ -120,7 +120,8 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     spent = f"{_iterations(ended)}, {format_seconds(totals['seconds'])} of work"
     known = (totals["input_tokens"], totals["output_tokens"])
     tokens = tokens_so_far(*known) if any(known) else ""
-    money = _money(totals["cost_usd"], totals["unpriced"]) if totals["iterations"] else ""
+    sums = totals["cost_usd"], totals["virtual_usd"], totals["unpriced"]
+    money = spending(*sums) if totals["iterations"] else ""
     facts += [
         ("spent", ", ".join(word for word in (spent, money, tokens) if word)),
         ("changed", f"{age(moment(standing['updated']), now)} ago"),
@@ -135,13 +136,6 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     if standing["report"]:
         facts.append(("report", standing["report"]))
     return facts
-
-
-def _money(cost_usd: float, unpriced: int) -> str:
-    """The known part, and that there is an unknown one."""
-    if not unpriced:
-        return dollars(cost_usd)
-    return f"{dollars(cost_usd)} + unknown" if cost_usd else dollars(None)
 
 
 def _iterations(number: int) -> str:

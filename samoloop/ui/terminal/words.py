@@ -35,11 +35,20 @@ def count(number: int) -> str:
     return f"{number / 1000:.1f}k" if number < 999_950 else f"{number / 1e6:.1f}M"
 
 
-def dollars(cost_usd: float | None) -> str:
-    """A cost; what is unknown, or very little, is never shown as nothing."""
+def dollars(cost_usd: float | None, *, virtual: bool = False) -> str:
+    """A cost; what is unknown, or very little, is never shown as nothing. Virtual is what a subscription covers."""
     if cost_usd is None:
         return "cost unknown"
-    return "<0.01 USD" if 0 < cost_usd < 0.005 else f"{cost_usd:.2f} USD"
+    sum_usd = "<0.01 USD" if 0 < cost_usd < 0.005 else f"{cost_usd:.2f} USD"
+    return f"{sum_usd} virtual" if virtual else sum_usd
+
+
+def spending(cost_usd: float, virtual_usd: float, unpriced: int = 0) -> str:
+    """What was spent: the known part in money, that there is an unknown one, and apart from both what is virtual."""
+    parts = [dollars(cost_usd)] if cost_usd or not (unpriced or virtual_usd) else []
+    parts += (["unknown"] if parts else [dollars(None)]) if unpriced else []
+    parts += [dollars(virtual_usd, virtual=True)] if virtual_usd else []
+    return " + ".join(parts)
 
 
 def clock_time(epoch: float, now: float) -> str:
