@@ -12,10 +12,13 @@ from samoloop.worker.guidance import render, sayings
 TASK = "Add login.\nNever touch prod.db.\n"
 
 
+NAMES = {"a": "002-work.6f1c.inbox.md", "b": "004-work.77aa.inbox.md"}
+
+
 def written(tmp_path: Path, *records: Record | list[Record], task: str = TASK, **told: str) -> str:
     """The file after these records; `told` are the texts of inbox files."""
     for name, text in told.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / NAMES[name]).write_text(text)
     flat = [one for part in records for one in (part if isinstance(part, list) else [part])]
     return render(sayings(flat, task, tmp_path))
 
@@ -28,7 +31,7 @@ def test_everything_that_a_person_said_is_there_in_order(tmp_path: Path) -> None
         waited(1, "ask", "qa_answers"),
         opened(1, "ask", "qa_answers"),
         closed("qa_answers", "answered", answers={"Q1": {"title": "Which?", "answer": "A, the small one"}}),
-        event("guided", inbox=["a"]),
+        event("guided", inbox=[NAMES["a"]]),
         closed("plan_approval", "approve", "g2", file="p.md", comment="keep 3.9 working"),
         closed("plan_approval", "changes", "g2", file="p.md", comment="no new library"),
         asked,
@@ -70,7 +73,7 @@ def test_everything_that_a_person_said_is_there_in_order(tmp_path: Path) -> None
     ],
 )
 def test_no_words_can_pass_for_a_part_of_the_file(tmp_path: Path, words: str) -> None:
-    text = written(tmp_path, created(), event("guided", inbox=["a"]), a=words)
+    text = written(tmp_path, created(), event("guided", inbox=[NAMES["a"]]), a=words)
     assert [line for line in text.split("\n") if line.startswith("#")] == [
         "# What people said in this session",
         *re.findall(r"## 1\. .*|## 2\. .*", text)[:2],
@@ -80,7 +83,7 @@ def test_no_words_can_pass_for_a_part_of_the_file(tmp_path: Path, words: str) ->
 
 
 def test_what_is_told_again_after_a_failure_is_there_once(tmp_path: Path) -> None:
-    again = [event("guided", inbox=["a"]), *went(2, "ask", "ask")]
+    again = [event("guided", inbox=[NAMES["a"]]), *went(2, "ask", "ask")]
     assert written(tmp_path, created(), again, again, a="Be quick.").count("Be quick.") == 1
 
 

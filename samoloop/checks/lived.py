@@ -10,6 +10,8 @@ from samoloop.core.signals import GateKind
 def lived(records: Iterable[Record]) -> list[Record]:
     """The records that count, in order."""
     known = list(records)
+    if not any(isinstance(record, Rewound) for record in known):
+        return known
     before: list[int] = []  # for each record the one that it follows in its life, -1 for none
     last = [-1]  # the newest record that counts after so many
     for place, record in enumerate(known):

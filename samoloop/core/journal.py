@@ -51,14 +51,14 @@ class Journal:
         self._put_right = False  # since it was last asked
 
     def __iter__(self) -> Iterator[Record]:
-        return self.read()
+        return iter(self.read())
 
     @property
     def content(self) -> bytes:
         """The whole file, as this process last read and wrote it."""
         return bytes(self._bytes())
 
-    def read(self) -> Iterator[Record]:
+    def read(self) -> list[Record]:
         """Every whole record. What a crash tore off is left out; damage of another kind is a SessionError.
 
         Raises JournalChanged where a line is not a worker's.
@@ -77,11 +77,10 @@ class Journal:
             end = end if end > 1 else len(data)
             values = _all_at_once(data[self._end : end])
             if values is None:
-                yield from [*self._records, *map(records.read, self._one_by_one(data, self._end))]
-                return
+                return [*self._records, *map(records.read, self._one_by_one(data, self._end))]
             self._records += map(records.read, values)
             self._end = end
-        yield from self._records[:]
+        return self._records[:]
 
     def _one_by_one(self, data: bytes, start: int) -> Iterator[dict[str, Any]]:
         torn: int | None = None  # the first of the unreadable lines just before

@@ -13,7 +13,6 @@ from samoloop.core.gates import read_text
 from samoloop.core.overview import TASK_FILE, shortened
 from samoloop.core.records import (
     Created,
-    Ended,
     GateClosed,
     GateOpened,
     Guided,
@@ -48,18 +47,17 @@ class Saying:
 
 def sayings(records: Iterable[Record], task: str, logs: Path) -> Iterator[Saying]:
     """All that people said, oldest first; `logs` holds what they told between two children."""
-    iteration, asked, told = 0, "", set()
-    for record in records:
+    asked, told = "", set()
+    for record in _speaking(records):
         match record:
             case Created():
                 yield Saying(record.at, "The task", task)
-            case Ended():
-                iteration = record.iteration
             case Guided() | Started():
                 for name in record.inbox:
                     if name not in told and (text := read_text(logs / name)):
                         told.add(name)
-                        yield Saying(record.at, f"Told before iteration {iteration + 1}", text.strip())
+                        iteration = name.partition("-")[0].lstrip("0")
+                        yield Saying(record.at, f"Told before iteration {iteration}", text.strip())
             case GateOpened():
                 asked = record.gate.reason or ""
             case GateClosed():
@@ -72,6 +70,12 @@ def sayings(records: Iterable[Record], task: str, logs: Path) -> Iterator[Saying
                 yield Saying(record.at, what)
             case RoomRecord(name=name, values=values) if name == WAIVED:
                 yield Saying(record.at, f"Waived {values.get('name', '')}", str(values.get("why", "")))
+
+
+def _speaking(records: Iterable[Record]) -> list[Record]:
+    """Those that tell of a person; most of a long journal does not, and it is gone through for each child."""
+    kinds = {Created, Guided, Started, GateOpened, GateClosed, Moved, Rewound, RoomRecord}
+    return [record for record in records if type(record) in kinds and (type(record) is not Started or record.inbox)]
 
 
 def of(session: Session) -> list[Saying]:
