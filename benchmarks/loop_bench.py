@@ -15,6 +15,7 @@ from samoloop.api.assembly import assembled
 from samoloop.api.hand_off import hand_off
 from samoloop.api.settings import settings_of
 from samoloop.children import wrapper
+from samoloop.children.processes import become_subreaper
 from samoloop.children.stop import StopRequest
 from samoloop.worker import iteration, loop
 from samoloop.worker.view import Quiet
@@ -48,6 +49,7 @@ def make_worker(folder: Path, body: str, commit: bool) -> Worker:
     made = _OPEN.enter_context(
         assembled(session, settings_of(session, environ), How(), environ=environ, stop=StopRequest(), view=Quiet())
     )
+    become_subreaper()  # as every worker does
     loop.wake_up(made)
     return made
 

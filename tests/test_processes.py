@@ -1,6 +1,7 @@
 """Finding, waiting for and ending processes, with real ones."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from uuid import uuid4
 
 import pytest
 from child_runs import is_running
-from kit import until
+from kit import GOOD_CHILD, samoloop, scripted_project, until
 
-from samoloop.base.proc import started_ticks
+from samoloop.base.proc import started_ticks, stat
 from samoloop.children.processes import (
     ExitWatch,
     Mark,
@@ -263,3 +264,59 @@ def test_the_older_process_is_known(start):
 def test_own_children_are_known(start):
     process = start("sleep", "1000")
     assert process.pid in children()
+
+
+LEFT = """
+import os, subprocess, sys
+from samoloop.children.processes import become_subreaper, nothing_left_of
+if sys.argv[1] != "no subreaper":
+    become_subreaper()
+sleep = "sleep 1000 >/dev/null 2>&1 & echo $!"
+other = subprocess.Popen(["sleep", "1000"]) if sys.argv[1] == "another child" else None
+command = f"setsid sh -c '{sleep}'" if sys.argv[1] == "a daemon" else "echo 0"
+child = subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, start_new_session=True)
+daemon = int(child.stdout.read())
+os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+print(nothing_left_of(child.pid))
+if daemon:
+    os.kill(daemon, 9)
+if other:
+    other.kill()
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "nothing"),
+    [("a clean end", True), ("a daemon", False), ("another child", False), ("no subreaper", False)],
+)
+def test_a_subreaper_knows_at_once_that_an_ended_child_left_nothing(case: str, nothing: bool):
+    done = subprocess.run([sys.executable, "-c", LEFT, case], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{nothing}\n", "")
+
+
+WATCHER = """
+import sys
+log = open({!r}, "a")
+def note(name, args):
+    if name == "open":
+        log.write(f"{{args[0]}}\\n")
+sys.addaudithook(note)
+"""
+
+
+def test_a_clean_child_costs_no_look_at_every_process(tmp_path: Path):
+    """What a real worker opens of /proc: its own ancestors it reads, to know who called it, and nobody else."""
+    root = scripted_project(tmp_path, GOOD_CHILD)
+    opened = tmp_path / "opened"
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(WATCHER.format(str(opened)))
+    done = samoloop(root, "run", "Task", "--session", "a", "--no-wait", env={"PYTHONPATH": str(tmp_path / "site")})
+    assert done.returncode == 3, done.stderr
+    names = opened.read_text().splitlines()
+    ancestors, pid = set(), os.getpid()
+    while pid:
+        ancestors.add(pid)
+        pid = int(stat(pid)[1]) if stat(pid) else 0
+    looked_at = {int(found[1]) for name in names if (found := re.fullmatch(r"/proc/(\d+)/environ", name))}
+    assert [name for name in names if name.endswith("/children")]
+    assert len(looked_at - ancestors) <= 1  # itself

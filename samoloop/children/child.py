@@ -27,6 +27,7 @@ from samoloop.children.processes import (
     find,
     first_in_box,
     in_group,
+    nothing_left_of,
     orphans,
     reap,
     session_of,
@@ -299,6 +300,8 @@ class Child:
         return swept
 
     def _left_behind(self) -> set[int]:
+        if self._process and nothing_left_of(self._process.pid):
+            return set()
         others = _unswept - {self._mark.word}
         found = find(self._mark, self._session) | orphans(MARKER, others, self._children_before)
         return found or set(_lock_holders(self._lock)) - {os.getpid()}

@@ -25,6 +25,7 @@ _EXEC_SECONDS = 0.1  # the longest that a process may be in the middle of an exe
 _WATCHED_AT_ONCE = 64  # pidfds held while sweeping; a fork bomb must not use up the worker's descriptors
 _ROUNDS = 6  # of a sweep, against something that starts new processes while it is ended
 _ENVIRONMENT = slice(47, 49)  # of the fields of /proc/<pid>/stat: where it starts and ends in memory
+_subreaper = 0  # the process that became one: a fork of it is none
 _KILLED_SECONDS = 1.0  # how long a process may take to go after SIGKILL before it is looked for again
 
 
@@ -38,12 +39,20 @@ def boot_id() -> str:
 
 def become_subreaper() -> None:
     """Have orphaned descendants given to this process instead of to init. Does nothing where the kernel cannot."""
-    if sys.platform != "linux":
+    global _subreaper
+    if sys.platform != "linux" or _subreaper == os.getpid():
         return
     import ctypes  # 10 ms that only a worker has to pay
 
     pr_set_child_subreaper = 36  # <linux/prctl.h>
-    ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+    if not ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0):
+        _subreaper = os.getpid()
+
+
+def nothing_left_of(ended: int) -> bool:
+    """Whether a child of this process that has ended, and was not reaped yet, left nothing running: as a subreaper
+    this process would have inherited it, and has no other child. False also where the kernel cannot tell."""
+    return _subreaper == os.getpid() and children() == {ended}
 
 
 def hide_environment(patterns: Iterable[str]) -> None:
@@ -104,7 +113,7 @@ def find(mark: Mark, session: int | None) -> set[int]:
     found: set[int] = set()
     seen = {os.getpid()}
     for _ in range(_LOOKS):
-        new = _all() - seen
+        new = _numbered(f"{proc.PROC}") - seen
         found.update(pid for pid in new if mark.is_on(pid) or (session and session_of(pid) == session))
         seen |= new
         if not new:
@@ -131,9 +140,8 @@ def _numbers(pid: int) -> list[int]:
 def children() -> set[int]:
     """The children of this process, those inherited by a subreaper and the ended ones included."""
     found: set[int] = set()
-    for path in proc.PROC.glob("self/task/*/children"):  # an inherited one may hang at any thread
-        with contextlib.suppress(OSError):
-            found.update(map(int, path.read_text().split()))
+    for thread in _numbered(f"{proc.PROC}/self/task"):  # an inherited one may hang at any of them
+        found.update(map(int, proc.read(f"/proc/self/task/{thread}/children").split()))
     return found
 
 
@@ -288,10 +296,10 @@ def _inherited() -> list[tuple[int, str]]:
     return [(pid, fields[0]) for pid, fields in states if fields]
 
 
-def _all() -> set[int]:
+def _numbered(folder: str) -> set[int]:
+    """The numbers among the names in a folder of the kernel's; none where it shows none."""
     try:
-        with os.scandir(proc.PROC) as entries:
-            return {int(entry.name) for entry in entries if entry.name.isdecimal()}
+        return {int(name) for name in os.listdir(folder) if name.isdecimal()}  # noqa: PTH208 (a path object each)
     except FileNotFoundError:
         return set()
 

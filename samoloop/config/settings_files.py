@@ -19,8 +19,8 @@ _LINES, _LINE_LENGTH = 40, 300  # of what is shown
 
 def settings_files(config: Config) -> dict[str, str]:
     """Each file with the hash of what it holds, by its path from the project's root."""
-    paths = (path for path in _paths(config) if os.path.lexists(path))
-    return {path.relative_to(config.root).as_posix(): sha256(_content(path)) for path in paths}
+    root = os.fspath(config.root)
+    return {path[len(root) + 1 :]: sha256(_content(Path(path))) for path in _paths(config) if os.path.lexists(path)}
 
 
 def settings_now(config: Config, programs: Mapping[str, str]) -> str:
@@ -66,17 +66,17 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _paths(config: Config) -> Iterator[Path]:
-    yield config.root / FILE_NAME
-    yield config.root / LEGACY_NAME
-    ours = {config.worktrees_dir, config.sessions_dir}
+def _paths(config: Config) -> Iterator[str]:
+    root = os.fspath(config.root)
+    yield from (f"{root}/{name}" for name in (FILE_NAME, LEGACY_NAME))
+    ours = {os.fspath(folder) for folder in (config.worktrees_dir, config.sessions_dir)}
     left = _MOST
-    for folder, folders, files in os.walk(config.root / _FOLDER):
-        folders[:] = sorted(name for name in folders if not _is_ours(Path(folder, name), ours))
-        yield from (Path(folder, name) for name in sorted(files)[: max(left, 0)])
+    for folder, folders, files in os.walk(f"{root}/{_FOLDER}"):
+        folders[:] = sorted(name for name in folders if not _is_ours(f"{folder}/{name}", ours))
+        yield from (f"{folder}/{name}" for name in sorted(files)[: max(left, 0)])
         left -= len(files)
 
 
-def _is_ours(folder: Path, ours: Set[Path]) -> bool:
+def _is_ours(folder: str, ours: Set[str]) -> bool:
     """Whether it holds sessions or worktrees, or is a worktree that is left from other settings."""
-    return folder in ours or os.path.lexists(folder / ".git")
+    return folder in ours or os.path.lexists(f"{folder}/.git")

@@ -75,11 +75,14 @@ def read(kind: type[Value], value: Mapping[str, Any]) -> Value:
     return made
 
 
+_JSON = (str, int, float)
+
+
 def plain(value: Any) -> Any:
     """A value as JSON."""
-    if value is None or isinstance(value, str | int | float):
+    if value is None or isinstance(value, _JSON):
         return value
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}

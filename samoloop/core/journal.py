@@ -120,14 +120,15 @@ class Journal:
         self._mended = False
         descriptor = os.open(self.path, _APPENDING, 0o644)
         try:
-            with effect(f"record {record.to_json()['event']}"):
+            with effect(f"record {record.type_name}"):
                 _write(descriptor, self._pending)
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        line = self._pending.split(b"\n")[-2]
         self._grow(self._pending)
         self._mended = True
-        return type(record).from_json(json.loads(records.line(record)))
+        return type(record).from_json(json.loads(line))
 
     def put_right(self) -> bool:
         """Make the file again what this process read and wrote; whether it was anything else. For the lock's holder."""

@@ -50,6 +50,11 @@ class Record(Fields):
             cls.event = event
             cls.classes[event] = cls
 
+    @property
+    def type_name(self) -> str:
+        """What the journal calls it."""
+        return self.event
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         return fields.read(cls, value)
@@ -337,6 +342,10 @@ class RoomRecord(Record):
     event: ClassVar[str] = ""  # its name says it
     name: str  # `room.word`
     values: Mapping[str, Any] = _NOTHING
+
+    @property
+    def type_name(self) -> str:
+        return self.name
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

@@ -24,8 +24,8 @@ class Root(Fields):
     inode: int = 0  # 0: it is made anew, at that path
 
 
-def look(path: Path) -> Root | None:
-    """The folder at `path` as it is; None where nothing is there. Raises RootChanged for a link or no folder."""
+def _inode(path: Path) -> int | None:
+    """The folder's at `path`; None where nothing is there. Raises RootChanged for a link or no folder."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -35,7 +35,7 @@ def look(path: Path) -> Root | None:
             raise RootChanged(f"{path} is a link to {str(path.readlink())[:200]}") from None
         raise RootChanged(f"{path} cannot be opened as a folder: {error.strerror}") from None
     try:
-        return Root(path=real(path), inode=os.fstat(descriptor).st_ino)
+        return os.fstat(descriptor).st_ino
     finally:
         os.close(descriptor)
 
@@ -53,19 +53,19 @@ def differences(known: Mapping[str, Root], folders: Mapping[str, Path]) -> tuple
     fresh: dict[str, Root] = {}
     wrong = []
     for name, path in folders.items():
-        before = known.get(name)
-        if before and before.path != real(path):
-            wrong.append(f"the {name} {path} is reached through a link: it is {real(path)} and was {before.path}")
+        before, place = known.get(name), real(path)
+        if before and before.path != place:
+            wrong.append(f"the {name} {path} is reached through a link: it is {place} and was {before.path}")
             continue
         try:
-            found = look(path)
+            inode = _inode(path)
         except RootChanged as error:
             wrong.append(f"the {name} {error}")
             continue
-        if found is None:
+        if inode is None:
             continue
         if before is None or not before.inode:
-            fresh[name] = found
-        elif found.inode != before.inode:
+            fresh[name] = Root(path=place, inode=inode)
+        elif inode != before.inode:
             wrong.append(f"the {name} {path} is another folder than it was")
     return fresh, wrong

@@ -1,10 +1,12 @@
 """Where the main checkout is, read from the file system alone: no git process, so cheap for every command."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from samoloop.base.files import real, small_text
+from samoloop.base.files import real, same_place, small_text
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,11 @@ def registered(common: Path, root: Path) -> Path | None:
     """What git keeps for the linked worktree at `root` (a folder of `.git/worktrees`); None where it knows none."""
     worktrees = common / "worktrees"
     likely = worktrees / root.name  # git names it after the folder, where that is free
-    wanted = real(root)
-    for entry in (likely, *sorted(worktrees.glob("*"))):
+    for entry in chain([likely], _sorted(worktrees)):
         if entry.is_symlink():
             continue  # git makes none
         target = linked_folder(entry)
-        if target and (target == root or real(target) == wanted):
+        if target and same_place(target, root):
             return entry
     if likely.is_symlink():
         return None
@@ -79,6 +80,11 @@ def registered(common: Path, root: Path) -> Path | None:
     if target is None and os.path.lexists(likely / "gitdir"):
         return likely  # a child wrote something else there
     return likely if target and not target.exists() else None  # the main checkout was moved, its worktrees with it
+
+
+def _sorted(folder: Path) -> Iterator[Path]:
+    """What is in a folder, looked at only when asked for."""
+    yield from sorted(folder.glob("*"))
 
 
 def linked_folder(entry: Path) -> Path | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from samoloop.base import proc
-from samoloop.base.files import is_own, real, small_text, write_atomic
+from samoloop.base.files import entries_of, is_own, same_place, small_text, write_atomic
 from samoloop.git.calls import is_oid
 from samoloop.git.checkout import common_dir, linked_folder, pointed_to
 
@@ -16,10 +16,10 @@ def remove_odd(*git_dirs: Path) -> list[str]:
     leads, and wait for ever on a pipe."""
     notes = []
     for folder in (folder / below for folder in git_dirs if not folder.is_symlink() for below in ("", "logs")):
-        for path in folder.glob("*"):
-            if not is_own(path) and (path.is_symlink() or not path.is_dir()):
-                path.unlink(missing_ok=True)
-                notes.append(f"{path.name[:200]} among the worktree's git files was a link or no file and is gone.")
+        for entry in entries_of(folder):
+            if not entry.is_dir(follow_symlinks=False) and not is_own(Path(entry.path)):
+                Path(entry.path).unlink(missing_ok=True)
+                notes.append(f"{entry.name[:200]} among the worktree's git files was a link or no file and is gone.")
     return notes
 
 
@@ -35,7 +35,7 @@ def mend_head(git_dir: Path, ref: str) -> list[str]:
 
 def mend_common(git_dir: Path, common: Path) -> list[str]:
     """Let git's record of a worktree name its own repository again, and none whose branches it would move."""
-    if real(common_dir(git_dir)) == real(common):
+    if same_place(common_dir(git_dir), common):
         return []
     write_atomic(git_dir / "commondir", "../..\n")
     return ["What git knows of the worktree named another repository and is right again."]
@@ -48,7 +48,7 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
     """
     link, back = root / ".git", git_dir / "gitdir"
     known = linked_folder(git_dir)
-    if known is None or real(known) != real(root):
+    if known is None or not same_place(known, root):
         write_atomic(back, f"{link}\n")
     if link.is_symlink():
         note = f"The .git file of {root} was a link and is right again."
@@ -60,7 +60,7 @@ def mend_link(root: Path, git_dir: Path) -> list[str]:
         note = f"The .git file of {root} was missing and is back."
     else:
         target = pointed_to(link)
-        if target and real(target) == real(git_dir):
+        if target and same_place(target, git_dir):
             return []
         note = f"The .git file of {root} led elsewhere and is right again."
     write_atomic(link, f"gitdir: {git_dir}\n")

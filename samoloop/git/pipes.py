@@ -13,9 +13,9 @@ _ENTRIES = 500_000  # of a folder tree that are looked at; git is waited for mea
 READ_IN_TREE = (".gitignore", ".gitattributes", ".gitmodules")  # in the working tree; other pipes there are no matter
 
 
-def remove_pipes(*files: Path) -> list[str]:
+def remove_pipes(*files: Path | str) -> list[str]:
     """Remove those of the files that are named pipes. Sentences for the report."""
-    pipes = [path for path in files if _is_pipe(path)]
+    pipes = [Path(path) for path in files if _is_pipe(path)]
     for pipe in pipes:
         pipe.unlink(missing_ok=True)
     return [f"A pipe in the place of {pipe.name[:200]} was removed: git would have waited for it." for pipe in pipes]
@@ -44,8 +44,8 @@ def _release(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _is_pipe(path: Path) -> bool:
+def _is_pipe(path: Path | str) -> bool:
     try:
-        return stat.S_ISFIFO(path.lstat().st_mode)
+        return stat.S_ISFIFO(os.lstat(path).st_mode)
     except OSError:
         return False

@@ -6,16 +6,19 @@ Files alone are read, each with a limit; only where git keeps its refs in tables
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from samoloop.base.files import read_plain, sha256
+from samoloop.base.files import entries_of, read_plain, sha256
 from samoloop.git.calls import Git, is_oid
 from samoloop.git.checkout import refs_in_files
 
 _REF_BYTES, _FILE_BYTES, _PACKED_BYTES = 1000, 1_000_000, 100_000_000
 _MOST = 50_000  # loose refs, hooks
 # Below refs/: ours, told apart, of a worktree.
-_NOT_LOOKED_AT = ("samoloop", "stash", "bisect", "worktree", "rewritten", "notes/samoloop")
+_NOT_LOOKED_AT = tuple(
+    f"refs/{name}" for name in ("samoloop", "stash", "bisect", "worktree", "rewritten", "notes/samoloop")
+)
 _SECTION = re.compile(r'\[\s*([\w.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]')
 _KEY = re.compile(r"[A-Za-z][\w-]*")
 
@@ -27,8 +30,8 @@ def refs(common_dir: Path) -> dict[str, str]:
     else:
         listed = Git(common_dir).run("for-each-ref", "--format=%(objectname) %(refname)")
         found = list(_pairs(listed))
-    left = tuple(f"refs/{name}" for name in _NOT_LOOKED_AT)
-    return {name: at for name, at in found if not any(name == out or name.startswith(f"{out}/") for out in left)}
+    below = tuple(f"{name}/" for name in _NOT_LOOKED_AT)
+    return {name: at for name, at in found if name not in _NOT_LOOKED_AT and not name.startswith(below)}
 
 
 def _packed(path: Path) -> Iterator[tuple[str, str]]:
@@ -44,16 +47,17 @@ def _pairs(listed: bytes) -> Iterator[tuple[str, str]]:
 
 def _loose(common_dir: Path) -> Iterator[tuple[str, str]]:
     left = _MOST
-    for folder, folders, files in os.walk(common_dir / "refs"):
-        below = Path(folder).relative_to(common_dir)
-        if below == Path("refs"):
-            folders[:] = [name for name in folders if name not in _NOT_LOOKED_AT]
-        for name in files:
-            if not name.endswith(".lock"):
-                yield f"{below}/{name}", _ref(Path(folder, name))
-        left -= len(files)
-        if left < 0:
-            return
+    folders = ["refs"]
+    while folders and left >= 0:
+        below = folders.pop()
+        for entry in entries_of(common_dir / below):
+            name = f"{below}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if name not in _NOT_LOOKED_AT:
+                    folders.append(name)
+            elif not name.endswith(".lock"):
+                yield name, _ref(Path(entry.path))
+                left -= 1
 
 
 def head(common_dir: Path) -> str:
@@ -64,14 +68,11 @@ def head(common_dir: Path) -> str:
 def hooks(common_dir: Path) -> dict[str, str]:
     """The hooks by name, each with what changes when it is written or replaced; git's samples are none."""
     found: dict[str, str] = {}
-    try:
-        with os.scandir(common_dir / "hooks") as entries:
-            for entry in entries:
-                if not entry.name.endswith(".sample") and len(found) < _MOST:
-                    known = entry.stat(follow_symlinks=False)
-                    found[entry.name] = f"{known.st_mode:o} {known.st_size} {known.st_mtime_ns} {known.st_ino}"
-    except OSError:
-        pass  # there are none
+    for entry in entries_of(common_dir / "hooks"):
+        with suppress(OSError):  # it went meanwhile
+            if not entry.name.endswith(".sample") and len(found) < _MOST:
+                known = entry.stat(follow_symlinks=False)
+                found[entry.name] = f"{known.st_mode:o} {known.st_size} {known.st_mtime_ns} {known.st_ino}"
     return found
 
 

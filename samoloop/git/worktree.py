@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
-from samoloop.base.files import real, remove, small_text, write_atomic
+from samoloop.base.files import entries_of, real, remove, small_text, write_atomic
 from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
 from samoloop.git.checkout import linked_folder, refs_in_files, registered
@@ -133,9 +133,11 @@ class Worktree:
             raise WorktreeGone(f"The worktree {self.root} of branch {self.branch} is gone: its folder was removed.")
         if not self.git_dir.is_dir():
             raise WorktreeGone(f"git no longer knows the worktree {self.root} of branch {self.branch}: it was pruned.")
-        refs = (self.common_dir / self.ref, *(self.common_dir / "refs/samoloop/sessions").glob("*"))
-        files = (*(self.common_dir / name for name in _SHARED_FILES), *(self.root / name for name in READ_IN_TREE))
-        notes = mending.remove_odd(self.git_dir) + remove_pipes(*files, *refs)
+        files = [f"{self.common_dir}/{name}" for name in (*_SHARED_FILES, self.ref)]
+        files += [f"{self.root}/{name}" for name in READ_IN_TREE]
+        sessions = entries_of(self.common_dir / "refs/samoloop/sessions")
+        odd = [entry.path for entry in sessions if not entry.is_file(follow_symlinks=False)]
+        notes = mending.remove_odd(self.git_dir) + remove_pipes(*files, *odd)
         notes += mending.mend_head(self.git_dir, self.ref)
         if self.is_in_place:
             return notes

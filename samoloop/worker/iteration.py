@@ -43,7 +43,9 @@ def step(worker: Worker) -> Decision:
     begun = adopt(worker) if state.open else begin(worker)
     collector = Collector()
     ended = wait(worker, begun, collector)
-    return finish(worker, begun, ended, collector)
+    decision = finish(worker, begun, ended, collector)
+    worker.look_anew()
+    return decision
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Session folder, worktree and repository must stay what they were: looked at before anything is done in them."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,11 +80,10 @@ def _links(session: Session) -> list[Path]:
 def _led_away(git_dir: Path, branch: str) -> list[Path]:
     """Links on the way to what git writes for a session, and a log of its branch that has another name elsewhere."""
     parts = branch.split("/")
-    heads = [Path("refs/heads", *parts[: n + 1]) for n in range(len(parts))]
-    places = [git_dir / name for name in ("worktrees", "refs/samoloop", "refs/samoloop/sessions")]
-    places += [git_dir / below / head for head in heads for below in ("", "logs")]
+    heads = ["/".join(("refs/heads", *parts[: n + 1])) for n in range(len(parts))]
+    places = ["worktrees", "refs/samoloop", "refs/samoloop/sessions", *heads, *(f"logs/{head}" for head in heads)]
+    linked = [git_dir / name for name in places if os.path.islink(f"{git_dir}/{name}")]  # noqa: PTH114 - no object for each
     log = git_dir / "logs" / heads[-1]
-    linked = [path for path in places if path.is_symlink()]
     return linked or ([log] if log.is_file() and not is_own(log) else [])
 
 

@@ -40,6 +40,7 @@ class Worker:
     no_wait: bool = False  # come back instead of waiting for a human or a limit
     kept: int | None = None  # bytes of the journal that checkpoints hold; None: not looked yet
     deliver: Callable[[], None] = lambda: None  # called when there may be news to deliver, and again while it waits
+    _worktree: Worktree | None = None
 
     @property
     def state(self) -> State:
@@ -47,12 +48,21 @@ class Worker:
 
     @property
     def worktree(self) -> Worktree:
-        """Where the children work. Raises WorktreeGone."""
+        """Where the children work, as it was found when asked first since `look_anew`. Raises WorktreeGone."""
+        if self._worktree is None:
+            self._worktree = self._open_worktree()
+        return self._worktree
+
+    def _open_worktree(self) -> Worktree:
         created = self.state.created
         root, left_out = created.worktree, self.state.left_out
         if created.repo is None:
             return Worktree.in_place(root, self.private_repository, created.branch, self.in_place_excludes, left_out)
         return Worktree.open(created.repo, root, created.branch, left_out)
+
+    def look_anew(self) -> None:
+        """Somebody may have been at the worktree: what is known of it holds no more."""
+        self._worktree = None
 
     @property
     def store(self) -> Git:

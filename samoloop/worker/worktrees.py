@@ -99,6 +99,7 @@ def mend_worktree(worker: Worker) -> list[str]:
 
     Raises WorktreeGone where git has neither its branch nor a checkpoint.
     """
+    worker.look_anew()
     state = worker.state
     if state.created.in_place:
         return []

@@ -80,12 +80,12 @@ m("damage_overlooked", "core/journal.py", "            if torn and value.get", "
 m("seal_not_looked_at", "core/journal.py", "        if not is_sealed(data):", "        if False:", JOURNAL)
 m("seal_of_a_line_alone", "core/journal.py", "    digest = before.copy()\n    digest.update(words)", "    digest = hashlib.sha256()\n    digest.update(words)", JOURNAL)
 m("shortened_not_seen", "git/checkpoint.py", "    return bool(length) and sha256", "    return False and sha256", "tests/test_checkpoint.py")
-m("another_folder_not_seen", "core/roots.py", "        elif found.inode != before.inode:", "        elif False:", "tests/stranger/test_roots.py")
+m("another_folder_not_seen", "core/roots.py", "        elif inode != before.inode:", "        elif False:", "tests/stranger/test_roots.py")
 m("link_followed", "git/staging.py", "        elif is_behind_link(root, path, links):", "        elif False:", "tests/stranger/test_roots.py")
 m("leftovers_of_others", "base/files.py", "        if is_ours(name):\n", "        if True:\n", crash("half_written_files_of_a_killed_worker_go_away"))
 m("follow_links", "base/files.py", "(0 if follow else os.O_NOFOLLOW)", "0", FILES, SIGNALS)
-m("wait_on_a_pipe", "base/files.py", "    if not stat.S_ISREG(os.fstat(descriptor).st_mode):\n", "    if False:\n", FILES, SIGNALS)
-m("read_without_limit", "base/files.py", "            return file.read(limit_bytes + 1)\n", "            return file.read()[: limit_bytes]\n", FILES, SIGNALS)
+m("wait_on_a_pipe", "base/files.py", "    if not stat.S_ISREG(found.st_mode):\n", "    if False:\n", FILES, SIGNALS)
+m("read_without_limit", "base/files.py", "        while len(data) <= limit_bytes:\n", "        while True:\n", FILES, SIGNALS)
 m("folder_in_the_way", "base/files.py", "            if path.is_dir() and not path.is_symlink():\n                numbers", "            if False:\n                numbers", FILES, LOOP)
 
 # --- one iteration ----------------------------------------------------------------------------------------------------
