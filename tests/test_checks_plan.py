@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from samoloop.checks.plan import items, ledger, unopened
+from samoloop.checks.items import items
+from samoloop.checks.plan import ledger, unopened
 from samoloop.core.evidence import Weight
 
 PLAN = """# Plan: x

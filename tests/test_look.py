@@ -21,15 +21,17 @@ from kit import Bench, git, make_repo, samoloop, script
 
 from samoloop.api import logs
 from samoloop.api.preview import preview
-from samoloop.api.status import row, standing
+from samoloop.api.status import ranked, row, standing
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import Lock
+from samoloop.config.projects import register
 from samoloop.core.control import CHILD_LOCK, LOCK
-from samoloop.core.records import Interrupted, Noted, timestamp
+from samoloop.core.records import Archived, Interrupted, Noted, RoomRecord, timestamp
 from samoloop.core.session import Session
 from samoloop.ui.cli import cli
 from samoloop.ui.terminal.log_output import Raw
+from samoloop.ui.terminal.overview import overview
 from samoloop.worker.iteration import begin
 from samoloop.worker.lease import locked
 from samoloop.worker.worker import Worker
@@ -86,15 +88,87 @@ def test_a_folder_of_no_project_is_refused_with_a_way_on(tmp_path: Path) -> None
     assert "--in-place" in done.stderr
 
 
-def test_list_shows_newest_first_what_each_waits_for_and_costs(tmp_path: Path) -> None:
-    recorded.make_session(tmp_path, "26-11-20-old")
+def test_list_shows_who_waits_for_the_person_first(tmp_path: Path) -> None:
+    recorded.make_session(tmp_path, "26-11-22-new")
     session = recorded.make_session(tmp_path, "26-11-21-auth")
     recorded.iterate(session, "requirements")
     recorded.ask_questions(session, "Q1", "Q2")
     head, first, second = look(session, "list").splitlines()
-    assert head.split() == ["SESSION", "STANDS", "ITERATION", "LAST", "COST"]
-    assert re.fullmatch(r"26-11-21-auth  waiting requirements  2 +\d+s +0\.08 USD  waits for answers to Q1, Q2", first)
-    assert re.fullmatch(r"26-11-20-old +ready investigation +\d+s +no worker is running", second)
+    assert head.split() == ["SESSION", "STANDS", "PHASE", "COST"]
+    assert re.fullmatch(r"26-11-21-auth +waits \d+s +requirements +0\.08 USD  waits for answers to Q1, Q2", first)
+    assert re.fullmatch(r"26-11-22-new +ready +investigation +no worker is running", second)
+
+
+def test_an_answer_in_the_file_is_shown_before_a_worker_has_seen_it(session: Session) -> None:
+    recorded.ask_questions(session, "Q1", "Q2")
+    qa = session.dir / "_qa.md"
+    qa.write_text(qa.read_text().replace("_waiting_", "A", 1))
+    assert "waits for answers to Q2" in look(session, "list")
+    qa.write_text(qa.read_text().replace("_waiting_", "B", 1))
+    for command in ("list", "status"):
+        text = look(session, command)
+        assert "Q1, Q2 answered by" in text and "no worker has taken it up yet" in text
+        assert "waits for answers to" not in text
+    assert look_json(session, "list")[0]["needs_you"] is False
+    assert "samoloop resume" in look(session, "status") and "samoloop answer" not in look(session, "status")
+
+
+def test_what_is_archived_is_hidden(tmp_path: Path) -> None:
+    session = recorded.make_session(tmp_path)
+    session.record(Archived(by="ada"))
+    again = recorded.make_session(tmp_path, "26-11-22-again")
+    again.record(Archived(by="ada"))
+    again.record(Noted(text="x"))  # it is the last word no longer
+    assert look_json(session, "list") == []
+    assert "but archived ones" in look(session, "list")
+    assert [row["session"] for row in look_json(session, "list", "--archived")] == [again.name, session.name]
+
+
+def test_list_of_all_projects_names_them(tmp_path: Path) -> None:
+    for name in ("till", "shop"):
+        session = recorded.make_session(tmp_path / name, f"26-11-21-{name}")
+        register(tmp_path / name, os.environ)
+    lines = look(session, "list", "--all").splitlines()
+    named = [line.split()[:2] for line in lines]
+    assert named == [["PROJECT", "SESSION"], ["till", "26-11-21-till"], ["shop", "26-11-21-shop"]]
+    assert samoloop(tmp_path, "list", "--all").returncode == 0  # outside of every project
+
+
+def test_a_child_at_work_shows_its_plan_and_its_tool(session: Session) -> None:
+    (session.dir / recorded.PLAN).write_text("# Plan\n- [x] 1.1 a\n- [ ] 1.2 b\n")
+    recorded.write_log(recorded.start(session), [recorded.claude_tool("1", "Edit", file_path="till/x.py")])
+    session.record(RoomRecord(name="checks.ran", values={"said": "pytest green (12 passed)"}))
+    with at_work(session), at_work(session, CHILD_LOCK):
+        assert "1/2" in look(session, "list")
+        assert "▸ Edit till/x.py; pytest green (12 passed)" in look(session, "list")
+        assert look_json(session, "list")[0]["plan"] == [1, 2]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_name_is_cut_and_never_why(session: Session, width: int) -> None:
+    why = "The database refuses the login of the migration user, and nobody but you knows the password of it. " * 2
+    long = recorded.make_session(project(session), "26-11-22-" + "a-very-long-name-" * 4)
+    recorded.start(long)
+    recorded.end(long, {"kind": "blocked", "reason": why})
+    lines = [text for text, _ in overview(ranked(map(row, [session, long])), Clock().now(), width)]
+    assert all(len(line) <= width for line in lines)
+    assert " ".join(" ".join(lines).split()).count("password of it.") == 2
+    assert "a-very-lo" in lines[1] and "…" in lines[1]
+
+
+def test_who_stands_where_in_the_list() -> None:
+    nothing = {"archived": False, "needs_you": False, "worker_alive": False, "worker_suspended": False, "since": ""}
+    rows = [
+        nothing | {"session": "archived", "condition": "done", "archived": True},
+        nothing | {"session": "old", "condition": "done", "since": "1"},
+        nothing | {"session": "new", "condition": "stopped", "since": "2"},
+        nothing | {"session": "works", "condition": "running", "worker_alive": True},
+        nothing | {"session": "suspended", "condition": "running", "worker_alive": True, "worker_suspended": True},
+        nothing | {"session": "asks", "condition": "waiting", "needs_you": True, "since": "2"},
+        nothing | {"session": "asked before", "condition": "blocked", "needs_you": True, "since": "1"},
+    ]
+    order = ["asked before", "asks", "suspended", "works", "new", "old", "archived"]
+    assert [row["session"] for row in ranked(rows)] == order
 
 
 def test_list_as_json_has_its_documented_keys_for_a_damaged_session_too(session: Session) -> None:
@@ -133,10 +207,13 @@ def test_status_names_the_commands_that_close_the_gate(session: Session) -> None
 def test_status_needs_no_name_where_one_session_is_there_or_unfinished(session: Session) -> None:
     assert look(session, "status").startswith("26-11-21-auth: Add JWT auth\n")
     recorded.make_session(project(session), "26-11-22-other")
-    done = samoloop(project(session), "status")
+    shown = look(session, "status")
+    assert shown.startswith("SESSION") and "26-11-22-other" in shown and "samoloop status NAME" in shown
+    done = samoloop(project(session), "status", "--json")
     assert done.returncode == 2
     assert "26-11-22-other, 26-11-21-auth" in done.stderr
     assert look(session, "status", "auth").startswith("26-11-21-auth: ")
+    assert samoloop(session.dir, "status").stdout.startswith("26-11-21-auth: ")  # in its own folder
 
 
 def test_status_tells_whether_worker_and_child_are_alive(session: Session) -> None:
@@ -158,7 +235,7 @@ def test_status_tells_whether_worker_and_child_are_alive(session: Session) -> No
 def test_a_worker_that_was_killed_is_not_shown_as_running(session: Session) -> None:
     recorded.start(session)
     assert "  interrupted in investigation; iteration 1" in look(session, "status")
-    assert re.search(r"interrupted investigation .* no worker is running", look(session, "list"))
+    assert re.search(r"interrupted \d+s +investigation .* no worker is running", look(session, "list"))
     with at_work(session, CHILD_LOCK):
         assert "  running in investigation; iteration 1" in look(session, "status")
 
@@ -178,7 +255,7 @@ def test_a_worker_that_was_suspended_is_said_to_be(session: Session) -> None:
         holder.kill()
     assert "suspended in investigation" in status
     assert f"process {holder.pid}, suspended: in its terminal, fg lets it go on" in status
-    assert re.search(r"suspended investigation .* its worker is suspended", row)
+    assert re.search(r"suspended \d+s +investigation .* its worker is suspended", row)
 
 
 def test_an_iteration_that_runs_is_not_spent_yet(session: Session) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from samoloop.base.errors import UsageError
-from samoloop.checks.plan import items
+from samoloop.checks.items import items
 from samoloop.core import overview
 from samoloop.core.gates import LIMIT_BYTES, read_text
 from samoloop.core.signals import GateKind

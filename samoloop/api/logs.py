@@ -5,13 +5,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from samoloop.base.errors import SessionError
 from samoloop.base.files import open_plain
 from samoloop.core.records import Ended, Interrupted, Record, Started
 from samoloop.core.session import Session
 from samoloop.core.state import AT_REST, State, fold
+from samoloop.providers.base import Reader, Request
+
+if TYPE_CHECKING:
+    from samoloop.config.loading import Config
 
 LONGEST_LINE_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
@@ -68,6 +72,21 @@ def attempts(records: Sequence[Record], logs: Path) -> list[Attempt]:
         for record in records
         if isinstance(record, Started)
     ]
+
+
+def reader_of(session: Session, started: Started, stem: Path, settings: "Config") -> Reader:
+    """The reader of a child's log, as its CLI is configured now. Raises SamoloopError where it is not."""
+    from samoloop import providers
+
+    request = Request(
+        prompt=stem.with_name(stem.name + ".prompt.md"),
+        worktree=session.worktree,
+        session_dir=session.dir,
+        stem=stem,
+        title=session.name,
+        model=started.model,
+    )
+    return providers.get(started.provider, settings.provider_settings(started.provider)).reader(request)
 
 
 def show(session: Session, iteration: int | None, sink: Sink) -> None:

@@ -1,7 +1,7 @@
 """Where a session stands, as data: what `status` and `list` show, and what they give as JSON."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -10,20 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base import proc
-from samoloop.base.errors import sentence
+from samoloop.base.errors import SamoloopError, sentence
 from samoloop.base.files import small_text, tail
 from samoloop.base.locks import is_held
+from samoloop.checks import items
 from samoloop.core import gates
 from samoloop.core.control import CHILD_LOCK, LOCK
 from samoloop.core.decision import Condition
 from samoloop.core.headline import CONCLUDED, headline
 from samoloop.core.next_steps import outlook
-from samoloop.core.records import Ended, timestamp
+from samoloop.core.records import Archived, Ended, timestamp
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import State
 
 _RECENT_BYTES = 1 << 16
 _RECENT = 3
+_LAST_BYTES = 1 << 12
+RAN = "checks.ran"  # by `checks.receipts`, whose imports a look need not pay
 
 
 def at_work(session: Session) -> bool:
@@ -74,7 +77,7 @@ def standing(session: Session) -> dict[str, Any]:
         "reason": state.reason,
         "needs": state.needs,
         "summary": state.summary,
-        "headline": _headline(session, state),
+        "headline": _headline(tail(session.journal.path, _RECENT_BYTES), state),
         "waits_for": ahead.waits_for,
         "decided": ahead.decided,
         "gate": _gate(session, state),
@@ -93,25 +96,35 @@ def standing(session: Session) -> dict[str, Any]:
 def row(session: Session) -> dict[str, Any]:
     """The short form for `list`; a damaged session has `condition` "damaged" and the `reason`.
 
-    Keys: session, title, folder, condition, phase, iteration, created, updated, cost_usd, virtual_usd, unpriced,
-    waits_for, decided, not_before, worker_alive, worker_suspended, child_alive, reason, headline.
+    `since` is when it came to stand as it does: at work when its iteration began. `plan` is null, or how many items
+    are ticked and how many there are; `evidence` what the last check came to; `last_tool` is empty here, `list` asks
+    for it; `next` the likeliest command.
+
+    Keys: session, title, folder, root, condition, phase, iteration, created, updated, since, cost_usd, virtual_usd,
+    unpriced, waits_for, decided, not_before, worker_alive, worker_suspended, child_alive, archived, needs_you, plan,
+    evidence, last_tool, reason, headline, next.
     """
     try:
         state = session.state()
         worker = _worker(session)
         ahead = outlook(session, at_work=worker["alive"])
+        end = tail(session.journal.path, _RECENT_BYTES)
     except Exception as error:
         known = {"session": session.name, "folder": str(session.dir), "condition": "damaged", "reason": sentence(error)}
-        return known | {"title": "", "phase": "", "iteration": 0, "created": None, "updated": None} | _NOTHING
+        return known | _NOTHING
+    since = state.open.at if state.open and state.condition is Condition.RUNNING else state.updated
+    undecided = state.condition is Condition.WAITING and not ahead.decided
     return {
         "session": session.name,
         "title": session.task,
         "folder": str(session.dir),
+        "root": str(state.created.root),
         "condition": str(state.condition),
         "phase": state.phase,
         "iteration": state.iteration,
         "created": state.created.at,
         "updated": state.updated,
+        "since": since,
         "cost_usd": state.totals.cost_usd,
         "virtual_usd": state.totals.virtual_usd,
         "unpriced": state.totals.unpriced,
@@ -121,12 +134,25 @@ def row(session: Session) -> dict[str, Any]:
         "worker_alive": worker["alive"],
         "worker_suspended": worker["suspended"],
         "child_alive": is_held(session.control / CHILD_LOCK),
+        "archived": state.archived,
+        "needs_you": undecided or state.condition in (Condition.BLOCKED, Condition.FAILED),
+        "plan": None if state.condition is Condition.DONE else _plan(session),
+        "evidence": _evidence(end),
+        "last_tool": "",
         "reason": state.reason,
-        "headline": _headline(session, state),
+        "headline": _headline(end, state),
+        "next": ahead.steps[0].command if ahead.steps else "",
     }
 
 
 _NOTHING: dict[str, Any] = {
+    "title": "",
+    "root": "",
+    "phase": "",
+    "iteration": 0,
+    "created": None,
+    "updated": None,
+    "since": None,
     "cost_usd": 0.0,
     "virtual_usd": 0.0,
     "unpriced": 0,
@@ -136,24 +162,94 @@ _NOTHING: dict[str, Any] = {
     "worker_alive": False,
     "worker_suspended": False,
     "child_alive": False,
+    "archived": False,
+    "needs_you": True,
+    "plan": None,
+    "evidence": "",
+    "last_tool": "",
     "headline": "",
+    "next": "",
 }
+
+
+def is_put_away(session: Session) -> bool:
+    """Whether it was archived last, told by the end of its journal alone: most sessions of a year were."""
+    try:
+        last = tail(session.journal.path, _LAST_BYTES).rstrip("\n").rpartition("\n")[2]
+        return f'"event":"{Archived.event}"' in last and json.loads(last).get("event") == Archived.event
+    except (SamoloopError, OSError, ValueError):
+        return False
+
+
+def ranked(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Who needs the person first, then what nobody goes on with, what is at work, and what is over.
+
+    Those that wait the longest come first, and of what is over the newest.
+    """
+    known = sorted(rows, key=lambda row: (row["since"] or "", row["session"]))
+    return [row for rank in range(5) for row in (known if rank < _OVER else known[::-1]) if _rank(row) == rank]
+
+
+_OVER = 3
+
+
+def _rank(row: Mapping[str, Any]) -> int:
+    if row["archived"]:
+        return 4
+    if row["condition"] in ("done", "stopped"):
+        return _OVER
+    if row["needs_you"]:
+        return 0
+    goes_on = row["worker_alive"] and not row["worker_suspended"]
+    return 2 if goes_on or row["condition"] == "limited" else 1
+
+
+def last_tool(session: Session, environ: Mapping[str, str]) -> str:
+    """What the child at work does, by the end of its log; empty where that does not tell."""
+    from samoloop.api.logs import reader_of  # with the settings, which only sessions at work need
+    from samoloop.api.settings import settings_of
+    from samoloop.core.outcome import Collector
+
+    started = session.state().open
+    if started is None:
+        return ""
+    stem = session.logs / Path(started.stem).name
+    found = Collector()
+    with suppress(Exception):  # it is a help, and no more
+        reader = reader_of(session, started, stem, settings_of(session, environ, {}))
+        for line in tail(stem.with_name(stem.name + ".jsonl"), _RECENT_BYTES).split("\n"):
+            found.take(reader.feed(line.encode()))
+    return found.last_tool or found.last_text
+
+
+def _plan(session: Session) -> list[int] | None:
+    names = [name for name in session.documents() if "-plan-" in name]
+    done, every = items.progress(gates.read_text(session.dir / names[-1]) or "") if names else (0, 0)
+    return [done, every] if every else None
+
+
+def _evidence(end: str) -> str:
+    """The last run of a check, in a sentence, from the journal's end."""
+    said = next(_newest(end, RAN), {}).get("said")
+    return said if isinstance(said, str) else ""
 
 
 def recent(session: Session) -> list[Ended]:
     """The last few `ended` records, read from the journal's end alone."""
-    found = (Ended.from_json(value) for value in _newest(session, "ended"))
+    found = (Ended.from_json(value) for value in _newest(tail(session.journal.path, _RECENT_BYTES), "ended"))
     return list(islice(found, _RECENT))[::-1]
 
 
-def _headline(session: Session, state: State) -> str:
+def _headline(end: str, state: State) -> str:
     """How it ended, from the journal's end alone."""
-    return headline(next(_newest(session, CONCLUDED), {})) if state.condition is Condition.DONE else ""
+    return headline(next(_newest(end, CONCLUDED), {})) if state.condition is Condition.DONE else ""
 
 
-def _newest(session: Session, event: str) -> Iterator[dict[str, Any]]:
-    """The last records of a type as JSON, the newest first."""
-    for line in reversed(tail(session.journal.path, _RECENT_BYTES).split("\n")):
+def _newest(end: str, event: str) -> Iterator[dict[str, Any]]:
+    """The last records of a type as JSON, the newest first, in the end of a journal."""
+    if f'"event":"{event}"' not in end:
+        return
+    for line in reversed(end.split("\n")):
         if f'"event":"{event}"' in line:
             with suppress(ValueError):  # the first line read may be the end of one
                 value = json.loads(line)

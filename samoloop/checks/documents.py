@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.files import read_plain, sha256
+from samoloop.checks.items import items
 from samoloop.checks.lived import lived, since_entered
 from samoloop.checks.markdown import heading, lines
-from samoloop.checks.plan import items
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.gates import read_text
 from samoloop.core.signals import GateKind

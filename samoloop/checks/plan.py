@@ -3,12 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.files import sha256, write_anew
+from samoloop.checks.items import Item, items
 from samoloop.checks.lived import approval, lived
-from samoloop.checks.markdown import heading, lines
 from samoloop.core import gates, signals
 from samoloop.core.decision import Decision
 from samoloop.core.evidence import Evidence, Weight
@@ -22,62 +21,10 @@ from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
 
 SOURCE = "plan"
-TICKS = "xX✓✔"
 _SHORT = 3  # letters of a word that says little
-_NAMED, _SHOWN = 5, 60  # items that a sentence names, and characters of each
-_BOX = re.compile(r"(\s*)(?:[-*+]|\d{1,4}[.)]|#{1,6})\s+\[(.?)\]\s*(.*)")
-_BULLET = re.compile(r"(\s*)[-*+]\s+(.*)")
-_ID = re.compile(
-    r"[*_`~(]{0,4}(?:(?:item|task|step)\s+)?([A-Z]{0,2}\d{1,6}(?:\.\d{1,6}){0,5}[a-z]?)(?=[\s:.)\]*_`~,;–—-]|$)",
-    re.IGNORECASE,
-)
+_NAMED = 5  # items that a sentence names
 _MILESTONE = re.compile(r"milestone\b", re.IGNORECASE)
 _PARENT = re.compile(r"(.*?)(?:[a-z]|\.\d+)\Z")
-
-
-@dataclass(frozen=True)
-class Item:
-    """A line of a plan that can be ticked, or could become one."""
-
-    id: str  # empty where it has none
-    text: str
-    section: str  # the words of the heading above it
-    box: bool  # it can be ticked
-    ticked: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        return self.box and not self.ticked
-
-    @property
-    def name(self) -> str:
-        return f"{self.id} {self.text}".strip()[:_SHOWN].rstrip()
-
-
-def items(text: str) -> list[Item]:
-    """The items of a plan in order; details below an item are none, unless they have an id."""
-    return list(_items(text))
-
-
-def _items(text: str) -> Iterator[Item]:
-    section = ""
-    for line in lines(text):
-        match = _BOX.match(line)
-        if match:
-            id, words = _split(match[3])
-            if id or len(match[1].expandtabs(4)) < 2:
-                yield Item(id, words, section, True, match[2] in TICKS if match[2] else False)
-        elif (found := heading(line)) is not None:
-            section = found
-        elif bullet := _BULLET.match(line):
-            id, words = _split(bullet[2])
-            if id:
-                yield Item(id, words, section, False)
-
-
-def _split(words: str) -> tuple[str, str]:
-    match = _ID.match(words)
-    return (match[1].lower(), words[match.end() :].strip(" *_`:.)~-–—")) if match else ("", words.strip(" *_`"))
 
 
 def ledger(approved: str, present: str | None, name: str) -> list[Evidence]:

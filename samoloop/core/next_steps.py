@@ -28,7 +28,8 @@ def outlook(session: Session, *, at_work: bool) -> Outlook:
     if state.needs == SESSION_REPAIR and not at_work:
         return Outlook("", "", [Step(f"{SESSION_REPAIR} {session.name}", "put it right, when you have looked")])
     if gate is None:
-        return Outlook("", "", without_gate(session.name, state, at_work, session.result_document()))
+        result = session.result_document() if state.condition is Condition.DONE else None
+        return Outlook("", "", without_gate(session.name, state, at_work, result))
     found = gates.examine(gate, session.dir, session.worktree)
     if isinstance(found, Closing):
         return Outlook("", words.closed(gate, found), [] if at_work else [go_on])

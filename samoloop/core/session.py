@@ -116,8 +116,7 @@ class Session:
     @property
     def undated(self) -> str:
         """The name without the date at its start."""
-        dated = _DATED.fullmatch(self.name)
-        return dated[1] if dated else self.name
+        return undated(self.name)
 
     @property
     def branch(self) -> str:
@@ -130,6 +129,12 @@ class Session:
     def stem(self, iteration: int, phase: str, attempt: int) -> Path:
         """Where the files of one attempt start: `_logs/007-planning`, `_logs/007-planning.2`."""
         return self.logs / (f"{iteration:03d}-{phase}" + (f".{attempt}" if attempt > 1 else ""))
+
+
+def undated(name: str) -> str:
+    """A session's name without the date at its start."""
+    dated = _DATED.fullmatch(name)
+    return dated[1] if dated else name
 
 
 def title_of(task: str) -> str:

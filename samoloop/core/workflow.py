@@ -3,9 +3,11 @@
 Values only; reading and checking the files is in `workflow_files`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from samoloop.core.signals import ALWAYS, GateKind, Status
@@ -150,9 +152,16 @@ class Workflow:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Workflow":
         """As the journal kept it; what an older version did not know has its default."""
-        phases = tuple(_phase_from_json(phase) for phase in value["phases"])
-        edges = {name: tuple(targets) for name, targets in (value.get("edges") or {}).items()}
-        return cls(**{**value, "phases": phases, "edges": edges})
+        return _from_text(json.dumps(value))
+
+
+@lru_cache(maxsize=64)
+def _from_text(text: str) -> Workflow:
+    """One value for the many sessions of one workflow: it does not change."""
+    value = json.loads(text)
+    phases = tuple(_phase_from_json(phase) for phase in value["phases"])
+    edges = {name: tuple(targets) for name, targets in (value.get("edges") or {}).items()}
+    return Workflow(**{**value, "phases": phases, "edges": edges})
 
 
 def _phase_from_json(value: Mapping[str, Any]) -> Phase:

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from samoloop.api.status import at_work, row, standing
+from samoloop.api.status import at_work, is_put_away, last_tool, ranked, row, standing
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SamoloopError
 from samoloop.base.printable import one_line
-from samoloop.config.project import sessions_folder
+from samoloop.config.project import find_root, sessions_folder
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
 from samoloop.ui.cli import complete
@@ -24,6 +24,7 @@ from samoloop.ui.cli.common import (
     load_config,
     project_root,
     session_argument,
+    session_here,
     terminal_columns,
     warn,
 )
@@ -37,25 +38,48 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
+@click.option("--all", "every", is_flag=True, help="Those of all projects.")
+@click.option("--archived", is_flag=True, help="Also those that were archived.")
 @json_option
-def list_(as_json: bool) -> None:
-    """List the sessions of this project, newest first.
+def list_(every: bool, archived: bool, as_json: bool) -> None:
+    """List the sessions of this project: first those that wait for you, then what is at work, then what is over.
 
     \b
     samoloop list
-    samoloop list --json
+    samoloop list --all
+    samoloop list --archived --json
     """
-    from samoloop.ui.terminal.status_text import table
+    from samoloop.config.projects import registered
 
-    folder = sessions_folder(project_root(), os.environ)
-    rows = [row(session) for session in all_sessions(folder)]
+    here = find_root(Path.cwd())
+    roots = dict.fromkeys([*registered(os.environ), *([here] if here else [])]) if every else [project_root()]
+    folders = [sessions_folder(root, os.environ) for root in roots]
+    found = [session for folder in folders for session in all_sessions(folder)]
+    shown = [session for session in found if archived or not is_put_away(session)]
+    rows = [row for row in map(row_now, shown) if archived or not row["archived"]]
     if as_json:
-        say_json(rows)
+        say_json(ranked(rows))
         return
+    hidden = len(found) - len(rows)
     if not rows:
-        say(f'There is no session in {folder}; start one: samoloop run "TASK"')
-        return
-    for text, tone in table(rows, Clock().now(), terminal_columns()):
+        there = "any project" if every else str(folders[0])
+        say(f'There is no session in {there}{" but archived ones" if hidden else ""}; start one: samoloop run "TASK"')
+    else:
+        _say_overview(ranked(rows), projects=every)
+    if hidden and terminal_columns():
+        say((f"{hidden} archived: samoloop list --archived", "dim"))
+
+
+def row_now(session: Session) -> dict[str, Any]:
+    """A row of `list`, with what a child at work does."""
+    found = row(session)
+    return found | {"last_tool": last_tool(session, os.environ) if found["child_alive"] else ""}
+
+
+def _say_overview(rows: list[dict[str, Any]], *, projects: bool = False) -> None:
+    from samoloop.ui.terminal.overview import overview
+
+    for text, tone in overview(rows, Clock().now(), terminal_columns(), projects=projects):
         say((text, tone))
 
 
@@ -71,7 +95,9 @@ def status(session_name: str | None, as_json: bool) -> None:
     """
     from samoloop.ui.terminal.status_text import status_lines
 
-    session = find_session(session_name)
+    session = _one_session(session_name, as_json)
+    if session is None:
+        return
     found = standing(session)
     if as_json:
         say_json(found)
@@ -80,6 +106,22 @@ def status(session_name: str | None, as_json: bool) -> None:
     for text, tone in status_lines(found, Clock().now()):
         for line in wrapped(text, columns):
             say((line, tone))
+
+
+def _one_session(name: str | None, as_json: bool) -> Session | None:
+    """The session that is meant. Where it may be one of several, their overview is shown, and nothing is returned."""
+    folder = sessions_folder(project_root(), os.environ)
+    if name or as_json or session_here(folder):
+        return find_session(name)
+    shown = [session for session in all_sessions(folder) if not is_put_away(session)]
+    rows = ranked(row for row in map(row_now, shown) if not row["archived"])
+    unfinished = [row for row in rows if row["condition"] != "done"]
+    one = unfinished if len(unfinished) == 1 else rows
+    if len(one) <= 1:
+        return Session(Path(one[0]["folder"])) if one else find_session(None)
+    _say_overview(rows)
+    say(("\nOne of them in full: samoloop status NAME", "dim"))
+    return None
 
 
 @click.command("report")
@@ -180,22 +222,12 @@ def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> 
 
 def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Reader]":
     """How to find the reader of each child's log: that of its CLI, if it is still configured."""
-    from samoloop import providers
-    from samoloop.providers.base import Request
+    from samoloop.api.logs import reader_of
     from samoloop.ui.terminal import log_output
 
     def reader_for(attempt: "Attempt") -> "Reader":
-        name, stem = attempt.started.provider, attempt.stem
-        request = Request(
-            prompt=stem.with_name(stem.name + ".prompt.md"),
-            worktree=session.worktree,
-            session_dir=session.dir,
-            stem=stem,
-            title=session.name,
-            model=attempt.started.model,
-        )
         try:
-            return providers.get(name, settings.provider_settings(name)).reader(request)
+            return reader_of(session, attempt.started, attempt.stem, settings)
         except SamoloopError as error:
             warn(f"{error} Its output is shown as it stands.")
             return log_output.TextReader()

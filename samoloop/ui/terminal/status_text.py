@@ -1,6 +1,6 @@
-"""What `status` and `list` print for people, made from the same data that they give as JSON."""
+"""What `status` prints for people, made from the same data that it gives as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from samoloop.ui.terminal.words import age, resumes, spending
 Tinted = tuple[str, str]  # text, and its tone: strong, dim, good, warn, bad, plain
 
 
-def _tone(condition: str) -> str:
+def tone(condition: str) -> str:
+    """The tone of a condition."""
     return words.CONDITIONS[Condition(condition)].tone if condition in set(Condition) else Tone.BAD  # damaged
 
 
@@ -25,12 +26,13 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
     epoch = now.timestamp()
     lines: list[Tinted] = [
         (one_line(f"{standing['session']}: {standing['title']}"), "strong"),
-        (f"  {_where(standing)}", _tone(standing["condition"])),
+        (f"  {_where(standing)}", tone(standing["condition"])),
     ]
     if standing["waits_for"]:
         lines.append((f"  waits for {one_line(standing['waits_for'])}", "warn"))
     elif standing["decided"]:
-        lines.append((f"  {one_line(standing['decided'])}", "good"))
+        seen = "" if standing["worker"]["alive"] else "; no worker has taken it up yet"
+        lines.append((f"  {one_line(standing['decided'])}{seen}", "good"))
     elif standing["reason"]:
         lines.append((f"  {one_line(standing['reason'])}", "plain"))
     if standing["not_before"]:
@@ -58,35 +60,7 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
     return lines
 
 
-def table(rows: Sequence[Mapping[str, Any]], now: datetime, width: int | None) -> list[Tinted]:
-    """The whole of `list`: a head line and one line a session, cut to `width` columns."""
-    head = ("SESSION", "STANDS", "ITERATION", "LAST", "COST", "")
-    cells = [head, *(_cells(row, now) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
-    tones = ["dim", *(_tone(row["condition"]) for row in rows)]
-    lines = []
-    for line, tone in zip(cells, tones, strict=True):
-        text = "  ".join(f"{cell:<{columns}}" for cell, columns in zip(line, widths, strict=True)).rstrip()
-        lines.append((text if width is None or len(text) <= width else text[: width - 1] + "…", tone))
-    return lines
-
-
-def _cells(row: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
-    word = _word(row, row["worker_alive"] or row["child_alive"], row["worker_suspended"])
-    stands = word if word in ("done", "damaged") else f"{word} {row['phase']}"
-    last = age(moment(row["updated"]), now) if row["updated"] else ""
-    waits = f"waits for {row['waits_for']}" if row["waits_for"] else row["decided"] or row["reason"] or row["headline"]
-    if row["not_before"]:
-        waits = f"{resumes(moment(row['not_before']).timestamp(), now.timestamp())}: {waits}"
-    elif row["condition"] in ("running", "ready") and not row["worker_alive"]:
-        waits = "no worker is running"
-    elif row["worker_suspended"]:
-        waits = "its worker is suspended; in its terminal: fg"
-    cost = spending(row["cost_usd"], row["virtual_usd"], row["unpriced"]) if row["iteration"] else ""
-    return one_line(row["session"]), one_line(stands), str(row["iteration"] or ""), last, cost, one_line(waits)
-
-
-def _word(data: Mapping[str, Any], alive: bool, suspended: bool) -> str:
+def word(data: Mapping[str, Any], alive: bool, suspended: bool) -> str:
     """The condition in a word: what was running when its worker was killed is not running."""
     if data["condition"] == "running":
         return "suspended" if suspended else "running" if alive else "interrupted"
@@ -95,16 +69,16 @@ def _word(data: Mapping[str, Any], alive: bool, suspended: bool) -> str:
 
 def _where(standing: Mapping[str, Any]) -> str:
     worker, child = standing["worker"], standing["child"]
-    word = _word(standing, worker["alive"] or child["alive"], worker["suspended"])
+    stands = word(standing, worker["alive"] or child["alive"], worker["suspended"])
     phase, number = standing["phase"], standing["iteration"]
     if standing["condition"] == "done":
         return f"done, after {_iterations(number)}"
     if not number:
-        return f"{word}, before {phase}"
+        return f"{stands}, before {phase}"
     attempt = f", attempt {standing['attempt']}" if standing["attempt"] > 1 else ""
     count = f"{standing['phase_iteration']} of at most {standing['phase_limit']} in this phase"
     needs = f", needs {standing['needs']}" if standing["needs"] else ""
-    return f"{word} in {phase}{needs}; iteration {number}{attempt} ({count})"
+    return f"{stands} in {phase}{needs}; iteration {number}{attempt} ({count})"
 
 
 def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
@@ -121,9 +95,9 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     known = (totals["input_tokens"], totals["output_tokens"])
     tokens = tokens_so_far(*known) if any(known) else ""
     sums = totals["cost_usd"], totals["virtual_usd"], totals["unpriced"]
-    money = spending(*sums) if totals["iterations"] else ""
+    cost = spending(*sums) if totals["iterations"] else ""
     facts += [
-        ("spent", ", ".join(word for word in (spent, money, tokens) if word)),
+        ("spent", ", ".join(part for part in (spent, cost, tokens) if part)),
         ("changed", f"{age(moment(standing['updated']), now)} ago"),
         ("branch", standing["branch"]),
         ("worktree", standing["worktree"]),
