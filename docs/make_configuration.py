@@ -28,7 +28,9 @@ Durations are `30m`, `90s`, `24h` or whole seconds. `docs/make_configuration.py`
 LEGACY = """\
 ## Old files
 
-A `.samocode` file with `SESSIONS=` and `WORKTREES=` lines is read where there is no `.samoloop.yaml`.
+A `.samocode` file is read where there is no `.samoloop.yaml`: in the repository, or in a folder above it that names it
+as `MAIN_REPO`. `SESSIONS` and `WORKTREES` are followed, any other key is refused by name; see
+coming from samocode.
 """
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from samoloop.base.errors import ConfigError
 from samoloop.base.places import state_folder
-from samoloop.config import loading
+from samoloop.config import loading, samocode
 from samoloop.config.keys import CheckSettings
 from samoloop.config.loading import Config, from_environment, load, merged, settings_of
 from samoloop.config.project import user_file
@@ -280,12 +280,53 @@ def test_a_timeout_that_is_none_is_named_by_its_variable(root: Path, value: str)
 
 
 def test_an_old_file_is_read_where_there_is_no_new_one(root: Path) -> None:
-    write(root / ".samocode", 'MAIN_REPO=/p\nSESSIONS = ~/s\n# x\nWORKTREES="/w"\nSESSIONS_OLD=/n\nnonsense\n')
+    write(root / ".samocode", f'MAIN_REPO={root}\nSESSIONS = ~/s\n# x\nWORKTREES="/w"\n')
     found = load(root, {"HOME": "/nowhere"})
     assert (found.sessions, found.worktrees_dir) == (Path("~/s"), Path("/w"))
     assert "~" not in str(found.sessions_dir)
     assert found.sources == (root / ".samocode",)
     assert project(root, {}).sessions == Path("_sessions")
+
+
+def test_an_old_file_says_nothing_that_is_not_followed(root: Path) -> None:
+    write(
+        root / ".samocode",
+        "MAIN_REPO=/p\nSESSIONS_OLD=/n\nnonsense\nWORKTREES=\nSAMOCODE_PROVIDER=codex\nTELEGRAM_BOT_TOKEN=1:secret\n",
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(root, {"HOME": "/nowhere"})
+    said = str(caught.value)
+    for place, word in {
+        "line 1: MAIN_REPO is /p": "go to /p",
+        "line 2: SESSIONS_OLD is no setting": "there are MAIN_REPO, SESSIONS and WORKTREES",
+        "line 3: nonsense is no setting": ".samoloop.yaml",
+        "line 4: WORKTREES says nothing": "give a folder",
+        "line 5: SAMOCODE_PROVIDER": "SAMOLOOP_PROVIDER",
+        "line 6: TELEGRAM_BOT_TOKEN": "samoloop telegram setup",
+    }.items():
+        assert any(place in line and word in line for line in said.splitlines()), place
+    assert "secret" not in said
+
+
+def test_an_old_file_above_the_repository_is_its_own_where_it_names_it(tmp_path: Path) -> None:
+    root, other = tmp_path / "repo", tmp_path / "other"
+    root.mkdir()
+    other.mkdir()
+    write(tmp_path / ".samocode", f"MAIN_REPO={root}\nWORKTREES=trees/\nSESSIONS={tmp_path}/old/\n")
+    found = load(root, {"HOME": "/nowhere"})
+    assert (found.sessions_dir, found.worktrees_dir) == (tmp_path / "old", tmp_path / "trees")
+    assert found.sources == (tmp_path / ".samocode",)
+    assert load(other, {"HOME": "/nowhere"}).sources == ()
+
+
+def test_what_the_predecessor_read_from_its_environment_is_answered_by_the_new_word(root: Path) -> None:
+    write(root / ".env", "SAMOCODE_PROVIDER=codex\n# GIT_BRANCH_PREFIX=me\nexport TELEGRAM_BOT_TOKEN=1:secret\nAPP=1\n")
+    environ = {"HOME": "/nowhere", "SAMOCODE_MAX_RETRIES": "9"}
+    assert [line.partition(" ")[0] for line in samocode.unread(root, environ)] == ["SAMOCODE_MAX_RETRIES"]
+    write(root / ".samocode", f"MAIN_REPO={root}\n")
+    said = samocode.unread(root, environ)
+    assert [name in line for name, line in zip(("MAX_RETRIES", "SAMOCODE_PROVIDER", "TELEGRAM"), said, strict=True)]
+    assert not any("secret" in line or "BRANCH" in line for line in said)
 
 
 # --- per phase and per provider ---------------------------------------------------------------------------------------
@@ -582,7 +623,7 @@ def test_a_person_may_configure_phases_of_other_projects(root: Path, home: Path)
 
 
 def test_the_names_of_the_files_are_the_documented_ones() -> None:
-    assert (loading.FILE_NAME, loading.LEGACY_NAME) == (".samoloop.yaml", ".samocode")
+    assert (loading.FILE_NAME, samocode.FILE_NAME) == (".samoloop.yaml", ".samocode")
 
 
 def test_checks_are_found_unless_some_are_named_or_they_are_off(root: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from samoloop import providers
 from samoloop.base.errors import ConfigError, SamoloopError
 from samoloop.base.places import state_folder
-from samoloop.config import loading, workflow_files
+from samoloop.config import loading, samocode, workflow_files
 from samoloop.config.loading import BUILT_IN, Config
 from samoloop.core.permissions import Permissions, SandboxMode
 from samoloop.git.calls import OLDEST
@@ -58,6 +58,8 @@ def examine(root: Path | None, environ: Mapping[str, str]) -> list[Diagnosis]:
         findings.append(_sources(settings))
     clis = _clis(settings, environ)
     installed = dict.fromkeys(one.area for one in clis if one.level is Level.OK and one.area != "demo")
+    for sentence in samocode.unread(settings.root, environ):
+        findings.append(Diagnosis("samocode", Level.WARNING, sentence, "Say it in the new word, or unset it."))
     return [
         *findings,
         *_workflow(settings),

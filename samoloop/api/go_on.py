@@ -21,7 +21,7 @@ from samoloop.base.errors import ConfigError, SamoloopError, SessionError, Usage
 from samoloop.children import sandbox
 from samoloop.children.processes import become_subreaper, hide_environment
 from samoloop.children.stop import StopRequest, install_handlers
-from samoloop.config import loading, workflow_files
+from samoloop.config import loading, samocode, workflow_files
 from samoloop.config.loading import Config
 from samoloop.core import gates, overview
 from samoloop.core.journal import JournalChanged
@@ -153,7 +153,7 @@ def _work(worker: Worker, how: How) -> Decision:
         hold(session)
         refuse_shortened(worker)
         if how.greets:
-            for line in greeting(session, worker.config):
+            for line in [*greeting(session, worker.config), *samocode.unread(worker.config.root, worker.environ)]:
                 worker.view.say(line)
         if how.attended:
             for line in unseen_changes(session, worker.config):

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 
 from samoloop.base.errors import ConfigError, listed
 from samoloop.base.nearest import named
-from samoloop.config import yaml_text
+from samoloop.config import samocode, yaml_text
 from samoloop.config.keys import BUILT_IN as BUILT_IN
 from samoloop.config.keys import CONFIG, VARIABLES
 from samoloop.config.keys import Config as Config
 from samoloop.config.project import FILE_NAME as FILE_NAME
-from samoloop.config.project import LEGACY_NAME as LEGACY_NAME
-from samoloop.config.project import legacy_folders, user_file
+from samoloop.config.project import user_file
 from samoloop.config.schema import At, Fault, field_names, read_keys
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -164,9 +163,9 @@ def _files(root: Path, environ: Mapping[str, str], problems: list[str]) -> Itera
         layer = _read(path, problems)
         if layer is not None:
             yield layer if personal else _of_project(layer, root, problems)
-    if not (root / FILE_NAME).is_file() and (root / LEGACY_NAME).is_file():
-        path = root / LEGACY_NAME
-        yield _Layer(legacy_folders(path), str(path), path=path)
+    if not (root / FILE_NAME).is_file() and (old := samocode.find(root)):
+        problems += samocode.problems(old, root)
+        yield _Layer(samocode.folders(old, root), str(old), path=old)
 
 
 def _read(path: Path, problems: list[str]) -> _Layer | None:

@@ -4,16 +4,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from samoloop.base.files import small_text
+from samoloop.config import samocode
 from samoloop.core import journal
 from samoloop.git import checkout
 
 FILE_NAME = ".samoloop.yaml"
-LEGACY_NAME = ".samocode"
 _SESSIONS = "_sessions"
 _LONGEST_NAME = 255  # bytes, on most file systems
-_SETTINGS = (FILE_NAME, LEGACY_NAME)
-_MARKS = (_SESSIONS, *_SETTINGS)
+_MARKS = (_SESSIONS, FILE_NAME, samocode.FILE_NAME)
 
 
 def find_root(start: Path) -> Path | None:
@@ -21,17 +19,25 @@ def find_root(start: Path) -> Path | None:
 
     In a repository it is the main checkout, also from inside a session's worktree: a child can write there, so its
     settings do not count. Sessions in place are found by their `_sessions`, in a folder of a larger repository too
-    (many a home folder is one); outside git any folder above with `_sessions` or a settings file will do.
+    (many a home folder is one); outside git any folder above with `_sessions` or a settings file will do, and where
+    an old `.samocode` there names a repository, that one is meant.
     """
     start = start.resolve()
     found = checkout.locate(start)
     root = checkout.main_checkout(start)
     if found is None or root is None:
-        return next((folder for folder in (start, *start.parents) if _is_marked(folder)), None)
+        marked = next((folder for folder in (start, *start.parents) if _is_marked(folder)), None)
+        return marked and (main_repo(marked) or marked)
     if found.linked:
         return root
     inside = (folder for folder in (start, *start.parents) if folder.is_relative_to(root))
     return next((folder for folder in inside if _holds_sessions(folder)), root)
+
+
+def main_repo(folder: Path) -> Path | None:
+    """The main checkout that a `.samocode` in this folder, which is in no repository, is about."""
+    named = samocode.main_repo(folder / samocode.FILE_NAME)
+    return checkout.main_checkout(named) if named else None
 
 
 def sessions_folder(root: Path, environ: Mapping[str, str]) -> Path:
@@ -40,8 +46,8 @@ def sessions_folder(root: Path, environ: Mapping[str, str]) -> Path:
     YAML, 10 ms of imports, is read only where a file names the folder.
     """
     own = _named_folder(root / FILE_NAME)
-    if own is None and not (root / FILE_NAME).is_file():
-        own = legacy_folders(root / LEGACY_NAME).get("sessions")
+    if own is None and not (root / FILE_NAME).is_file() and (old := samocode.find(root)):
+        own = samocode.folders(old, root).get("sessions")
     try:
         return root / Path(own or _named_folder(user_file(environ)) or _SESSIONS).expanduser()
     except RuntimeError:  # ~nobody
@@ -64,17 +70,6 @@ def _named_folder(path: Path) -> str | None:
     except ValueError:
         found = line[1] if len(line[1]) <= _LONGEST_NAME else None
     return found.strip() or None if isinstance(found, str) and "\0" not in found else None
-
-
-def legacy_folders(path: Path) -> dict[str, str]:
-    """The two folders that an old `.samocode` file names in KEY=VALUE lines; none where there is no file."""
-    found = {}
-    for line in small_text(path, follow=True).splitlines():
-        key, separator, value = line.partition("=")
-        name = {"SESSIONS": "sessions", "WORKTREES": "worktrees"}.get(key.strip())
-        if separator and name and value.strip():
-            found[name] = value.strip().strip("\"'")
-    return found
 
 
 def user_file(environ: Mapping[str, str]) -> Path:

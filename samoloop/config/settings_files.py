@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from samoloop.base.files import read_plain, sha256
+from samoloop.config import samocode
 from samoloop.config.keys import Config
-from samoloop.config.project import FILE_NAME, LEGACY_NAME
+from samoloop.config.project import FILE_NAME
 
 _FOLDER = ".samoloop"  # of workflows, phases, profiles and skills
 _FILE_BYTES = 1_000_000
@@ -20,7 +21,11 @@ _LINES, _LINE_LENGTH = 40, 300  # of what is shown
 def settings_files(config: Config) -> dict[str, str]:
     """Each file with the hash of what it holds, by its path from the project's root."""
     root = os.fspath(config.root)
-    return {path[len(root) + 1 :]: sha256(_content(Path(path))) for path in _paths(config) if os.path.lexists(path)}
+    names = ((path, path[len(root) + 1 :]) for path in _paths(config) if os.path.lexists(path))
+    found = {name: sha256(_content(Path(path))) for path, name in names}
+    if above := samocode.above(config.root):
+        found[os.path.relpath(above, root)] = sha256(_content(above))
+    return found
 
 
 def settings_now(config: Config, programs: Mapping[str, str]) -> str:
@@ -68,7 +73,7 @@ def _content(path: Path) -> bytes:
 
 def _paths(config: Config) -> Iterator[str]:
     root = os.fspath(config.root)
-    yield from (f"{root}/{name}" for name in (FILE_NAME, LEGACY_NAME))
+    yield from (f"{root}/{name}" for name in (FILE_NAME, samocode.FILE_NAME))
     ours = {os.fspath(folder) for folder in (config.worktrees_dir, config.sessions_dir)}
     left = _MOST
     for folder, folders, files in os.walk(f"{root}/{_FOLDER}"):

@@ -12,6 +12,7 @@ import click
 
 from samoloop.base.nearest import near, nearest
 from samoloop.base.printable import printable
+from samoloop.config import samocode
 from samoloop.ui.terminal import output
 from samoloop.ui.terminal.words import wrapped
 
@@ -60,6 +61,8 @@ def of_click(error: click.ClickException) -> str:
     words = error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
     name = context.command.name if context else ""
+    if isinstance(error, click.NoSuchOption) and error.option_name in samocode.OPTIONS:
+        return f"there is no {error.option_name} here: {samocode.OPTIONS[error.option_name]}"
     if (typed := _NO_CHOICE.search(words)) and isinstance(error, click.BadParameter) and error.param:
         kind = error.param.type
         return words.rstrip(".") + near(typed[1], map(str, kind.choices) if isinstance(kind, click.Choice) else ())

@@ -16,6 +16,7 @@ from samoloop.api.asked import FOCUSES, How, Order, Wishes
 from samoloop.base.errors import ProviderError, UsageError
 from samoloop.config.keys import BUILT_IN, EFFORTS
 from samoloop.config.loading import Config
+from samoloop.config.project import find_root
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find, is_session
@@ -274,7 +275,7 @@ def _root(repo: Path | None, in_place: bool) -> Path:
     start = (repo or Path.cwd()).resolve()
     if not start.is_dir():
         raise UsageError(f"there is no folder {start}")
-    return start if in_place else Repo.find(start).root
+    return start if in_place else Repo.find(find_root(start) or start).root
 
 
 def show_dry_run(order: Order, as_json: bool) -> int:
@@ -342,9 +343,15 @@ def start_detached(session: Session, how: How) -> int:
     from samoloop.api.settings import settings_of
     from samoloop.api.unseen import as_they_are, unseen_changes
     from samoloop.base.files import sha256
+    from samoloop.config.samocode import unread
 
     settings = settings_of(session, os.environ, how.said)
-    lines = [*greeting(session, settings), *unseen_changes(session, settings), *_start_of(session, settings)]
+    lines = [
+        *greeting(session, settings),
+        *unread(settings.root, os.environ),
+        *unseen_changes(session, settings),
+        *_start_of(session, settings),
+    ]
     if how.attended:
         how = replace(how, shown=sha256(as_they_are(session, settings)))
     pid = detach(session, how, os.environ)
