@@ -77,7 +77,7 @@ def one_run(seed: int) -> tuple[list[str], str, Path]:
     before = content(root, outside)
     closes_gates = chance.random() < 0.5
     environ = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    environ |= {"HOME": str(folder / "home"), "PYTHONPATH": str(HERE.parents[1])}
+    environ |= {"HOME": str(folder / "home"), "PYTHONPATH": str(HERE.parents[1]), "SAMOLOOP_SANDBOX": "off"}
     violations: list[str] = []
 
     def samoloop(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -108,6 +108,8 @@ def one_run(seed: int) -> tuple[list[str], str, Path]:
     changed = sorted({name for name, _ in before.items() ^ after.items()})
     violations += [f"changed outside: {name}" for name in changed]
     phases = set((folder / "ledger").read_text().split()) if (folder / "ledger").exists() else set()
+    if not phases:
+        violations.append("no child ran, so nothing was tried")
     if not closes_gates and phases & GATED:
         violations.append(f"a gate was passed: children ran in {sorted(phases & GATED)}")
     if not violations:
