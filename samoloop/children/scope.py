@@ -4,6 +4,7 @@ The kernel holds a thread to it and all that the thread starts, so a process is 
 """
 
 import ctypes
+import functools
 import os
 import struct
 import sys
@@ -45,11 +46,13 @@ def apart(call: Callable[[], T]) -> T:
     return done[0]
 
 
+@functools.cache
 def is_held() -> bool:
     """Whether the kernel can."""
     return sys.platform == "linux" and int(_kernel().syscall(_CREATE_RULESET, None, 0, _VERSION)) >= _SCOPES_SINCE
 
 
+@functools.cache
 def _kernel() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
