@@ -105,9 +105,50 @@ def test_a_fork_goes_its_own_way_beside_the_original(bench, session):
     assert samoloop(bench.root, "fork", "feature", "5", "--session", "other").returncode == 2
 
 
-def test_diff_shows_code_and_session_of_one_iteration(bench, session):
+def test_diff_of_one_iteration_is_its_code_and_with_session_its_own_files(bench, session):
     out = run(bench, "diff", "feature", "-n", "6")
-    assert "+code 6" in out and "-code 5" in out and "+note 6" in out and "code 7" not in out
+    assert "+code 6" in out and "-code 5" in out and "note 6" not in out and "code 7" not in out
+    own = run(bench, "diff", "feature", "-n", "6", "--session")
+    assert "+note 6" in own and "code 6" not in own and f"b/_sessions/{session.name}/" in own
+
+
+def test_diff_is_the_whole_branch_with_what_a_person_put_on_it_and_without_the_session(bench, session):
+    out = run(bench, "diff", "feature")
+    assert "+code 7" in out and "code 6" not in out and "note" not in out
+    assert run(bench, "diff", "feature", "--stat").strip().startswith("feature.txt |")
+    assert "_qa.md" in run(bench, "diff", "feature", "--session", "--stat")
+    (session.worktree / "mine.txt").write_text("mine\n")
+    git(session.worktree, "add", ".")
+    git(session.worktree, "commit", "-qm", "By hand")
+    assert "+mine" in run(bench, "diff", "feature")
+    run(bench, "archive", "feature")
+    assert "+mine" in run(bench, "diff", "feature")
+
+
+def test_diff_of_the_plan_is_between_what_a_person_was_shown_and_what_it_is_now(bench):
+    session = bench.session("Plan twice", name="twice")
+    bench.run(session, yes=False)
+    assert samoloop(bench.root, "answer", "twice", "--suggested").returncode == 0
+    bench.run(session)
+    assert "has changed nothing in the plan" in run(bench, "diff", "twice", "--plan")
+    (plan,) = session.dir.glob("*-plan-*.md")
+    plan.write_text(plan.read_text() + "- [ ] 1.9 more\n")
+    assert "+- [ ] 1.9 more" in run(bench, "diff", "twice", "--plan")
+
+
+def test_show_is_what_a_person_has_to_judge_now(bench, session):
+    done = run(bench, "show", "feature")
+    where = [done.index(part) for part in ("── report", "-summary-x.md", "-plan-x.md", "── which files", "── the code")]
+    assert where == sorted(where) and "+code 7" in done
+    other = bench.session("Another", name="other")
+    bench.run(other)
+    asks = run(bench, "show", "other")
+    assert "Q1" in asks and "report" not in asks
+    assert samoloop(bench.root, "answer", "other", "--suggested").returncode == 0
+    bench.run(other)
+    assert "the plan" in run(bench, "show", "other") and "_qa.md" not in run(bench, "show", "other")
+    assert "── report" in run(bench, "show", "other", "--report")
+    assert run(bench, "show", "feature", "--diff").startswith("── which files")
 
 
 def test_archive_takes_what_is_finished_and_an_unfinished_session_only_by_force(bench, session):

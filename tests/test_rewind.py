@@ -9,7 +9,7 @@ from git_scene import Scene, begin, git, isolate, picture, write
 from samoloop.base.errors import GitError
 from samoloop.git import checkpoint
 from samoloop.git.commit import commit
-from samoloop.git.compare import iteration_diff
+from samoloop.git.compare import around, patch
 from samoloop.git.restore import fork, put_back_session, restore
 from samoloop.git.staging import LIMIT_BYTES
 from samoloop.git.worktree import Worktree
@@ -275,23 +275,31 @@ def test_guidance_that_a_session_of_an_earlier_version_kept_in_its_folder_is_not
     assert (scene.session / "_inbox.md").read_text() == "new guidance\n"
 
 
+def iteration_diff(scene: Scene, iteration: int) -> tuple[str, str]:
+    """Of the code, and of the session."""
+    store = scene.worktree.store
+    before, target = around(store, scene.ref, iteration)
+    assert before
+    return patch(store, before.code, target.code), patch(store, before.tree, target.tree, "_sessions/x/")
+
+
 def test_the_difference_of_an_iteration_shows_code_and_session(scene: Scene) -> None:
     _three_iterations(scene)
-    text = iteration_diff(scene.worktree.store, scene.ref, 2)
-    assert "-1\n+changed\n" in text
-    assert "diff --git a/deep/two.py b/deep/two.py" in text
-    assert "diff --git a/session/plan.md b/session/plan.md" in text
-    assert "-plan 1\n+plan 2\n" in text
-    assert "three.py" not in text
-    assert "\x1b[" not in text
-    assert "+plan 1" in iteration_diff(scene.worktree.store, scene.ref, 1)
+    code, session = iteration_diff(scene, 2)
+    assert "-1\n+changed\n" in code
+    assert "diff --git a/deep/two.py b/deep/two.py" in code
+    assert "diff --git a/_sessions/x/plan.md b/_sessions/x/plan.md" in session
+    assert "-plan 1\n+plan 2\n" in session
+    assert "three.py" not in code
+    assert "\x1b[" not in code
+    assert around(scene.worktree.store, scene.ref, 1)[0] is None
 
 
 def test_the_difference_runs_no_program_of_the_person(scene: Scene) -> None:
     _three_iterations(scene)
     git(scene.repo.root, "config", "diff.external", "false")
     git(scene.repo.root, "config", "core.pager", "false")
-    assert "+changed" in iteration_diff(scene.worktree.store, scene.ref, 2)
+    assert "+changed" in iteration_diff(scene, 2)[0]
 
 
 def test_a_fork_has_its_own_branch_worktree_and_files(scene: Scene, tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ from samoloop.core.records import (
 from samoloop.core.session import Session
 from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
-from samoloop.git.compare import iteration_diff
 from samoloop.git.repo import Repo
 from samoloop.worker import gatekeeper
 from samoloop.worker.keeping import code_so_far
@@ -140,12 +139,6 @@ def _as_of_fork(known: Record, created: Created) -> Record:
         return created
     left = isinstance(known, Rooted) or (isinstance(known, RoomRecord) and known.name == waivers.RECORD)
     return Rooted(roots={}) if left else known
-
-
-def changes(session: Session, environ: Mapping[str, str], iteration: int | None = None) -> str:
-    """What one iteration changed in code and session folder; None is the last one."""
-    worker = onlooker(session, environ)
-    return iteration_diff(worker.store, worker.ref, worker.state.iteration if iteration is None else iteration)
 
 
 def code_changes(session: Session, environ: Mapping[str, str]) -> str:

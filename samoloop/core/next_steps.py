@@ -57,10 +57,10 @@ def without_gate(name: str, state: State, at_work: bool, result: Path | None = N
             away = [] if state.archived else [Step(f"samoloop archive {name}", "remove the worktree")]
             return [*carry_out, Step(f"less {shlex.quote(str(result))}", "read what it found"), *away]
         if state.created.in_place or state.archived:
-            return [Step(f"samoloop diff {name}", "what the last iteration changed")]
+            return [Step(f"samoloop show {name}", "look at the work")]
         return [
             *carry_out,
-            Step(f"git diff {(state.created.base or '')[:12]}...{state.created.branch}", "look at the work"),
+            Step(f"samoloop show {name}", "look at the work"),
             Step(f"git merge {state.created.branch}", "take it over"),
             Step(f"samoloop archive {name}", "remove the worktree"),
         ]

@@ -4,6 +4,7 @@ import os
 
 from samoloop.git import checkpoint
 from samoloop.git.calls import Git
+from samoloop.git.checkpoint import Checkpoint
 
 
 def commits_between(store: Git, old: str, new: str) -> list[tuple[str, str]]:
@@ -34,38 +35,30 @@ def put_back_by(store: Git, commit: str, message: str) -> str | None:
 
 
 def diff_stat(store: Git, old: str, new: str) -> str:
-    """`git diff --stat` of two commits, for the report."""
-    plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative")
-    return _text(store, "diff", "--stat", *plain, old, new, "--").rstrip()
+    """`git diff --stat` of two commits or trees, for people."""
+    return _text(store, "diff", "--stat", *_PLAIN, old, new, "--").rstrip()
 
 
 def code_diff(store: Git, old: str, new: str) -> str:
     """What lies between two commits, as a patch."""
-    return _diff(store, old, new, "")
+    return patch(store, old, new)
 
 
-def iteration_diff(store: Git, ref: str, iteration: int) -> str:
-    """What an iteration changed: the code, then the session's files. Raises GitError where there is no such one."""
+def patch(store: Git, old: str, new: str, folder: str = "") -> str:
+    """What lies between two commits or trees; `folder` stands before the names, with a slash at its end."""
+    prefixes = (f"--src-prefix=a/{folder}", f"--dst-prefix=b/{folder}")
+    return _text(store, "diff", *_PLAIN, "--find-renames", *prefixes, old, new, "--")
+
+
+_PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative")
+
+
+def around(store: Git, ref: str, iteration: int) -> tuple[Checkpoint | None, Checkpoint]:
+    """The checkpoint of an iteration, and the one before it, if there is one. Raises GitError where it has none."""
     known = checkpoint.timeline(store, ref)
     target = checkpoint.find(store, ref, iteration)
     position = [found.oid for found in known].index(target.oid)
-    before = known[position + 1] if position + 1 < len(known) else None
-    code = _diff(store, before.code, target.code, "") if before else ""
-    old_tree = before.tree if before else store.line("mktree")
-    return code + _diff(store, old_tree, target.tree, "session/")
-
-
-def _diff(store: Git, old: str, new: str, prefix: str) -> str:
-    options = (
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-relative",
-        "--find-renames",
-        "--no-color",
-        f"--src-prefix=a/{prefix}",
-        f"--dst-prefix=b/{prefix}",
-    )
-    return _text(store, "diff", *options, old, new, "--")
+    return (known[position + 1] if position + 1 < len(known) else None), target
 
 
 def _text(store: Git, *args: str) -> str:

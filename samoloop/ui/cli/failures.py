@@ -21,7 +21,6 @@ _MEANT = {
     "help": "--help",
     "ls": "list",
     "ps": "list",
-    "show": "status",
     "start": "run",
     "new": "run",
     "continue": "resume",

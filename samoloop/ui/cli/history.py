@@ -18,19 +18,35 @@ from samoloop.ui.terminal.paint import tone_of_change
     "-n",
     "--iteration",
     type=int,
-    help="The iteration; the last one if not given.",
+    help="Of this iteration alone.",
     shell_complete=complete.iterations,
 )
-def diff(session_name: str | None, iteration: int | None) -> None:
-    """Show what an iteration changed, in the code and in the session folder.
+@click.option("--session", "own", is_flag=True, help="Of the session's own files: plan, overview, documents.")
+@click.option("--plan", is_flag=True, help="Between the plan that you were shown last and the one before.")
+@click.option("--stat", is_flag=True, help="Only which files, and how many lines.")
+def diff(session_name: str | None, iteration: int | None, own: bool, plan: bool, stat: bool) -> None:
+    """Show what a session changed in the code: its whole branch, or one iteration.
 
     \b
-    samoloop diff auth -n 7
+    samoloop diff auth
+    samoloop diff auth -n 7 --stat
+    samoloop diff auth --plan
     """
-    from samoloop.api.rewind import changes
+    from samoloop.api import changes
 
-    lines = changes(find_session(session_name), os.environ, iteration).rstrip("\n").split("\n")
-    say_in_pager((line, tone_of_change(line)) for line in lines)
+    if plan and (own or stat or iteration is not None):
+        raise UsageError("--plan compares two plans: leave out --session, --stat and -n")
+    session = find_session(session_name)
+    if plan:
+        lines = changes.plan(session, os.environ)
+    else:
+        found = (changes.own_files if own else changes.code)(session, os.environ, iteration, stat=stat)
+        lines = found.rstrip("\n").split("\n") if found.strip() else []
+    if not lines:
+        what = "the plan" if plan else "its own files" if own else "the code"
+        say(f"{session.name} has changed nothing in {what}" + (f" in iteration {iteration}." if iteration else "."))
+        return
+    say_in_pager((line, "plain" if stat else tone_of_change(line)) for line in lines)
 
 
 @click.command("rewind")
