@@ -47,7 +47,9 @@ def test_what_is_no_example_is_the_default(tmp_path: Path) -> None:
     examples = set(re.findall(r"^(\w+):.*# example", text, flags=re.MULTILINE))
     found = load(tmp_path, text)
     defaults = loading.load(tmp_path / "none", {"HOME": str(tmp_path)})
-    assert examples == {*("model", "effort", "profile", "setup", "checks", "review", "phases", "providers", "announce")}
+    assert examples == {
+        *("model", "effort", "profile", "setup", "checks", "review", "phases", "providers", "announce", "mcp")
+    }
     for key in SHOWN - examples:
         field = field_names(Config)[key]
         assert getattr(found, field) == getattr(defaults, field), key

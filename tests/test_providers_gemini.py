@@ -113,7 +113,7 @@ def test_the_child_has_a_home_of_its_own_with_the_persons_login(tmp_path: Path):
     assert settings["security"] == {"auth": {"selectedType": "oauth-personal"}}
     assert settings["context"]["includeDirectories"] == [str(tmp_path / "session")]
     assert settings["general"]["maxAttempts"] == 3
-    assert "mcpServers" not in settings
+    assert settings["mcpServers"] == {}
 
 
 @pytest.mark.parametrize(

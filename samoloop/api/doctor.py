@@ -14,7 +14,7 @@ from pathlib import Path
 from samoloop import providers
 from samoloop.base.errors import ConfigError, SamoloopError
 from samoloop.base.places import state_folder
-from samoloop.config import loading, samocode, workflow_files
+from samoloop.config import loading, mcp, samocode, workflow_files
 from samoloop.config.loading import BUILT_IN, Config
 from samoloop.core.permissions import Permissions, SandboxMode
 from samoloop.git.calls import OLDEST
@@ -22,6 +22,7 @@ from samoloop.git.checkout import locate
 from samoloop.git.repo import Repo
 from samoloop.providers.base import Checkup
 from samoloop.providers.program import ask, older, version_of
+from samoloop.worker.launching import child_environment
 
 _SCARCE_BYTES, _FULL_BYTES = 1 << 30, 100 << 20
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "davfs")
@@ -65,6 +66,7 @@ def examine(root: Path | None, environ: Mapping[str, str]) -> list[Diagnosis]:
         *_workflow(settings),
         *_folders(settings, environ, in_project=root is not None),
         *clis,
+        *_mcp(settings, environ),
         *_telegram(settings, environ),
         *_sandbox(settings, environ, installed),
     ]
@@ -244,6 +246,24 @@ def _cli(name: str, found: Checkup | SamoloopError, broken: Level) -> Iterator[D
         yield Diagnosis(name, level, text, found.advice)
         for leak in found.leaks:
             yield Diagnosis(name, Level.NOTE, leak)
+
+
+def _mcp(settings: Config, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """Whether the programs of the MCP servers that are let in are there; none is started."""
+    names = [*settings.mcp, *(name for phase in settings.phases.values() for name in phase.mcp or ())]
+    given = child_environment(settings, environ)
+    try:
+        servers = mcp.let_in(names, settings.mcp_servers, settings.root, given)
+    except ConfigError as error:
+        yield Diagnosis("mcp", Level.PROBLEM, str(error))
+        return
+    for name, server in servers.items():
+        found = shutil.which(server.command[0], path=given.get("PATH"))
+        if found:
+            yield Diagnosis("mcp", Level.OK, f"{name}: {found}")
+        else:
+            advice = "Install it, or correct its command."
+            yield Diagnosis("mcp", Level.WARNING, f"{name}: {server.command[0]!r} is no program", advice)
 
 
 def _telegram(settings: Config, environ: Mapping[str, str]) -> Iterator[Diagnosis]:

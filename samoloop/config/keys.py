@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.durations import parse_seconds
+from samoloop.config.mcp import MCP_SERVER, McpServer
 from samoloop.config.outlets import OUTLETS, Outlets
 from samoloop.config.prices import PRICE, Price
 from samoloop.config.schema import (
@@ -18,6 +19,7 @@ from samoloop.config.schema import (
     Named,
     Table,
     amount,
+    command,
     count,
     defaults,
     flag,
@@ -116,6 +118,7 @@ class PhaseSettings:
         name="iteration",
     )
     fallback: tuple[str, ...] | None = key(texts, None, "who steps in; an empty list is nobody")
+    mcp: tuple[str, ...] | None = key(texts, None, "the MCP servers of this phase; an empty list is none")
     ceilings: Ceilings | None = key(
         Table(_CEILINGS, _phase_ceilings), None, "iterations, wall, cost and virtual of this phase; no defaults"
     )
@@ -128,12 +131,6 @@ PHASE = table_of(PhaseSettings)
 _ENV = Key("env", texts_by_name, "put over the child's environment; numbers in quotes")
 _ITERATION = Key("iteration", positive_seconds, "time for one child, where this is the session's provider")
 GENERAL = ("model", "iteration")  # keys of every provider that the worker reads, not the provider
-
-
-def _command(value: object) -> tuple[str, ...]:
-    if not texts(value):
-        raise ValueError("it must be a list of texts, the program first, got []")
-    return texts(value)
 
 
 def _own_cli(found: dict[str, Any]) -> dict[str, Any]:
@@ -155,8 +152,9 @@ OWN_CLI = Table(
     (
         Key(
             "command",
-            _command,
-            "program and arguments, with `{model}`, `{worktree}`, `{session_dir}`, `{permissions}`, `{prompt_file}`",
+            command,
+            "program and arguments, with `{model}`, `{worktree}`, `{session_dir}`, `{permissions}`, `{prompt_file}`, "
+            "`{mcp_config}`",
             example="[program, argument, ...]",
             needed=True,
         ),
@@ -237,6 +235,12 @@ class Config:
     fallback: tuple[str, ...] = key(
         texts, (), "providers that stand in while this one cannot work, such as [codex, gemini]"
     )
+    mcp: tuple[str, ...] = key(
+        texts,
+        (),
+        "the MCP servers that children have, by name; `project` is those of the repository's `.mcp.json`",
+        example="[project]",
+    )
     sessions: Path = key(
         path,
         Path("_sessions"),
@@ -306,6 +310,13 @@ class Config:
     telegram: Mapping[str, Any] = key(  # as it stands: see `telegram_bot`
         mapping, dict, "See [gates](gates.md#from-a-phone).", personal=True
     )
+    mcp_servers: Mapping[str, McpServer] = key(
+        Named(lambda name: MCP_SERVER, (("For an MCP server, by a name of your own:", MCP_SERVER),)),
+        dict,
+        "What `mcp` names. A project's file names one only where it says so: "
+        "see [MCP servers](providers.md#mcp-servers).",
+        personal=True,
+    )
     prices: Mapping[str, Price] = key(  # by model, over the built-in ones
         Named(lambda name: PRICE, (("For a model, by its name:", PRICE),)), dict, personal=True
     )
@@ -336,6 +347,10 @@ class Config:
             return (self.provider_for(phase),)
         spare = self.fallback if settings.fallback is None else settings.fallback
         return tuple(dict.fromkeys((self.provider_for(phase), *spare)))
+
+    def mcp_for(self, phase: str) -> tuple[str, ...]:
+        own = self.phase(phase).mcp
+        return self.mcp if own is None else own
 
     def model_for(self, phase: str, provider: str) -> str | None:
         """The model of a phase; a model that was named for one provider is never given to another."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from samoloop.base.errors import ConfigError, listed
 from samoloop.base.nearest import named
-from samoloop.config import samocode, yaml_text
+from samoloop.config import mcp, samocode, yaml_text
 from samoloop.config.keys import BUILT_IN as BUILT_IN
 from samoloop.config.keys import CONFIG, VARIABLES
 from samoloop.config.keys import Config as Config
@@ -97,6 +97,7 @@ def settings_of(
     found = {_FIELDS[name]: value for name, value in read_keys(CONFIG, values, faults).items()}
     config = Config(root, models=models, sources=tuple(layer.path for layer in layers if layer.path), **found)
     faults += [*_check_providers(config, values), *_check_folders(config)]
+    faults += mcp.unknown(values, config.mcp_servers)
     config = _with_telegram(config, environ, faults)
     problems += [_place(layers, fault) for fault in faults]
     if problems:
@@ -159,10 +160,12 @@ def _place(layers: Sequence[_Layer], fault: Fault) -> str:
 
 def _files(root: Path, environ: Mapping[str, str], problems: list[str]) -> Iterator[_Layer]:
     """What the files say, the weaker first."""
-    for path, personal in ((user_file(environ), True), (root / FILE_NAME, False)):
-        layer = _read(path, problems)
-        if layer is not None:
-            yield layer if personal else _of_project(layer, root, problems)
+    person = _read(user_file(environ), problems)
+    if person is not None:
+        yield person
+    project = _read(root / FILE_NAME, problems)
+    if project is not None:
+        yield _of_project(project, root, person.values if person else NOTHING, problems)
     if not (root / FILE_NAME).is_file() and (old := samocode.find(root)):
         problems += samocode.problems(old, root)
         yield _Layer(samocode.folders(old, root), str(old), path=old)
@@ -213,7 +216,7 @@ def _only_narrowed(values: Mapping[str, Any], faults: list[Fault], at: At = ()) 
     return found
 
 
-def _of_project(layer: _Layer, root: Path, problems: list[str]) -> _Layer:
+def _of_project(layer: _Layer, root: Path, person: Mapping[str, Any], problems: list[str]) -> _Layer:
     """Without what a clone must not say; a person's own file may also name phases of another project."""
     from samoloop.config.workflow_files import phase_names
 
@@ -229,6 +232,7 @@ def _of_project(layer: _Layer, root: Path, problems: list[str]) -> _Layer:
             if name not in known
         ]
     values = _only_narrowed(layer.values, faults)
+    faults += mcp.let_in_by_project(layer.values, person, root)
     faults += _unknown_phases_of_checks(layer.values.get("checks"), root)
     problems += [layer.told(fault) for fault in faults]
     return layer._replace(values={name: value for name, value in values.items() if name not in personal})

@@ -193,6 +193,12 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def command(value: object) -> tuple[str, ...]:
+    if not texts(value):
+        raise ValueError("it must be a list of texts, the program first, got []")
+    return texts(value)
+
+
 def texts_by_name(value: object) -> dict[str, str]:
     found = mapping(value)
     if not all(isinstance(item, str) and "\0" not in name + item for name, item in found.items()):

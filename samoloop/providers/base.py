@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from samoloop.config.mcp import McpServer
 from samoloop.core.events import Event
 from samoloop.core.permissions import Access, Permissions
 
@@ -27,6 +28,7 @@ class Request:
     effort: str | None = None  # low, standard, high, max; None: the CLI's own default
     skills: Path | None = None  # a folder of skills, where the CLI can take some without touching the worktree
     offered: Sequence[str] = ()  # those of them that the child is offered
+    mcp: Mapping[str, McpServer] = field(default_factory=dict)  # the MCP servers that the child has, and no others
     environ: Mapping[str, str] = field(default_factory=dict)  # what the child's environment will be before `Launch.env`
 
 

@@ -15,6 +15,7 @@ from samoloop.base.files import small_text, write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
+from samoloop.providers.mcp import START_SECONDS, servers_of
 from samoloop.providers.program import (
     Program,
     ProviderSettings,
@@ -49,6 +50,7 @@ _ENVIRONMENT = {
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",  # the session's files are the memory
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # what runs in the background is killed with the answer, unfinished
     "DISABLE_AUTOUPDATER": "1",
+    "MCP_TIMEOUT": str(START_SECONDS * 1000),
     "ENABLE_CLAUDEAI_MCP_SERVERS": "false",  # the account's connectors
 }
 # What an outer Claude Code sets for its tools: samoloop may have been started by one.
@@ -94,10 +96,15 @@ class ClaudeProvider:
             argv.append("--dangerously-skip-permissions")
         else:
             argv += ["--permission-mode", "acceptEdits"]
+        allowed = [f"mcp__{name}" for name in request.mcp]
         if request.skills:
             argv += ["--plugin-dir", str(_plugin(request.stem.parent, request.skills, request.offered))]
-            readable = {"permissions": {"allow": [f"Read(/{request.skills.absolute()}/**)"]}}
-            argv += ["--settings", json.dumps(readable)]
+            allowed.append(f"Read(/{request.skills.absolute()}/**)")
+        if allowed:
+            argv += ["--settings", json.dumps({"permissions": {"allow": allowed}})]
+        servers = servers_of(request)
+        if servers.programs:
+            argv.append(f"--mcp-config={servers.file}")
         if request.model:
             argv += ["--model", request.model]
         if request.effort:
@@ -106,7 +113,7 @@ class ClaudeProvider:
         if request.permissions is Permissions.FULL:
             env["IS_SANDBOX"] = "1"  # without it root is refused full permissions
         person = {**request.environ, **self._settings.env}
-        needs = installed_at(argv[0], person) | _own(person)
+        needs = installed_at(argv[0], person) | _own(person) | servers.needs
         return Launch([*argv, *self._settings.args], env | dict(self._settings.env), _NESTING, needs=needs)
 
     def reader(self, request: Request) -> "ClaudeReader":

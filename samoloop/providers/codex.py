@@ -16,6 +16,7 @@ from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, 
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.codex_errors import failure_of
+from samoloop.providers.mcp import START_SECONDS, servers_of
 from samoloop.providers.program import (
     Program,
     ProviderSettings,
@@ -84,8 +85,16 @@ class CodexProvider:
             argv += ["-c", f"model_reasoning_effort={effort_word(request.effort, _EFFORT)}"]
         person = {**request.environ, **self._settings.env}
         argv += [*_login_store(person), *_without_own_skills(person)]
+        servers = servers_of(request)
+        for name, program in servers.programs.items():
+            argv += ["-c", f"mcp_servers.{name}.command={_toml(program)}"]
+            argv += ["-c", f"mcp_servers.{name}.startup_timeout_sec={START_SECONDS}"]
+            argv += [
+                "-c",
+                f'mcp_servers.{name}.default_tools_approval_mode="approve"',
+            ]  # else none in a restrained child
         own = {_home(person): Access.WRITE} | {_home(person) / name: Access.READ for name in _CARRIED_OUT}
-        needs = installed_at(argv[0], person) | own
+        needs = installed_at(argv[0], person) | own | servers.needs
         return Launch([*argv, *self._settings.args, "-"], dict(self._settings.env), needs=needs)
 
     def reader(self, request: Request) -> "CodexReader":

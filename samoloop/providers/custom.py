@@ -4,9 +4,10 @@
       mine: {command: [mycli, --auto, --model, "{model}"], prompt: stdin, output: text}
 
 `prompt` says how the CLI gets its prompt: on standard input, as the last argument, or as a file that `{prompt_file}` in
-the command names. `{model}`, `{worktree}`, `{session_dir}` and `{permissions}` (full or edits) in the command are
-replaced too. `output: jsonl` reads lines that are JSON objects of this form, in which every field but `type` may be
-left out; every other line is text, and `output: text` is text only:
+the command names. `{model}`, `{worktree}`, `{session_dir}`, `{permissions}` (full or edits) and `{mcp_config}` (a JSON
+file with the MCP servers that were let in) in the command are replaced too. `output: jsonl` reads lines that are JSON
+objects of this form, in which every field but `type` may be left out; every other line is text, and `output: text` is
+text only:
 
     {"type": "started", "session_id": "…"}
     {"type": "text", "text": "…"}
@@ -30,6 +31,7 @@ from samoloop.base.files import read_plain
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
+from samoloop.providers.mcp import refuse_any, servers_of
 from samoloop.providers.program import Program, installed_at, version_of
 from samoloop.providers.reading import amount, count, message, one_line, parse_object, text, unfinished
 
@@ -57,12 +59,15 @@ class CustomProvider:
         program = self._program.find(self._environ)
         if program is None:
             raise ProviderError(self._missing())
-        values = self._values(request)
+        if not self._asks("{mcp_config}") and self.name != "demo":  # a script, which has no use for them
+            refuse_any(request, f"providers.{self.name}.command has no {{mcp_config}}, so {self.name}")
+        servers = servers_of(request, always=self._asks("{mcp_config}"))
+        values = {**self._values(request), "mcp_config": str(servers.file)}
         argv = [program, *(_fill(word, values) for word in self._command[1:])]
         if self._prompt == "arg":
             argv.append(_argument(request))
         files = [path for path in map(Path, self._command[1:]) if path.is_absolute()]
-        needs = installed_at(program, self._environ) | dict.fromkeys(files, Access.READ)
+        needs = installed_at(program, self._environ) | dict.fromkeys(files, Access.READ) | servers.needs
         return Launch(argv, self._env, prompt_on_stdin=self._prompt == "stdin", needs=needs)
 
     def reader(self, request: Request) -> "CustomReader":

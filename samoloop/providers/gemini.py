@@ -17,6 +17,7 @@ from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, 
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.gemini_errors import failures_of
+from samoloop.providers.mcp import START_SECONDS, servers_of
 from samoloop.providers.program import (
     Program,
     ProviderSettings,
@@ -42,6 +43,7 @@ _ENVIRONMENT = {
     "GEMINI_CLI_TRUST_WORKSPACE": "true",
     "GEMINI_CLI_NO_RELAUNCH": "true",  # else a launcher stays as parent and passes no signal on
 }
+_NOBODY = "none-is-let-in"  # an empty list would be no limit
 _LOGIN_FILES = ("oauth_creds.json", "google_accounts.json", "gemini-credentials.json", "installation_id", ".env")
 
 
@@ -63,13 +65,18 @@ class GeminiProvider:
     def launch(self, request: Request) -> Launch:
         mode = "yolo" if request.permissions is Permissions.FULL else "auto_edit"
         argv = [self._program.require(self._environ), "--output-format", "stream-json", "--approval-mode", mode]
+        argv.append(
+            f"--allowed-mcp-server-names={','.join(request.mcp) or _NOBODY}"
+        )  # the project's settings name some
         if request.model:
             argv += ["--model", request.model]
-        home = _home(request, {**request.environ, **self._settings.env})
+        servers = servers_of(request)
+        home = _home(request, servers.programs, {**request.environ, **self._settings.env})
         env = {**_ENVIRONMENT, "GEMINI_CLI_HOME": str(home)}
         person = {**request.environ, **self._settings.env}
-        login = {_person(person) / name: Access.WRITE for name in _LOGIN_FILES if name != ".env"}
-        needs = installed_at(argv[0], person) | {home: Access.WRITE, _person(person) / ".env": Access.READ} | login
+        login = {_person(person) / name: Access.WRITE for name in _LOGIN_FILES}
+        login[_person(person) / ".env"] = Access.READ
+        needs = installed_at(argv[0], person) | {home: Access.WRITE} | login | servers.needs
         return Launch([*argv, *self._settings.args], env | dict(self._settings.env), needs=needs)
 
     def reader(self, request: Request) -> "GeminiReader":
@@ -125,11 +132,14 @@ def _logged_in(environ: Mapping[str, str]) -> bool | None:
     return None
 
 
-def _home(request: Request, environ: Mapping[str, str]) -> Path:
+def _home(request: Request, servers: Mapping[str, str], environ: Mapping[str, str]) -> Path:
     """The child's home: our settings, the skills, links to the person's login."""
     home = request.stem.parent / "gemini-home"
     folder, person, kind = home / ".gemini", _person(environ), _login_kind(environ)
     settings = _SETTINGS | {"context": {"includeDirectories": [str(request.session_dir)]}}
+    settings["mcpServers"] = {
+        name: {"command": program, "timeout": START_SECONDS * 1000, "trust": True} for name, program in servers.items()
+    }
     if kind:
         settings |= {"security": {"auth": {"selectedType": kind}}}
     try:

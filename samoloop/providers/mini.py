@@ -14,6 +14,7 @@ from samoloop.base.files import read_plain
 from samoloop.core.events import Event, Failure, Result, Started, Text, Trouble, Usage
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
+from samoloop.providers.mcp import refuse_any
 from samoloop.providers.program import Program, ProviderSettings, installed_at, not_found, older, version_of
 from samoloop.providers.reading import (
     amount,
@@ -62,6 +63,7 @@ class MiniProvider:
     def launch(self, request: Request) -> Launch:
         if request.permissions is not Permissions.FULL:
             raise ProviderError("mini has no restrained mode; use permissions: full or another provider.")
+        refuse_any(request, self.name)
         argv = [self._program.require(self._environ), "-y", "--exit-immediately"]
         argv += ["-c", "mini.yaml", "-c", f"environment.timeout={_COMMAND_SECONDS}"]
         if request.model:

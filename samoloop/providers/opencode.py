@@ -6,6 +6,7 @@ belongs to other programs is a link to the person's. Its retries (5, over a minu
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from samoloop.base.files import small_text, write_atomic
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
+from samoloop.providers.mcp import servers_of
 from samoloop.providers.program import (
     Program,
     ProviderSettings,
@@ -69,6 +71,7 @@ class OpencodeProvider:
             argv.append("--auto")
         if request.model:
             argv += ["--model", request.model]
+        let_in = servers_of(request)
         folder = _configuration(request)
         env = {
             "XDG_CONFIG_HOME": str(folder),
@@ -77,11 +80,15 @@ class OpencodeProvider:
         }
         if request.permissions is Permissions.EDITS:
             env["OPENCODE_PERMISSION"] = json.dumps({"external_directory": _outside(request)})
-        person = {**request.environ, **self._settings.env}
+        env |= self._settings.env
+        person = {**request.environ, **env}
+        if servers := _servers(request.worktree, let_in.programs):
+            said = parse_object(person.get("OPENCODE_CONFIG_CONTENT", "").replace("\n", " ").encode()) or {}
+            env["OPENCODE_CONFIG_CONTENT"] = json.dumps({**said, "mcp": {**mapping(said, "mcp"), **servers}})
         data, state = _own(person)  # only a renewed login is kept: what it keeps of programs would run outside next
         own = {folder: Access.WRITE, data: Access.CACHE, data / "auth.json": Access.WRITE, state: Access.CACHE}
-        needs = installed_at(argv[0], person) | own
-        return Launch([*argv, *self._settings.args], env | dict(self._settings.env), needs=needs)
+        needs = installed_at(argv[0], person) | own | let_in.needs
+        return Launch([*argv, *self._settings.args], env, needs=needs)
 
     def reader(self, request: Request) -> "OpencodeReader":
         return OpencodeReader(request.model)
@@ -127,6 +134,21 @@ def _outside(request: Request) -> dict[str, str]:
     """Which folders outside the worktree a restrained child may touch. `*` matches slashes; the last match wins."""
     folders = [request.session_dir, *([request.skills] if request.skills else [])]
     return {"*": "deny"} | {f"{folder.absolute()}/*": "allow" for folder in folders}
+
+
+def _servers(worktree: Path, let_in: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    """What the last word on MCP servers says: those that were let in, and none that the project's files describe."""
+    said = [worktree / folder / name for folder in ("", ".opencode") for name in ("opencode.json", "opencode.jsonc")]
+    theirs = [name for path in said for name in mapping(_without_comments(small_text(path)), "mcp")]
+    local = {name: {"type": "local", "command": [program], "enabled": True} for name, program in let_in.items()}
+    return {**{name: {"enabled": False} for name in theirs}, **local}
+
+
+def _without_comments(words: str) -> object:
+    """The value of a JSON text in which comments and a last comma may stand."""
+    bare = re.sub(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', lambda match: match[1] or " ", words, flags=re.DOTALL)
+    bare = re.sub(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', lambda match: match[1] or " ", bare)
+    return parse_object(bare.replace("\n", " ").encode())
 
 
 def _configuration(request: Request) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from samoloop import providers
 from samoloop.children import sandbox
-from samoloop.config import profiles, skills
+from samoloop.config import mcp, profiles, skills
 from samoloop.config.loading import Config
 from samoloop.core.workflow import Workflow
 from samoloop.providers.base import Provider, Request
@@ -43,7 +43,7 @@ def request_for(
     environ: Mapping[str, str],
 ) -> Request:
     """What a provider is to start for a phase, which offers these skills; `environ` is the worker's."""
-    settings = config.phase(phase)
+    settings, given = config.phase(phase), child_environment(config, environ)
     return Request(
         prompt=stem.with_name(stem.name + ".prompt.md"),
         worktree=worktree,
@@ -55,7 +55,8 @@ def request_for(
         effort=settings.effort or config.effort,
         skills=skills.offer(config.root, stem.parent),
         offered=offered,
-        environ=child_environment(config, environ),
+        mcp=mcp.let_in(config.mcp_for(phase), config.mcp_servers, config.root, given),
+        environ=given,
     )
 
 

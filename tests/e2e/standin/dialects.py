@@ -145,6 +145,8 @@ def whole_responses(conversation: Conversation, reply: Reply) -> Json:
             "arguments": json.dumps(dict(reply.arguments)),
             "status": "completed",
         }
+        if reply.namespace:
+            item["namespace"] = reply.namespace
     return {
         "id": new_id("resp"),
         "object": "response",

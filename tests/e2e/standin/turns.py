@@ -55,6 +55,7 @@ class Call:
 
     name: str
     arguments: Mapping[str, object]
+    namespace: str = ""  # of tools that codex does not declare before the model has searched for them
 
 
 Turn = Say | Shell | Call
