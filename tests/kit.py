@@ -1,10 +1,16 @@
 """A real worker on a real session for tests: real git, real processes; only the child is scripted."""
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 import time
 from collections.abc import Callable, Mapping
@@ -227,3 +233,65 @@ def samoloop(
         check=False,
         timeout=60,
     )
+
+
+class Terminal:
+    """A person at a terminal of 80 columns: reads the screen, answers prompts."""
+
+    def __init__(self, folder: Path, *words: str, env: Mapping[str, str] | None = None) -> None:
+        self.fd, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "samoloop", *words],
+            cwd=folder,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", **(env or {})},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # it controls the process: keys are signals
+        )
+        os.close(theirs)
+        self.screen = ""
+        self._read_to = 0
+
+    def read(self) -> bool:
+        """What is new on the screen; False at its end."""
+        ready, _, _ = select.select([self.fd], [], [], 45)
+        assert ready, f"nothing came after:\n{self.screen[-2000:]}"
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        self.screen += data.decode("utf-8", "replace").replace("\r\n", "\n")
+        return bool(data)
+
+    def wait_for(self, prompt: str) -> None:
+        """Until a prompt that matches stands at the end of the screen, below all that was answered."""
+        while not re.search(prompt + r"[^\n]*: $", self.screen[self._read_to :]):
+            assert self.read(), f"it ended before it asked for {prompt}:\n{self.screen[-2000:]}"
+        self._read_to = len(self.screen)
+
+    def wait_for_text(self, words: str) -> None:
+        while words not in self.screen:
+            assert self.read(), f"it ended before it said {words}:\n{self.screen[-2000:]}"
+
+    def answer(self, prompt: str, words: str) -> None:
+        self.wait_for(prompt)
+        self.type(words)
+
+    def type(self, words: str, end: str = "\n") -> None:
+        os.write(self.fd, words.encode() + end.encode())
+
+    def press(self, key: str) -> None:
+        """A key with Ctrl."""
+        os.write(self.fd, bytes([ord(key) & 0x1F]))
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        while self.read():
+            pass
+        os.close(self.fd)
+        return self.process.wait()

@@ -2,11 +2,8 @@
 
 import json
 import os
-import pty
 import re
 import resource
-import select
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kit import git, make_repo, samoloop
+from kit import Terminal, git, make_repo, samoloop
 
 from samoloop import providers
 from samoloop.api.go_on import go_on
@@ -410,67 +407,14 @@ def test_the_testing_phase_finds_the_fault_that_the_implementation_made(played):
     assert "FAILED (failures=1)" in text and re.search(r"mended in [0-9a-f]{7}", text)
 
 
-class Terminal:
-    """A person at a terminal: reads the screen, answers prompts."""
-
-    def __init__(self, *command: str, pace: str = "0") -> None:
-        self._fd, theirs = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "samoloop", *command],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=os.environ | {"TERM": "xterm", "SAMOLOOP_DEMO_PACE": pace},
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.screen = ""
-        self._read_to = 0
-
-    def read(self) -> bool:
-        """What is new on the screen; False at its end."""
-        ready, _, _ = select.select([self._fd], [], [], 45)
-        assert ready, f"nothing came after:\n{self.screen[-2000:]}"
-        try:
-            data = os.read(self._fd, 65536)
-        except OSError:
-            return False
-        self.screen += data.decode("utf-8", "replace")
-        return bool(data)
-
-    def wait_for(self, prompt: str) -> None:
-        while not re.search(prompt + r"[^\n]*: $", self.screen[self._read_to :]):
-            assert self.read(), f"the demo ended before it asked for {prompt}:\n{self.screen[-2000:]}"
-        self._read_to = len(self.screen)
-
-    def wait_for_text(self, words: str) -> None:
-        while words not in self.screen:
-            assert self.read(), f"the demo ended before it said {words}:\n{self.screen[-2000:]}"
-
-    def interrupt(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-
-    def answer(self, prompt: str, words: str) -> None:
-        self.wait_for(prompt)
-        self.type(words)
-
-    def type(self, words: str) -> None:
-        os.write(self._fd, words.encode() + b"\n")
-
-    def leave(self, prompt: str) -> None:
-        self.wait_for(prompt)
-        os.write(self._fd, b"\x04")  # the end of input; an interrupt could come before Python waits for one
-
-    def end(self) -> int:
-        while self.read():
-            pass
-        os.close(self._fd)
-        return self._process.wait()
+def demo(folder: Path, pace: str = "0") -> Terminal:
+    environ = {"SAMOLOOP_DEMO_PACE": pace, "PAGER": "cat"}
+    return Terminal(folder, "demo", "--keep", str(folder / "till"), env=environ)
 
 
 @pytest.mark.slow
 def test_a_person_answers_sends_the_plan_back_and_sees_the_answers_in_the_code(tmp_path):
-    terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
+    terminal = demo(tmp_path)
     terminal.answer("Your answer", "5 pieces")
     terminal.answer("Your answer", "Z")
     terminal.answer("Your answer", "C")
@@ -490,7 +434,7 @@ def test_a_person_answers_sends_the_plan_back_and_sees_the_answers_in_the_code(t
 
 @pytest.mark.slow
 def test_what_was_said_in_the_files_meanwhile_counts(tmp_path):
-    terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
+    terminal = demo(tmp_path)
     terminal.wait_for("Your answer")
     (qa,) = (tmp_path / "till").glob("_sessions/*/_qa.md")
     qa.write_text(qa.read_text().replace("_waiting_", "12 pieces", 1))
@@ -508,7 +452,7 @@ def test_what_was_said_in_the_files_meanwhile_counts(tmp_path):
 
 @pytest.mark.slow
 def test_a_plan_that_is_rejected_stops_the_demo(tmp_path):
-    terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
+    terminal = demo(tmp_path)
     terminal.answer("Your answer", "")
     terminal.answer("Your answer", "")
     terminal.answer("Your decision", "r")
@@ -518,8 +462,9 @@ def test_a_plan_that_is_rejected_stops_the_demo(tmp_path):
 
 @pytest.mark.slow
 def test_a_person_who_leaves_finds_the_session_waiting(tmp_path):
-    terminal = Terminal("demo", "--keep", str(tmp_path / "till"))
-    terminal.leave("Your answer")
+    terminal = demo(tmp_path)
+    terminal.wait_for("Your answer")
+    terminal.press("C")
     assert terminal.end() == 130
     assert "The session waits; nothing is lost" in terminal.screen
     done = samoloop(tmp_path / "till", "resume", "--yes")
@@ -528,7 +473,7 @@ def test_a_person_who_leaves_finds_the_session_waiting(tmp_path):
 
 
 def test_ctrl_c_at_work_ends_with_130_and_the_way_to_go_on(tmp_path):
-    terminal = Terminal("demo", "--keep", str(tmp_path / "till"), pace="0.05")
+    terminal = demo(tmp_path, pace="0.05")
     terminal.wait_for_text("001 investigation")
     terminal.interrupt()
     assert terminal.end() == 130

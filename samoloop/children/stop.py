@@ -24,6 +24,7 @@ class StopRequest:
         self.by_person = False  # Ctrl-C or `samoloop stop`; a lone SIGTERM is a machine that goes down
         self.insisted = False  # asked more than once to stop now
         self.terminal_gone = False  # said, not acted on: whoever prints may stop printing
+        self.lent = False  # another program has the terminal, such as an editor: a Ctrl-C there is for it
 
     @property
     def finish(self) -> bool:
@@ -85,6 +86,8 @@ def install_handlers(stop: StopRequest) -> None:
     """
 
     def interrupted(number: int, frame: FrameType | None) -> None:
+        if stop.lent:
+            return
         stop.interrupted = stop.by_person = True
         if stop.finish:
             stop.ask_now()

@@ -84,15 +84,15 @@ def for_people_only() -> None:
     refuse_inside_child(os.environ)
 
 
-def speaker() -> str:
-    """Who uses the command line, for the journal."""
+def speaker(by: str = "command") -> str:
+    """Who uses the command line, for the journal, and by what they say it."""
     import getpass
 
     try:
         name = getpass.getuser()
     except (OSError, KeyError):
         name = f"uid {os.getuid()}"
-    return f"{name} (command)"
+    return f"{name} ({by})"
 
 
 def warn(sentence: str) -> None:

@@ -21,6 +21,7 @@ from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import (
     find_session,
     for_people_only,
+    is_terminal,
     json_option,
     project_root,
     session_argument,
@@ -31,6 +32,7 @@ from samoloop.ui.terminal.output import say, say_json
 
 PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
 SHORTEST_SHA = 6
+_INTERRUPTED = 130
 
 
 def _find(name: str | None, *verdicts: Verdict) -> tuple[Session, Gate]:
@@ -131,15 +133,18 @@ def questions_(session_name: str | None, as_json: bool) -> None:
 @click.command("answer")
 @click.argument("said", nargs=-1, metavar="[SESSION] Q1=A Q2='words' | done", shell_complete=complete.answers)
 @click.option("--suggested", is_flag=True, help="Take the suggestion of every question that waits.")
-def answer(said: tuple[str, ...], suggested: bool) -> None:
-    """Answer questions, or say that what a child asked for is done.
+def answer(said: tuple[str, ...], suggested: bool) -> int:
+    """Answer questions, or say that what a child asked for is done. On a terminal it asks for what is not given.
 
     \b
+    samoloop answer
     samoloop answer auth Q1=A Q2="only for admins"
     samoloop answer auth --suggested
     samoloop answer auth done
     """
     name, given = _split(said)
+    if not given and not suggested and is_terminal():
+        return _ask(*_find(name, *Verdict))
     if given and given[0].lower() == "done":
         session, gate = _find(name, Verdict.DONE)
         gates.confirm_action(session.dir, gate, speaker(), " ".join(given[1:]) or "yes")
@@ -156,6 +161,20 @@ def answer(said: tuple[str, ...], suggested: bool) -> None:
         still = gates.answer(session.dir, gate, answers, speaker())
         say(f"Answered {', '.join(answers)}." + (f" Still to answer: {', '.join(still)}." if still else ""))
     _say_what_follows(session)
+    return 0
+
+
+def _ask(session: Session, gate: Gate) -> int:
+    """Ask here for what the gate waits for, as a worker at this terminal would."""
+    from samoloop.ui.terminal.asking import ask_now
+
+    say(f"{session.name}: {gate.phase} waits for {words.waits_for(gate)}")
+    stays = ask_now(session, gate, speaker("terminal"))
+    found = gates.examine(gate, session.dir, session.worktree)
+    if isinstance(found, Closing):
+        say(f"{words.closed(gate, found)}".capitalize() + ".")
+        _say_what_follows(session)
+    return 0 if stays else _INTERRUPTED
 
 
 def _split(said: tuple[str, ...]) -> tuple[str | None, list[str]]:
@@ -179,12 +198,15 @@ def _pairs(said: list[str]) -> dict[str, str]:
 @session_argument
 @click.option("--sha", help="Approve only if the plan's SHA-256 begins so: the text that you read.")
 @click.option("-m", "--message", default="", help="A word for the next child.")
-def approve(session_name: str | None, sha: str | None, message: str) -> None:
-    """Approve the plan of a session.
+def approve(session_name: str | None, sha: str | None, message: str) -> int:
+    """Approve the plan of a session. On a terminal, without a name, it shows the plan and asks for your decision.
 
     \b
+    samoloop approve
     samoloop approve auth
     """
+    if not (session_name or sha or message) and is_terminal():
+        return _ask(*_find(None, *PLAN))
     if sha is not None and not re.fullmatch(f"[0-9a-fA-F]{{{SHORTEST_SHA},64}}", sha):
         raise UsageError(f"--sha takes the first {SHORTEST_SHA} or more hexadecimal digits of the plan, got {sha!r}")
     session, gate = _find(session_name, *PLAN)
@@ -198,6 +220,7 @@ def approve(session_name: str | None, sha: str | None, message: str) -> None:
     if gate.sha256 and present != gate.sha256:
         say(f"It has changed since the gate opened: it was {gate.sha256[:12]}… then.")
     _say_what_follows(session)
+    return 0
 
 
 @click.command("changes")

@@ -26,6 +26,7 @@ from samoloop.ui.cli.common import (
     as_settings,
     find_session,
     for_people_only,
+    is_terminal,
     load_config,
     sandbox_option,
     session_argument,
@@ -60,6 +61,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Ask a person after so many USD."),
         click.option("--yes", is_flag=True, help="Take suggestions and approve the plan, this time."),
         click.option("--no-wait", is_flag=True, help="Exit with 3 instead of waiting for a person or a limit."),
+        click.option("--no-input", is_flag=True, help="Ask nothing at this terminal; answers come from elsewhere."),
         click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep."),
         click.option("--detach", is_flag=True, help="Work in the background; the terminal may close."),
     ]
@@ -122,6 +124,7 @@ def run(
     as_json: bool,
     yes: bool,
     no_wait: bool,
+    no_input: bool,
     allow_sleep: bool,
     detach: bool,
     **flags: Any,
@@ -152,13 +155,13 @@ def run(
             )
         if flag := wishes.given or ("--dry-run" if dry_run else ""):
             raise UsageError(f"{flag} is for a new session, and {found.name} is not finished: choose another --session")
-        return start(found, replace(how, by=speaker(), attended=True), detach)
+        return start(found, replace(how, by=speaker(), attended=True), detach, asks=not no_input)
     order = Order(root, words, wishes, None if in_place else base, name, how.said, speaker())
     if dry_run:
         return show_dry_run(order, as_json)
     from samoloop.api.hand_off import hand_off
 
-    return start(hand_off(order, os.environ), how, detach)
+    return start(hand_off(order, os.environ), how, detach, asks=not no_input)
 
 
 @click.command("resume")
@@ -180,6 +183,7 @@ def resume(
     shown: str,
     yes: bool,
     no_wait: bool,
+    no_input: bool,
     allow_sleep: bool,
     detach: bool,
     **flags: Any,
@@ -204,7 +208,7 @@ def resume(
     settle(session, how, os.environ)
     if message:
         gates.tell(session.dir, message, speaker())
-    return start(session, how, detach)
+    return start(session, how, detach, asks=not no_input)
 
 
 @click.command("stop")
@@ -301,15 +305,17 @@ def show_dry_run(order: Order, as_json: bool) -> int:
     return 0
 
 
-def start(session: Session, how: How, detached: bool) -> int:
-    """Run a worker here, or in the background."""
+def start(session: Session, how: How, detached: bool, *, asks: bool = False) -> int:
+    """Run a worker here, or in the background; `asks`: the person at this terminal is asked what gates wait for."""
     if detached:
         return start_detached(session, how)
     from samoloop.api.go_on import go_on, stoppable
+    from samoloop.ui.terminal.asking import asking_view
     from samoloop.ui.terminal.screen import open_view
 
+    view = asking_view(speaker("terminal")) if asks and is_terminal() else open_view
     with stoppable() as stop:
-        decision = go_on(session, how, open_view=open_view, stop=stop)
+        decision = go_on(session, how, open_view=view, stop=stop)
     say(farewell(session))
     return 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
 

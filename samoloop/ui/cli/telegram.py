@@ -41,7 +41,7 @@ def setup(base_url: str | None) -> None:
 def _asked_token() -> str:
     say("In Telegram, open a chat with @BotFather, send /newbot and choose two names for your bot.")
     say("It answers with a token such as 123456789:AAH...; whoever has it is the bot, so keep it to yourself.")
-    return str(ask("Bot token (is not shown)", hidden=True))
+    return ask("Bot token (is not shown)", hidden=True)
 
 
 @telegram.command("test")

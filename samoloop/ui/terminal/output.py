@@ -1,7 +1,7 @@
 """Where commands write: all that they print goes through here, so that no stranger's word acts on a terminal."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -26,12 +26,9 @@ def say_in_pager(lines: Iterable[Part]) -> None:
     click.echo_via_pager("".join(_painted((line, "\n")) for line in lines))
 
 
-def ask(
-    question: str, default: str | None = None, *, hidden: bool = False, read: Callable[[str], Any] | None = None
-) -> Any:
-    """What a person types, as `read` takes it. Raises click.Abort where there is no more to come."""
-    shown = printable(default) if default else None
-    return click.prompt(printable(question), default=shown, hide_input=hidden, value_proc=read)
+def ask(question: str, *, hidden: bool = False) -> str:
+    """What a person types. Raises click.Abort where there is no more to come."""
+    return str(click.prompt(printable(question), hide_input=hidden))
 
 
 def pass_on(data: bytes) -> None:

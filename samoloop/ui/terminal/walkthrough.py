@@ -12,13 +12,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
-
 from samoloop.api import evidence
-from samoloop.api.go_on import OpenView, go_on, stoppable
-from samoloop.base.errors import SessionError, UsageError
+from samoloop.api.go_on import go_on, stoppable
 from samoloop.core import gates
-from samoloop.core.gates import Gate, Verdict
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.demo import examples
@@ -26,7 +22,8 @@ from samoloop.demo.commands import run as run_command
 from samoloop.demo.play import SCRIPT, alone, begin, how, telling
 from samoloop.git.calls import environment, execute
 from samoloop.providers import PACE
-from samoloop.ui.terminal.output import ask, say
+from samoloop.ui.terminal.asking import asking_view
+from samoloop.ui.terminal.output import say
 from samoloop.ui.terminal.screen import open_view
 
 EXAMPLE = "bulk-discount"
@@ -47,26 +44,14 @@ def run(yes: bool, folder: Path | None) -> int:
     environ = _environ(root, yes)
     session = begin(root, example.task.strip(), EXAMPLE, SCRIPT, environ)
     _introduce(root, session, example, yes)
-    try:
-        decision = _play(session, environ, yes, telling(open_view))
-    except (click.Abort, KeyboardInterrupt):
+    with stoppable() as stop:
+        view = telling(open_view if yes else asking_view(_WHO))
+        decision = go_on(session, how(yes=yes, no_wait=yes), environ=environ, open_view=view, stop=stop)
+    if stop.interrupted:
         say(f"\n\nThe session waits; nothing is lost. Go on with:\n  {_in(root)} {_SAMOLOOP} resume {session.name}")
         return _INTERRUPTED
     _show(root, session, example, decision, environ)
     return decision.exit_code
-
-
-def _play(session: Session, environ: Mapping[str, str], yes: bool, open_view: OpenView) -> Decision:
-    """Let the worker go on, with the person's word at each gate. Raises click.Abort where the person leaves."""
-    while True:
-        with stoppable() as stop:
-            decision = go_on(session, how(yes=yes, no_wait=True), environ=environ, open_view=open_view, stop=stop)
-        if stop.interrupted:
-            raise click.Abort
-        gate = session.state().gate
-        if gate is None or yes:
-            return decision
-        _close(session, gate)
 
 
 def _environ(root: Path, yes: bool) -> dict[str, str]:
@@ -85,70 +70,6 @@ def _introduce(root: Path, session: Session, example: examples.Example, yes: boo
     if not yes:
         say("It will stop twice and wait for you; what you say decides what is built.")
     say()
-
-
-# --- the gates --------------------------------------------------------------------------------------------------------
-
-
-def _close(session: Session, gate: Gate) -> None:
-    """Let the person close the gate, by the same change of a file as the commands. Raises click.Abort."""
-    if gate.questions:
-        _ask_questions(session, gate)
-    elif gates.takes(gate, Verdict.APPROVE):
-        _ask_for_approval(session, gate)
-    else:
-        raise UsageError(f"the demo cannot close the gate {gate.kind}: go on with samoloop status {session.name}")
-
-
-def _ask_questions(session: Session, gate: Gate) -> None:
-    _title("A gate: the child asks, only you answer")
-    for question in gates.waiting_questions(session.dir, gate):
-        say((f"{question.id}: {question.title}", "strong"), f"\n  {question.why}")
-        for letter, words in question.options:
-            say(f"  {letter}) {words}")
-        say(f"  Suggestion: {question.suggestion}")
-        while _waits(session, question.id):
-            words = ask("  Your answer, a letter or words", question.suggested_answer)
-            try:
-                gates.answer(session.dir, gate, {question.id: words}, _WHO)
-            except UsageError as error:  # no such option; or it was answered in the file meanwhile, and that counts
-                say(f"  {error}")
-        say()
-    _say_also(f"samoloop answer {session.name} Q1=A, or an editor on _qa.md, or your phone")
-
-
-def _waits(session: Session, id: str) -> bool:
-    return any(question.id == id and not question.answer for question in gates.read_questions(session.dir))
-
-
-def _verdict(words: str) -> Verdict:
-    """`a` will do for approve."""
-    found = [v for v in (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT) if words and v.startswith(words.lower())]
-    if len(found) != 1:
-        raise click.BadParameter("one of approve, changes, reject; the first letter will do")
-    return found[0]
-
-
-def _ask_for_approval(session: Session, gate: Gate) -> None:
-    _title("A gate: the child plans, only you approve")
-    while isinstance(gates.examine(gate, session.dir, session.worktree), gates.StillOpen):
-        plan = gates.read_text(session.dir / (gate.file or "")) or ""
-        shown = gates.file_hash(session.dir / (gate.file or ""))
-        say("\n".join(f"  │ {line}" for line in plan.splitlines()) + "\n")
-        # no default: an empty line is no consent
-        verdict = ask("  Your decision (approve, changes, reject)", read=_verdict)
-        comment = ""
-        while verdict is Verdict.CHANGES and not comment.strip():
-            comment = ask("  What should change")
-        try:
-            gates.decide_plan(session.dir, gate, verdict, _WHO, comment=comment, shown=shown)
-        except SessionError as error:  # decided in the file meanwhile, and that counts; or the plan is another
-            say(f"  {error}")
-    _say_also(f"samoloop approve {session.name}, or an editor on {gates.gate_file(gate)}, or your phone")
-
-
-def _say_also(commands: str) -> None:
-    say((f"  (in a session of your own: {commands})\n", "dim"))
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
