@@ -65,6 +65,24 @@ def test_a_worktree_on_another_file_system(tmp_path: Path) -> None:
     assert "From inside" in git(root, "log", "--all", "--format=%s")
 
 
+def test_a_survey_reads_the_coverage_lists_of_earlier_sessions_and_nothing_else_of_them(tmp_path: Path) -> None:
+    deed = 'cat "$SAMOLOOP_SESSION_DIR"/_logs/earlier-*; ls "$SAMOLOOP_SESSION_DIR/.." | wc -l'
+    once = f"[ -e deed ] || {{ ( {deed} ) > said 2>&1; echo $? > deed; }}\n"
+    waits = '{"status": "waiting", "phase": "survey", "for": "human_action", "reason": "Plug it in."}'
+    root = scripted_project(tmp_path, f"{once}signal '{waits}'")
+    earlier, secret = root / "_sessions" / "25-01-02-old", tmp_path / "secret"
+    earlier.mkdir(parents=True)
+    (earlier / "01-02-1000-plan-areas.md").write_text("# Coverage: all of it\n")
+    other = root / "_sessions" / "25-01-03-other"
+    other.mkdir()
+    (other / "01-03-1000-plan-work.md").write_text("# A plan of work\n")
+    liar = root / "_sessions" / "25-01-04-liar"
+    liar.mkdir()
+    secret.write_text("# Coverage: a secret\n")
+    (liar / "01-04-1000-plan-areas.md").symlink_to(secret)
+    assert run(root, None, "--workflow", "audit") == (0, "# Coverage: all of it\n1\n")
+
+
 # --- the repository ---------------------------------------------------------------------------------------------------
 
 
