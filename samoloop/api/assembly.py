@@ -8,6 +8,7 @@ from samoloop.api.asked import How
 from samoloop.api.settings import settings_of
 from samoloop.api.unseen import as_they_are, believe, believe_last_seen
 from samoloop.base.clock import Clock
+from samoloop.checks import background
 from samoloop.checks.concluding import conclude
 from samoloop.checks.documents import document_findings, note_documents
 from samoloop.checks.opinions import keep_apart, opinion_findings, opinions_part
@@ -109,6 +110,7 @@ def assembled(
     try:
         yield worker
     finally:
+        background.end(worker)
         awake.off()
         for sentence in delivery.close() if delivery else []:
             view.say(sentence)

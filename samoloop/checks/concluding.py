@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from samoloop.checks import receipts
+from samoloop.checks import background, receipts
 from samoloop.checks.judging import GREEN, RED_BEFORE, SUCCEEDED, WAIVED
 from samoloop.checks.paths import is_test
 from samoloop.checks.receipts import Judged, Kind, Receipt, Standing
@@ -73,6 +73,7 @@ def conclude(worker: Worker, finished: Finished) -> list[Evidence]:
     """Write down how the session ends, if it does. A station of a worker, after all that look."""
     if finished.wanted is None or finished.wanted.kind is not What.DONE:
         return []
+    background.end(worker)  # nobody needs to know any more what the base said
     session, committed = worker.session, finished.committed
     values: dict[str, object] = {"said": NO_COMMITS}
     if committed is not None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from samoloop.base.errors import SamoloopError
 from samoloop.base.files import put_folder, remove
 from samoloop.checks.swap import Swap
 from samoloop.children import sandbox
@@ -26,22 +27,30 @@ from samoloop.git.worktree import Worktree
 COPY, WORKTREE, MOVED = "copy", "worktree", "moved copy"  # where a check ran
 
 
-def around(settings: Sandboxing, box: Box, root: Path) -> tuple[list[str], str]:
+def can_be_made() -> bool:
+    """Whether there is a bubblewrap here that makes copies."""
+    maker = _maker()
+    return maker is not None and maker.overlays
+
+
+def around(settings: Sandboxing, box: Box, root: Path, source: Path | None = None) -> tuple[list[str], str]:
     """The words in front of a check, and what of the worktree at `root` it has then.
 
     The box is a child's; of what it may write there the check keeps only what the settings add, in a copy of the
-    worktree. Raises NoSandbox where the settings require a sandbox and there is none.
+    worktree, or of the folder `source` at its path. Raises NoSandbox where the settings require a sandbox and there is
+    none.
     """
     maker = _maker()
     place = COPY if maker and maker.overlays else WORKTREE
     if settings.mode is SandboxMode.OFF or sandbox.is_missing(settings):
-        return (_overlay(maker.program, root) if maker and maker.overlays else []), place
+        return (_overlay(maker.program, root, source or root) if maker and maker.overlays else []), place
     paths: dict[Path, Access] = {
         path: Access.READ if access is Access.WRITE else access for path, access in box.paths.items()
     }
     paths |= {path.expanduser(): Access.WRITE for path in settings.write}
     paths[root] = Access.CACHE if place == COPY else Access.WRITE
-    return sandbox.words_for(settings, replace(box, paths=paths, network=settings.network is not False)), place
+    box = replace(box, paths=paths, sources={root: source or root}, network=settings.network is not False)
+    return sandbox.words_for(settings, box), place
 
 
 def _maker() -> Maker | None:
@@ -51,10 +60,10 @@ def _maker() -> Maker | None:
         return None
 
 
-def _overlay(program: str, root: Path) -> list[str]:
+def _overlay(program: str, root: Path, source: Path) -> list[str]:
     """A copy, and all else as it is."""
     name = str(root)
-    return [program, "--dev-bind", "/", "/", "--overlay-src", name, "--tmp-overlay", name, "--chdir", name, "--"]
+    return [program, "--dev-bind", "/", "/", "--overlay-src", str(source), "--tmp-overlay", name, "--chdir", name, "--"]
 
 
 @contextmanager
@@ -69,13 +78,32 @@ def moved(root: Path, target: Path) -> Iterator[Path]:
 
 
 def _without_git(folder: str, names: Sequence[str]) -> list[str]:
-    """What is not copied: git's files, and what is no file, folder or link."""
-    found = []
-    for name in names:
-        path = Path(folder, name)
-        if name == ".git" or not (path.is_symlink() or path.is_file() or path.is_dir()):
-            found.append(name)
-    return found
+    return [*_odd(folder, names), ".git"]
+
+
+def _odd(folder: str, names: Sequence[str]) -> list[str]:
+    """What is no file, folder or link."""
+    paths = [Path(folder, name) for name in names]
+    return [path.name for path in paths if not (path.is_symlink() or path.is_file() or path.is_dir())]
+
+
+class TooLarge(SamoloopError):
+    """A folder is not copied, because of its size."""
+
+
+def keep(root: Path, target: Path, most_bytes: int) -> None:
+    """Copy a worktree as it is now, so that others can change it meanwhile. Raises TooLarge and OSError."""
+    left = most_bytes
+
+    def copied(source: str, name: str) -> str:
+        nonlocal left
+        left -= os.lstat(source).st_size
+        if left < 0:
+            raise TooLarge(f"{root} holds more than {most_bytes // 1_000_000} MB, so it is not copied")
+        return shutil.copy2(source, name, follow_symlinks=False)
+
+    remove(target)
+    shutil.copytree(root, target, symlinks=True, ignore=_odd, copy_function=copied)
 
 
 @contextmanager

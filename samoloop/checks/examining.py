@@ -1,6 +1,5 @@
 """A session's checks, run at one tree and judged: what the journal knows already is not run again."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,26 +8,23 @@ from pathlib import Path, PurePosixPath
 from samoloop.base.durations import format_seconds
 from samoloop.base.errors import GitError, ProviderError
 from samoloop.base.files import put_folder, sha256
-from samoloop.base.locks import holders
-from samoloop.checks import copies, judging, receipts, running, swap
+from samoloop.checks import background, copies, judging, receipts, running, swap
 from samoloop.checks.check import Check
 from samoloop.checks.judging import Rules, Runs
 from samoloop.checks.lived import lived
 from samoloop.checks.receipts import Judged, Kind, Outcome, Receipt, Standing
-from samoloop.checks.results import Counted
 from samoloop.checks.running import Job, Ran
 from samoloop.checks.swap import Swap
 from samoloop.children import wrapper
 from samoloop.children.child import MARKER
-from samoloop.children.processes import Mark, find, sweep
-from samoloop.core.control import CHILD_LOCK
+from samoloop.core.control import BASE_LOCK, CHILD_LOCK
 from samoloop.core.records import Ended
 from samoloop.git.tree_files import Change, Entry, changes, entries, texts
 from samoloop.worker import box
 from samoloop.worker.worker import Worker
 
-SLOW_SECONDS = 60.0  # of a suite whose swap is run at the end only, and of a look at the base before the first child
-_SWEEP_SECONDS = 0.5
+SLOW_SECONDS = 60.0  # of a suite whose swap is run at the end only
+QUICK_SECONDS = 10.0  # that the first child waits for a look at the base
 _TEXT_BYTES = 1_000_000  # of a manifest
 
 
@@ -199,7 +195,8 @@ class Examination:
 
     def _ran(self, check: Check, kind: Kind, put: Swap, seconds: float | None = None) -> tuple[Ran, str]:
         worker = self.worker
-        self._clear()
+        running.end_left(self._marker, worker.session.control / CHILD_LOCK)
+        background.clear(worker)
         stem = self._stem(check, kind)
         try:
             with self._place(put) as (root, within, files, where):
@@ -216,8 +213,7 @@ class Examination:
                 )
                 return running.run(job, worker.stop), where
         except (ProviderError, GitError, OSError) as error:
-            why = f"it could not be run: {error}"
-            return Ran(Outcome.UNVERIFIED, Counted(), None, 0.0, why, wrapper.logs(stem)[0]), ""
+            return running.not_run(error, stem), ""
 
     @contextmanager
     def _place(self, put: Swap) -> Iterator[tuple[Path, list[str], Path | None, str]]:
@@ -252,11 +248,6 @@ class Examination:
     def _marker(self) -> str:
         return f"check-{sha256(str(self.worker.session.dir))[:16]}"
 
-    def _clear(self) -> None:
-        """End what the check of a worker that died left."""
-        lock = self.worker.session.control / CHILD_LOCK
-        sweep(lambda: find(Mark(MARKER, self._marker), None) | {*holders(lock)} - {os.getpid()}, _SWEEP_SECONDS)
-
     def _stem(self, check: Check, kind: Kind) -> Path:
         logs = self.worker.session.logs
         put_folder(logs)
@@ -269,22 +260,38 @@ class Examination:
 
     # --- before the first child -------------------------------------------------------------------------------------
 
-    def look_at_base(self, check: Check) -> Receipt | None:
-        """What a check says before anybody did anything; None for a slow one, which is run there when that matters."""
-        tree = self.base_tree
-        if known := self.standing.newest(check, Kind.BASE, tree):
-            return known
-        quick = min(SLOW_SECONDS, float(check.seconds))
+    def look_at_base(self, check: Check) -> bool:
+        """Journal what a check says before anybody did anything; False for one that takes too long for that."""
+        if self.standing.newest(check, Kind.BASE, self.base_tree):
+            return True
+        quick = min(QUICK_SECONDS, float(check.seconds))
         ran, where, flaky = self._tried(check, Kind.BASE, Swap(), quick)
         if ran.timed_out and quick < check.seconds:
-            self.worker.view.say(
-                f"check {check.name} takes longer than {format_seconds(quick)}: it is run at the base when that matters"
-            )
-            return None
-        made = self.receipt(check, Kind.BASE, tree, "", ran, where, flaky=flaky)
+            return False
+        self.saw_base(check, ran, where, flaky=flaky)
+        return True
+
+    def saw_base(self, check: Check, ran: Ran, where: str, *, flaky: bool = False) -> None:
+        """Journal what a check said of the base."""
+        made = self.receipt(check, Kind.BASE, self.base_tree, "", ran, where, flaky=flaky)
         self.worker.session.record(receipts.record(receipts.RAN, made))
         self.worker.view.say(f"before anything was done: {made.said} ({format_seconds(made.seconds)})")
-        return made
+
+    def in_copy(self, check: Check, copy: Path) -> Job:
+        """A run at the base while the first children work: in a copy of the worktree that they cannot reach."""
+        worker, phase = self.worker, self.worker.state.phase
+        root = worker.worktree.root
+        within, _ = copies.around(worker.config.sandboxing(phase), box.of_session(worker, phase), root, copy)
+        return Job(
+            check,
+            root,
+            environ=self._environment(),
+            stem=self._stem(check, Kind.BASE),
+            lock=worker.session.control / BASE_LOCK,
+            marker=background.marker(worker),
+            within=within,
+            beside=True,
+        )
 
 
 def _tells(base: Receipt | None) -> bool:

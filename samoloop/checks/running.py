@@ -10,13 +10,14 @@ from pathlib import Path
 from samoloop.base import programs
 from samoloop.base.durations import format_seconds
 from samoloop.base.files import open_plain, read_plain
+from samoloop.base.locks import holders
 from samoloop.checks import results
 from samoloop.checks.check import Check
 from samoloop.checks.receipts import Outcome
 from samoloop.checks.results import Counted
 from samoloop.children import wrapper
-from samoloop.children.child import Child, Spec
-from samoloop.children.processes import become_subreaper
+from samoloop.children.child import MARKER, Child, Spec
+from samoloop.children.processes import Mark, become_subreaper, find, sweep
 from samoloop.children.stop import StopRequest
 from samoloop.core.events import Event
 from samoloop.core.limits import EndedBy, Limits
@@ -26,6 +27,7 @@ REPORT_BYTES = 20_000_000  # of JUnit files that are read
 TAIL_BYTES = 4096  # of the output that whoever mends it is shown
 _READ_BYTES = 4_000_000  # of the output's end that are looked through for a summary
 _TERMINATE_SECONDS = 10.0
+_SWEEP_SECONDS = 0.5
 _MARK = "--samoloop-results--"
 # What the tests print goes to the log, and their JUnit files, which nobody may find in the tree, to the one beside it.
 # Files of another tree come as an archive on standard input and are put in place first.
@@ -77,6 +79,7 @@ class Job:
     within: Sequence[str] = ()  # the words in front that put it in a box
     seconds: float | None = None  # instead of the check's own limit
     swap: Path | None = None  # an archive of files that are put in place first
+    beside: bool = False  # the worker does other work meanwhile
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,7 @@ def run(job: Job, stop: StopRequest) -> Ran:
         stem=job.stem,
         lock=job.lock,
         marker=job.marker,
+        beside=job.beside,
     )
     habits, bounded = _Silent(), _Bounded(stop, log)
     child = Child.spawn(spec)
@@ -188,6 +192,17 @@ def understand(exit_code: int | None, counted: Counted, text: str) -> tuple[Outc
         if re.search(r"\bno tests? (?:ran|found|to run|collected|files found)\b|^Ran 0 tests", text, re.I | re.M):
             return Outcome.UNCOUNTED, "no test ran"
     return Outcome.FAILED, ""
+
+
+def not_run(error: Exception, stem: Path) -> Ran:
+    """A run that did not begin."""
+    why = f"it could not be run: {error}"
+    return Ran(Outcome.UNVERIFIED, Counted(), None, 0.0, why, wrapper.logs(stem)[0])
+
+
+def end_left(marker: str, lock: Path) -> None:
+    """End what the check of a worker that died left."""
+    sweep(lambda: find(Mark(MARKER, marker), None) | {*holders(lock)} - {os.getpid()}, _SWEEP_SECONDS)
 
 
 def tail_of(log: Path) -> str:

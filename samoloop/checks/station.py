@@ -1,15 +1,18 @@
 """The checks at the stations of a worker: looked at before the first child, run when a phase is left."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from samoloop.checks import finding, receipts, running
+from samoloop.base.durations import format_seconds
+from samoloop.checks import background, copies, examining, finding, receipts, running
 from samoloop.checks.check import Check
 from samoloop.checks.discovery import READ_BYTES
 from samoloop.checks.examining import Examination
 from samoloop.checks.judging import GOOD, VETO, WAIVED, Rules
 from samoloop.checks.plan import approved_plan
 from samoloop.checks.receipts import JUDGED, Judged, Kind, Standing
+from samoloop.checks.running import Ran
 from samoloop.checks.swap import excuses
 from samoloop.checks.waivers import waived
 from samoloop.core import fields
@@ -28,8 +31,10 @@ _FIX = "fix"  # the workflow that mends a fault
 
 def look_at_base(worker: Worker) -> Decision | None:
     """Before the first child: which checks there are, and what they say of the base. A station of a worker."""
+    _take_in(worker, background.ended(worker))
+    background.clear(worker)
     state, workflow = worker.state, worker.state.live_workflow
-    if state.iteration or worker.stop.finish or not _may_be_due(worker):
+    if state.iteration or worker.stop.finish or background.are_at_work(worker) or not _may_be_due(worker):
         return None
     standing = receipts.standing(worker.session.journal)
     found = finding.known(worker, standing)
@@ -37,9 +42,27 @@ def look_at_base(worker: Worker) -> Decision | None:
     if due and found.base:
         tree = worker.store.line("rev-parse", f"{found.base}^{{tree}}")
         looking = Examination(worker, found.base, found.base, tree)
-        for check in due:
-            looking.look_at_base(check)
+        if slow := [check for check in due if not looking.look_at_base(check)]:
+            _look_meanwhile(worker, looking, slow)
     return None
+
+
+def _look_meanwhile(worker: Worker, looking: Examination, slow: Sequence[Check]) -> None:
+    """Nobody waits for a suite of an hour before the first child."""
+    why = background.begin(worker, slow, looking.in_copy)
+    after, names = format_seconds(examining.QUICK_SECONDS), ", ".join(check.name for check in slow)
+    limit = format_seconds(max(check.seconds for check in slow))
+    how = f"when that matters ({why})" if why else f"while the first children work, for {limit} at most"
+    worker.view.say(f"what takes longer than {after} is run at the base {how}: {names}")
+
+
+def _take_in(worker: Worker, ended: Sequence[tuple[Check, Ran]]) -> None:
+    """Journal what slow checks said of the base."""
+    if ended:
+        base = finding.base_of(worker)
+        looking = Examination(worker, base, base)
+        for check, ran in ended:
+            looking.saw_base(check, ran, copies.COPY)
 
 
 def _may_be_due(worker: Worker) -> bool:
@@ -55,6 +78,7 @@ def _may_be_due(worker: Worker) -> bool:
 def check_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     """What the checks say where a child wants to leave its phase. A station of a worker."""
     wanted, committed = finished.wanted, finished.committed
+    _take_in(worker, background.ended(worker))
     if wanted and wanted.gate is GateKind.PLAN_APPROVAL and _may_be_due(worker):
         worker.view.say(finding.known(worker, receipts.standing(worker.session.journal)).said)
     if wanted is None or committed is None or not finished.leaves():
@@ -66,9 +90,10 @@ def check_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     if not base:
         return []
     now = worker.worktree.snapshot()
-    examination = Examination(worker, base, now.head, now.tree, phase, at_end, plan)
-    if now.tree == examination.base_tree:
+    if now.tree == worker.store.line("rev-parse", f"{base}^{{tree}}"):
         return []  # nothing was changed that could be checked
+    _take_in(worker, background.wait_for(worker))
+    examination = Examination(worker, base, now.head, now.tree, phase, at_end, plan)
     judged = [_judged(worker, examination, check) for check in due]
     if at_end and not any(found.veto for found in judged):
         _keep_note(worker, now.head, examination.standing, judged)

@@ -62,6 +62,7 @@ class Spec:
     lock: Path
     marker: str  # unique to the attempt, one word
     within: Sequence[str] = ()  # the words in front of `argv` that put it in a sandbox
+    beside: bool = False  # the worker starts others meanwhile: what lost its parent and its mark may be theirs
 
 
 class Habits(Protocol):
@@ -96,7 +97,7 @@ class Child:
         marker: str,
         clock: Callable[[], float],
         started: float,
-        children_before: set[int],
+        children_before: set[int] | None,
         process: subprocess.Popen[bytes] | None,
         leader: ExitWatch | None,
     ) -> None:
@@ -107,7 +108,7 @@ class Child:
         _unswept.add(marker)
         self._clock = clock
         self._started = started
-        self._children_before = children_before
+        self._children_before = children_before  # None: it works beside others
         self._process = process  # the wrapper, when this worker started it
         self._leader = leader  # whose end is the child's end: the wrapper, or the CLI where the wrapper was killed
         session = session_of(leader.pid) if leader else None
@@ -123,8 +124,9 @@ class Child:
         """
         program = wrapper.resolve(spec.argv[0], spec.env, spec.cwd)
         with Lock.take(spec.lock, _LOCK_SECONDS, spec.marker) as lock:
-            before = children()
+            before = None if spec.beside else children()
             started = clock()
+            _unswept.add(spec.marker)  # before anybody else sweeps
             start = partial(
                 wrapper.start,
                 [*spec.within, program, *spec.argv[1:]],
@@ -134,7 +136,7 @@ class Child:
                 stem=spec.stem,
                 inherited=lock.descriptor,
             )
-            with effect("spawn"):
+            with effect("spawn beside" if spec.beside else "spawn"):
                 process = apart(start) if spec.within else start()
         return cls(
             stem=spec.stem,
@@ -285,7 +287,7 @@ class Child:
 
         The wrapper is reaped last: until then its pid, the number of its session, cannot belong to anybody else.
         """
-        with effect("sweep"):
+        with effect("sweep" if self._children_before is not None else "sweep beside"):
             if first := self._first_in_box():
                 end({first}, signal.SIGKILL, _KILLED_SECONDS)
             swept = sweep(self._left_behind, patience_seconds)
@@ -302,8 +304,9 @@ class Child:
     def _left_behind(self) -> set[int]:
         if self._process and nothing_left_of(self._process.pid):
             return set()
-        others = _unswept - {self._mark.word}
-        found = find(self._mark, self._session) | orphans(MARKER, others, self._children_before)
+        found = find(self._mark, self._session)
+        if self._children_before is not None:
+            found |= orphans(MARKER, _unswept - {self._mark.word}, self._children_before)
         return found or set(_lock_holders(self._lock)) - {os.getpid()}
 
     def _exit_code(self) -> int | None:

@@ -8,7 +8,7 @@ from samoloop.base.errors import UsageError
 from samoloop.base.locks import taken_by
 from samoloop.children.child import MARKER
 from samoloop.children.processes import variable
-from samoloop.core.control import CHILD_LOCK, LOCK
+from samoloop.core.control import BASE_LOCK, CHILD_LOCK, LOCK
 
 _PARENT, _SESSION = 1, 3  # of `proc.stat`
 _LOOKS = 5  # a process that ends meanwhile breaks off the line
@@ -34,7 +34,7 @@ def _descends_from_child() -> bool:
         taken = taken_by(pid)
         if below and LOCK in taken:  # a worker: its own commands share its session, what came back to it does not
             return below != session
-        if CHILD_LOCK in taken:
+        if taken & {CHILD_LOCK, BASE_LOCK}:
             return True
         below = session
     return False

@@ -55,6 +55,7 @@ class Box:
     cwd: Path
     paths: Mapping[Path, Access] = field(default_factory=dict)  # absolute; the deeper one of two counts
     home: Path | None = None  # of its person: there also where it is hidden with all around it
+    sources: Mapping[Path, Path] = field(default_factory=dict)  # of a CACHE: the folder whose content it has instead
     links: Mapping[Path, str] = field(default_factory=dict)  # made in what is hidden, see `present`
     network: bool = True
     terminal: bool = False  # it takes the one that it is started on for its own
@@ -118,7 +119,8 @@ def present(box: Box) -> Box:
     home = real(box.home) if box.home else None
     links = {link: target for path in led for link, target in _links(path) if _is_hidden(link, paths)}
     telling = {Path(name): access for name, access in _telling(paths, str(home)).items()}
-    return replace(box, cwd=real(box.cwd), paths=telling, home=home, links=links)
+    sources = {real(path): real(source) for path, source in box.sources.items()}
+    return replace(box, cwd=real(box.cwd), paths=telling, home=home, links=links, sources=sources)
 
 
 def _is_own(name: str) -> bool:
@@ -184,7 +186,7 @@ def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_di
         if path in box.links:
             argv += ["--symlink", box.links[path], str(path)]
         else:
-            argv += _mount(maker, path, box.paths[path], is_folder)
+            argv += _mount(maker, path, box.sources.get(path, path), box.paths[path], is_folder)
     argv += [word for name in _UNSET for word in ("--unsetenv", name)]
     if os.getuid() == 0:
         argv += ["--cap-add", "CAP_SETFCAP"]  # all that root lacks to make the boxes in this one that some CLIs make
@@ -198,7 +200,7 @@ def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_di
     return [*argv, "--chdir", str(box.cwd), "--", "/bin/sh", "-c", first, "sh"]
 
 
-def _mount(maker: Maker, path: Path, access: Access, is_folder: Callable[[Path], bool]) -> list[str]:
+def _mount(maker: Maker, path: Path, source: Path, access: Access, is_folder: Callable[[Path], bool]) -> list[str]:
     name = str(path)
     match access:
         case Access.WRITE:
@@ -206,7 +208,7 @@ def _mount(maker: Maker, path: Path, access: Access, is_folder: Callable[[Path],
         case Access.READ:
             return ["--ro-bind-try", name, name]
         case Access.CACHE:
-            return ["--overlay-src", name, "--tmp-overlay", name] if maker.overlays else ["--tmpfs", name]
+            return ["--overlay-src", str(source), "--tmp-overlay", name] if maker.overlays else ["--tmpfs", name]
         case Access.HIDDEN:
             return ["--tmpfs", name] if is_folder(path) else ["--ro-bind", "/dev/null", name]
 

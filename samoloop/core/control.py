@@ -19,6 +19,7 @@ from samoloop.base.places import state_folder
 
 JOURNAL, LOGS = "_history.jsonl", "_logs"
 LOCK, CHILD_LOCK = "_lock", "_child.lock"
+BASE_LOCK = "_base.lock"  # of a check that works beside the first children
 PRIVATE = "_git"  # the repository of a session in place
 _LINKED = (JOURNAL, LOGS)
 NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", PRIVATE})  # what is kept in it

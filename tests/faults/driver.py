@@ -22,6 +22,7 @@ from typing import Any
 
 from disk import Disk
 
+import samoloop.checks.examining
 import samoloop.children.wrapper
 import samoloop.git.calls
 import samoloop.worker.iteration
@@ -204,6 +205,7 @@ def watch(fault: Fault) -> None:
     if fault.mode == "cut":
         fault.disk = Disk((fault.scene / "repo", fault.scene / "home"))
         fault.disk.install()
+    samoloop.checks.examining.QUICK_SECONDS = 0.02  # so its check is a slow one, at work beside the first children
     Delivery.close.__defaults__ = (0.1,)  # a disk that is full stays so, however long one waits
     if fault.mode in ("none", *AT_POINTS):
         return

@@ -219,6 +219,7 @@ def _leftovers(scene: Scene, killed: bool) -> Iterator[str]:
             (name.startswith(".") and name.endswith(".tmp"))
             or name.startswith("samoloop.index")
             or (name.endswith(".lock") and ".git" in path.parts)
+            or (name.startswith(".") and name.endswith("-base"))
         ):
             yield f"left behind: {path}"
     others = {path.name for path in (scene.repo / "_sessions").iterdir()} - {

@@ -340,4 +340,7 @@ m("written_through_a_link", "checks/copies.py", "[*_links(root, paths), *paths]"
 m("run_twice_on_one_tree", "checks/examining.py", "        if known := self.standing.receipt(check, kind, inputs):\n", "        if known := None:\n", "tests/checks/test_sessions.py")
 m("a_check_leaves_its_files", "checks/copies.py", "                    remove(worktree.root / path.rstrip(\"/\"))\n", "                    pass\n", "tests/checks/test_sessions.py")
 m("what_is_merged_is_not_compared", "api/evidence.py", "    judged = standing.at(tree)\n", "    judged = standing.judged\n", "tests/checks/test_sessions.py")
+m("two_checks_at_once", "checks/station.py", "    _take_in(worker, background.wait_for(worker))\n", "", "tests/checks/test_background.py")
+m("the_base_sees_the_child", "checks/copies.py", "sources={root: source or root}", "sources={}", "tests/checks/test_background.py")
+m("what_a_killed_worker_left_goes_on", "checks/background.py", "        running.end_left(marker(worker), lock)\n", "        pass\n", "tests/checks/test_background.py")
 m("a_veto_of_checks_is_a_note", "checks/station.py", "Weight.VETO, found.said, _detail", "Weight.NOTE, found.said, _detail", "tests/checks/test_sessions.py")

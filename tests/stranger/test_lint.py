@@ -34,6 +34,8 @@ ALLOWED = {
     ("base/locks.py", "_locks"): KERNEL,
     ("base/proc.py", "read"): KERNEL,
     ("checks/copies.py", "archive"): "below a new temporary folder",
+    ("checks/copies.py", "copied"): "copies a link as a link",
+    ("checks/copies.py", "keep"): "before any child, of a worktree; links are copied as links",
     (
         "checks/copies.py",
         "moved",
