@@ -60,7 +60,6 @@ class Announcement:
     branch: str = ""
     commits: Sequence[str] = ()  # one line each
     diff_stat: str = ""
-    checks: str = ""  # what the worker itself ran and saw
     command: str = ""  # what to type next, on the machine
     at: float = 0.0  # epoch seconds; `put` fills it in
 

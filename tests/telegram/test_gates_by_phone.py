@@ -3,6 +3,11 @@
 import pytest
 from phone import Phone
 
+from samoloop.checks import receipts
+from samoloop.checks.check import Check
+from samoloop.checks.finding import described
+from samoloop.checks.receipts import Found
+
 
 def test_a_tap_answers_the_question_and_the_message_says_so(phone: Phone) -> None:
     work = phone.work()
@@ -45,6 +50,17 @@ def test_answer_in_words_opens_the_reply_box(phone: Phone) -> None:
         assert box["reply_markup"]["force_reply"] is True
         phone.ann.reply(box, "pyjwt, pinned")
         phone.standin.wait(lambda: "pyjwt, pinned" in work.read("_qa.md"))
+
+
+def test_at_the_plan_the_checks_are_named_as_on_the_terminal(phone: Phone) -> None:
+    work = phone.work()
+    check = Check(name="pytest", command="python3 -m pytest -q & true", source="pyproject.toml")
+    found = Found(base="b" * 40, checks=(check,), said=described((check,)))
+    work.session.record(receipts.record(receipts.FOUND, found))
+    work.show_plan()
+    with phone.relay():
+        shown = phone.shown(phone.bot("the plan is ready"))
+    assert f"🧪 {found.said}" in shown and "`python3 -m pytest -q & true`" in found.said
 
 
 def test_approval_binds_the_plan_that_was_shown(phone: Phone) -> None:

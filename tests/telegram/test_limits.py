@@ -52,7 +52,7 @@ def test_any_question_can_be_sent(title: str, why: str, options: list[str], sugg
 def test_any_news_can_be_sent(words: str, other: str, times: int, kind: News) -> None:
     given = Announcement(
         kind, "26-11-21-jwt", words, "testing", 3, words * times, other, resumes_at=1e9, cost_usd=1.0, ceiling_usd=2.0,
-        seconds=99.0, branch=other, commits=(words,) * 20, diff_stat=other * times, checks=words * times, command=other,
+        seconds=99.0, branch=other, commits=(words,) * 20, diff_stat=other * times, command=other,
     )  # fmt: skip
     for message in render.news(given):
         fits(message)
@@ -60,7 +60,7 @@ def test_any_news_can_be_sent(words: str, other: str, times: int, kind: News) ->
 
 @given(ANY_TEXT, st.integers(0, 300))
 def test_any_plan_can_be_sent(words: str, times: int) -> None:
-    for message in render.plan("26-11-21-jwt", "plan.md", words * times, "f" * 64, GATED):
+    for message in render.plan("26-11-21-jwt", "plan.md", words * times, "f" * 64, GATED, words * times):
         fits(message)
 
 

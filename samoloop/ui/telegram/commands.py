@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from samoloop.base.errors import SamoloopError
+from samoloop.checks import receipts
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
 from samoloop.core.session import slug_of
@@ -139,7 +140,16 @@ def open_plan(known: Known) -> list[Outgoing]:
     text = gates.read_text(known.session_dir / gate.file)
     if text is None or not gate.sha256 or gates.file_hash(known.session_dir / gate.file) != gate.sha256:
         return []
-    return render.plan(known.name, gate.file, text, gate.sha256, render.Gated(known.session_dir, gate.id))
+    gated = render.Gated(known.session_dir, gate.id)
+    return render.plan(known.name, gate.file, text, gate.sha256, gated, checks_of(known))
+
+
+def checks_of(known: Known) -> str:
+    """What samoloop will run itself, as the terminal says it; empty where the workflow asks for no checks."""
+    standing = receipts.standing(known.records())
+    if standing.found:
+        return standing.found.said
+    return receipts.NONE_FOUND if any(phase.checks for phase in known.state.live_workflow.phases) else ""
 
 
 def _log(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:

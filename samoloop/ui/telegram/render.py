@@ -19,6 +19,7 @@ from samoloop.worker.outbox import Announcement
 
 LONG_TEXT = 6000  # characters from which a text travels as a file with its opening in the message
 DOCUMENT_LIMIT_BYTES = 40_000_000  # the server takes 50 MB
+SENTENCE = 600  # characters of one that names commands
 OPENING = 1000  # characters of a plan or a long text shown in the message itself
 
 
@@ -119,14 +120,16 @@ def answer_box(session: str, asked: Question, gated: Gated, message_id: int) -> 
     return Outgoing(text, Role.QUESTION, gated.gate, asked.id, digest, open_reply=True, reply_to=message_id)
 
 
-def plan(session: str, file: str, text: str, digest: str, gated: Gated) -> list[Outgoing]:
-    """The plan as a document, then its opening with the buttons."""
+def plan(session: str, file: str, text: str, digest: str, gated: Gated, checks: str = "") -> list[Outgoing]:
+    """The plan as a document, then its opening with the buttons; `checks` says what samoloop will run itself."""
     whole = Outgoing(head("📄", session, "the plan"), document=(file, text.encode()), silent=True)
     lines = [
         head(words.NEWS[News.PLAN].mark, session, words.NEWS[News.PLAN].title),
         "",
         *markdown(opening(text, OPENING)),
     ]
+    if checks:
+        lines += ["", f"🧪 {escape(shorten(checks, SENTENCE))}"]
     lines += ["", f"Plan <code>{digest[:8]}</code>. Nothing is built before you decide."]
     brief = head("📋", session, "the plan")
     return [whole, Outgoing(pack(lines)[-1], Role.PLAN, gated.gate, "", digest, brief, plan_buttons(digest, gated))]
@@ -204,8 +207,6 @@ def _result(given: Announcement) -> list[str]:
         tail.append(f"… and {len(given.commits) - 12} more commits")
     if given.diff_stat:
         tail += ["", f"<pre>{escape(opening(given.diff_stat, 1000))}</pre>"]
-    if given.checks:
-        tail.append(f"🧪 {escape(opening(given.checks, 600))}")
     tail.append(f"💰 {money(given.cost_usd, given.virtual_usd)}")
     return tail
 

@@ -13,7 +13,7 @@ from samoloop.core import gates, words
 from samoloop.core.control import LOCK, control_of
 from samoloop.core.gates import INBOX, Closing, Gate, StillOpen, Void, examine, read_text
 from samoloop.core.journal import FILE_NAME, Journal
-from samoloop.core.records import GateClosed, GateVoid
+from samoloop.core.records import GateClosed, GateVoid, Record
 from samoloop.core.state import AT_REST, ENDED, Condition, State, fold
 from samoloop.ui.telegram.buttons import session_tag
 from samoloop.ui.telegram.ledger import Ledger
@@ -73,8 +73,11 @@ class Known:
         self._seen = seen
         return True
 
+    def records(self) -> list[Record]:
+        return list(Journal(control_of(self.session_dir) / FILE_NAME).read())
+
     def _read_journal(self) -> None:
-        records = list(Journal(control_of(self.session_dir) / FILE_NAME).read())
+        records = self.records()
         self.state = fold(records)
         self.closings = {record.gate: record for record in records if isinstance(record, GateClosed | GateVoid)}
 
