@@ -47,6 +47,7 @@ PYTEST, LINT = judged("pytest", "green", 212), judged("lint", "succeeded")
         ),
         ([PYTEST], {"plan": "later"}, "Done, waived: plan (later); pytest green at 3bef69b (212 passed), run by"),
         ([judged("pytest", "red before")], {}, "Done, pytest was red before and is red"),
+        ([judged("pytest", "old tests rewritten")], {}, "Done, pytest rests on rewritten tests: as they were before"),
         ([judged("pytest", "unverified")], {}, "Done, pytest could not be run"),
         ([judged("pytest", "uncounted")], {}, "Done, pytest ran no test that was counted"),
         (
@@ -63,7 +64,7 @@ def test_the_headline_says_who_checked_what(found, more, wanted):
 
 
 def test_no_headline_speaks_of_green_where_nothing_was():
-    for verdict in ("red before", "unverified", "uncounted", "veto", "waived"):
+    for verdict in ("red before", "old tests rewritten", "unverified", "uncounted", "veto", "waived"):
         assert "green" not in said(judged("pytest", verdict, 5)) and "passed" not in said(judged("pytest", verdict, 5))
 
 

@@ -70,20 +70,26 @@ TABLE = {
 @pytest.mark.parametrize("name", TABLE)
 def test_verdicts(name):
     runs, wanted = TABLE[name]
-    found = judge(runs, Rules(old_tests_veto=True, new_tests_veto=True, excused=lambda test: test == "listed"))
+    found = judge(runs, Rules("veto", new_tests_veto=True, excused=lambda test: test == "listed"))
     assert (found.verdict, found.veto) == (wanted, wanted == "veto")
 
 
 def test_what_speaks_against_it_elsewhere_is_a_note():
-    """Without a plan nobody could have listed a test; and only where a fault is mended a test has to show it."""
-    found = judge(Runs(GREEN, GREEN, run(FAILED, "a"), GREEN), Rules(old_tests_veto=False, new_tests_veto=False))
+    """A person let the old tests pass; and only where a fault is mended a test has to show it."""
+    found = judge(Runs(GREEN, GREEN, run(FAILED, "a"), GREEN), Rules("green", new_tests_veto=False))
     assert found.verdict == "green"
     assert len(found.notes) == 2
 
 
+def test_where_nobody_approved_it_a_rewritten_test_refuses_nothing_and_is_not_green():
+    found = judge(Runs(GREEN, GREEN, run(FAILED, "a")), Rules("old tests rewritten", new_tests_veto=False))
+    assert (found.verdict, found.veto, found.notes) == ("old tests rewritten", False, ())
+    assert "fail on the new code: a. They were changed or removed, and nobody approved that" in found.said
+
+
 def test_a_sentence_names_the_tests_but_not_a_thousand():
     old = run(FAILED, *(f"test_{n}" for n in range(1000)))
-    found = judge(Runs(GREEN, GREEN, old), Rules(old_tests_veto=True, new_tests_veto=False))
+    found = judge(Runs(GREEN, GREEN, old), Rules("veto", new_tests_veto=False))
     assert "test_1" in found.said and "995 more" in found.said
     assert len(found.said) < 1000
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from samoloop.checks import background, receipts
-from samoloop.checks.judging import GREEN, RED_BEFORE, SUCCEEDED, WAIVED
+from samoloop.checks.judging import GREEN, RED_BEFORE, REWRITTEN, SUCCEEDED, WAIVED
 from samoloop.checks.paths import is_test
 from samoloop.checks.receipts import Judged, Kind, Receipt, Standing
 from samoloop.checks.waivers import waived
@@ -41,6 +41,7 @@ def sentence(standing: Standing, tree: str, commit: str, waivers: Mapping[str, s
 
 _BAD = {
     RED_BEFORE: "was red before and is red",
+    REWRITTEN: "rests on rewritten tests: as they were before, they fail",
     "unverified": "could not be run",
     "uncounted": "ran no test that was counted",
 }

@@ -317,5 +317,7 @@ def said(check: Check, kind: Kind, ran: Ran, *, flaky: bool) -> str:
         words.append(ran.why)
     if flaky:
         words.append("it passed when it was run again, so it is flaky, and counts as failed")
+    expected = ran.outcome is Outcome.FAILED and kind is Kind.NEW_TESTS and not flaky
     which = {Kind.BASE: " at the base", Kind.OLD_TESTS: ", old tests", Kind.NEW_TESTS: ", new tests on the old code"}
-    return f"{check.name}{which.get(kind, '')}: {', '.join(words) or ran.outcome}"
+    as_it_should = " (as it should be: there they have to fail)" if expected else ""
+    return f"{check.name}{which.get(kind, '')}: {', '.join(words) or ran.outcome}{as_it_should}"

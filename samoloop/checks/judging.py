@@ -11,6 +11,7 @@ from samoloop.checks.receipts import Judged, Outcome, Receipt
 
 _SHOWN = 5  # tests that a sentence names
 GREEN, VETO, RED_BEFORE, SUCCEEDED, WAIVED = "green", "veto", "red before", "succeeded", "waived"
+REWRITTEN = "old tests rewritten"  # green, but as they were before they fail, and nobody approved that
 GOOD = frozenset({GREEN, SUCCEEDED, WAIVED})  # nothing speaks against it
 
 
@@ -28,7 +29,10 @@ class Runs:
 class Rules:
     """What holds for this session."""
 
-    old_tests_veto: bool  # a person approved a plan, which could have listed the tests that change
+    old_tests: (
+        str  # what it comes to where they fail: VETO where a person approved a plan, which could have listed them;
+    )
+    # REWRITTEN where nobody did, so that they may be other ones for a good reason or for none; else GREEN
     new_tests_veto: bool  # the session mends a fault, so a new test has to show it
     asked: bool = False  # a person asked for this check: it need not be one that counts tests
     excused: Callable[[str], bool] = lambda test: False  # tests that the approved plan lists as changing
@@ -46,9 +50,11 @@ def judge(runs: Runs, rules: Rules) -> Judged:
     notes: list[str] = []
     vetoes = [said] if verdict == VETO else []
     if verdict == GREEN:
-        for found, is_veto in (_of_old_tests(runs, rules), _of_new_tests(runs, rules)):
-            if found and is_veto:
+        for which, found in (_of_old_tests(runs, rules), _of_new_tests(runs, rules)):
+            if which == VETO:
                 vetoes.append(found)
+            elif which == REWRITTEN:
+                verdict, said = REWRITTEN, f"{said}; {found}"
             elif found:
                 notes.append(found)
     if vetoes:
@@ -87,42 +93,43 @@ def _of_now(now: Receipt, base: Receipt | None, rules: Rules) -> tuple[str, str]
     return RED_BEFORE, f"{now.said}; the same tests failed at the base"
 
 
-def _of_old_tests(runs: Runs, rules: Rules) -> tuple[str, bool]:
-    """What the tests of the base say of the new code, and whether that is a veto."""
+def _of_old_tests(runs: Runs, rules: Rules) -> tuple[str, str]:
+    """The verdict of the tests of the base on the new code, and a sentence."""
     old, base = runs.old_tests, runs.base
     if old is None or old.outcome is Outcome.PASSED:
-        return "", False
+        return GREEN, ""
     if old.outcome is not Outcome.FAILED:
-        return f"the tests that were there before could not be run on the new code: {old.said}", False
+        return GREEN, f"the tests that were there before could not be run on the new code: {old.said}"
     known_red = base is not None and base.outcome is not Outcome.PASSED
     if known_red and not (old.named and base is not None and base.named):
-        return "", False
+        return GREEN, ""
     before = base.failing if base else frozenset()
     fresh = sorted(test for test in old.failing - before if not rules.excused(test))
     if old.named and not fresh:
-        return "", False
+        return GREEN, ""
     which = f": {shown(fresh)}" if fresh else f" ({old.said})"
-    return (
-        f"tests that were there before fail on the new code{which}. They were changed or removed, and the approved "
-        "plan does not list them under 'Tests that will change': put them back and let the code keep them, or signal "
-        f"blocked and say why they have to change (log: {old.log})"
-    ), rules.old_tests_veto
+    why = f"tests that were there before fail on the new code{which}. They were changed or removed, and"
+    if rules.old_tests == REWRITTEN:
+        return REWRITTEN, f"{why} nobody approved that (log: {old.log})"
+    return rules.old_tests, (
+        f"{why} the approved plan does not list them under 'Tests that will change': put them back and let the code "
+        f"keep them, or signal blocked and say why they have to change (log: {old.log})"
+    )
 
 
-def _of_new_tests(runs: Runs, rules: Rules) -> tuple[str, bool]:
+def _of_new_tests(runs: Runs, rules: Rules) -> tuple[str, str]:
     """Whether the new tests prove something: on the old code one of them has to fail."""
     new, base = runs.new_tests, runs.base
     if new is None or new.outcome is Outcome.UNVERIFIED:
-        return "", False
+        return GREEN, ""
     fails = new.outcome is Outcome.FAILED
     if fails and base is not None and base.outcome is Outcome.FAILED and base.named and new.named:
         fails = bool(new.failing - base.failing)
     if fails:
-        return "", False
-    return (
-        "the new tests pass on the old code too, so they do not show what was changed",
-        rules.new_tests_veto and new.outcome is not Outcome.UNCOUNTED,
-    )
+        return GREEN, ""
+    is_veto = rules.new_tests_veto and new.outcome is not Outcome.UNCOUNTED
+    why = "the new tests pass on the old code too, so they do not show what was changed"
+    return (VETO if is_veto else GREEN), why
 
 
 def shown(tests: list[str]) -> str:

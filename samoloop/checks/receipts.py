@@ -78,7 +78,7 @@ class Judged(Fields):
 
     check: str
     tree: str
-    verdict: str  # "green", "succeeded", "veto", "red before", "uncounted", "unverified", "waived"; see `judging`
+    verdict: str  # "green", "succeeded", "veto", "red before", "uncounted" and so on, see `judging`
     veto: bool = False
     said: str = ""
     notes: tuple[str, ...] = ()  # what the swap showed beside

@@ -9,7 +9,7 @@ from samoloop.checks import background, copies, examining, finding, receipts, ru
 from samoloop.checks.check import Check
 from samoloop.checks.discovery import READ_BYTES
 from samoloop.checks.examining import Examination
-from samoloop.checks.judging import GOOD, VETO, WAIVED, Rules
+from samoloop.checks.judging import GOOD, GREEN, REWRITTEN, VETO, WAIVED, Rules
 from samoloop.checks.plan import approved_plan
 from samoloop.checks.receipts import JUDGED, Judged, Kind, Standing
 from samoloop.checks.running import Ran
@@ -128,8 +128,9 @@ def _is_due(worker: Worker, check: Check, phase: str, *, at_end: bool) -> bool:
 def _judged(worker: Worker, examination: Examination, check: Check) -> Judged:
     """The verdict, journaled where it is another one than that at this tree before."""
     known = waived(worker.session.journal)
+    unlisted = VETO if examination.plan else REWRITTEN
     rules = Rules(
-        old_tests_veto=bool(examination.plan) and Kind.OLD_TESTS not in known,
+        old_tests=GREEN if Kind.OLD_TESTS in known else unlisted,
         new_tests_veto=worker.state.live_workflow.name == _FIX and Kind.NEW_TESTS not in known,
         asked=not check.is_found,
         excused=lambda test: excuses(examination.listed, test),

@@ -117,7 +117,8 @@ def test_whoever_leaves_a_phase_waits_for_what_the_base_says(tmp_path):
 def test_one_that_hangs_is_ended_at_its_limit_and_proves_nothing(tmp_path):
     slow = Slow(tmp_path, GROW, limit="1s")
     assert slow.run(*RUN) == 0, slow.said
-    assert [(run.kind, run.outcome, run.timed_out) for run in slow.lab.runs][0] == ("base", "unverified", True)
+    base = slow.lab.runs[0]
+    assert (base.kind, base.outcome, base.timed_out) == ("base", "unverified", True)
     assert slow.lab.verdicts[-1].verdict == "unverified"
     assert not is_alive(slow.at) and slow.copies == []
 

@@ -164,11 +164,15 @@ def test_an_old_test_that_the_plan_lists_may_change(tmp_path):
     assert lab.verdicts[-1].verdict == "green"
 
 
-def test_without_a_plan_a_rewritten_test_is_a_note(tmp_path):
-    """Nobody could have listed it, so an honest session would be refused too."""
+def test_without_a_plan_a_rewritten_test_refuses_nothing_and_the_session_is_not_called_green(tmp_path):
+    """Nobody could have listed it, so an honest session would be refused too; whoever reads one line knows of it."""
     lab = Lab.of(tmp_path, PYTHON, child(f"{BREAK}; sed -i 's/, 3)/, -1)/' tests/test_calc.py"))
     assert lab.run().returncode == 0
-    assert "tests that were there before fail on the new code" in lab.verdicts[-1].notes[0]
+    assert lab.verdicts[-1].verdict == "old tests rewritten"
+    headline = "Done, unittest rests on rewritten tests: as they were before, they fail"
+    assert headline in (lab.session.dir / "_report.md").read_text() and headline in lab.samoloop("list").stdout
+    evidence = lab.samoloop("evidence")
+    assert evidence.returncode == 1 and "They were changed or removed, and nobody approved that" in evidence.stdout
 
 
 READS = """
@@ -204,6 +208,7 @@ def test_in_a_fix_a_test_that_shows_the_fault_is_proof(tmp_path):
     done = lab.run("fix")
     assert done.returncode == 0, done.stdout
     assert [(run.kind, run.outcome) for run in lab.runs][-1] == ("new tests", "failed")
+    assert lab.runs[-1].said.endswith("(as it should be: there they have to fail)")
 
 
 def test_the_approved_plan_adds_a_check(tmp_path):
