@@ -511,7 +511,7 @@ def test_a_fault_names_the_place_that_said_it_last(root: Path, home: Path) -> No
         ({"environ": {"CODEX_PATH": "  "}}, "CODEX_PATH: it must be text, got '  '"),
         ({"environment": {"provider": "claud"}}, "SAMOLOOP_PROVIDER at the hand-off: there is no provider 'claud'"),
         ({"remembered": {"effort": "huge"}}, "what the session remembers: effort: it must be one of low,"),
-        ({"said": {"ceilings": {"wall": "soon"}}}, "this command: ceilings.wall: a duration is 30m,"),
+        ({"said": {"ceilings": {"wall": "soon"}}}, "--max-time: a duration is 30m,"),
     ],
 )
 def test_a_fault_outside_of_files_names_where_it_was_said(root: Path, given: dict[str, Any], message: str) -> None:

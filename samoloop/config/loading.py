@@ -25,6 +25,13 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"}  # folders below /
 _FIELDS = field_names(Config)
 _VARIABLES = {at: variable for row, _ in VARIABLES for variable, at in row.items()}
+_OPTIONS: dict[At, str] = {
+    **{(name,): f"--{name}" for name in ("provider", "model", "effort", "profile", "permissions", "workflow")},
+    ("ceilings", "iterations"): "--max-iterations",
+    ("ceilings", "wall"): "--max-time",
+    ("ceilings", "cost"): "--max-cost",
+    ("sandbox", "mode"): "--sandbox",
+}
 
 
 class _Layer(NamedTuple):
@@ -34,9 +41,7 @@ class _Layer(NamedTuple):
     name: str = ""
     text: str = ""  # YAML, of a file
     path: Path | None = None
-    variables: Mapping[At, str] = MappingProxyType(
-        {}
-    )  # instead of a name: those of the environment, by the place that they set
+    variables: Mapping[At, str] = MappingProxyType({})  # or options, by the place that they set; before the name
 
     def depth(self, at: At) -> int:
         """How many names of a place, from the outside in, are in this layer."""
@@ -49,8 +54,10 @@ class _Layer(NamedTuple):
 
     def told(self, fault: Fault) -> str:
         """The fault with its place."""
-        if self.variables:
-            return f"{self.variables.get(fault.at, 'the environment')}: {fault.sentence}"
+        if fault.at in self.variables:
+            return f"{self.variables[fault.at]}: {fault.sentence}"
+        if self.variables and not self.name:
+            return f"the environment: {fault.sentence}"
         return f"{yaml_text.place(self.name, self.text, fault.at)}: {fault}"
 
 
@@ -90,7 +97,7 @@ def settings_of(
     layers += [
         _Layer({"model": models.get(provider)}, variables=named_model),
         _Layer(remembered, "what the session remembers"),
-        _Layer(said, "this command"),
+        _Layer(said, "this command", variables=_OPTIONS),
     ]
     values = _joined(layers)
     faults: list[Fault] = []

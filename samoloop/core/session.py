@@ -287,6 +287,14 @@ def resolve(sessions: Path, name: str | None, wanted: Callable[[State], bool] = 
     return candidates[0]
 
 
+def names_one(sessions: Path, word: str) -> bool:
+    """Whether a word names a session, or begins the name of one alone."""
+    try:
+        return bool(_named(sessions, word))
+    except SessionError:
+        return False
+
+
 def _named(sessions: Path, name: str) -> Session:
     """By its name, by what follows its date, by a beginning of either that only one has, or by its folder."""
     if os.sep in name and real(Path(name)).parent == real(sessions):

@@ -14,7 +14,7 @@ from samoloop.core import gates, opening, words
 from samoloop.core.control import LOCK
 from samoloop.core.gates import Closing, Gate, Verdict
 from samoloop.core.next_steps import outlook
-from samoloop.core.session import Session, find, resolve, sound_sessions
+from samoloop.core.session import Session, names_one, resolve, sound_sessions
 from samoloop.core.signals import GateKind
 from samoloop.core.state import ENDED, Condition, State
 from samoloop.ui.cli import complete
@@ -265,9 +265,9 @@ def tell(said: tuple[str, ...]) -> None:
     if len(said) > 2:
         raise UsageError('put the guidance in quotes: samoloop tell SESSION "..."')
     name = said[0] if len(said) == 2 else None
-    session = find_session(name, lambda state: state.condition is not Condition.DONE)
-    if name is None and _is_session(session.dir.parent, said[0]):
+    if name is None and names_one(sessions_folder(project_root(), os.environ), said[0]):
         raise UsageError(f'say what the next child should know: samoloop tell {said[0]} "..."')
+    session = find_session(name, lambda state: state.condition is not Condition.DONE)
     if session.state().condition in ENDED:
         raise SessionError(
             f"{session.name} is done, so no child would read it: go back with `samoloop rewind {session.name} N`, "
@@ -276,10 +276,3 @@ def tell(said: tuple[str, ...]) -> None:
     gates.tell(session.dir, said[-1], speaker())
     say(f"The next child of {session.name} will read it.")
     _say_what_follows(session)
-
-
-def _is_session(sessions: Path, word: str) -> bool:
-    try:
-        return find(sessions, word) is not None
-    except UsageError:  # no name at all
-        return False

@@ -12,7 +12,7 @@ import click
 
 from samoloop.api.status import at_work, is_put_away, last_tool, ranked, row, standing
 from samoloop.base.clock import Clock
-from samoloop.base.errors import SamoloopError
+from samoloop.base.errors import SamoloopError, UsageError
 from samoloop.base.printable import one_line
 from samoloop.config.project import find_root, sessions_folder
 from samoloop.core.session import Session, all_sessions
@@ -143,7 +143,10 @@ def report(session_name: str | None, html: Path | None) -> None:
     if html is None:
         say(text, end="")
         return
-    write_atomic(html, page(text, session.task))
+    try:
+        write_atomic(html, page(text, session.task))
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {html}: {error.strerror}") from None
     say(f"The report of {session.name} is in {html}")
 
 

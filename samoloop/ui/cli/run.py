@@ -246,8 +246,12 @@ def _is_over(state: State) -> bool:
 
 def read_task(task: str | None, task_file: str | None) -> str | None:
     """The task from the argument, a file or standard input; None where none is given. Raises UsageError."""
+    from samoloop.ui.cli import COMMANDS
+
     if task is not None and task_file is not None:
         raise UsageError("give the task as an argument or with --file, not both")
+    if task is not None and task.strip() in COMMANDS:
+        raise UsageError(f"{task.strip()!r} is a command, and no task: samoloop {task.strip()}")
     if task_file is not None:
         task = _read_file(task_file)
     if task is not None and not task.strip():
