@@ -30,7 +30,7 @@ LEGACY = """\
 
 A `.samocode` file is read where there is no `.samoloop.yaml`: in the repository, or in a folder above it that names it
 as `MAIN_REPO`. `SESSIONS` and `WORKTREES` are followed, any other key is refused by name; see
-coming from samocode.
+[coming from samocode](from-samocode.md).
 """
 
 

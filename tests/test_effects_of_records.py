@@ -115,9 +115,15 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
     ("created", {}, created(settings={"b": 2}), {"creation": RECORD, "said": [{"b": 2}], "phase": "init"}),
     (
         "prepared",
-        {},
+        {"gate": None},
         prepared("ask"),
         {"phase": "ask", "passed": set(), "phase_iterations": 0, "vetoes": 0, "still": 0, "tree": "t0"},
+    ),
+    (
+        "prepared at an open gate",
+        {"condition": Condition.WAITING},
+        prepared("work"),
+        {"prepared": RECORD, "passed": set(), "phase_iterations": 0, "vetoes": 0, "still": 0, "tree": "t0"},
     ),
     ("guided", {}, event("guided", inbox=["i"]), {"inbox": ["006-work.inbox.md", "i"]}),
     (
@@ -231,13 +237,13 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
     ),
     (
         "gate_closed approve at the end",
-        {"phase": "done"},
+        {"phase": "done", "gate": replace(GATE, phase="done")},
         closed("plan_approval", "approve", "g3"),
         {"gate": None, "passed": {GateKind.PLAN_APPROVAL, GateKind.QA_ANSWERS}, "still": 0, "reason": ""},
     ),
     (
         "gate_closed approve in a phase of no gate",
-        {},
+        {"gate": replace(GATE, phase="work")},
         closed("plan_approval", "approve", "g3"),
         {
             "phase": "review",
@@ -247,6 +253,27 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
             "vetoes": 0,
             "still": 0,
             "reason": "",
+        },
+    ),
+    (
+        "gate_closed approve of a phase that was left",
+        {},
+        closed("plan_approval", "approve", "g3"),
+        {"gate": None, "still": 0, "reason": ""},
+    ),
+    (
+        "gate_closed changes of a phase that was left",
+        {},
+        closed("plan_approval", "changes", "g3", comment="smaller"),
+        {
+            "phase": "plan",
+            "gate": None,
+            "passed": set(),
+            "phase_iterations": 0,
+            "vetoes": 0,
+            "still": 0,
+            "reason": "",
+            "notes": [LOST, TOLD, Note("person", "The person wants changes in p.md:", "smaller")],
         },
     ),
     (
@@ -263,7 +290,7 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
     ),
     (
         "gate_closed answered",
-        {"gate": replace(GATE, kind=GateKind.QA_ANSWERS, questions=("Q2",))},
+        {"gate": replace(GATE, phase="work", kind=GateKind.QA_ANSWERS, questions=("Q2",))},
         closed("qa_answers", "answered", "g3", answers={"Q2": {"title": "Who?", "answer": "B"}}),
         {
             "gate": None,

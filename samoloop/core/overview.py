@@ -110,6 +110,17 @@ def _files(entries: list[str], older: list[str]) -> list[str]:
     return [entry for entry in entries if entry not in gone]
 
 
+def with_entry(text: str, entry: str) -> str:
+    """`text` with one more line at the end of its Flow Log."""
+    lines = text.splitlines()
+    heading = next((i for i, line in enumerate(lines) if re.match(r"##\s+Flow Log\s*$", line, re.IGNORECASE)), None)
+    if heading is None:
+        return "\n".join([*lines, "", "## Flow Log", entry]) + "\n"
+    end = next((i for i in range(heading + 1, len(lines)) if lines[i].startswith("#")), len(lines))
+    last = next((i for i in range(end - 1, heading, -1) if lines[i].strip()), heading)
+    return "\n".join([*lines[: last + 1], entry, *lines[last + 1 :]]) + "\n"
+
+
 def phase_line(text: str) -> str | None:
     """What the `Phase:` line under `## Status` says, without decoration; None where there is none.
 

@@ -87,6 +87,7 @@ class Created(Record, event="created"):
     branch: str = ""
     worktree: Path = Path()
     in_place: bool = False
+    found: bool = False  # branch and worktree were there before, made by somebody else
     parent: Parent | None = None
 
     @classmethod

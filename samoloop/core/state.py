@@ -145,7 +145,7 @@ def _prepared(state: State, record: records.Prepared) -> None:
     state.prepared = record
     state.tree = record.tree
     _enter(state, record.phase)
-    state.condition = Condition.READY
+    state.condition = Condition.WAITING if state.gate else Condition.READY
 
 
 def _guided(state: State, record: records.Guided) -> None:
@@ -306,6 +306,10 @@ def _gate_closed(state: State, record: records.GateClosed) -> None:
     state.given |= record.answers
     if effect.note:
         state.notes.append(effect.note)
+    if gate.phase != state.phase:  # it was left already, in a session that was taken over
+        if not effect.passes and not effect.stops:
+            _enter(state, gate.phase)
+        return
     if effect.passes:
         state.passed.add(gate.kind)
     if effect.leaves:

@@ -113,7 +113,7 @@ class Repo:
             self.store.run(*words)
 
     def add_worktree(self, path: Path, branch: str, base: str) -> Worktree:
-        """A worktree at `path` on `branch`, which is new or at commit `base`.
+        """A worktree at `path` on `branch`, which is new or begins after commit `base`.
 
         May be called again after a crash: what was half made is made anew, what is whole is returned. Raises GitError.
         """
@@ -123,7 +123,7 @@ class Repo:
         self._clear_half_made(path, known)
         remove_stale_locks([self.git_dir / f"refs/heads/{branch}.lock"], path, self.git_dir, self.git_dir.parent)
         tip = self.store.ref(f"refs/heads/{branch}")
-        if tip not in (None, base):
+        if tip not in (None, base) and self.store.call("merge-base", "--is-ancestor", base, str(tip)).returncode:
             raise GitError(f"The branch {branch} is already there, at {str(tip)[:12]}: choose another session name.")
         where = (str(path), branch) if tip else ("-b", branch, str(path), base)
         self.store.run("worktree", "add", "--quiet", *where)

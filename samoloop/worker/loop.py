@@ -175,7 +175,8 @@ def take_move(worker: Worker) -> None:
         raise UsageError(
             f"{path.name} says Phase: {target}; there is no such phase to go to: {', '.join(workflow.names[1:])}"
         )
-    here, there = workflow.names.index(state.phase), workflow.names.index(target)
+    asked_in = state.gate.phase if state.gate else state.phase  # an open gate may be that of a phase before
+    here, there = workflow.names.index(asked_in), workflow.names.index(target)
     for phase in workflow.phases[here:there]:
         if phase.gate and not (phase.name == state.phase and phase.gate in state.passed):
             if target == workflow.after(phase.name) and outlook(worker.session, at_work=True).decided:

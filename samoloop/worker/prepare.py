@@ -6,14 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.errors import UsageError
 from samoloop.base.files import sha256, write_atomic
 from samoloop.config.loading import Config
-from samoloop.core import overview
+from samoloop.core import gates, overview, words
+from samoloop.core.decision import Condition
 from samoloop.core.gates import Gate, Verdict, file_hash, read_text
 from samoloop.core.gates.plan_approval import APPROVAL, approval_text
-from samoloop.core.records import Created, GateClosed, Prepared
+from samoloop.core.records import Created, GateClosed, GateOpened, GateShown, Halted, Moved, Prepared, Rested
 from samoloop.core.session import Session, new_folder, slug_of, title_of
-from samoloop.core.signals import GateKind
+from samoloop.core.signals import BadSignal, GateKind, Signal
 from samoloop.core.workflow import Workflow
 from samoloop.git import checkpoint
 from samoloop.git.repo import Repo
@@ -23,6 +25,8 @@ from samoloop.worker.roots import hold, refuse_led_away
 from samoloop.worker.worker import Worker
 from samoloop.worker.worktrees import make_worktree, run_setup
 
+_HANDED = "handed over with --plan"
+
 
 @dataclass(frozen=True)
 class Brought:
@@ -30,7 +34,14 @@ class Brought:
 
     files: Mapping[str, str] = field(default_factory=dict)  # documents: name -> text
     plan: str = ""  # which of them is a plan that the person approves by handing it over
+    said: str = _HANDED  # how they approve it
     by: str = ""
+    phase: str = ""  # where the work stands already; empty for the start
+    asks: Signal | None = None  # what a person is asked there before it goes on
+    asked_in: str = ""  # the phase whose gate that is
+    blocked: str = ""  # why it rests until a person resumes it
+    branch: str = ""  # that holds the work so far; empty for a new one
+    worktree: Path | None = None  # of that branch, where there is one
 
 
 def create(
@@ -53,6 +64,7 @@ def create(
     slug = name or slug_of(task)
     with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
         branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
+        branch = brought.branch or branch
         write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
         Session(folder).record(
             Created(
@@ -66,18 +78,19 @@ def create(
                 root=config.root,
                 base=base,
                 branch=branch,
-                worktree=config.worktrees_dir / session_name if repo else config.root,
+                worktree=brought.worktree or (config.worktrees_dir / session_name if repo else config.root),
                 in_place=repo is None,
+                found=brought.worktree is not None,
             )
         )
         _take(Session(folder), brought)
-        if repo and base:  # before the next one looks for a free name
+        _stand(Session(folder), brought)
+        if repo and brought.branch:
+            refuse_led_away(repo.git_dir, branch)
+        elif repo and base:  # before the next one looks for a free name
             refuse_led_away(repo.git_dir, branch)
             repo.make_branch(branch, base)
     return Session(config.sessions_dir / session_name)
-
-
-_HANDED = "handed over with --plan"
 
 
 def _take(session: Session, brought: Brought) -> None:
@@ -89,19 +102,37 @@ def _take(session: Session, brought: Brought) -> None:
     text = brought.files[brought.plan]
     gate = Gate("g0", GateKind.PLAN_APPROVAL, session.state().phase, 0, brought.plan, sha256(text))
     write_atomic(kept_plan(session, sha256(text)), text)
-    words = approval_text(gate, Verdict.APPROVE, _HANDED, shown=sha256(text), by=brought.by)
-    write_atomic(session.dir / APPROVAL, words)
+    approved = approval_text(gate, Verdict.APPROVE, brought.said, shown=sha256(text), by=brought.by)
+    write_atomic(session.dir / APPROVAL, approved)
     session.record(
         GateClosed(
             gate=gate.id,
             kind=gate.kind,
             verdict=Verdict.APPROVE,
             by=brought.by,
-            comment=_HANDED,
+            comment=brought.said,
             sha256=gate.sha256,
             file=gate.file,
         )
     )
+
+
+def _stand(session: Session, brought: Brought) -> None:
+    """Where the work stands already: its phase, what holds it up, and the gate that is open."""
+    if brought.phase:
+        session.record(Moved(source=session.state().phase, target=brought.phase, by=brought.by))
+    if brought.blocked:
+        session.record(Halted(condition=Condition.BLOCKED, reason=brought.blocked))
+    if brought.asks:
+        checked = gates.check_request(brought.asks, session.dir, session.dir, {})
+        if isinstance(checked, BadSignal):
+            raise UsageError(f"the gate of {brought.asked_in} cannot be opened: {checked.reason}")
+        gate, text = gates.prepare("g1", checked, brought.asked_in, 0, session.dir, session.dir, {})
+        session.record(GateOpened(gate=gate, reason=words.asked(gate)))
+        gates.put(gate, text, session.dir)
+        session.record(GateShown(gate=gate.id))
+    if brought.blocked or brought.asks:
+        session.record(Rested(overview=file_hash(session.dir / overview.FILE_NAME)))
 
 
 def _listed(session: Session) -> str:
@@ -132,8 +163,9 @@ def prepare(worker: Worker) -> None:
     """Do `init`; may be run again after a crash. Raises SessionError where the setup command fails."""
     session, state = worker.session, worker.state
     worktree, lines = make_worktree(worker)
-    setup = run_setup(worker, worktree)
-    phase = state.live_workflow.first_with_child
+    setup = None if state.created.found else run_setup(worker, worktree)
+    here = state.live_workflow.phase(state.phase)
+    phase = here.name if here.child else state.live_workflow.first_with_child
     path = session.dir / overview.FILE_NAME
     lines += _as_approved(worker)
     if not path.exists():

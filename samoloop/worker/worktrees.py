@@ -29,6 +29,10 @@ def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
         ]
     repo = _repository(worker)
     root = created.worktree
+    if created.found:
+        return repo.add_worktree(root, created.branch, created.base), [
+            f"branch {created.branch} in its worktree {root}, both as they were"
+        ]
     make_ignored_folder(root.parent)
     line = repo.head_line(created.base)
     worktree = repo.add_worktree(root, created.branch, created.base)

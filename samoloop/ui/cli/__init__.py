@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # command -> (module:attribute, one line of help)
 COMMANDS = {
     "run": ("run:run", "Hand off a task."),
+    "import": ("imports:import_", "Go on with a session of samocode, the predecessor."),
     "resume": ("run:resume", "Go on with a session, with a word of guidance if you like."),
     "stop": ("run:stop", "Let the running iteration finish, then stop (--now ends the child)."),
     "tell": ("gate:tell", "Give guidance to the next child."),
