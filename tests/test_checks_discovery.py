@@ -67,6 +67,10 @@ TABLE = {
         {"back/pytest.ini": "", "front/package.json": NPM},
         [("back/pytest", "python3 -m pytest"), ("front/npm test", "npm test")],
     ),
+    "another language below": (
+        {"pytest.ini": "", "web/package.json": NPM, "tools/a/pytest.ini": "", "c/Makefile": "test:\n\t./run\n"},
+        [("pytest", "python3 -m pytest"), ("web/npm test", "npm test")],
+    ),
     "examples and dependencies are not the project": (
         {"node_modules/a/package.json": NPM, "examples/a/pytest.ini": "", "vendor/b/go.mod": ""}, [],
     ),

@@ -1,7 +1,7 @@
 """How a project's tests are run, found from its own files. Pure: paths and texts in, checks out.
 
-A project is looked at in its own folder; where nothing is found there, in the folders below it, two deep. Each
-language that is found gives a check; a Makefile only where no language does, because it usually runs the same.
+A project is looked at in its own folder, and for languages that are not found there in the folders below it, two deep.
+Each language that is found gives a check; a Makefile only where no language does, because it usually runs the same.
 """
 
 import json
@@ -64,13 +64,17 @@ def worth_reading(paths: Iterable[str]) -> list[str]:
 
 def discover(paths: Collection[str], texts: Mapping[str, str]) -> list[Check]:
     """The checks of a project with these files; `texts` are those of `worth_reading`, as far as they can be read."""
-    own = _in(Place("", frozenset(paths), texts))
-    if own:
-        return own[:MOST]
-    found: list[Check] = []
+    root = Place("", frozenset(paths), texts)
+    own = {look: list(look(root)) for look in _LANGUAGES}
+    found = [check for checks in own.values() for check in checks]
+    if not found and (made := list(_make(root))):
+        return made
+    others, alone = [look for look in _LANGUAGES if not own[look]], not found
     for folder in _folders(paths):
         if not any(folder.startswith(f"{check.folder}/") for check in found):
-            found += _in(_place(folder, paths, texts))
+            place = _place(folder, paths, texts)
+            below = [check for look in others for check in look(place)]
+            found += below or (_make(place) if alone else ())
     return found[:MOST]
 
 
@@ -89,11 +93,6 @@ def _place(folder: str, paths: Iterable[str], texts: Mapping[str, str]) -> Place
     start = f"{folder}/"
     below = frozenset(path.removeprefix(start) for path in paths if path.startswith(start))
     return Place(folder, below, {p.removeprefix(start): text for p, text in texts.items() if p.startswith(start)})
-
-
-def _in(place: Place) -> list[Check]:
-    found = [check for look in _LANGUAGES for check in look(place)]
-    return found or list(_make(place))
 
 
 # --- the languages ----------------------------------------------------------------------------------------------------
