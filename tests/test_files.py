@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from samoloop.base.files import is_plainly, open_log, read_plain, sha256, small_text, tail, write_atomic
+from samoloop.base.files import is_plainly, open_log, read_plain, remove, sha256, small_text, tail, write_atomic
 
 
 def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -102,3 +102,26 @@ def test_a_person_s_own_settings_may_be_a_link_but_no_pipe(tmp_path: Path) -> No
 def test_text_is_hashed_as_utf_8() -> None:
     assert sha256("é") == sha256(b"\xc3\xa9")
     assert sha256("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_read_only_folders_go_too(tmp_path: Path) -> None:
+    """Go and others leave what they download read-only, which root does not notice."""
+    (tmp_path / "a/b/c").mkdir(parents=True)
+    (tmp_path / "a/b/c/file").touch()
+    for folder in ("a/b/c", "a/b", "a"):
+        (tmp_path / folder).chmod(0o555)
+    for folder, _, files in os.walk(tmp_path):
+        for name in (folder, *(f"{folder}/{file}" for file in files)):
+            os.chown(name, 65534 if os.getuid() == 0 else -1, -1)
+    child = os.fork()
+    if not child:
+        try:
+            os.chdir(tmp_path)
+            if os.getuid() == 0:
+                os.setuid(65534)
+            remove(Path("a"))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not (tmp_path / "a").exists()

@@ -1,5 +1,6 @@
 """Whole-file writes that a crash cannot tear, and reads that a child cannot abuse."""
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -56,7 +57,7 @@ def remove(path: Path) -> None:
         if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
             return
-        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        top = _open_to_change(path)
         try:
             _empty(top)
         finally:
@@ -69,13 +70,23 @@ def _empty(top: int) -> None:
     numbers = itertools.count()
     while folders := _without_files(top):
         for name in folders:
-            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+            folder = _open_to_change(name, top)
             try:
                 for inner in _without_files(folder):
+                    os.close(_open_to_change(inner, folder))  # else it could not be moved
                     os.rename(inner, _unused(top, numbers), src_dir_fd=folder, dst_dir_fd=top)
             finally:
                 os.close(folder)
             os.rmdir(name, dir_fd=top)
+
+
+def _open_to_change(name: str | Path, parent: int | None = None) -> int:
+    """An open folder that may be changed, also where it was read-only, as some tools leave what they download."""
+    folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    if os.fstat(folder).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        with contextlib.suppress(PermissionError):  # another's
+            os.fchmod(folder, stat.S_IRWXU)
+    return folder
 
 
 def _without_files(folder: int) -> list[str]:
