@@ -311,7 +311,7 @@ def said(check: Check, kind: Kind, ran: Ran, *, flaky: bool) -> str:
     words = [f"{number} {word}" for number, word in numbers if number]
     if ran.outcome is Outcome.FAILED and not counted.failed:
         words.insert(0, "failed")
-    if ran.exit and not ran.timed_out:
+    if ran.exit and not (ran.exit < 0 and ran.why):  # it was ended, and why is said
         words.append(f"exit code {ran.exit}")
     if ran.why:
         words.append(ran.why)
