@@ -35,6 +35,23 @@ def test_the_file_as_written_sets_nothing_but_the_provider(tmp_path: Path) -> No
     assert known == {key: value for key, value in vars(defaults).items() if key not in ("root", "sources")}
 
 
+def test_what_an_old_file_set_stays_set(tmp_path: Path) -> None:
+    (tmp_path / ".samocode").write_text("SESSIONS=../my sessions/\nWORKTREES=~/trees\nMAIN_REPO=.\n")
+    (tmp_path / ".env").write_text("GIT_BRANCH_PREFIX=me\n")
+    done = samoloop(tmp_path, "init", "--provider", "codex")
+    said = " ".join(done.stdout.split())
+    assert f"From now on {tmp_path / '.samocode'} is not read" in said
+    assert "taken over from it: sessions, worktrees, branch_prefix" in said
+    found = yaml.safe_load((tmp_path / ".samoloop.yaml").read_text())
+    assert found == {
+        "provider": "codex",
+        "sessions": "../my sessions/",
+        "worktrees": "~/trees",
+        "branch_prefix": "me/",
+    }
+    assert loading.load(tmp_path, {"HOME": str(tmp_path / "home")}).branch_prefix == "me/"
+
+
 def test_every_known_key_is_shown_and_can_be_set(tmp_path: Path) -> None:
     text = without_comment_marks(starter.text("claude"))
     shown: dict[str, Any] = yaml.safe_load(text)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from samoloop.base.files import small_text
 
 FILE_NAME, ENVIRONMENT = ".samocode", ".env"
-_REPO = "MAIN_REPO"
+_NEW = ".samoloop.yaml"  # once it is there, the old files are followed no more
+_REPO, _PREFIX = "MAIN_REPO", "SAMOCODE_"
 _FOLDERS = {"SESSIONS": "sessions", "WORKTREES": "worktrees"}  # as the keys of the configuration
 _TWICE = "nothing sets it: a CLI that fails is tried a second time, an overload is waited for"
 # What it read from the environment or its `.env` and nobody reads here, with what does the same.
@@ -113,11 +114,14 @@ def problems(path: Path, root: Path) -> Iterator[str]:
 
 
 def unread(root: Path, environ: Mapping[str, str]) -> list[str]:
-    """What the predecessor would have followed and nobody does here: sentences, each with the new word. No values."""
-    found = [f"{name} is not read: {word}" for name, word in VARIABLES.items() if environ.get(name)]
-    old = find(root)
-    beside = dict.fromkeys([old.parent / ENVIRONMENT, root / ENVIRONMENT]) if old else ()
-    for path in beside:
+    """What the predecessor would have followed and nobody does here: sentences, each with the new word. No values.
+
+    A variable that other programs may have too is told of only while an old file is followed.
+    """
+    old = None if (root / _NEW).is_file() else find(root)
+    told = (name for name in VARIABLES if environ.get(name) and (old or name.startswith(_PREFIX)))
+    found = [f"{name} is not read: {VARIABLES[name]}" for name in told]
+    for path in dict.fromkeys([old.parent / ENVIRONMENT, root / ENVIRONMENT]) if old else ():
         named = {line.key for line in lines(small_text(path, follow=True)) if line.value}
         found += [
             f"{path} is not read; {name}: {word}"
@@ -125,6 +129,13 @@ def unread(root: Path, environ: Mapping[str, str]) -> list[str]:
             if name in named and not environ.get(name)
         ]
     return found
+
+
+def as_settings(root: Path) -> dict[str, str]:
+    """What the old files say that has a key of its own here."""
+    old = find(root)
+    prefix = branch_prefix(root, {})
+    return (folders(old, root) if old else {}) | ({"branch_prefix": prefix} if prefix else {})
 
 
 def branch_prefix(root: Path, environ: Mapping[str, str]) -> str:

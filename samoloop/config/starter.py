@@ -1,11 +1,14 @@
 """The commented `.samoloop.yaml` that `init` writes: every key, its default or an example, one line of meaning."""
 
+import json
 import re
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 from samoloop.base.errors import UsageError
 from samoloop.base.files import write_atomic
+from samoloop.config import samocode
 from samoloop.config.keys import CONFIG, Config
 from samoloop.config.project import FILE_NAME
 from samoloop.config.schema import Key, Table, written
@@ -26,8 +29,17 @@ def write(root: Path, provider: str) -> Path:
     path = root / FILE_NAME
     if path.exists() or path.is_symlink():
         raise UsageError(f"{path} is there already, and it is yours: edit it, or move it away and run init again")
-    write_atomic(path, text(provider))
+    write_atomic(path, with_values(text(provider), samocode.as_settings(root)))
     return path
+
+
+def with_values(text: str, values: Mapping[str, str]) -> str:
+    """The file with these keys set, which it shows by their defaults."""
+    for key, value in values.items():
+        shown = re.search(rf"^# {key}: \S+", text, re.MULTILINE)
+        if shown:
+            text = text.replace(shown[0], f"{key}: {json.dumps(value, ensure_ascii=False)}", 1)
+    return text
 
 
 def text(provider: str) -> str:

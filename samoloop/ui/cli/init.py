@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from samoloop.config import starter
+from samoloop.config import samocode, starter
 from samoloop.config.loading import BUILT_IN
 from samoloop.config.project import find_root
 from samoloop.providers import installed
@@ -25,8 +25,11 @@ def init(provider: str | None) -> None:
     """
     here = Path.cwd()
     chosen = provider or next(iter(installed(os.environ)), "claude")
-    path = starter.write(find_root(here) or here, chosen)
-    say(f"Wrote {path}: provider {chosen}, all else as it is by default.")
+    root = find_root(here) or here
+    path, old, kept = starter.write(root, chosen), samocode.find(root), samocode.as_settings(root)
+    say(f"Wrote {path}: provider {chosen}, {'all else' if not kept else 'the rest'} as it is by default.")
+    if old:
+        say(f"From now on {old} is not read; taken over from it: {', '.join(kept) or 'nothing'}.")
     say("Next:")
     say("  samoloop doctor        # is everything there?")
     say('  samoloop run "TASK"    # hand off a task')
