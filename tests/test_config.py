@@ -379,7 +379,7 @@ def test_whom_to_tell_is_read(root: Path) -> None:
 # --- what cannot be used ----------------------------------------------------------------------------------------------
 
 FAULTS: list[tuple[str, str]] = [
-    ("colour: red", "colour: unknown key; known: announce, branch_prefix, ceilings,"),
+    ("colour: red", "colour: unknown key; known: announce, base, branch_prefix,"),
     ("Provider: claude", "Provider: unknown key"),
     ("provider: 7", "provider: it must be text, got 7"),
     ("provider: ''", "provider: it must be text, got ''"),

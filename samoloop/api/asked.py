@@ -18,11 +18,13 @@ class Wishes:
     focus: str | None = None  # of an audit
     plan: Path | None = None  # a plan that exists; the person approves it by handing it over
     folder: Path | None = None  # a session's folder that was made without samoloop
+    branch: str | None = None  # one of theirs to work on, instead of a new one
 
     @property
     def given(self) -> str:
         """The first flag that only a new session can have; empty where none is given."""
         flags = {"--until": self.until, "--from": self.source, "--focus": self.focus, "--plan": self.plan}
+        flags |= {"--branch": self.branch}
         return next((flag for flag, value in flags.items() if value), "")
 
 
@@ -33,7 +35,7 @@ class Order:
     root: Path  # the project: its main checkout, or with `base` None the folder to work in
     task: str | None  # None where the wishes tell it
     wishes: Wishes = field(default_factory=Wishes)
-    base: str | None = "HEAD"  # the revision to start from; None works in place, without git
+    base: str | None = ""  # the revision to start from, or `fetch`; empty: by the settings; None: in place, without git
     name: str | None = None  # of the session; None makes one from the task
     said: Mapping[str, Any] = field(default_factory=dict)  # settings, remembered by the session
     by: str = ""  # who says it

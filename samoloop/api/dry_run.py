@@ -1,12 +1,13 @@
 """What a session would be, found out without making it: phases, gates, limits, CLIs, sizes of the prompts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from samoloop.api.assembly import STATIONS
+from samoloop.api.earlier import Earlier, earlier, in_words
 from samoloop.api.hand_off import Handoff
 from samoloop.base.durations import format_seconds
 from samoloop.checks import finding
@@ -49,15 +50,20 @@ class DryRun:
     title: str
     workflow: str
     base: str | None  # a commit; None in place
+    start: str  # what the person calls it, where it is not simply the checkout's
+    branch: str  # one of the person's to work on; empty: one is made
     steps: tuple[PhaseAhead, ...]
     settings: Config
     missing: str  # why the CLI could not be started; empty where it could
+    earlier: Earlier | None  # what sessions of this shape took; None: there was none
 
     def to_json(self) -> dict[str, Any]:
         steps = [{**vars(step), "next": list(step.next)} for step in self.steps]
         settings = self.settings
         return {
-            **{key: getattr(self, key) for key in ("session", "title", "workflow", "base", "missing")},
+            **{key: getattr(self, key) for key in ("session", "title", "workflow", "missing")},
+            **{key: getattr(self, key) for key in ("base", "start", "branch")},
+            "earlier": self.earlier.to_json() if self.earlier else None,
             "phases": steps,
             "limits": {name: value for name, value in vars(settings.limits).items()},
             "ceilings": vars(settings.ceilings),
@@ -65,15 +71,29 @@ class DryRun:
         }
 
 
-def look_ahead(planned: Handoff, *, name: str | None, now: datetime, missing: str = "") -> DryRun:
+def look_ahead(
+    planned: Handoff, *, name: str | None, now: datetime, environ: Mapping[str, str], missing: str = ""
+) -> DryRun:
     """The session that this hand-off would make. Raises ConfigError for an unknown profile."""
-    settings, workflow, base = planned.settings, planned.workflow, planned.commit
+    settings, workflow, start = planned.settings, planned.workflow, planned.start
+    base = start.commit if start else None
     session = f"{now:%y-%m-%d}-{name or slug_of(planned.task)}"
     place = settings.sessions_dir / session
     repo = planned.repo
     checks = finding.look(repo.store, base, settings.checks).checks if repo and base else ()
     steps = tuple(_step(settings, workflow, phase, place, base, checks) for phase in workflow.phases)
-    return DryRun(session, title_of(planned.task), workflow.name, base, steps, settings, missing)
+    return DryRun(
+        session,
+        title_of(planned.task),
+        workflow.name,
+        base,
+        start.words if start else "",
+        start.branch if start else "",
+        steps,
+        settings,
+        missing,
+        earlier(workflow, settings.sessions_dir, environ),
+    )
 
 
 class _Imagined(Session):
@@ -96,7 +116,11 @@ def prompt_bytes(settings: Config, workflow: Workflow, phase: Phase, place: Path
 def lines(run: DryRun) -> Iterator[str]:
     """For a terminal."""
     yield f"{run.session}: {run.title}"
-    where = f"a worktree of its own, from commit {run.base[:12]}" if run.base else "in place, no branch"
+    where = "in place, no branch"
+    if run.base:
+        called = f" ({run.start})" if run.start else ""
+        on = f" on branch {run.branch}" if run.branch else ""
+        where = f"a worktree of its own{on}, from commit {run.base[:12]}{called}"
     yield f"workflow {run.workflow}, {where}. Nothing is started or written."
     yield ""
     width = max(len(step.phase) for step in run.steps)
@@ -113,6 +137,7 @@ def lines(run: DryRun) -> Iterator[str]:
     commands = dict.fromkeys(command for step in run.steps for command in step.checks)
     checks = [f"{command} ({', '.join(s.phase for s in run.steps if command in s.checks)})" for command in commands]
     yield f"checks    {'; '.join(checks) or 'none'}"
+    yield f"earlier   {in_words(run.earlier, run.workflow)}"
     if run.missing:
         yield f"missing   {run.missing}"
 

@@ -33,6 +33,7 @@ from samoloop.core.session import REPORT, Session
 from samoloop.core.state import Condition
 from samoloop.core.words import SESSION_REPAIR, News
 from samoloop.core.workflow import Workflow
+from samoloop.git.repo import Repo
 from samoloop.worker import launching, loop, news, outbox, shared_limits
 from samoloop.worker.lease import FILES, Lease, locked
 from samoloop.worker.outside import keep_settings
@@ -242,5 +243,16 @@ def greeting(session: Session, config: Config) -> list[str]:
         "full": f"permissions: full, so a child may run any command {full}",
         "edits": "permissions: edits, so a child works in its CLI's restrained mode" + (", in a sandbox" * boxed),
     }
-    lines = [f"session {session.name}: {session.task}", f"{who}, {words[config.permissions]}"]
+    lines = [*start_of(session), f"session {session.name}: {session.task}", f"{who}, {words[config.permissions]}"]
     return [*lines, missing] if missing else lines
+
+
+def start_of(session: Session) -> list[str]:
+    """Where a session that is yet to be prepared starts, and what of the person's work is not in it."""
+    state = session.state()
+    if state.prepared:
+        return []
+    if state.created.base is None:
+        return [f"in place, in {state.created.worktree}"]
+    repo = Repo.find(state.created.root)
+    return [f"branch {session.branch} {repo.head_line(state.created.base, state.created.start)}"]

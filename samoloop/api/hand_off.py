@@ -15,11 +15,22 @@ from samoloop.config import loading, projects, workflow_files
 from samoloop.config.loading import Config
 from samoloop.core.session import Session, check_name, resolve
 from samoloop.core.workflow import Workflow
+from samoloop.git import remote
 from samoloop.git.repo import Repo
 from samoloop.worker import launching, prepare
 from samoloop.worker.prepare import Brought
 
+FETCH = "fetch"  # instead of a revision
 _AUDIT, _FIX, _FEATURE, _IMPROVE = "audit", "fix", "feature", "improve"
+
+
+@dataclass(frozen=True)
+class Start:
+    """From where the work starts."""
+
+    commit: str
+    words: str = ""  # what the person calls it, where it is not simply their checkout's
+    branch: str = ""  # one of theirs, which the session works on; else one is made
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class Handoff:
     workflow: Workflow
     task: str
     repo: Repo | None
-    commit: str | None  # that the revision means
+    start: "Start | None"  # None in place
     brought: Brought  # documents that the session starts with
 
 
@@ -48,17 +59,19 @@ def hand_off(order: Order, environ: Mapping[str, str]) -> Session:
         planned.workflow,
         planned.task,
         repo=planned.repo,
-        base=planned.commit,
+        base=planned.start.commit if planned.start else None,
+        start=planned.start.words if planned.start else "",
         name=order.name,
         settings=remembered(planned.settings, order.said),
         environment=loading.from_environment(environ),
-        brought=replace(planned.brought, by=order.by),
+        brought=replace(planned.brought, by=order.by, branch=planned.start.branch if planned.start else ""),
         now=Clock().local,
     )
 
 
-def plan(order: Order, environ: Mapping[str, str]) -> Handoff:
-    """What the order means, found out without making anything.
+def plan(order: Order, environ: Mapping[str, str], *, fetches: bool = True) -> Handoff:
+    """What the order means, found out without making anything. Without `fetches`, nothing is fetched either, and where
+    that would be the start it is guessed.
 
     Findings are mended by `fix`, an improvement is made by `feature`, a focus belongs to `audit`, unless the person
     names another workflow. Raises SamoloopError for what cannot be met.
@@ -85,12 +98,29 @@ def plan(order: Order, environ: Mapping[str, str]) -> Handoff:
     if order.name:
         check_name(order.name)
     repo = None if order.base is None else Repo.find(order.root)
-    commit = repo.resolve(order.base or "HEAD") if repo else None
     workflow = _until(workflow, wishes.until)
     if start and start not in workflow.names:
         raise UsageError(f"--until {wishes.until} ends before {start}, where a session with those documents starts")
     workflow = workflow.since(start) if start else workflow
-    return Handoff(replace(settings, workflow=name), workflow, task, repo, commit, brought)
+    at = _start(order, settings, repo, fetches) if repo else None
+    return Handoff(replace(settings, workflow=name), workflow, task, repo, at, brought)
+
+
+def _start(order: Order, settings: Config, repo: Repo, fetches: bool) -> Start:
+    """From where the work starts: the last thing to be found out, because it may reach out of the machine."""
+    if branch := (order.wishes.branch or "").removeprefix("refs/heads/"):
+        commit = repo.existing_branch(branch)
+        prepare.refuse_second(settings.sessions_dir, branch)
+        return Start(commit, "as it is", branch)
+    base = order.base or settings.base
+    if base != FETCH:
+        commit = repo.resolve(base)
+        return Start(commit, "" if base == "HEAD" or commit.startswith(base) else base)
+    if fetches:
+        return Start(*remote.fetch_default(repo))
+    known = remote.known_tip(repo)
+    words = f"{known.words}, to be fetched" if known else "to be fetched"
+    return Start(known.commit if known else repo.resolve("HEAD"), words)
 
 
 def _refuse_path(root: Path) -> None:

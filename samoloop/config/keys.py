@@ -252,6 +252,11 @@ class Config:
         Path(".samoloop/worktrees"),
         "one a session; hidden, so that searches in the main tree pass it by",
     )
+    base: str = key(
+        text,
+        "HEAD",
+        "the commit that a session starts from; fetch: the default branch of your remote, freshly fetched",
+    )
     branch_prefix: str = key(text, "samoloop/", "each session works on a branch of its own")
     setup: str | None = key(text, None, "runs once in a fresh worktree", example="npm ci")
     reviewers: tuple[str, ...] = key(

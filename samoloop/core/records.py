@@ -84,6 +84,7 @@ class Created(Record, event="created"):
     repo: Path | None = None  # its git folder; None: in place
     root: Path = Path()
     base: str | None = None  # the commit that the branch starts from
+    start: str = ""  # what the person calls that commit, where it is not simply the checkout's
     branch: str = ""
     worktree: Path = Path()
     in_place: bool = False

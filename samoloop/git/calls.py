@@ -32,7 +32,7 @@ OPTIONS = (
     "core.hooksPath=/dev/null",
     "commit.gpgSign=false",
     "core.fsmonitor=false",
-    "protocol.allow=never",  # the worker fetches nothing, and a remote's URL may be a program
+    "protocol.allow=never",  # only `remote` reaches out of the machine, and a remote's URL may be a program
     "core.safecrlf=false",
     "core.quotePath=false",
     "core.fsync=committed,reference",
@@ -137,7 +137,7 @@ class Git:
 
 
 def execute(
-    args: tuple[str, ...], *, cwd: Path, environ: Mapping[str, str], stdin: bytes = b""
+    args: tuple[str, ...], *, cwd: Path, environ: Mapping[str, str], stdin: bytes = b"", seconds: float = GIT_SECONDS
 ) -> subprocess.CompletedProcess[bytes]:
     """One git process with the options of every call.
 
@@ -152,14 +152,14 @@ def execute(
             name=f"git {name} in {cwd}",
             cwd=cwd,
             environ=environ,
-            seconds=GIT_SECONDS,
+            seconds=seconds,
             stdin=stdin,
             stuck=lambda: _release_pipes(environ),
             inherits=True,
         )
     except subprocess.TimeoutExpired as error:
         raise GitError(
-            f"git {name} did not end within {format_seconds(GIT_SECONDS)} in {cwd} and was ended. A filter may "
+            f"git {name} did not end within {format_seconds(seconds)} in {cwd} and was ended. A filter may "
             f"hold it, or a named pipe (find one with `find {cwd} -type p`): mend that and try again."
         ) from error
     except FileNotFoundError as error:

@@ -1,6 +1,7 @@
 """The person's main checkout: looked at, given branches and worktrees, never changed otherwise."""
 
 import os
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from samoloop.git import tree_state
 from samoloop.git.calls import Git, too_old
 from samoloop.git.checkout import locate, registered
 from samoloop.git.mending import remove_stale_locks
-from samoloop.git.worktree import Worktree
+from samoloop.git.worktree import Worktree, checked_out
 
 _INITIALIZING = "initializing"  # git's own reason for the lock of a worktree that it has not finished making
 
@@ -73,12 +74,15 @@ class Repo:
             raise GitError(f"{revision!r} is no commit of {self.root}: give a branch, a tag or a commit id.")
         return oid
 
-    def head_line(self, base: str) -> str:
-        """One line for a person: which commit a session starts from, and how many uncommitted files are not in it."""
+    def head_line(self, base: str, name: str = "") -> str:
+        """One line for a person: which commit a session starts from, and how many uncommitted files are not in it.
+
+        `name` is what the person calls that commit; else the branch of the checkout, where that is at it.
+        """
         short, _, subject = self.store.line("log", "-1", "--format=%h %s", base, "--").partition(" ")
         state = tree_state.parse(self.git.run(*tree_state.STATUS, env={"GIT_OPTIONAL_LOCKS": "0"}))
-        where = ""
-        if state.head == base:
+        where = f", {name}" if name else ""
+        if state.head == base and not name:
             where = f", {state.branch}" if state.branch else ", detached HEAD"
         line = f"from {short} ({subject}{where})"
         if not state.changed:
@@ -100,6 +104,46 @@ class Repo:
             raise GitError(f"git allows no branch called {wanted!r}: choose another session name or branch_prefix.")
         names = (wanted if n == 1 else f"{wanted}-{n}" for n in range(1, len(taken) + len(folders) + 2))
         return next(name for name in names if name.lower() not in taken | folders)
+
+    def existing_branch(self, name: str) -> str:
+        """The tip of a branch of the person's that a session may work on.
+
+        Raises GitError where there is none, where it is the default branch, and where a checkout has it.
+        """
+        commit = self.store.ref(f"refs/heads/{name}")
+        if commit is None:
+            raise GitError(self._no_branch(name))
+        if name == self.default_branch():
+            raise GitError(
+                f"{name} is the default branch, on which no session works: leave out --branch, and a branch is made"
+            )
+        if folder := checked_out(self.git_dir, f"refs/heads/{name}"):
+            raise GitError(
+                f"The branch {name} is checked out in {folder}, and two checkouts cannot have one branch: switch that "
+                f"to another one (`git -C {shlex.quote(str(folder))} switch --detach`), or archive its session."
+            )
+        return commit
+
+    def _no_branch(self, name: str) -> str:
+        refs = ("--format=%(refname:lstrip=2)", "refs/remotes/", "refs/heads/")
+        known = self.store.line("for-each-ref", "--sort=-committerdate", *refs).split("\n")
+        remote = next((ref for ref in known if ref.partition("/")[2] == name), None)
+        if remote:
+            return f"There is no branch {name} here, but {remote}: make it with `git branch {name} {remote}`."
+        some = ", ".join(known[:9]) + (", ..." if len(known) > 9 else "")
+        return f"There is no branch {name!r} in {self.root}; there are: {some}."
+
+    def default_branch(self) -> str | None:
+        """The branch that everything comes together on, as far as it can be told without asking the remote."""
+        refs = ("--format=%(symref:lstrip=3)", "refs/remotes/*/HEAD")
+        for name in (*self.store.line("for-each-ref", *refs).split("\n"), *self._usual_names()):
+            if name and self.store.ref(f"refs/heads/{name}"):
+                return name
+        return None
+
+    def _usual_names(self) -> tuple[str, ...]:
+        chosen = os.fsdecode(self.store.call("config", "init.defaultBranch").stdout).strip()
+        return (chosen, "main", "master")
 
     def make_branch(self, branch: str, base: str) -> None:
         """The new `branch` at commit `base`, so that nobody else takes the name. Raises GitError where it is taken.
@@ -124,7 +168,10 @@ class Repo:
         remove_stale_locks([self.git_dir / f"refs/heads/{branch}.lock"], path, self.git_dir, self.git_dir.parent)
         tip = self.store.ref(f"refs/heads/{branch}")
         if tip not in (None, base) and self.store.call("merge-base", "--is-ancestor", base, str(tip)).returncode:
-            raise GitError(f"The branch {branch} is already there, at {str(tip)[:12]}: choose another session name.")
+            raise GitError(
+                f"The branch {branch} is already there, at {str(tip)[:12]}, and the session starts at {base[:12]}: "
+                "choose another session name, or hand the task off again."
+            )
         where = (str(path), branch) if tip else ("-b", branch, str(path), base)
         self.store.run("worktree", "add", "--quiet", *where)
         return Worktree.open(self.git_dir, path, branch)

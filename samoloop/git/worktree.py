@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 _RAW = "* -text -filter -ident -working-tree-encoding\n"
 _OPERATION_REFS = {"CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert"}  # files elsewhere, refs in reftables
 _INDEX_COPY = "samoloop.index"
+_HOLDS = ("HEAD", "rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START")  # each names a branch
 
 
 class WorktreeGone(GitError):
@@ -215,26 +216,7 @@ class Worktree:
 
     def used_elsewhere(self) -> Path | None:
         """Another checkout that has the session's branch checked out: moving the branch would disturb it."""
-        if self.is_in_place:
-            return None
-        if not refs_in_files(self.common_dir):
-            return self._listed_elsewhere()
-        wanted = f"ref: {self.ref}"
-        for git_dir in (self.common_dir, *(self.common_dir / "worktrees").glob("*")):
-            if git_dir == self.git_dir:
-                continue
-            folder = self.common_dir.parent if git_dir == self.common_dir else linked_folder(git_dir)
-            if folder and small_text(git_dir / "HEAD").strip() == wanted:
-                return folder
-        return None
-
-    def _listed_elsewhere(self) -> Path | None:
-        for record in os.fsdecode(self.store.run("worktree", "list", "--porcelain", "-z")).split("\0\0"):
-            lines = record.strip("\0").split("\0")
-            folder = Path(lines[0].removeprefix("worktree "))
-            if f"branch {self.ref}" in lines and real(folder) != real(self.root):
-                return folder
-        return None
+        return None if self.is_in_place else checked_out(self.common_dir, self.ref, but=self)
 
     def head(self) -> str | None:
         """The commit that is checked out, read from files where git keeps it in files; None without a commit."""
@@ -258,3 +240,26 @@ class Worktree:
         if replaced := sorted(self.git_dir.glob("replaced-git-*")):
             raise GitError(f"A repository that a child made in the worktree is in {replaced[0]}: move it away first.")
         self.store.run("worktree", "remove", str(self.root))
+
+
+def checked_out(common_dir: Path, ref: str, but: Worktree | None = None) -> Path | None:
+    """A checkout, main or linked, that has the branch checked out or is in the middle of a rebase or bisect of it."""
+    if not refs_in_files(common_dir):
+        return _listed(common_dir, ref, but)
+    for git_dir in (common_dir, *(common_dir / "worktrees").glob("*")):
+        if but and git_dir == but.git_dir:
+            continue
+        folder = common_dir.parent if git_dir == common_dir else linked_folder(git_dir)
+        held = {small_text(git_dir / name).strip().removeprefix("ref: ") for name in _HOLDS}
+        if folder and held & {ref, ref.removeprefix("refs/heads/")}:
+            return folder
+    return None
+
+
+def _listed(common_dir: Path, ref: str, but: Worktree | None) -> Path | None:
+    for record in os.fsdecode(Git(common_dir).run("worktree", "list", "--porcelain", "-z")).split("\0\0"):
+        lines = record.strip("\0").split("\0")
+        folder = Path(lines[0].removeprefix("worktree "))
+        if f"branch {ref}" in lines and not (but and real(folder) == real(but.root)):
+            return folder
+    return None

@@ -14,7 +14,7 @@ from samoloop.core.decision import Condition
 from samoloop.core.gates import Gate, Verdict, file_hash, read_text
 from samoloop.core.gates.plan_approval import APPROVAL, approval_text
 from samoloop.core.records import Created, GateClosed, GateOpened, GateShown, Halted, Moved, Prepared, Rested
-from samoloop.core.session import Session, new_folder, slug_of, title_of
+from samoloop.core.session import Session, new_folder, slug_of, sound_sessions, title_of
 from samoloop.core.signals import BadSignal, GateKind, Signal
 from samoloop.core.workflow import Workflow
 from samoloop.git import checkpoint
@@ -51,6 +51,7 @@ def create(
     *,
     repo: Repo | None,
     base: str | None,
+    start: str = "",
     name: str | None,
     settings: Mapping[str, Any],
     environment: Mapping[str, Any],
@@ -59,10 +60,13 @@ def create(
 ) -> Session:
     """A new session folder with its first record, from the commit `base`; `repo` None is --in-place.
 
-    `settings` were said by the person and `environment` by theirs: both are remembered.
+    `start` is what the person calls that commit. `settings` were said by the person and `environment` by theirs: both
+    are remembered.
     """
     slug = name or slug_of(task)
     with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
+        if brought.branch:
+            refuse_second(config.sessions_dir, brought.branch)
         branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
         branch = brought.branch or branch
         write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
@@ -77,6 +81,7 @@ def create(
                 repo=repo.git_dir if repo else None,
                 root=config.root,
                 base=base,
+                start=start,
                 branch=branch,
                 worktree=brought.worktree or (config.worktrees_dir / session_name if repo else config.root),
                 in_place=repo is None,
@@ -91,6 +96,19 @@ def create(
             refuse_led_away(repo.git_dir, branch)
             repo.make_branch(branch, base)
     return Session(config.sessions_dir / session_name)
+
+
+def refuse_second(sessions: Path, branch: str) -> None:
+    """Raise UsageError where a session has the branch that is not over: two would work against each other."""
+    for session in sound_sessions(sessions):
+        state = session.state()
+        over = state.condition is Condition.DONE and state.archived
+        if session.branch == branch and not over:
+            raise UsageError(
+                f"the session {session.name} works on {branch}: go on with `samoloop resume {session.name}`"
+                if state.condition is not Condition.DONE
+                else f"the session {session.name} has {branch}: `samoloop archive {session.name}` gives it free"
+            )
 
 
 def _take(session: Session, brought: Brought) -> None:
@@ -189,5 +207,5 @@ def prepare(worker: Worker) -> None:
         tree = None
     session.record(Prepared(phase=phase, notes=tuple(lines), setup=setup, tree=tree))
     hold(session)
-    for line in lines:
+    for line in lines if state.created.in_place else lines[1:]:  # what it starts from was said first of all
         worker.view.say(line)

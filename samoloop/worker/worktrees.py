@@ -34,7 +34,7 @@ def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
             f"branch {created.branch} in its worktree {root}, both as they were"
         ]
     make_ignored_folder(root.parent)
-    line = repo.head_line(created.base)
+    line = repo.head_line(created.base, created.start)
     worktree = repo.add_worktree(root, created.branch, created.base)
     return worktree, [f"branch {created.branch} {line}", *_include(worker, repo, worktree)]
 

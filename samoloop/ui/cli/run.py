@@ -5,17 +5,16 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samoloop.api.asked import FOCUSES, How, Order, Wishes
 from samoloop.base.errors import ProviderError, UsageError
 from samoloop.config.keys import BUILT_IN, EFFORTS
-from samoloop.config.loading import Config
 from samoloop.config.project import find_root
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
@@ -34,6 +33,10 @@ from samoloop.ui.cli.common import (
     terminal_columns,
 )
 from samoloop.ui.terminal.output import say, say_json
+
+if TYPE_CHECKING:
+    from samoloop.children.stop import StopRequest
+    from samoloop.worker.view import View
 
 _DATED = re.compile(r"^\d\d-\d\d-\d\d-")
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
@@ -86,7 +89,12 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--workflow", help="The shape of the work; see `samoloop workflows list`.", shell_complete=complete.workflows
 )
 @click.option("--repo", type=click.Path(path_type=Path), help="The repository, if not this one.")
-@click.option("--base", default="HEAD", show_default=True, help="The commit to start from.")
+@click.option(
+    "--base",
+    metavar="REV",
+    help="The commit to start from; fetch is the remote's default branch, freshly fetched.  [default: HEAD]",
+)
+@click.option("--branch", metavar="NAME", help="Work on this branch of yours, instead of a new one.")
 @click.option("--in-place", is_flag=True, help="Work in this folder itself, without a branch; works without git.")
 @click.option(
     "--until",
@@ -106,7 +114,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--focus", type=click.Choice(FOCUSES), help="What an audit looks for.")
 @click.option("--dry-run", is_flag=True, help="Show phases, gates, limits, CLIs and prompt sizes; start nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with --dry-run.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end, and nothing else.")
 @worker_options
 def run(
     task: str | None,
@@ -114,7 +122,8 @@ def run(
     name: str | None,
     workflow: str | None,
     repo: Path | None,
-    base: str,
+    base: str | None,
+    branch: str | None,
     in_place: bool,
     until: str | None,
     source: str | None,
@@ -139,12 +148,11 @@ def run(
     samoloop run --plan docs/11-21-0930-plan-auth.md
     """
     for_people_only()
-    if as_json and not dry_run:
-        raise UsageError("--json goes with --dry-run; a session that runs is read with `samoloop status --json`")
+    _refuse_both(("--in-place", in_place), ("--base", base), ("--branch", branch))
     root = _root(repo, in_place)
     words = read_task(task, task_file)
     folder, name = _made_by_hand(load_config(root).sessions_dir, name) if name else (None, None)
-    wishes = Wishes(workflow, until, source, focus, plan, folder)
+    wishes = Wishes(workflow, until, source, focus, plan, folder, branch)
     how = How(said=as_settings(flags), yes=yes, no_wait=no_wait, allow_sleep=allow_sleep)
     found = find(load_config(root, how.said).sessions_dir, name) if name else None
     if found and found.state().condition is not Condition.DONE:
@@ -155,13 +163,15 @@ def run(
             )
         if flag := wishes.given or ("--dry-run" if dry_run else ""):
             raise UsageError(f"{flag} is for a new session, and {found.name} is not finished: choose another --session")
-        return start(found, replace(how, by=speaker(), attended=True), detach, asks=not no_input)
-    order = Order(root, words, wishes, None if in_place else base, name, how.said, speaker())
+        return start(
+            found, replace(how, by=speaker(), attended=True), detach, asks=not no_input and not as_json, as_json=as_json
+        )
+    order = Order(root, words, wishes, None if in_place else base or "", name, how.said, speaker())
     if dry_run:
         return show_dry_run(order, as_json)
     from samoloop.api.hand_off import hand_off
 
-    return start(hand_off(order, os.environ), how, detach, asks=not no_input)
+    return start(hand_off(order, os.environ), how, detach, asks=not no_input and not as_json, as_json=as_json)
 
 
 @click.command("resume")
@@ -244,6 +254,12 @@ def _is_over(state: State) -> bool:
     return state.condition is Condition.DONE and state.rests
 
 
+def _refuse_both(*given: tuple[str, object]) -> None:
+    """Raise UsageError where more than one of these options, which exclude each other, was given."""
+    if len(said := [name for name, value in given if value]) > 1:
+        raise UsageError(f"{' and '.join(said)} do not go together: each says where the work starts")
+
+
 def read_task(task: str | None, task_file: str | None) -> str | None:
     """The task from the argument, a file or standard input; None where none is given. Raises UsageError."""
     from samoloop.ui.cli import COMMANDS
@@ -295,13 +311,13 @@ def show_dry_run(order: Order, as_json: bool) -> int:
     from samoloop.base.clock import Clock
     from samoloop.worker import launching
 
-    planned = hand_off.plan(order, os.environ)
+    planned = hand_off.plan(order, os.environ, fetches=False)
     try:
         launching.rehearse(planned.settings, planned.workflow, os.environ)
         missing = ""
     except ProviderError as error:
         missing = str(error)
-    found = dry_run.look_ahead(planned, name=order.name, now=Clock().local(), missing=missing)
+    found = dry_run.look_ahead(planned, name=order.name, now=Clock().local(), environ=os.environ, missing=missing)
     if as_json:
         say_json(found.to_json())
     else:
@@ -309,19 +325,36 @@ def show_dry_run(order: Order, as_json: bool) -> int:
     return 0
 
 
-def start(session: Session, how: How, detached: bool, *, asks: bool = False) -> int:
-    """Run a worker here, or in the background; `asks`: the person at this terminal is asked what gates wait for."""
+def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_json: bool = False) -> int:
+    """Run a worker here, or in the background; `asks`: the person at this terminal is asked what gates wait for.
+
+    With `as_json` standard output gets one object at the end, and people look at standard error.
+    """
     if detached:
-        return start_detached(session, how)
+        return start_detached(session, how, as_json)
     from samoloop.api.go_on import go_on, stoppable
     from samoloop.ui.terminal.asking import asking_view
     from samoloop.ui.terminal.screen import open_view
 
+    def on_stderr(session: Session, stop: "StopRequest") -> "AbstractContextManager[View]":
+        return open_view(session, stop, sys.stderr)
+
     view = asking_view(speaker("terminal")) if asks and is_terminal() else open_view
     with stoppable() as stop:
-        decision = go_on(session, how, open_view=view, stop=stop)
-    say(farewell(session))
-    return 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
+        decision = go_on(session, how, open_view=on_stderr if as_json else view, stop=stop)
+    code = 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
+    if as_json:
+        say_outcome(session, code)
+    else:
+        say(farewell(session))
+    return code
+
+
+def say_outcome(session: Session, code: int) -> None:
+    """Where the session stands, as `status --json` tells it, with the exit code of this command."""
+    from samoloop.api.status import standing
+
+    say_json({**standing(session), "exit_code": code})
 
 
 def farewell(session: Session) -> str:
@@ -346,7 +379,7 @@ def farewell(session: Session) -> str:
     return "\n".join(wrapped(printable("\n".join(lines)), terminal_columns()))
 
 
-def start_detached(session: Session, how: How) -> int:
+def start_detached(session: Session, how: How, as_json: bool = False) -> int:
     """A worker in the background, and what to type to watch it."""
     from samoloop.api.detach import detach
     from samoloop.api.go_on import greeting
@@ -356,28 +389,15 @@ def start_detached(session: Session, how: How) -> int:
     from samoloop.config.samocode import unread
 
     settings = settings_of(session, os.environ, how.said)
-    lines = [
-        *greeting(session, settings),
-        *unread(settings.root, os.environ),
-        *unseen_changes(session, settings),
-        *_start_of(session, settings),
-    ]
+    lines = [*greeting(session, settings), *unread(settings.root, os.environ), *unseen_changes(session, settings)]
     if how.attended:
         how = replace(how, shown=sha256(as_they_are(session, settings)))
     pid = detach(session, how, os.environ)
-    say("\n".join(lines))
+    say("\n".join(lines), err=as_json)
+    if as_json:
+        say_outcome(session, 0)
+        return 0
     say(f"{session.name} is at work in the background (process {pid}).")
     for word, command in (("watch", "log -f"), ("where", "status"), ("stop", "stop")):
         say(f"  {word:<6} samoloop {command} {session.name}")
     return 0
-
-
-def _start_of(session: Session, settings: Config) -> list[str]:
-    """Where a session that is yet to be prepared starts, and what of the person's work is not in it."""
-    from samoloop.git.repo import Repo
-
-    state = session.state()
-    if state.prepared or state.created.in_place or not state.created.base:
-        return []
-    repo = Repo.find(settings.root)
-    return [f"branch {session.branch} {repo.head_line(state.created.base)}"]
