@@ -41,7 +41,6 @@ _FIRST = 'trap : INT TERM HUP; "$@"; exit $?'
 _TAKE_TERMINAL = "{ true <>/dev/console; } 2>/dev/null; "  # what a session's first process opens becomes its terminal
 _TEST_SECONDS = 10.0
 _SHOWN = 300  # characters of what a program said
-_LONGEST_WAY = 4096  # steps; links may lead in a circle
 
 
 class NoSandbox(SamoloopError):
@@ -104,23 +103,21 @@ def is_missing(settings: Sandboxing) -> str:
 def present(box: Box) -> Box:
     """The box without paths that do not exist, each without links on its way; those in what is hidden are made anew."""
     paths: dict[str, Access] = {}  # names and not paths: a tenth of the time, for a hundred and more before each child
-    led: list[Path] = []  # by links
-    known = {"/": "/"}
+    known: dict[str, str] = {"/": "/"}
+    links: dict[str, str] = {}
     for path, access in box.paths.items():
         name = str(path)
         if not os.access(name, os.F_OK):  # is there; an error for each that is not would take twice the time
             continue
-        at = _real(name, known)
+        at = _real(name, known, links)
         if access is Access.CACHE and not _is_own(at):
             access = Access.HIDDEN  # in a box, nothing could be changed above files of others
         paths[at] = access
-        if at != name and access is not Access.HIDDEN:
-            led.append(path)
     home = real(box.home) if box.home else None
-    links = {link: target for path in led for link, target in _links(path) if _is_hidden(link, paths)}
     telling = {Path(name): access for name, access in _telling(paths, str(home)).items()}
+    hidden = {Path(link): to for link, to in links.items() if _of_what_it_lies_in(link, paths) is Access.HIDDEN}
     sources = {real(path): real(source) for path, source in box.sources.items()}
-    return replace(box, cwd=real(box.cwd), paths=telling, home=home, links=links, sources=sources)
+    return replace(box, cwd=real(box.cwd), paths=telling, home=home, links=hidden, sources=sources)
 
 
 def _is_own(name: str) -> bool:
@@ -128,12 +125,20 @@ def _is_own(name: str) -> bool:
     return (found.st_uid, found.st_gid) == (os.getuid(), os.getgid())
 
 
-def _real(name: str, known: dict[str, str]) -> str:
-    """`os.path.realpath` of an existing path, with what is `known` of the folders above it."""
+def _real(name: str, known: dict[str, str], links: dict[str, str]) -> str:
+    """`os.path.realpath` of an existing path. To what is `known`, and to the `links` that were met, it adds its own."""
     if name not in known:
-        above, base = os.path.split(name)
-        at = os.path.join(_real(above, known), base)  # noqa: PTH118
-        known[name] = os.path.realpath(at) if os.path.islink(at) or base == ".." else at  # noqa: PTH114
+        known[name] = name  # where links lead in a circle since it was found to exist
+        above, _, base = name.rpartition("/")
+        around = _real(above or "/", known, links)
+        if base in ("", ".", ".."):
+            at = os.path.dirname(around) if base == ".." else around  # noqa: PTH120
+        else:
+            at = os.path.join(around, base)  # noqa: PTH118
+            if os.path.islink(at):  # noqa: PTH114
+                links[at] = os.readlink(at)  # noqa: PTH115
+                at = _real(os.path.join(around, links[at]), known, links)  # noqa: PTH118
+        known[name] = at
     return known[name]
 
 
@@ -153,28 +158,6 @@ def _of_what_it_lies_in(name: str, paths: Mapping[str, Access]) -> Access | None
         if name in paths:
             return paths[name]
     return None
-
-
-def _links(path: Path) -> Iterator[tuple[Path, str]]:
-    """The links on the way to a path, each with what it names."""
-    at, names = Path("/"), list(path.parts[1:])
-    for _ in range(_LONGEST_WAY):
-        if not names:
-            break
-        name = names.pop(0)
-        step = at.parent if name == ".." else at / name
-        if step.is_symlink():
-            target = str(step.readlink())
-            yield step, target
-            at = Path("/") if target.startswith("/") else at
-            names = [*filter(None, target.split("/")), *names]
-        else:
-            at = step
-
-
-def _is_hidden(path: Path, paths: Mapping[str, Access]) -> bool:
-    """Whether the path lies in a hidden folder, and in nothing that is shown of it."""
-    return _of_what_it_lies_in(str(path), paths) is Access.HIDDEN
 
 
 def words(maker: Maker, box: Box, is_folder: Callable[[Path], bool] = Path.is_dir) -> list[str]:

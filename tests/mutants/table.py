@@ -299,7 +299,7 @@ m("box_dies_with_its_worker", "children/sandbox.py", "    if not box.stays:\n", 
 m("box_always_has_network", "children/sandbox.py", "    if not box.network:\n", "    if False:\n", BOX)
 m("box_shallow_wins", "children/sandbox.py", "*box.links}, key=str):", "*box.links}, key=str, reverse=True):", BOX)
 m("box_poisons_caches", "children/sandbox.py", '            return ["--overlay-src", str(source), "--tmp-overlay", name] if', '            return ["--bind-try", name, name] if', BOX)
-m("box_loses_links", "children/sandbox.py", " for link, target in _links(path) if _is_hidden(link, paths)}", " for link, target in _links(path) if False}", BOX)
+m("box_loses_links", "children/sandbox.py", " for link, to in links.items() if _of", " for link, to in () if _of", BOX)
 m("box_required_is_auto", "children/sandbox.py", "        if required:\n", "        if False:\n", BOX)
 m("box_is_not_ended", "children/child.py", "            if first := self._first_in_box():\n", "            if False and (first := 0):\n", BOX_ENDS)
 m("box_is_not_asked", "children/child.py", "            first = self._first_in_box()\n", "            first = None\n", BOX_ENDS)
