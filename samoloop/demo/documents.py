@@ -66,7 +66,7 @@ def plan(task: str, items: Sequence[Item], lines: Sequence[str], scenario: Scena
     changes = f"\n## Changes asked for\n- {_one_line(comment)} → item 1.{len(items)}" if comment else ""
     return (
         f"# Plan: {title_of(task)}\n"
-        f"## In short\n{'; '.join(lines) or title_of(task)}. {len(items)} items, each with its tests and its commit.\n"
+        f"## In short\n{'; '.join(lines) or title_of(task)}. {_count(items)}, each with its tests and its commit.\n"
         "## Phase 1: the change\n" + "\n".join(boxes) + "\n"
         f"## Requirements covered\n{_list(covered)}\n"
         "## Risks\n- An edge that nobody thought of; the testing phase looks for it.\n"
@@ -194,12 +194,16 @@ def numbered(lines: Sequence[str]) -> list[str]:
     return [f"R{number}: {line}" for number, line in enumerate(lines, 1)]
 
 
+def _count(items: Sequence[Item]) -> str:
+    return f"{len(items)} items" if len(items) != 1 else "1 item"
+
+
 def _suite(ran: CommandRun | None) -> str:
     return f"- {outcome(ran)}"
 
 
 def outcome(ran: CommandRun | None) -> str:
-    return f"`{ran.command}`: exit {ran.exit_code}, {ran.verdict}" if ran else "no test command is known"
+    return f"`{ran.command}`: exit {ran.exit_code}, {ran.verdict}" if ran else "it was given no test command"
 
 
 def _list(lines: Sequence[str], otherwise: str = "none") -> str:

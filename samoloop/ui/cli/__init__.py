@@ -142,6 +142,9 @@ def _refusal(error: Exception | KeyboardInterrupt) -> int:
         case click.exceptions.Abort() | KeyboardInterrupt():
             failures.say("Interrupted.")
             return 130
+        case click.exceptions.NoArgsIsHelpError():
+            failures.say(error.message)
+            return error.exit_code
         case click.UsageError() if error.ctx:
             failures.say(f"{error.ctx.get_usage()}\n\nsamoloop: {failures.of_click(error)}")
             return error.exit_code

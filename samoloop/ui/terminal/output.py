@@ -1,5 +1,6 @@
 """Where commands write: all that they print goes through here, so that no stranger's word acts on a terminal."""
 
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -22,8 +23,13 @@ def say_json(value: Any, indent: int | None = 2) -> None:
 
 
 def say_in_pager(lines: Iterable[Part]) -> None:
-    """Many lines, page by page on a terminal."""
-    click.echo_via_pager("".join(_painted((line, "\n")) for line in lines))
+    """Lines for a person to read, page by page where a terminal has not room for all."""
+    text = "".join(_painted((line, "\n")) for line in lines)
+    columns, rows = shutil.get_terminal_size()
+    if sum(1 + len(line) // columns for line in text.splitlines()) < rows:
+        click.echo(text, nl=False)
+    else:
+        click.echo_via_pager(text)
 
 
 def ask(question: str, *, hidden: bool = False) -> str:

@@ -11,7 +11,8 @@ _COMMAND = "  # "  # between a command and what it does
 def wrapped(text: str, columns: int | None) -> list[str]:
     """The lines of `text`, broken between words so that they fit; what goes on stands a little further in.
 
-    A command with its comment stays whole, so that it can be copied; so does a word that is too long, such as a path.
+    A command stays whole, so that it can be copied, and its comment goes before it where both do not fit; so does a
+    word that is too long, such as a path.
     """
     lines = text.split("\n")
     if columns is None:
@@ -22,9 +23,13 @@ def wrapped(text: str, columns: int | None) -> list[str]:
 def _wrapped_line(line: str, columns: int) -> list[str]:
     from textwrap import wrap
 
-    if len(line) <= columns or _COMMAND in line:
+    if len(line) <= columns:
         return [line]
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    margin = " " * (len(line) - len(line.lstrip()))
+    command, found, what = line.partition(_COMMAND)
+    if found:
+        return [f"{margin}# {what}", command.rstrip()]
+    indent = f"{margin}  "
     return wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
