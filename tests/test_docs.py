@@ -18,7 +18,7 @@ from samoloop.config import loading, profiles, skills, workflow_files
 from samoloop.config import telegram_bot as telegram
 from samoloop.config.keys import BUILT_IN
 from samoloop.core import overview
-from samoloop.core.control import CHILD_LOCK, LOCK, LOGS
+from samoloop.core.control import BASE_LOCK, CHILD_LOCK, LOCK, LOGS
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.gates import FILES, INBOX, WAKE
 from samoloop.core.journal import FILE_NAME as JOURNAL
@@ -300,7 +300,7 @@ def test_each_file_of_a_session_is_in_the_table() -> None:
     files = {overview.FILE_NAME, overview.TASK_FILE, SIGNAL, *FILES, INBOX, WAKE, JOURNAL, REPORT}
     folders = {f"{LOGS}/", f"{OUTBOX}/"}
     shown = {file for row in rows("README.md", "file | who") for file in coded(row[0])}
-    assert files | folders | {LOCK, CHILD_LOCK} <= shown
+    assert files | folders | {LOCK, CHILD_LOCK, BASE_LOCK} <= shown
 
 
 def anchors(page: Path) -> set[str]:
