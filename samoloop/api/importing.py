@@ -20,7 +20,7 @@ from samoloop.config.project import find_root
 from samoloop.core import old_session, overview
 from samoloop.core.gates import LIMIT_BYTES
 from samoloop.core.old_session import OldSession
-from samoloop.core.session import Session, is_session, slug_of, sound_sessions
+from samoloop.core.session import Session, is_session, slug_of
 from samoloop.core.signals import GateKind, Signal, Status
 from samoloop.core.workflow import Workflow
 from samoloop.git.repo import Repo
@@ -94,7 +94,8 @@ def look(wanted: Wanted, environ: Mapping[str, str]) -> Look:
     if wanted.approved and _gate_of(workflow, phase) is _PLAN:
         phase = workflow.after(phase) or phase
     place = _place(wanted, old, repo, folder, environ, works=_is_past_plan(workflow, phase))
-    _refuse_twice(settings, place, folder)
+    if place.branch:
+        prepare.refuse_second(settings.sessions_dir, place.branch)
     found = Look(
         old=old,
         folder=folder,
@@ -390,14 +391,6 @@ def _branch(repo: Repo, folder: Path, environ: Mapping[str, str]) -> str:
     if len(found) > 1:
         raise UsageError(f"several branches may be that of {folder.name}: say with --branch which: {', '.join(found)}")
     return found[0] if found else ""
-
-
-def _refuse_twice(settings: Config, place: Place, folder: Path) -> None:
-    """Two sessions on one branch would undo each other's work."""
-    for session in sound_sessions(settings.sessions_dir):
-        created = session.state().created
-        if place.branch and not created.in_place and created.branch == place.branch:
-            raise SessionError(f"{folder.name} is here already: {session.name} works on its branch {place.branch}")
 
 
 # --- what is taken over -----------------------------------------------------------------------------------------------

@@ -1,21 +1,24 @@
-"""Session folders of samocode, the predecessor, as its own worker and children left them. Text in, values out.
+"""Session folders of samocode, the predecessor, as its own worker and children left them. Texts in, values out.
 
 Nothing in them is proof of what a person did: its notebook belonged to the child, and its parent session answered and
 approved in the person's name.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from samoloop.core import journal
 from samoloop.core.gates import questions
 from samoloop.core.gates.questions import Question
 from samoloop.core.overview import FILE_NAME as OVERVIEW
 
 NESTED = "_samocode"  # a subfolder that holds the session: a layout that the predecessor gave up itself
-SIGNAL, QUESTIONS = "_signal.json", questions.FILE_NAME
-OWN_FILES = ("session.log", "_signal_history.jsonl", SIGNAL, QUESTIONS, OVERVIEW)  # of its worker; not carried over
+SIGNAL, HISTORY, QUESTIONS = "_signal.json", "_signal_history.jsonl", questions.FILE_NAME
+OWN_FILES = ("session.log", HISTORY, SIGNAL, QUESTIONS, OVERVIEW)  # of its worker; not carried over
 PLAN = "plan"
 _DATED = re.compile(r"\d\d-\d\d-\d\d-")
 _DOCUMENT = re.compile(r"(\d\d-\d\d)-(\d\d):?(\d\d)-(.+)\.md")
@@ -45,6 +48,22 @@ class OldSession:
     questions: tuple[Question, ...] = ()  # with the answers that stand there, whoever wrote them
     plans: tuple[str, ...] = ()  # files, oldest first
     documents: Mapping[str, str] | None = None  # file -> its name here
+
+
+def named(sessions: Path, name: str) -> Path | None:
+    """The newest folder of that name, with or without its date, that the predecessor's worker left."""
+    try:
+        found = sorted(sessions.iterdir(), reverse=True)
+    except OSError:
+        return None
+    return next(
+        (path for path in found if (path.name == name or path.name.endswith(f"-{name}")) and _is_one(path)), None
+    )
+
+
+def _is_one(folder: Path) -> bool:
+    ours = os.path.lexists(folder / journal.FILE_NAME)
+    return not ours and (folder / OVERVIEW).is_file() and any((folder / file).is_file() for file in (SIGNAL, HISTORY))
 
 
 def read(name: str, texts: Mapping[str, str], files: Iterable[str]) -> OldSession:

@@ -13,7 +13,7 @@ from samoloop.base.errors import SessionError, UsageError, shown
 from samoloop.base.files import make_folder, make_ignored_folder, real, remove, sync_folder
 from samoloop.base.locks import Lock
 from samoloop.base.nearest import near
-from samoloop.core import control, journal
+from samoloop.core import control, journal, old_session
 from samoloop.core.control import LOGS
 from samoloop.core.decision import Condition
 from samoloop.core.journal import Journal, Written
@@ -313,7 +313,9 @@ def _named(sessions: Path, name: str) -> Session:
         raise SessionError(f"{name!r} is the beginning of several sessions; which one: {several}?")
     known = ", ".join(session.name for session in every[:_LISTED]) or "none yet"
     meant = near(name, [name for session in every for name in (session.undated, session.name)])
-    raise SessionError(f"there is no session {shown(name)}{meant} in {sessions}; there are: {known}")
+    old = old_session.named(sessions, name)
+    hint = f"; {old.name} is one of samocode: samoloop import {old}" if old else ""
+    raise SessionError(f"there is no session {shown(name)}{meant} in {sessions}; there are: {known}{hint}")
 
 
 def _is_sound(session: Session) -> bool:

@@ -93,7 +93,7 @@ def test_questions_wait_again_and_no_answer_that_stood_there_counts(tmp_path: Pa
     if stage == "answered-qa":
         (session.dir / "_qa.md").unlink()
         said = samoloop(root, "import", str(folder), "--dry-run").stderr
-        assert f"is here already: {session.name}" in said
+        assert f"the session {session.name} works on greeting" in said
         return
     assert samoloop(root, "answer", session.name, "Q1=B", "Q2=salve.txt").returncode == 0
     assert first_child(root, session) == "requirements"
@@ -169,9 +169,21 @@ def test_new_sessions_may_lie_beside_the_old_ones(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert bytes_of(folder) == before
     (session,) = all_sessions(tmp_path / "_sessions")
+    named = samoloop(tmp_path, "status", session.name, env=env)
+    assert named.returncode == 0, named.stderr
     assert session.dir != folder and session.worktree == tmp_path / "worktrees" / folder.name
     assert samoloop(tmp_path, "resume", session.name, "--no-wait", env=env).returncode == 4
     assert [path.name for path in session.logs.glob("*.prompt.md")] == ["001-planning.prompt.md"]
+
+
+def test_a_session_of_the_predecessor_that_is_named_is_answered_by_the_way_over(tmp_path: Path) -> None:
+    root, folder = lay(tmp_path, "planning")
+    settings = json.loads((root / ".samoloop.yaml").read_text())
+    (root / ".samoloop.yaml").write_text(json.dumps({**settings, "sessions": str(tmp_path / "_sessions")}))
+    for name in ("greeting", folder.name):
+        for command in (["run", "--session", name], ["resume", name], ["status", name]):
+            done = samoloop(root, *command)
+            assert done.returncode == 2 and f"samoloop import {folder}" in done.stderr, (command, done.stderr)
 
 
 def test_a_blocked_session_rests_until_a_person_goes_on(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from samoloop.api.asked import FOCUSES, How, Order, Wishes
 from samoloop.base.errors import ProviderError, UsageError
 from samoloop.config.keys import BUILT_IN, EFFORTS
 from samoloop.config.project import find_root
+from samoloop.core import old_session
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.rules import Kind
 from samoloop.core.session import REPORT, Session, find, is_session
@@ -166,6 +167,8 @@ def run(
         return start(
             found, replace(how, by=speaker(), attended=True), detach, asks=not no_input and not as_json, as_json=as_json
         )
+    if words is None and name and found is None and (old := old_session.named(load_config(root).sessions_dir, name)):
+        raise UsageError(f"{old.name} is a session of samocode: samoloop import {old}, then samoloop resume {name}")
     order = Order(root, words, wishes, None if in_place else base or "", name, how.said, speaker())
     if dry_run:
         return show_dry_run(order, as_json)
