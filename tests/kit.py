@@ -30,6 +30,7 @@ from samoloop.core.outcome import Collector
 from samoloop.core.records import Ended
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
+from samoloop.worker.outbox import Announcement
 from samoloop.worker.view import Running
 from samoloop.worker.worker import Worker
 
@@ -141,6 +142,8 @@ class Recorder:
 
     def waiting(self, decision: Decision) -> None:
         self.said.append(decision.reason)
+
+    def announced(self, announcement: Announcement) -> None: ...
 
 
 def kill_with_git(pid: int) -> None:

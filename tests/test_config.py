@@ -472,7 +472,7 @@ FAULTS: list[tuple[str, str]] = [
     ("sessions: ~nobody-of-this-name/s", "sessions: there is no such home folder"),
     ("provider: *x", "found undefined alias in line 1, column 11"),
     ("limits: {grace: 2026-99-99}", "a value in it cannot be read"),
-    ("announce: {mail: x}", "announce.mail: unknown key; known: command, webhook"),
+    ("announce: {mail: x}", "announce.mail: unknown key; known: command, desktop, quiet,"),
     ("announce: x", "announce: it must hold keys and values"),
     ("keep_awake: 1", "keep_awake: it must be true or false, got 1"),
     ("- provider", "it must hold keys and values, it holds list"),

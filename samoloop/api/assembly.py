@@ -31,6 +31,7 @@ from samoloop.worker.documents import keep_change, keep_earlier
 from samoloop.worker.guidance import guidance_findings, guidance_part, keep_before
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.outside import look_before, outside_findings
+from samoloop.worker.reminders import remind
 from samoloop.worker.stations import Stations
 from samoloop.worker.trust import journal_findings, program_findings, stranger_findings
 from samoloop.worker.view import Quiet, Running, Several, View
@@ -107,6 +108,13 @@ def assembled(
         no_wait=how.no_wait,
     )
     delivery = _delivery(worker)
+    deliver = worker.deliver
+
+    def look() -> None:
+        remind(worker)
+        deliver()
+
+    worker.deliver = look
     try:
         yield worker
     finally:

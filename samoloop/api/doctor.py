@@ -68,8 +68,20 @@ def examine(root: Path | None, environ: Mapping[str, str]) -> list[Diagnosis]:
         *clis,
         *_mcp(settings, environ),
         *_telegram(settings, environ),
+        *_desktop(settings, environ),
         *_sandbox(settings, environ, installed),
     ]
+
+
+def _desktop(settings: Config, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
+    if not settings.outlets.desktop:
+        return
+    program = "osascript" if sys.platform == "darwin" else "notify-send"
+    if shutil.which(program, path=environ.get("PATH")):
+        yield Diagnosis("desktop", Level.OK, f"notices by {program}")
+    else:
+        advice = "Install it (libnotify-bin, libnotify), or take `announce: desktop` out of your settings."
+        yield Diagnosis("desktop", Level.WARNING, f"{program} is not on PATH, so no notice is shown", advice)
 
 
 def _python() -> Iterator[Diagnosis]:

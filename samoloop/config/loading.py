@@ -190,10 +190,12 @@ def _read(path: Path, problems: list[str]) -> _Layer | None:
 
 
 def _spelled_out(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`sandbox: off` as the section that it is short for, here and in each phase."""
+    """`sandbox: off` and `announce: desktop` as the sections that they are short for, here and in each phase."""
     found = dict(values)
     if found.get("sandbox") is not None and not isinstance(found["sandbox"], Mapping):
         found["sandbox"] = {"mode": found["sandbox"]}
+    if found.get("announce") == "desktop":
+        found["announce"] = {"desktop": True}
     if isinstance(phases := found.get("phases"), Mapping):
         found["phases"] = {
             name: _spelled_out(item) if isinstance(item, Mapping) else item for name, item in phases.items()

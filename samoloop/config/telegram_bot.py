@@ -7,12 +7,12 @@ able to send the bot's token to another server, nor add people to the allow list
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
-from datetime import time
 from typing import Any
 
 from samoloop.base.errors import shown
 from samoloop.base.files import sha256
-from samoloop.config.schema import Fault, address, flag, key, or_off, positive_seconds, read_keys, table_of
+from samoloop.config.outlets import REMIND_SECONDS, Hours, quiet_hours, remind_seconds
+from samoloop.config.schema import Fault, address, flag, key, read_keys, table_of
 
 PUBLIC_API = "https://api.telegram.org/bot"
 TOKEN_SHAPE = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")
@@ -39,18 +39,6 @@ def _users(value: object) -> frozenset[int]:
     return frozenset(value)
 
 
-def _remind(value: object) -> float:
-    return float(or_off(positive_seconds)(value) or 0)
-
-
-def _quiet(value: object) -> tuple[time, time]:
-    try:
-        start, end = str(value)[:40].split("-")
-        return time.fromisoformat(start.strip()), time.fromisoformat(end.strip())
-    except ValueError:
-        raise ValueError(f'it must be two local times such as "22:00-07:30", got {shown(value)}') from None
-
-
 def _base_url(value: object) -> str:
     if not address(value).endswith("/bot"):
         raise ValueError(f"it must be an address that ends in /bot, got {shown(value)}")
@@ -69,12 +57,12 @@ class BotSettings:
     )
     topics: bool = key(flag, True, "in a group with topics, one for each session; true if not set")
     remind_seconds: float = key(  # 0: never; each next one waits twice as long
-        _remind,
-        1800.0,
+        remind_seconds,
+        REMIND_SECONDS,
         "first reminder of an open gate, each next one twice as late; 30m if not set, or off",
         name="remind",
     )
-    quiet: tuple[time, time] | None = key(_quiet, None, 'local times without reminders, such as "22:00-07:30"')
+    quiet: Hours = key(quiet_hours, None, 'local times without reminders, such as "22:00-07:30"')
     announce_started: bool = key(flag, True, "say it when a session starts; true if not set")
     base_url: str = key(_base_url, PUBLIC_API, "another Bot API server; ends in /bot")  # the token is appended to it
 

@@ -51,6 +51,7 @@ class Told:
         self.started = inner.started
         self.progress = inner.progress
         self.waiting = inner.waiting
+        self.announced = inner.announced
 
     def ended(self, event: Ended, decision: Decision) -> None:
         self._inner.ended(event, decision)

@@ -32,6 +32,7 @@ class Pool:
     say: Callable[[str], None]
     clock: Clock = field(default_factory=Clock)
     stop: StopRequest = field(default_factory=StopRequest)
+    each_look: Callable[[float], None] = lambda now: None  # what else is to be done, at `now` (epoch seconds)
     running: dict[Path, Run] = field(default_factory=dict)
     _silent: dict[Path, int] = field(default_factory=dict)  # workers in a row that could not even record why they ended
     _not_before: dict[Path, float] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Pool:
         """Until told to stop; with `once`, until no session can go on without a human or a later time."""
         while not self.stop.finish:
             self._reap()
+            self.each_look(self.clock.epoch())
             started = self._start_one()
             if once and not started and not self.running:
                 return

@@ -18,13 +18,16 @@ from urllib.parse import urlsplit
 from samoloop.base.errors import SessionError
 from samoloop.config.outlets import Outlets
 from samoloop.worker import outbox
+from samoloop.worker.notices import CALLS, show_on_desktop
+from samoloop.worker.outbox import Announcement
 from samoloop.worker.relay_starter import RelayStarter
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 300.0
 COMMAND_SECONDS, WEBHOOK_SECONDS = 60.0, 20.0
+STALE_SECONDS = 900.0  # of a notice on the desktop: what still waits then is reminded of
 
 log = logging.getLogger(__name__)
-Send = Callable[[Mapping[str, Any]], None]
+Send = Callable[[Announcement], None]
 
 
 class NotDelivered(Exception):
@@ -109,7 +112,7 @@ class Hook:
         """Everything in order; False at the first that was not taken, which is logged once per outage."""
         try:
             for item in list(outbox.pending(self._session_dir, self._reader)):
-                self._send(item.announcement.as_json())
+                self._send(item.announcement)
                 outbox.acknowledge(self._session_dir, self._reader, item.number)
         except (NotDelivered, SessionError, OSError) as error:  # the control folder may be gone
             if not self._failures:
@@ -122,10 +125,18 @@ def _hooks(outlets: Outlets, root: Path, environ: Mapping[str, str]) -> dict[str
     found: dict[str, Send] = {}
     if outlets.command:
         clean = {name: value for name, value in environ.items() if not name.startswith("TELEGRAM_")}
-        found["command"] = lambda content: run_command(outlets.command, content, root, clean)
+        found["command"] = lambda given: run_command(outlets.command, given.as_json(), root, clean)
     if outlets.webhook:
-        found["webhook"] = lambda content: post(outlets.webhook, content)
+        found["webhook"] = lambda given: post(outlets.webhook, given.as_json())
+    if outlets.desktop:
+        found["desktop"] = lambda given: _on_desktop(given, environ)
     return found
+
+
+def _on_desktop(given: Announcement, environ: Mapping[str, str]) -> None:
+    """Show what calls for a person; what is older than that makes sense is passed over. Raises NotDelivered."""
+    if given.kind in CALLS and time.time() - given.at < STALE_SECONDS and (why := show_on_desktop(given, environ)):
+        raise NotDelivered(why)
 
 
 def run_command(command: Sequence[str], content: Mapping[str, Any], root: Path, environ: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from samoloop.base import files
 from samoloop.base.files import read_plain, write_atomic
-from samoloop.config.outlets import Outlets
+from samoloop.config.outlets import TELEGRAM, Outlets
 from samoloop.core.control import control_of
 from samoloop.core.words import News
 
@@ -61,6 +61,9 @@ class Announcement:
     commits: Sequence[str] = ()  # one line each
     diff_stat: str = ""
     command: str = ""  # what to type next, on the machine
+    project: str = ""  # the name of its folder
+    folder: str = ""  # the session's
+    reminder: int = 0  # how often it was said again
     at: float = 0.0  # epoch seconds; `put` fills it in
 
     def as_json(self) -> dict[str, Any]:
@@ -83,13 +86,14 @@ def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int 
     Everything is said once: a worker that restarts may put it again and gets the number it has.
     Never raises: a broken announcement is logged and the work goes on.
     """
-    if not outlets.readers:
+    readers = [name for name in outlets.readers if not (announcement.reminder and name == TELEGRAM)]
+    if not readers:
         return None
     stamped = announcement if announcement.at else replace(announcement, at=time.time())
     try:
         if (number := _said(control_of(session_dir) / FOLDER, stamped)) is not None:
             return number
-        return _store(control_of(session_dir) / FOLDER, {**stamped.as_json(), "for": list(outlets.readers)})
+        return _store(control_of(session_dir) / FOLDER, {**stamped.as_json(), "for": readers})
     except (OSError, TypeError, ValueError) as error:
         log.warning("could not announce %s of %s: %s", announcement.kind, announcement.session, error)
         return None
@@ -113,6 +117,17 @@ def pending(session_dir: Path, reader: str) -> Iterator[Item]:
             item = _load(folder / f"{number:06d}.json", number, reader)
             if item is not None:
                 yield item
+
+
+def last(session_dir: Path) -> Announcement | None:
+    """What was announced last, whoever has heard it; None where nothing was, or it cannot be read."""
+    folder = control_of(session_dir) / FOLDER
+    for number in _numbers(folder)[-1:]:
+        try:
+            return from_json(json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null"))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+    return None
 
 
 def is_left(session_dir: Path) -> bool:
@@ -143,6 +158,7 @@ def _store(folder: Path, content: Mapping[str, Any]) -> int:
 def _said(folder: Path, announcement: Announcement) -> int | None:
     """The number under which this gate, or the same words about the same iteration, were announced before."""
     same = ("kind", "gate") if announcement.gate else ("kind", "phase", "iteration", "text", "resumes_at")
+    same = (*same, "reminder")
     wanted = announcement.as_json()
     for number in _numbers(folder):
         try:

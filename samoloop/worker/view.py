@@ -7,6 +7,7 @@ from typing import Protocol
 from samoloop.core.outcome import Collector
 from samoloop.core.records import Ended
 from samoloop.core.rules import Decision
+from samoloop.worker.outbox import Announcement
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class View(Protocol):
         """The session waits."""
         ...
 
+    def announced(self, announcement: Announcement) -> None:
+        """Something that a person is to notice, wherever they are."""
+        ...
+
 
 class Quiet:
     """Shows nothing."""
@@ -58,6 +63,8 @@ class Quiet:
     def ended(self, record: Ended, decision: Decision) -> None: ...
 
     def waiting(self, decision: Decision) -> None: ...
+
+    def announced(self, announcement: Announcement) -> None: ...
 
 
 class Several:
@@ -85,3 +92,7 @@ class Several:
     def waiting(self, decision: Decision) -> None:
         for view in self._views:
             view.waiting(decision)
+
+    def announced(self, announcement: Announcement) -> None:
+        for view in self._views:
+            view.announced(announcement)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from samoloop.base.clock import Clock
@@ -39,6 +39,7 @@ class Worker:
     settings_now: str = ""  # what `config` comes from, with git's programs; see `config.settings_files`
     no_wait: bool = False  # come back instead of waiting for a human or a limit
     kept: int | None = None  # bytes of the journal that checkpoints hold; None: not looked yet
+    announced: Announcement | None = None  # by this worker, the last
     deliver: Callable[[], None] = lambda: None  # called when there may be news to deliver, and again while it waits
     _worktree: Worktree | None = None
 
@@ -94,7 +95,14 @@ class Worker:
         return launching.child_environment(self.config, self.environ)
 
     def announce(self, announcement: Announcement) -> None:
-        outbox.put(self.session.dir, announcement, self.config.outlets)
+        """Tell all who are to hear of it, with the project and the session's folder."""
+        root = self.state.created.root
+        at = announcement.at or self.clock.epoch()
+        said = replace(announcement, project=root.name, folder=str(self.session.dir), at=at)
+        self.announced = said
+        outbox.put(self.session.dir, said, self.config.outlets)
+        if self.config.outlets.terminal:
+            self.view.announced(said)
         self.deliver()
 
     def restore_overview(self) -> None:

@@ -27,6 +27,7 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     from samoloop.children.stop import StopRequest, install_handlers
     from samoloop.config.keys import SECRETS
     from samoloop.queue.pool import Pool
+    from samoloop.queue.reminders import Reminders
     from samoloop.queue.runner import Processes
     from samoloop.queue.source import Projects
 
@@ -39,7 +40,8 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
         hide_environment(SECRETS)
         awake = Awake(not allow_sleep)
         environ = dict(os.environ)
-        pool = Pool(Projects(environ, say), Processes(environ), jobs, say, stop=stop)
+        reminders = Reminders(environ)
+        pool = Pool(Projects(environ, say), Processes(environ), jobs, say, stop=stop, each_look=reminders.look)
         awake.on()
         try:
             pool.run(once)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from samoloop.config.outlets import is_quiet, reminder_seconds
 from samoloop.core import gates, words
 from samoloop.core.gates import Verdict, Void
 from samoloop.core.gates.questions import Question
@@ -24,7 +25,6 @@ from samoloop.ui.telegram.text import escape, shorten
 from samoloop.worker import outbox
 from samoloop.worker.outbox import Announcement, Item
 
-LONGEST_REMINDER_SECONDS = 24 * 3600.0
 STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
 NOT_ASKED = "▫️ No longer asked."
 CHANGED = "⚠️ The text has changed since: a new message follows."
@@ -168,23 +168,16 @@ class Chat:
         first = self._api.settings.remind_seconds
         key = known.gate.id if known.gate else f"iteration {known.state.iteration}"
         waits = [m for m in known.ledger.messages.values() if _still_asks(known, m)]
-        if not first or not waits or self._is_quiet(datetime.now().astimezone()):
+        if not first or not waits or is_quiet(self._api.settings.quiet, datetime.now().astimezone()):
             return
         count, last = known.ledger.reminders.get(key, (0, waits[-1].at))
-        if time.time() - last < min(first * 2**count, LONGEST_REMINDER_SECONDS):
+        if time.time() - last < reminder_seconds(first, count):
             return
         since = render.clock(waits[0].at)
         what = "still blocked" if known.gate is None else "still waits for you"
         text = render.head("🔔", known.name, f"{what}, since {since}")
         await self.post(known, Outgoing(text, reply_to=waits[0].id))
         known.ledger.reminded(key, count + 1, time.time())
-
-    def _is_quiet(self, now: datetime) -> bool:
-        hours = self._api.settings.quiet
-        if hours is None:
-            return False
-        start, end = hours
-        return start <= now.time() < end if start <= end else now.time() >= start or now.time() < end
 
 
 def messages(known: Known, given: Announcement, *, started: bool) -> list[Outgoing]:

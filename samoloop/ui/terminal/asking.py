@@ -30,6 +30,7 @@ from samoloop.ui.terminal.output import say
 from samoloop.ui.terminal.screen import open_view
 from samoloop.ui.terminal.typed import CalledAway, NobodyThere, Typed, Unreadable
 from samoloop.ui.terminal.words import wrapped
+from samoloop.worker.outbox import Announcement
 from samoloop.worker.view import Running, View
 from samoloop.worker.waiting import watching
 
@@ -374,6 +375,9 @@ class _Asks:
 
     def ended(self, record: Ended, decision: Decision) -> None:
         self._inner.ended(record, decision)
+
+    def announced(self, announcement: Announcement) -> None:
+        self._inner.announced(announcement)
 
     def waiting(self, decision: Decision) -> None:
         gate = self._session.state().gate

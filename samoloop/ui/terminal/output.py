@@ -2,13 +2,18 @@
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
-from samoloop.base.printable import json_text, printable
+from samoloop.base.printable import json_text, one_line, printable
 from samoloop.ui.terminal.paint import paint
+
+_BELL, _ESCAPE, _OSC = "\a", "\x1b", "\x1b]"
+_LONGEST_NOTICE = 200  # characters
+_SHOW_9 = ("iTerm.app", "WezTerm", "ghostty", "xterm-ghostty", "kitty", "xterm-kitty")
+_SHOW_777 = ("rxvt", "foot")
 
 Part = str | tuple[str, str]  # plain words, or words with their tone
 
@@ -35,6 +40,34 @@ def say_in_pager(lines: Iterable[Part]) -> None:
 def ask(question: str, *, hidden: bool = False) -> str:
     """What a person types. Raises click.Abort where there is no more to come."""
     return str(click.prompt(printable(question), hide_input=hidden))
+
+
+def attention(title: str, text: str, environ: Mapping[str, str]) -> str:
+    """What makes a terminal call its person: the bell, its title, and a notice where it can show one.
+
+    A terminal leaves out what it does not know. Inside tmux the notice is handed through to the terminal around it,
+    which tmux does where its `allow-passthrough` is on; bell and title are tmux's own.
+    """
+    title, text = one_line(title, _LONGEST_NOTICE), one_line(text, _LONGEST_NOTICE)
+    if environ.get("TERM") == "linux":  # the console shows some of the codes as letters
+        return _BELL
+    notices = [f"{_OSC}9;{title}: {text}{_BELL}", f"{_OSC}777;notify;{title.replace(';', ',')};{text}{_BELL}"]
+    program = environ.get("TERM_PROGRAM", "") or environ.get("TERM", "")
+    if program in _SHOW_9:
+        del notices[1]  # it knows both, and would show two
+    elif environ.get("VTE_VERSION") or program.startswith(_SHOW_777):
+        del notices[0]
+    codes = "".join(notices)
+    if environ.get("TMUX"):
+        codes = "".join(f"\x1bPtmux;{notice.replace(_ESCAPE, _ESCAPE * 2)}{_ESCAPE}\\" for notice in notices)
+    elif environ.get("TERM", "").startswith("screen"):
+        codes = ""
+    return f"{_BELL}{window_title(f'{title}: {text}')}{codes}"
+
+
+def window_title(text: str) -> str:
+    """What gives a terminal's window another title."""
+    return f"{_OSC}2;{one_line(text, _LONGEST_NOTICE)}{_BELL}"
 
 
 def pass_on(data: bytes) -> None:

@@ -24,8 +24,11 @@ from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.ui.terminal.endings import ended_line, oddities, tokens_so_far
 from samoloop.ui.terminal.live_block import Line, LiveBlock, Paper, abandon
+from samoloop.ui.terminal.output import attention, window_title
 from samoloop.ui.terminal.paint import paint
 from samoloop.ui.terminal.words import dollars, resumes, spending, wrapped
+from samoloop.worker.notices import CALLS, in_short
+from samoloop.worker.outbox import Announcement
 from samoloop.worker.view import Running, View
 
 TICK_SECONDS = 0.5
@@ -84,6 +87,9 @@ class Plain:
     def progress(self, collector: Collector) -> None:
         """Only the end is worth a line."""
 
+    def announced(self, announcement: Announcement) -> None:
+        """Nobody looks at a pipe."""
+
     def ended(self, record: Ended, decision: Decision) -> None:
         self.say(ended_line(record, time.time(), self._label_width))
         for sentence in oddities(record):
@@ -104,6 +110,7 @@ class Screen:
         self._gates = _Gates(session)
         self._label_width = _label_width(session)
         self._block: LiveBlock | None = None
+        self._called: tuple[str, str, int] | None = None  # what the person was called for, which the title says
         self._collector = Collector()
 
     def say(self, sentence: str) -> None:
@@ -111,6 +118,9 @@ class Screen:
 
     def started(self, running: Running) -> None:
         self.close()
+        if self._called:
+            self._called = None
+            self._paper.write(window_title(f"samoloop: {running.session}"))
         self._collector = Collector()
         state = self._session.state()
         limit = state.live_workflow.phase(running.phase).max_iterations
@@ -140,6 +150,12 @@ class Screen:
         self._print(first, "warn")
         for line in rest:
             self._print(line)
+
+    def announced(self, announcement: Announcement) -> None:
+        call = (*in_short(announcement), announcement.reminder)
+        if announcement.kind in CALLS and call != self._called:  # an end may be said twice
+            self._called = call
+            self._paper.write(attention(*call[:2], os.environ))
 
     def close(self) -> None:
         """Take the live block away."""
