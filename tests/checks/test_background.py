@@ -114,6 +114,34 @@ def test_whoever_leaves_a_phase_waits_for_what_the_base_says(tmp_path):
     assert not slow.two.exists()
 
 
+def test_a_stop_is_heeded_while_one_waits_for_the_base(tmp_path):
+    slow = Slow(tmp_path, BREAK)
+    worker = slow.start(*RUN)
+    kit.until(lambda: "is still at work at the base: waiting for it" in slow.said)
+    assert slow.lab.samoloop("stop", "--now").returncode == 0
+    worker.wait(60)
+    assert slow.lab.state.condition is Condition.STOPPED and not slow.lab.state.failure, slow.said
+    assert not is_alive(slow.at) and slow.copies == [] and slow.lab.runs == []
+
+
+def test_of_two_slow_ones_the_second_runs_after_the_first(tmp_path):
+    wait = f"until [ -e {tmp_path}/both ]; do sleep 0.02; done"
+    slow = Slow(tmp_path, f"{wait}; {GROW}")
+    settings = json.loads((slow.lab.root / ".samoloop.yaml").read_text())
+    first = settings["checks"]["tests"]["command"]
+    second = f"until [ -e {slow.go} ]; do sleep 0.02; done; {first}; touch {tmp_path}/both"
+    settings["checks"]["more"] = {"command": second}
+    (slow.lab.root / ".samoloop.yaml").write_text(json.dumps(settings))
+    kit.git(slow.lab.root, "commit", "-qam", "Two checks")
+    worker = slow.start(*RUN)
+    kit.until(lambda: slow.child_at.exists() and slow.is_at_work())
+    slow.go.touch()
+    assert worker.wait(60) == 0, slow.said
+    runs = [(run.check, run.kind, run.outcome) for run in slow.lab.runs]
+    assert runs[:2] == [("tests", "base", "passed"), ("more", "base", "passed")], slow.said
+    assert not slow.two.exists() and slow.copies == []
+
+
 def test_one_that_hangs_is_ended_at_its_limit_and_proves_nothing(tmp_path):
     slow = Slow(tmp_path, GROW, limit="1s")
     assert slow.run(*RUN) == 0, slow.said
