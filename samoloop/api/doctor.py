@@ -15,7 +15,8 @@ from samoloop import providers
 from samoloop.base.errors import ConfigError, SamoloopError
 from samoloop.base.places import state_folder
 from samoloop.config import loading, mcp, samocode, workflow_files
-from samoloop.config.loading import BUILT_IN, Config
+from samoloop.config.keys import KNOWN
+from samoloop.config.loading import Config
 from samoloop.core.permissions import Permissions, SandboxMode
 from samoloop.git.calls import OLDEST
 from samoloop.git.checkout import locate
@@ -221,7 +222,7 @@ def _clis(settings: Config, environ: Mapping[str, str]) -> list[Diagnosis]:
     """Every CLI: those that the settings name must be there, the others are mentioned."""
     named = {settings.provider, *(phase.provider for phase in settings.phases.values() if phase.provider)}
     spare = {*settings.fallback, *(name for phase in settings.phases.values() for name in phase.fallback or ())}
-    names = [*dict.fromkeys((settings.provider, *sorted(named), *sorted(spare), *BUILT_IN, *settings.providers))]
+    names = [*dict.fromkeys((settings.provider, *sorted(named), *sorted(spare), *KNOWN, *settings.providers))]
     with ThreadPoolExecutor(max_workers=4) as pool:
         checkups = dict(zip(names, pool.map(lambda name: _checkup(name, settings, environ), names), strict=True))
     findings: list[Diagnosis] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.durations import parse_seconds
+from samoloop.config import presets
 from samoloop.config.mcp import MCP_SERVER, McpServer
 from samoloop.config.outlets import OUTLETS, Outlets
 from samoloop.config.prices import PRICE, Price
@@ -182,6 +183,14 @@ PROVIDERS: Mapping[str, Table] = {
     "demo": SCRIPT,
 }
 BUILT_IN = tuple(PROVIDERS)
+# One that is known as data may also be told what one's own is told, and is then that one.
+PRESET = Table((*PROGRAM.keys, *(key._replace(needed=False) for key in OWN_CLI.keys if key.name not in PROGRAM.names)))
+KNOWN = (*BUILT_IN, *presets.names())
+
+
+def _settings_of(provider: str) -> Table:
+    return PROVIDERS.get(provider) or (PRESET if provider in KNOWN else OWN_CLI)
+
 
 # --- all --------------------------------------------------------------------------------------------------------------
 
@@ -216,7 +225,7 @@ class Config:
     """All settings of one project."""
 
     root: Path  # the main checkout, or the folder itself with --in-place
-    provider: str = key(text, "claude", f"the child CLI: {', '.join(BUILT_IN)}, or a name under providers:")
+    provider: str = key(text, "claude", f"the child CLI: {', '.join(KNOWN)}, or a name under providers:")
     model: str | None = key(text, None, "the CLI's own default if not set", example="opus")
     effort: str | None = key(
         one_of(EFFORTS), None, "low, standard, high, max; the CLI's own default if not set", example="standard"
@@ -293,9 +302,9 @@ class Config:
     )
     providers: Mapping[str, Mapping[str, Any]] = key(
         Named(
-            lambda name: PROVIDERS.get(name, OWN_CLI),
+            _settings_of,
             (
-                ("For a built-in CLI:", PROGRAM),
+                ("For a CLI that samoloop knows:", PROGRAM),
                 ("For a CLI of your own, by a name of your own; `command` is needed:", OWN_CLI),
                 ("For `demo`:", SCRIPT),
             ),

@@ -15,7 +15,7 @@ from samoloop.base.errors import ConfigError, listed
 from samoloop.base.nearest import named
 from samoloop.config import mcp, samocode, yaml_text
 from samoloop.config.keys import BUILT_IN as BUILT_IN
-from samoloop.config.keys import CONFIG, VARIABLES
+from samoloop.config.keys import CONFIG, KNOWN, VARIABLES
 from samoloop.config.keys import Config as Config
 from samoloop.config.project import FILE_NAME as FILE_NAME
 from samoloop.config.project import user_file
@@ -265,7 +265,7 @@ def _unknown_phases_of_checks(checks: object, root: Path) -> Iterator[Fault]:
 
 def _check_providers(config: Config, values: Mapping[str, Any]) -> Iterator[Fault]:
     own = values.get("providers")
-    known = list(dict.fromkeys([*BUILT_IN, *(map(str, own) if isinstance(own, Mapping) else ())]))
+    known = list(dict.fromkeys([*KNOWN, *(map(str, own) if isinstance(own, Mapping) else ())]))
     used: dict[At, tuple[str, ...]] = {("provider",): (config.provider,), ("fallback",): config.fallback}
     for name, phase in config.phases.items():
         used[("phases", name, "provider")] = (phase.provider,) if phase.provider else ()

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.nearest import named
-from samoloop.config.keys import BUILT_IN
+from samoloop.config.keys import BUILT_IN, KNOWN
 from samoloop.providers.base import Provider
 
 PACE = "SAMOLOOP_DEMO_PACE"  # environment: seconds that each step of the scripted child pauses, 0 where it is not set
@@ -18,7 +18,7 @@ PACE = "SAMOLOOP_DEMO_PACE"  # environment: seconds that each step of the script
 def get(name: str, settings: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Provider:
     """The provider `name`, with what the configuration says under `providers: {name: ...}`, checked by `config.keys`.
 
-    A name that is not built in needs a `command` there. `environ` is where the program is looked for (PATH,
+    A name that is not known needs a `command` there. `environ` is where the program is looked for (PATH,
     CLAUDE_PATH, CODEX_PATH). Raises ProviderError for an unknown name.
     """
     if name == "demo":
@@ -26,12 +26,16 @@ def get(name: str, settings: Mapping[str, Any] | None = None, environ: Mapping[s
     elif name in BUILT_IN:
         module = importlib.import_module(f"samoloop.providers.{name}")
         return cast("Provider", getattr(module, f"{name.capitalize()}Provider")(settings or {}, environ))
-    if settings is not None and "command" in settings:
+    if settings is not None and "command" in settings:  # also of a name that is known as data: it is one's own then
         from samoloop.providers.custom import CustomProvider
 
         return CustomProvider(name, settings, environ)
+    if name in KNOWN:
+        from samoloop.providers.preset import PresetProvider
+
+        return cast("Provider", PresetProvider(name, settings or {}, environ))
     raise ProviderError(
-        f"The provider {named(name, BUILT_IN)} is unknown; use one of {', '.join(BUILT_IN)}, or describe it in the "
+        f"The provider {named(name, KNOWN)} is unknown; use one of {', '.join(KNOWN)}, or describe it in the "
         f"configuration as `providers: {{{name}: {{command: [...]}}}}`."
     )
 

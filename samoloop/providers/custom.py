@@ -63,9 +63,9 @@ class CustomProvider:
             refuse_any(request, f"providers.{self.name}.command has no {{mcp_config}}, so {self.name}")
         servers = servers_of(request, always=self._asks("{mcp_config}"))
         values = {**self._values(request), "mcp_config": str(servers.file)}
-        argv = [program, *(_fill(word, values) for word in self._command[1:])]
+        argv = [program, *(fill(word, values) for word in self._command[1:])]
         if self._prompt == "arg":
-            argv.append(_argument(request))
+            argv.append(argument(request))
         files = [path for path in map(Path, self._command[1:]) if path.is_absolute()]
         needs = installed_at(program, self._environ) | dict.fromkeys(files, Access.READ) | servers.needs
         return Launch(argv, self._env, prompt_on_stdin=self._prompt == "stdin", needs=needs)
@@ -104,13 +104,13 @@ class CustomProvider:
         return any(placeholder in word for word in self._command)
 
 
-def _fill(word: str, values: Mapping[str, str]) -> str:
+def fill(word: str, values: Mapping[str, str]) -> str:
     for key, value in values.items():
         word = word.replace(f"{{{key}}}", value)
     return word
 
 
-def _argument(request: Request) -> str:
+def argument(request: Request) -> str:
     """The prompt as an argument; one that no argument can hold is named instead."""
     prompt = (read_plain(request.prompt, _LONGEST_ARGUMENT) or b"").decode(errors="replace")
     if len(prompt.encode()) <= _LONGEST_ARGUMENT:
@@ -124,20 +124,20 @@ class CustomReader:
     def __init__(self, name: str, jsonl: bool) -> None:
         self._name = name
         self._jsonl = jsonl
-        self._ended = False
+        self.ended = False  # it has said all
 
     def feed(self, line: bytes) -> list[Event]:
         event = parse_object(line) if self._jsonl else None
         known = _event(event) if event else None
         if known:
             says_all = isinstance(known, Result) or (isinstance(known, Failure) and known.fatal)
-            self._ended = self._ended or says_all
+            self.ended = self.ended or says_all
             return [known]
         words = line.decode("utf-8", "replace").strip()
         return [Text(words)] if words else []
 
     def finish(self, exit_code: int | None, stderr_tail: str) -> list[Event]:
-        return [] if self._ended else [*unfinished(self._name, exit_code, stderr_tail)]
+        return [] if self.ended else [*unfinished(self._name, exit_code, stderr_tail)]
 
 
 def _event(event: dict[str, object]) -> Event | None:

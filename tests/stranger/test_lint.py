@@ -55,6 +55,7 @@ ALLOWED = {
     ("core/journal.py", "append"): NO_LINK,
     ("core/roots.py", "look"): NO_LINK,
     ("core/session.py", "new_folder"): "a rename of the new session's folder, before any child",
+    ("config/presets.py", "load"): PACKAGE,
     ("core/signals.py", "schema"): PACKAGE,
     ("git/calls.py", "_remove_dead_lock"): FIXED,
     ("git/included.py", "_copy"): "into a worktree in which no child has worked; links are copied as links",

@@ -77,10 +77,10 @@ def _phases(ctx: click.Context, incomplete: str) -> list[str]:
 
 
 def _providers(ctx: click.Context, incomplete: str) -> list[str]:
-    from samoloop.config.keys import BUILT_IN
+    from samoloop.config.keys import KNOWN
     from samoloop.config.loading import load
 
-    return list(dict.fromkeys([*BUILT_IN, *load(_root(), os.environ).providers]))
+    return list(dict.fromkeys([*KNOWN, *load(_root(), os.environ).providers]))
 
 
 def _profiles(ctx: click.Context, incomplete: str) -> list[str]:

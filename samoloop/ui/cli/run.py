@@ -14,7 +14,7 @@ import click
 
 from samoloop.api.asked import FOCUSES, How, Order, Wishes
 from samoloop.base.errors import ProviderError, UsageError
-from samoloop.config.keys import BUILT_IN, EFFORTS
+from samoloop.config.keys import EFFORTS, KNOWN
 from samoloop.config.project import find_root
 from samoloop.core import old_session
 from samoloop.core.decision import EXIT_CODES
@@ -48,7 +48,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option(
             "--provider",
-            help=f"The CLI to use: {', '.join(BUILT_IN)}, or your own.",
+            help=f"The CLI to use: {', '.join(KNOWN)}, or your own.",
             shell_complete=complete.providers,
         ),
         click.option("--model", help="The model, by the CLI's own name."),
