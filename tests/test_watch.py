@@ -1,176 +1,223 @@
-"""When a child has to be ended: times and sightings in, a verdict out, no process anywhere."""
+"""`watch`: the board as lines, and the whole command on a terminal of its own."""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
+import recorded
+from kit import samoloop, until
 
-from samoloop.children.watch import Watch
-from samoloop.core.events import Event, Result, Text, Tool
-from samoloop.core.limits import EndedBy, Limits
-
-RUNNING = Tool("a", "bash", running=True)
-FINISHED = Tool("a", "bash")
-
-
-def limits(**changes: float | None) -> Limits:
-    known: dict[str, float | None] = {
-        "total": 1000.0,
-        "silence": 100.0,
-        "first_byte": None,
-        "grace": 60.0,
-        "terminate": 10.0,
-    }
-    return Limits(**{**known, **changes})  # type: ignore[arg-type]
+from samoloop.api.status import row
+from samoloop.base.clock import Clock
+from samoloop.core.session import Session
+from samoloop.ui.terminal.board import Look, chosen, frame, moved
+from samoloop.ui.terminal.keys import _keys
 
 
-def look(watch: Watch, now: float, *events: Event, written: bool = True, cpu: float = 0.0) -> EndedBy | None:
-    """One look, as the worker takes it."""
-    watch.saw(now, output=True, written=written, events=events)
-    if watch.wants_cpu(now):
-        watch.saw_cpu(now, cpu)
-    return watch.limit(now)
+def sessions(root: Path, count: int) -> list[Session]:
+    found = []
+    for number in range(count):
+        session = recorded.make_session(root, f"26-11-{number + 10}-task-{number}")
+        recorded.iterate(session, "requirements")
+        recorded.ask_questions(session, "Q1")
+        found.append(session)
+    return found
 
 
-def quiet(watch: Watch, now: float, cpu: float = 0.0) -> EndedBy | None:
-    return look(watch, now, written=False, cpu=cpu)
+def board(rows: list[dict[str, Any]], look: Look, columns: int, height: int) -> tuple[list[str], Look]:
+    lines, look = frame(rows, look, Clock().now(), columns, height)
+    return ["".join(text for text, _ in line) for line in lines], look
 
 
-def test_total_counts_from_the_start_whatever_the_child_does():
-    watch = Watch(limits(), started=0, now=0)
-    assert look(watch, 999.9) is None
-    assert look(watch, 1000) is EndedBy.TIME
+# --- the board --------------------------------------------------------------------------------------------------------
 
 
-def test_an_adopted_child_started_before_it_was_seen():
-    watch = Watch(limits(), started=-950, now=0)
-    assert look(watch, 49) is None
-    assert look(watch, 50) is EndedBy.TIME
+@pytest.mark.parametrize(("columns", "height"), [(40, 10), (80, 24), (200, 50), (10, 3), (1, 1)])
+def test_a_board_fits_its_screen_and_shows_the_choice(tmp_path: Path, columns: int, height: int) -> None:
+    rows = [row(session) for session in sessions(tmp_path, 9)]
+    look = Look()
+    for place in (0, 4, 8, 2):
+        look = moved(Look(chosen=rows[place]["folder"], top=look.top), rows, 0)
+        text, look = board(rows, look, columns, height)
+        assert len(text) == height and all(len(line) <= max(columns - 1, 1) for line in text)
+        if height >= 10:
+            assert [line for line in text if line.startswith(f"> task-{place}")]
 
 
-def test_first_byte_counts_until_there_is_output():
-    watch = Watch(limits(first_byte=20.0), started=0, now=0)
-    watch.saw(20, output=False, written=True, events=[])  # standard error only
-    assert watch.limit(20) is EndedBy.FIRST_BYTE
-    assert look(watch, 20) is None
+def test_the_board_says_how_many_are_above_and_below(tmp_path: Path) -> None:
+    rows = [row(session) for session in sessions(tmp_path, 9)]
+    text, _ = board(rows, Look(chosen=rows[8]["folder"]), 80, 10)
+    assert text[0] == "9 need you, 0 at work   ↑ 6"
+    text, _ = board(rows, Look(), 80, 10)
+    assert text[0].endswith("↓ 6")
 
 
-def test_silence_counts_from_the_last_output():
-    watch = Watch(limits(), started=0, now=0)
-    look(watch, 50)
-    assert [quiet(watch, now) for now in (75, 100, 149)] == [None] * 3
-    assert quiet(watch, 150) is EndedBy.SILENCE
+def test_the_choice_stays_with_its_session_and_takes_the_next_one_where_that_is_gone(tmp_path: Path) -> None:
+    rows = [row(session) for session in sessions(tmp_path, 3)]
+    look = moved(Look(), rows, 1)
+    assert chosen(look, rows[::-1]) == rows[1]
+    left = [rows[0], rows[2]]
+    assert chosen(look, left) == rows[2]
+    assert chosen(look, []) is None and moved(look, [], 1) == look
+    assert moved(look, rows, 99).chosen == rows[2]["folder"]
 
 
-def test_without_a_limit_silence_may_last():
-    watch = Watch(limits(silence=None), started=0, now=0)
-    assert quiet(watch, 999) is None
-    assert not watch.wants_cpu(999)
+def test_an_empty_board_names_the_first_command() -> None:
+    text, _ = board([], Look(), 80, 10)
+    assert text[0].startswith('no session yet: samoloop run "TASK"')
 
 
-def test_a_running_tool_may_be_silent():
-    watch = Watch(limits(), started=0, now=0)
-    look(watch, 1, RUNNING)
-    assert [quiet(watch, now) for now in (100, 300, 500)] == [None] * 3
-    look(watch, 501, FINISHED)
-    assert quiet(watch, 600) is None
-    assert quiet(watch, 601) is EndedBy.SILENCE
+def test_what_a_damaged_session_says_is_drawn_and_does_nothing(tmp_path: Path) -> None:
+    (session,) = sessions(tmp_path, 1)
+    session.journal.path.write_text("{\x1b[2J}\n{}\n")
+    text, _ = board([row(Session(session.dir))], Look(), 80, 10)
+    assert "damaged" in text[2] and "\x1b" not in "".join(text)
 
 
-def test_one_of_two_tools_is_enough():
-    watch = Watch(limits(), started=0, now=0)
-    look(watch, 1, RUNNING, Tool("b", "bash", running=True), FINISHED)
-    assert quiet(watch, 500) is None
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        ("jq", ["down", "q"]),
+        ("\x1b[A\x1bOB", ["up", "down"]),
+        ("\x1b[5~\x1b[6~", ["page up", "page down"]),
+        ("\x1b[1;5Ca\x1b", ["a"]),  # Ctrl-Right means nothing, and Escape alone neither
+        ("\r", ["enter"]),
+        ("\x04", ["q"]),
+    ],
+)
+def test_keys_have_names(typed: str, keys: list[str]) -> None:
+    assert _keys(typed) == keys
 
 
-@pytest.mark.parametrize("event", [FINISHED, Result(True)])
-def test_a_tool_is_over_by_its_own_word_or_with_the_run(event: Event):
-    watch = Watch(limits(), started=0, now=0)
-    look(watch, 1, RUNNING)
-    look(watch, 2, event)
-    assert quiet(watch, 102) is EndedBy.SILENCE
+# --- the command ------------------------------------------------------------------------------------------------------
 
 
-def test_computing_is_no_silence():
-    watch = Watch(limits(), started=0, now=0)
-    assert [quiet(watch, now, cpu=now * 0.5) for now in range(25, 1000, 25)] == [None] * 39
+class Watched:
+    """The command on a pseudo-terminal, and what it wrote."""
+
+    def __init__(self, folder: Path, columns: int, height: int) -> None:
+        self.pid, self.descriptor = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.environ.update(TERM="xterm-256color", LINES="", COLUMNS="")
+            os.execv(sys.executable, [sys.executable, "-m", "samoloop", "watch"])
+        os.set_blocking(self.descriptor, False)
+        self.resize(columns, height)
+        self._bytes = b""
+        self._status = 0
+
+    def resize(self, columns: int, height: int) -> None:
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", height, columns, 0, 0))
+
+    @property
+    def written(self) -> str:
+        with suppress(OSError):
+            while data := os.read(self.descriptor, 65536):
+                self._bytes += data
+        return re.sub(r"\x1b\[[0-9;]*m", "", self._bytes.decode(errors="replace"))
+
+    def press(self, keys: str) -> None:
+        os.write(self.descriptor, keys.encode())
+
+    def until(self, seen: str) -> None:
+        until(lambda: seen in self.written)
+
+    def exit_code(self) -> int:
+        """Of the command, once it has ended."""
+
+        def ended() -> bool:
+            assert self.written is not None  # so that it can write on
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = status
+            return pid == self.pid
+
+        until(ended)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(self._status)
 
 
-def test_silence_counts_again_after_the_computing():
-    watch = Watch(limits(), started=0, now=0)
-    for now in range(25, 300, 25):
-        quiet(watch, now, cpu=min(now, 200.0))
-    assert quiet(watch, 299, cpu=200.0) is None
-    assert quiet(watch, 300, cpu=200.0) is EndedBy.SILENCE
+@contextmanager
+def watched(folder: Path, columns: int = 80, height: int = 24) -> Iterator[Watched]:
+    found = Watched(folder, columns, height)
+    try:
+        yield found
+    finally:
+        if found.pid:
+            os.kill(found.pid, signal.SIGKILL)
+            os.waitpid(found.pid, 0)
+        os.close(found.descriptor)
 
 
-def test_an_idle_event_loop_is_silence():
-    watch = Watch(limits(), started=0, now=0)
-    verdicts = [quiet(watch, now, cpu=now * 0.005) for now in (25, 50, 75, 100)]
-    assert verdicts == [None, None, None, EndedBy.SILENCE]
+def test_watch_shows_all_follows_what_changes_and_gives_the_terminal_back(tmp_path: Path) -> None:
+    first, _ = sessions(tmp_path, 2)
+    with watched(tmp_path, columns=40, height=10) as terminal:
+        terminal.until("2 need you")
+        assert "\x1b[?1049h" in terminal.written
+        qa = first.dir / "_qa.md"
+        qa.write_text(qa.read_text().replace("_waiting_", "A"))
+        terminal.until("1 needs you")
+        terminal.resize(120, 30)
+        os.kill(terminal.pid, signal.SIGWINCH)
+        terminal.until("r resume")  # there is room for it now
+        terminal.press("j")
+        terminal.until("> task-0")
+        terminal.press("a")
+        terminal.until(f"{first.name} asks nothing now")
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+        assert terminal.written.rpartition("\x1b[?1049l")[2].strip() == ""
 
 
-def test_a_process_that_ended_is_no_silence():
-    """The sum falls when one of several processes is gone."""
-    watch = Watch(limits(), started=0, now=0)
-    verdicts = [quiet(watch, now, cpu=cpu) for now, cpu in ((25, 9.0), (50, 9.0), (75, 3.0), (100, 3.0))]
-    assert verdicts == [None] * 4
-    assert quiet(watch, 175, cpu=3.0) is EndedBy.SILENCE
+def test_nothing_is_drawn_where_nothing_changed(tmp_path: Path) -> None:
+    session = recorded.make_session(tmp_path, "26-11-20-new")  # an age would change
+    with watched(tmp_path) as terminal:
+        terminal.until("no worker is running")
+        before = terminal.written
+        terminal.press("s")
+        terminal.until(f"no worker is at work on {session.name}")
+        assert terminal.written.removeprefix(before).count("SESSION") == 1
 
 
-def test_looking_at_the_processor_time_is_rare():
-    watch = Watch(limits(), started=0, now=0)
-    wanted = 0
-    for quarter_second in range(1, 400):
-        now = quarter_second / 4
-        watch.saw(now, output=True, written=False, events=[])
-        if watch.wants_cpu(now):
-            wanted += 1
-            watch.saw_cpu(now, 0.0)
-    assert wanted == 3
+@pytest.mark.parametrize("way", ["ctrl-c", "end of input", "terminated"])
+def test_every_way_out_gives_the_terminal_back(tmp_path: Path, way: str) -> None:
+    sessions(tmp_path, 1)
+    with watched(tmp_path) as terminal:
+        terminal.until("needs you")
+        if way == "terminated":
+            os.kill(terminal.pid, signal.SIGTERM)
+        else:
+            terminal.press("\x03" if way == "ctrl-c" else "\x04")
+        assert terminal.exit_code() == 0
+        assert terminal.written.rstrip().endswith("\x1b[?1049l")
 
 
-def test_grace_needs_a_result_and_quiet():
-    watch = Watch(limits(), started=0, now=0)
-    look(watch, 10, Text("done?"))
-    assert not watch.may_be_done(80)
-    look(watch, 80, Result(True))
-    assert not watch.may_be_done(139)
-    assert watch.may_be_done(140)
-    look(watch, 141)  # it goes on talking
-    assert not watch.may_be_done(141)
-    assert watch.may_be_done(201)
+def test_a_key_hands_the_terminal_to_the_question_and_takes_it_back(tmp_path: Path) -> None:
+    (session,) = sessions(tmp_path, 1)
+    with watched(tmp_path) as terminal:
+        terminal.until("1 needs you")
+        terminal.press("a")
+        terminal.until("Your answer")
+        terminal.press("A\n")
+        terminal.until("-- Enter goes back to the sessions --")
+        terminal.press("\n")
+        terminal.until("0 need you")
+        assert "**Answer:** A" in (session.dir / "_qa.md").read_text()
+        terminal.press("q")
+        assert terminal.exit_code() == 0
 
 
-def test_without_a_grace_it_is_never_over_early():
-    watch = Watch(limits(grace=None), started=0, now=0)
-    look(watch, 1, Result(True))
-    assert not watch.may_be_done(900)
-
-
-class TestPause:
-    def test_a_child_that_writes_is_looked_at_more_often(self):
-        watch = Watch(limits(silence=None), started=0, now=0)
-        look(watch, 0)
-        assert watch.pause_seconds(0) == 0.25
-        pauses = []
-        for now in range(5):
-            quiet(watch, now)
-            pauses.append(watch.pause_seconds(now))
-        assert pauses == [0.5, 1.0, 1.0, 1.0, 1.0]
-        look(watch, 5)
-        assert watch.pause_seconds(5) == 0.25
-
-    def test_never_past_a_limit(self):
-        watch = Watch(limits(total=10.0, silence=None), started=0, now=0)
-        assert watch.pause_seconds(9.9) == pytest.approx(0.1)
-
-    def test_never_past_the_grace(self):
-        watch = Watch(limits(silence=None, grace=1.1), started=0, now=0)
-        look(watch, 0, Result(True))
-        quiet(watch, 1)
-        assert watch.pause_seconds(1) == pytest.approx(0.1)
-
-    def test_never_none_at_all_while_something_is_overdue(self):
-        """Else the worker would spin: for example while a lingering child's signal is missing."""
-        watch = Watch(limits(silence=None, grace=1.0), started=0, now=0)
-        look(watch, 0, Result(True))
-        quiet(watch, 5)
-        assert watch.pause_seconds(5) >= 0.25
+def test_without_a_terminal_it_names_what_works_there(tmp_path: Path) -> None:
+    sessions(tmp_path, 1)
+    done = samoloop(tmp_path, "watch")
+    assert done.returncode == 2
+    assert "watch needs a terminal that can move its cursor; here: samoloop list" in done.stderr

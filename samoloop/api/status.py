@@ -205,7 +205,7 @@ def _rank(row: Mapping[str, Any]) -> int:
 
 
 def last_tool(session: Session, environ: Mapping[str, str]) -> str:
-    """What the child at work does, by the end of its log; empty where that does not tell."""
+    """What the child at work does, by the end of its log; empty where that does not tell. It reads the settings."""
     from samoloop.api.logs import reader_of  # with the settings, which only sessions at work need
     from samoloop.api.settings import settings_of
     from samoloop.core.outcome import Collector

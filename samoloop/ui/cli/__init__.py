@@ -27,6 +27,7 @@ COMMANDS = {
     "reject": ("gate:reject", "Reject the plan and stop the session."),
     "waive": ("waive:waive", "Let a check or a kind of evidence pass in one session."),
     "list": ("look:list_", "List the sessions."),
+    "watch": ("watch:watch", "Watch all sessions live on one screen; answer, stop, read a log."),
     "status": ("look:status", "Show where a session stands."),
     "show": ("show:show", "Show what is to be judged: report, plan, documents, code."),
     "report": ("look:report", "Print the report; --html writes it as one file."),

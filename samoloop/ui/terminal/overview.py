@@ -28,27 +28,36 @@ def overview(
     rows: Sequence[Mapping[str, Any]], now: datetime, width: int | None, *, projects: bool = False
 ) -> list[Tinted]:
     """The whole of `list`, at most `width` columns wide; None is as wide as need be, a line a session."""
+    head, found = blocks(rows, now, width, projects=projects)
+    return [head, *(line for block in found for line in block)]
+
+
+def blocks(
+    rows: Sequence[Mapping[str, Any]], now: datetime, width: int | None, *, projects: bool = False
+) -> tuple[Tinted, list[list[Tinted]]]:
+    """The head line, and the lines of each session."""
     head = (*(("PROJECT",) if projects else ()), "SESSION", "STANDS", "PHASE", "COST")
-    most = [*(([10] if projects else []) if width and width < 120 else [24] * projects), _name_width(width), 99, 99, 99]
+    most = [*([10 if width and width < 120 else 24] * projects), _name_width(width), 99, 99, 99]
     names = Counter(undated(row["session"]) for row in rows if width is not None)
     table = [head, *(_fields(row, now, projects, names) for row in rows)]
     table = [tuple(_fit(field, room) for field, room in zip(line, most, strict=True)) for line in table]
     widths = [max(cells(line[column]) for line in table) for column in range(len(head))]
     lines = [_GAP.join(_padded(field, room) for field, room in zip(line, widths, strict=True)) for line in table]
     used = sum(widths) + len(_GAP) * len(widths)
-    found: list[Tinted] = [(_fit(lines[0].rstrip(), width - 1 if width else used), "dim")]
-    for row, line in zip(rows, lines[1:], strict=True):
-        why = _why(row, now)
-        if width is None:
-            found.append((f"{line}{_GAP}{why}".rstrip(), _tone(row)))
-        elif width - used >= _ROOM_BESIDE:
-            first, *more = wrapped(why, width - used - 1)
-            found.append((f"{line}{_GAP}{first}".rstrip(), _tone(row)))
-            found += [(" " * used + part, _tone(row)) for part in more]
-        else:
-            found.append((_fit(line.rstrip(), width - 1), _tone(row)))
-            found += [(_BELOW + part, _tone(row)) for part in (wrapped(why, width - len(_BELOW) - 1) if why else ())]
-    return found
+    found = [_block(row, line, _why(row, now), width, used) for row, line in zip(rows, lines[1:], strict=True)]
+    return (_fit(lines[0].rstrip(), width - 1 if width else used), "dim"), found
+
+
+def _block(row: Mapping[str, Any], line: str, why: str, width: int | None, used: int) -> list[Tinted]:
+    """One session: its line, and where there is no room beside it, why below."""
+    tone = _tone(row)
+    if width is None:
+        return [(f"{line}{_GAP}{why}".rstrip(), tone)]
+    if width - used >= _ROOM_BESIDE:
+        first, *more = wrapped(why, width - used - 1)
+        return [(f"{line}{_GAP}{first}".rstrip(), tone), *((" " * used + part, tone) for part in more)]
+    below = wrapped(why, max(width - len(_BELOW) - 1, 1)) if why else ()
+    return [(_fit(line.rstrip(), width - 1), tone), *((_BELOW + part, tone) for part in below)]
 
 
 def _name_width(width: int | None) -> int:

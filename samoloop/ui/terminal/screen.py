@@ -22,6 +22,7 @@ from samoloop.core.outcome import Collector
 from samoloop.core.records import Ended
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
+from samoloop.core.state import State
 from samoloop.ui.terminal.endings import ended_line, oddities, tokens_so_far
 from samoloop.ui.terminal.live_block import Line, LiveBlock, Paper, abandon
 from samoloop.ui.terminal.output import attention, window_title
@@ -129,8 +130,10 @@ class Screen:
         totals = state.totals
         spent = spending(totals.cost_usd, totals.virtual_usd) if totals.cost_usd or totals.virtual_usd else ""
 
+        then = one_line(_then(state, running.phase))
+
         def content() -> list[Line]:
-            return self._block_lines(running, place, began, spent)
+            return self._block_lines(running, place, began, spent, then)
 
         self._block = LiveBlock(self._paper, content, TICK_SECONDS)
 
@@ -179,7 +182,7 @@ class Screen:
         else:
             self._paper.write(written)
 
-    def _block_lines(self, running: Running, place: str, began: float, spent: str) -> list[Line]:
+    def _block_lines(self, running: Running, place: str, began: float, spent: str, then: str) -> list[Line]:
         seconds = time.time() - began
         elapsed = format_seconds(seconds) if seconds >= 10 else f"{int(seconds)}s"
         head = [("● ", "good"), (f"{running.iteration:03d} {running.phase}", "strong"), (f"  {elapsed}", "tool")]
@@ -188,7 +191,9 @@ class Screen:
         if doing:
             lines.append([(f"  ▸ {one_line(doing, _LONGEST_DOING)}", "plain")])
         lines.append([(f"  {_costs(self._collector.usage, spent)}", "dim")])
-        if self._stop.finish:
+        if not self._stop.finish:
+            lines.append([(f"  {then}", "dim")])
+        else:
             hint = "ending the child" if self._stop.now else "stopping after this iteration; Ctrl-C again ends it now"
             lines.append([(f"  {hint}", "warn")])
         return lines
@@ -227,6 +232,16 @@ class _Gates:
             if question.suggestion:
                 lines.append(f"    {one_line(f'Suggestion: {question.suggestion}')}")
         return lines
+
+
+def _then(state: State, present: str) -> str:
+    """What comes after the phase at work, and where it is the person's turn."""
+    workflow = state.live_workflow
+    gate = workflow.phase(present).gate
+    names = workflow.names[workflow.names.index(present) :]
+    named = [name + (" (your turn)" if workflow.phase(name).gate else "") for name in names]
+    after = ", ".join(named[1:]) or "the end"
+    return f"your turn, then {after}" if gate and gate not in state.passed else f"then {after}"
 
 
 def _label_width(session: Session) -> int:

@@ -29,7 +29,7 @@ def _wrapped_line(line: str, columns: int) -> list[str]:
     command, found, what = line.partition(_COMMAND)
     if found:
         return [f"{margin}# {what}", command.rstrip()]
-    indent = f"{margin}  "
+    indent = f"{margin}  "[: max(columns - 1, 0)]
     return wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
