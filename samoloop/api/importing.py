@@ -227,8 +227,8 @@ def _readable(folder: Path, old: OldSession) -> OldSession:
     if old.status == Status.DONE:
         said = f" ({old.reason[:200]})" if old.reason else ""
         raise UsageError(
-            f"{folder.name} is done{said}: there is nothing to go on with. One more thing is a new session: "
-            'samoloop run "TASK"'
+            f"{folder.name} is done{said}: there is nothing to go on with. One more thing on its branch is a new one: "
+            'samoloop run --branch NAME "TASK"'
         )
     if is_held(folder / _LEASE):
         raise SessionError(f"samocode is at work on {folder.name}: let it end, or stop it, then import")
