@@ -46,6 +46,7 @@ class How:
     """How a worker is to go on."""
 
     by: str | None = None  # the person who resumes; None: nobody does, a worker simply goes on
+    words: str = ""  # theirs for the next child; of a session that is done they are one more thing to do
     attended: bool = False  # a person is there to read what is refused; else it is recorded as a failure
     said: Mapping[str, Any] = field(default_factory=dict)  # settings; remembered where a person resumes
     shown: str = ""  # the hash of the project's settings that a person was shown, where they are not there any more

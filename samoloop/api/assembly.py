@@ -28,7 +28,7 @@ from samoloop.core.session import Session
 from samoloop.worker import box, limits
 from samoloop.worker.costs import say_unpriced
 from samoloop.worker.documents import keep_change, keep_earlier
-from samoloop.worker.guidance import guidance_findings, guidance_part, keep_before
+from samoloop.worker.guidance import guidance_findings, guidance_part, keep_before, unheard_findings
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.outside import look_before, outside_findings
 from samoloop.worker.reminders import remind
@@ -62,6 +62,7 @@ STATIONS = Stations(
     after=(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
         *map(waivable, (tree_findings, plan_findings, document_findings, opinion_findings, shortcut_findings)),
+        unheard_findings,
         check_findings,
         conclude,
         say_unpriced,

@@ -10,6 +10,7 @@ from samoloop.api.go_on import refuse_if_over, settle
 from samoloop.base.clock import Clock
 from samoloop.base.errors import LockHeld, SessionError
 from samoloop.base.files import open_log, put_folder, tail
+from samoloop.core import gates
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.session import Session
 from samoloop.worker.lease import FILES, Lease
@@ -27,6 +28,8 @@ def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease 
         raise LockHeld(f"a worker is at work on {session.name} already; watch it: samoloop log {session.name} -f")
     refuse_if_over(session, how)
     settle(session, how, environ)
+    if how.words and how.by is not None:
+        gates.tell(session.dir, how.words, how.by)
     process = spawn(session, how, environ)
     clock = Clock()
     deadline = clock.monotonic() + START_SECONDS

@@ -17,19 +17,19 @@ from samoloop.api.settings import remembered, settings_of
 from samoloop.api.unseen import refuse_unseen, unseen_changes
 from samoloop.base import errors, programs
 from samoloop.base.clock import Clock
-from samoloop.base.errors import ConfigError, SamoloopError, SessionError, UsageError
+from samoloop.base.errors import ConfigError, SamoloopError, UsageError
 from samoloop.children import sandbox
 from samoloop.children.processes import become_subreaper, hide_environment
 from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading, samocode, workflow_files
 from samoloop.config.loading import Config
-from samoloop.core import gates, overview
+from samoloop.core import gates, hearing, overview
 from samoloop.core.journal import JournalChanged
 from samoloop.core.permissions import SandboxMode
-from samoloop.core.records import Extended, Failed, Halted, Rested, Resumed, Retried
+from samoloop.core.records import Extended, Failed, Halted, Moved, Rested, Resumed, Retried
 from samoloop.core.roots import RootChanged
 from samoloop.core.rules import Decision, Kind
-from samoloop.core.session import REPORT, Session
+from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.core.words import SESSION_REPAIR, News
 from samoloop.core.workflow import Workflow
@@ -97,13 +97,15 @@ def go_on(
 def refuse_if_over(session: Session, how: How) -> None:
     """Raise SessionError for a session that is done, whose report is written and whose announcements are delivered.
 
-    One that was handed off with --until is not over for a person.
+    For a person it is not over where it was handed off with --until, or where they have one more thing to be done.
     """
     state = session.state()
-    if how.by is not None and beyond(session):
+    if how.words and hearing.ends_with_gate(state):
+        hearing.refuse_unheard(session)
+    if how.by is not None and (how.words or hearing.unread_by(session) or beyond(session)):
         return
     if state.condition is Condition.DONE and state.rests and not outbox.is_left(session.dir):
-        raise SessionError(f"{session.name} is done; its report: {session.dir / REPORT}")
+        raise hearing.unheard(session)
 
 
 def beyond(session: Session) -> Workflow | None:
@@ -166,13 +168,19 @@ def _work(worker: Worker, how: How) -> Decision:
             if whole:
                 reviewers = worker.config.reviewers
                 session.record(Extended(workflow=workflow_files.reviewed(whole, reviewers, worker.config.root)))
+            if how.words:
+                gates.tell(session.dir, how.words, how.by)
+            reopen(worker)
             news.tell_resumed(worker, how.by)
         elif state.failure:
             session.record(Retried())
         if how.now:
             for provider in worker.config.candidates(state.phase):
                 shared_limits.forget(provider, worker.environ)
-        return loop.run(worker)
+        decision = loop.run(worker)
+        while decision.kind is Kind.DONE and reopen(worker):
+            decision = loop.run(worker)
+        return decision
     except Exception as error:
         if how.attended and isinstance(error, UsageError):
             raise
@@ -184,6 +192,18 @@ def _work(worker: Worker, how: How) -> Decision:
         if not isinstance(error, SamoloopError | OSError):
             raise  # a fault of ours: recorded for the person, and shown whole
         return decision
+
+
+def reopen(worker: Worker) -> bool:
+    """Go on with a session that is done, where a person said what no child has read. Whether it does."""
+    session, state = worker.session, worker.state
+    with gates.changing(session.dir):  # so that whoever says something sees one or the other
+        by = hearing.unread_by(session)
+        if state.condition is not Condition.DONE or not by:
+            return False
+        session.record(Moved(source=state.phase, target=state.live_workflow.first_at_work, by=by))
+    worker.view.say(f"one more thing, from {by}: {session.name} goes on in {worker.state.phase}")
+    return True
 
 
 def _stopped(worker: Worker) -> Decision:

@@ -53,15 +53,17 @@ def without_gate(name: str, state: State, at_work: bool, result: Path | None = N
         last = state.live_workflow.phase(state.live_workflow.last)
         planned = last.gate is GateKind.PLAN_APPROVAL
         carry_out = [Step(f"samoloop resume {name}", "carry the plan out")] if planned and not state.archived else []
+        more = Step(f'samoloop resume {name} -m "..."', "have one more thing done")
         if result and state.ended and state.ended.head == state.created.base:  # no commit is to be merged
             away = [] if state.archived else [Step(f"samoloop archive {name}", "remove the worktree")]
-            return [*carry_out, Step(f"less {shlex.quote(str(result))}", "read what it found"), *away]
+            return [*carry_out, Step(f"less {shlex.quote(str(result))}", "read what it found"), more, *away]
         if state.created.in_place or state.archived:
-            return [Step(f"samoloop show {name}", "look at the work")]
+            return [Step(f"samoloop show {name}", "look at the work"), more]
         return [
             *carry_out,
             Step(f"samoloop show {name}", "look at the work"),
             Step(f"git merge {state.created.branch}", "take it over"),
+            more,
             Step(f"samoloop archive {name}", "remove the worktree"),
         ]
     if state.wanted:

@@ -76,6 +76,12 @@ class Workflow:
         return next(phase.name for phase in self.phases if phase.child)
 
     @property
+    def first_at_work(self) -> str:
+        """The phase that takes one more order after the end: the first that changes code, else the first of all."""
+        changing = (phase.name for phase in self.phases if phase.changes is Changes.CODE)
+        return next(changing, self.first_with_child)
+
+    @property
     def last(self) -> str:
         return self.phases[-1].name
 

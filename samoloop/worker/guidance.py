@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.files import is_plainly, sha256, write_atomic
-from samoloop.core import gates, words
+from samoloop.core import gates, hearing, words
+from samoloop.core.decision import Kind
 from samoloop.core.evidence import Evidence, Weight
 from samoloop.core.gates import read_text
 from samoloop.core.overview import TASK_FILE, shortened
@@ -65,6 +66,8 @@ def sayings(records: Iterable[Record], task: str, logs: Path) -> Iterator[Saying
                 yield Saying(record.at, f"{what} ({asked})" if asked else what, _answers(record))
             case Moved():
                 yield Saying(record.at, f"Moved from {record.source} to {record.target} by {record.by}")
+            case Rewound(gate=gate) if gate:
+                yield Saying(record.at, f"Took back what was decided at gate {gate}: it holds no more")
             case Rewound():
                 what = f"Went back to the end of iteration {record.to}: decisions made after it hold no more"
                 yield Saying(record.at, what)
@@ -134,6 +137,18 @@ def guidance_findings(worker: Worker, finished: Finished) -> list[Evidence]:
         return []
     why = f"{FILE_NAME} was changed while the child of iteration {finished.started.iteration} was at work"
     return [Evidence(_ROOM, Weight.NOTE, f"{why}; it is again what people said")]
+
+
+def unheard_findings(worker: Worker, finished: Finished) -> list[Evidence]:
+    """What a person said since the child began, where no other child would follow. A station of a worker."""
+    wanted, state = finished.wanted, worker.state
+    workflow = state.live_workflow
+    is_last = workflow.after(state.phase) is None
+    ends = wanted is not None and (wanted.kind is Kind.DONE or (is_last and wanted.gate is not None))
+    if not ends or not hearing.unread_by(worker.session):
+        return []
+    why = "A person said something while this iteration was at work, so it does not end here: do that too"
+    return [Evidence(_ROOM, Weight.VETO, why)]
 
 
 def guidance_part(worker: Worker) -> str:

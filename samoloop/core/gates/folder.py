@@ -122,8 +122,12 @@ def tell(session_dir: Path, text: str, by: str) -> None:
         before = read_text(path)
         if before is None and path.is_file() and not path.is_symlink():
             raise SessionError(f"{path} cannot be read or is too large: move it away, then say it again")
-        said = f"From {' '.join(writable(by).split())}:\n{writable(text).strip()}\n\n"
-        write_atomic(path, (before or "") + said)
+        write_atomic(path, (before or "") + as_told(text, by))
+
+
+def as_told(text: str, by: str) -> str:
+    """Words of a person as the next child is told."""
+    return f"From {' '.join(writable(by).split())}:\n{writable(text).strip()}\n\n"
 
 
 def writable(text: str) -> str:

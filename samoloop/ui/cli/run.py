@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samoloop.api.asked import FOCUSES, How, Order, Wishes
-from samoloop.base.errors import ProviderError, UsageError
+from samoloop.base.errors import LockHeld, ProviderError, UsageError
 from samoloop.config.keys import EFFORTS, KNOWN
 from samoloop.config.project import find_root
 from samoloop.core import old_session
@@ -201,7 +201,7 @@ def resume(
     detach: bool,
     **flags: Any,
 ) -> int:
-    """Go on with a session where it is: after a gate, a block, a stop or a crash.
+    """Go on with a session where it is: after a gate, a block, a stop or a crash; with -m also after its end.
 
     \b
     samoloop resume auth
@@ -212,16 +212,16 @@ def resume(
     if only_work:
         how = replace(how, by=by, said=json.loads(said or "{}"), shown=shown)
         return start(Session(Path(session_name or "")), how, False)
-    session = find_session(session_name, lambda state: not _is_over(state))
-    from samoloop.api.go_on import refuse_if_over, settle
-    from samoloop.core import gates
-
-    how = replace(how, by=speaker(), attended=True)
-    refuse_if_over(session, how)
-    settle(session, how, os.environ)
-    if message:
-        gates.tell(session.dir, message, speaker())
-    return start(session, how, detach, asks=not no_input)
+    session = find_session(session_name, lambda state: bool(message) or not _is_over(state))
+    if message is not None and not message.strip():
+        raise UsageError(f'say what the next child should know: samoloop resume {session.name} -m "..."')
+    how = replace(how, by=speaker(), words=message or "", attended=True)
+    try:
+        return start(session, how, detach, asks=not no_input)
+    except LockHeld as error:
+        if not message:
+            raise
+        raise LockHeld(f'{error}. Your words were not taken; tell it: samoloop tell {session.name} "..."') from None
 
 
 @click.command("stop")

@@ -196,6 +196,9 @@ def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Rea
         return [handler.say(said, f"{known.short} has a worker already: it is {known.state.condition}.", known)]
     rests = known.state.condition in AT_REST
     reactions: list[Reaction] = []
+    if known.ended and rest:
+        outcome = handler.once(known, said.update_id, partial(effects.reopen, known, rest, said.name, said.update_id))
+        return [handler.say(said, outcome, known)]
     if rest or known.has_worker:  # one that is about to end: words of a phone start the next
         words = rest or "Please go on."
         outcome = handler.once(known, said.update_id, partial(effects.tell, known, words, said.name, said.update_id))

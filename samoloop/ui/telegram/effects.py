@@ -7,7 +7,7 @@ changed. None can act twice: a gate closes once, guidance carries the number of 
 from pathlib import Path
 
 from samoloop.base.errors import SessionError
-from samoloop.core import gates, opening
+from samoloop.core import gates, hearing, opening
 from samoloop.core.control import LOGS, control_of
 from samoloop.core.gates import INBOX, Gate, Verdict
 from samoloop.core.gates.questions import Question
@@ -101,10 +101,20 @@ def confirm_action(known: Known, press: Press, by: str) -> str:
 
 def tell(known: Known, text: str, name: str, update_id: int) -> str:
     """Guidance for the next iteration; the prompt quotes it as a person's words."""
+    by, session = signed(name, update_id), Session(known.session_dir)
+    if known.ended:
+        raise SessionError(f"{known.short} is done. One more thing: /resume {known.short} and your words.")
+    if not _was_told(known.session_dir, by):
+        hearing.tell(session, text, by)
+    return f"Told {known.short}: its next iteration reads it."
+
+
+def reopen(known: Known, text: str, name: str, update_id: int) -> str:
+    """One more thing for a session that is done; the relay starts its worker."""
     by = signed(name, update_id)
     if not _was_told(known.session_dir, by):
         gates.tell(known.session_dir, text, by)
-    return f"Told {known.short}: its next iteration reads it."
+    return f"{known.short} is taken up again with that."
 
 
 def _was_told(session_dir: Path, by: str) -> bool:

@@ -104,11 +104,7 @@ class Known:
                 return f"void {self.state.gate.id}", "the phone"
             names = [name for name in (decision.by if decision else "").split(", ") if SIGNED in name]
             return (f"gate {self.state.gate.id}", names[-1]) if names else ("", "")
-        words = (
-            read_text(control_of(self.session_dir) / INBOX)
-            if self.state.condition in AT_REST and not self.ended
-            else None
-        )
+        words = read_text(control_of(self.session_dir) / INBOX) if self.state.condition in AT_REST else None
         found = [line for line in (words or "").splitlines() if line.startswith("From ") and SIGNED in line]
         return (f"guidance {sha256(words or '')}", found[-1][len("From ") :].rstrip(":")) if found else ("", "")
 
