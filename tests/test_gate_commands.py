@@ -7,7 +7,12 @@ from subprocess import CompletedProcess
 import pytest
 from kit import GOOD_CHILD, Bench, make_repo, samoloop, script
 
+from samoloop.checks.lived import lived
+from samoloop.core.records import GateClosed
 from samoloop.core.session import Session, all_sessions
+from samoloop.core.state import Condition
+from samoloop.worker import gatekeeper
+from samoloop.worker.lease import locked
 
 
 @pytest.fixture
@@ -172,3 +177,73 @@ def test_there_is_no_prompt_after_the_end_and_the_refusal_says_what_to_do(bench:
     bench.run(session, yes=True)
     said = refusal(run(bench, "prompt", session.name))
     assert "no child follows; `samoloop rewind" in said
+
+
+# --- a way back -------------------------------------------------------------------------------------------------------
+
+
+def closed(session: Session) -> list[str]:
+    return [str(record.verdict) for record in lived(Session(session.dir).journal) if isinstance(record, GateClosed)]
+
+
+def test_an_answer_is_replaced_while_its_gate_is_open_and_before_a_child_has_acted_on_it(bench: Bench) -> None:
+    session = at_questions(bench)
+    assert run(bench, "answer", session.name, "Q1=A").returncode == 0
+    assert "--replace decides anew" in refusal(run(bench, "answer", session.name, "Q1=B"))
+    done = run(bench, "answer", session.name, "--replace", "Q1=B")
+    assert done.stdout.startswith("Q1 answered by"), done.stderr
+    bench.run(session)
+    assert Session(session.dir).state().given["Q1"]["answer"] == "B"
+    said = refusal(run(bench, "answer", session.name, "--replace", "Q1=A"))
+    assert "a child has acted on it (iteration 3): `samoloop rewind" in said
+
+
+def taken_up(bench: Bench, session: Session) -> None:
+    """A worker closes the gate, and ends before it has started a child."""
+    worker = bench.worker(session)
+    with locked(worker.session):
+        assert gatekeeper.look(worker) is None
+
+
+def test_a_decision_is_replaced_as_long_as_no_child_has_acted_on_it(bench: Bench) -> None:
+    session = at_plan(bench)
+    assert run(bench, "approve", session.name).returncode == 0
+    taken_up(bench, session)
+    assert Session(session.dir).state().phase == "implementation"
+    assert "it is ready in implementation" in refusal(run(bench, "changes", session.name, "-m", "no"))
+    assert run(bench, "changes", session.name, "--replace", "-m", "in blue, please").returncode == 0
+    state = Session(session.dir).state()
+    assert (state.phase, state.condition) == ("planning", Condition.WAITING)
+    assert "Phase: planning" in (session.dir / "_overview.md").read_text()
+    bench.run(session)
+    assert closed(session) == ["answered", "changes"]
+    assert "in blue, please" in (session.logs / "005-planning.prompt.md").read_text()
+    assert "Took back what was decided at gate g2" in (session.dir / "_guidance.md").read_text()
+    assert run(bench, "reject", session.name, "-m", "no").returncode == 0
+    assert run(bench, "approve", session.name, "--replace").returncode == 0
+    bench.run(session)
+    assert Session(session.dir).state().condition is Condition.DONE
+    assert "nothing that" in refusal(run(bench, "answer", session.name, "--replace", "Q1=A"))
+
+
+def test_an_action_is_declined_with_a_reason_and_the_child_is_told(bench: Bench, tmp_path: Path) -> None:
+    body = """signal '{"status": "waiting", "for": "human_action", "reason": "plug it in"}'"""
+    bench.child.write_text(script(tmp_path, body, "other.sh").read_text())
+    session = at_questions(bench)
+    assert "say why" in refusal(run(bench, "answer", "declined"))
+    assert run(bench, "answer", session.name, "declined", "there is no socket").returncode == 0
+    bench.run(session)
+    prompt = (session.logs / "002-investigation.prompt.md").read_text()
+    assert "declined to do what was asked (plug it in)" in prompt
+    assert "there is no socket" in prompt
+
+
+def test_an_action_is_declined_in_the_file_too(bench: Bench, tmp_path: Path) -> None:
+    body = """signal '{"status": "waiting", "for": "human_action", "reason": "plug it in"}'"""
+    bench.child.write_text(script(tmp_path, body, "other.sh").read_text())
+    session = at_questions(bench)
+    path = session.dir / "_action.md"
+    path.write_text(path.read_text() + "Declined: no socket\n")
+    assert "declined by editor" in run(bench, "status", session.name).stdout
+    assert run(bench, "answer", session.name, "--replace", "done", "found one").returncode == 0
+    assert "done by" in run(bench, "status", session.name).stdout

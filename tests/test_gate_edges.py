@@ -293,7 +293,7 @@ def test_an_updated_file_is_named_by_what_it_says_now(session_dir: Path) -> None
     [
         ("qa_answers", [Verdict.ANSWERED]),
         ("plan_approval", [Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT]),
-        ("human_action", [Verdict.DONE]),
+        ("human_action", [Verdict.DONE, Verdict.DECLINED]),
         ("file_update", [Verdict.UPDATED]),
     ],
 )
@@ -517,14 +517,15 @@ def test_a_thing_done_is_written_with_who_did_it(session_dir: Path) -> None:
     gates.confirm_action(session_dir, gate, "ada\n b", "done\nso")
     assert (session_dir / "_action.md").read_text() == (
         "# Please do this\n\n> create\n>\n> account\n\nBy: ada b\n"
-        "Done: done so          <!-- g1: yes, and a word on how, once it is done -->\n"
+        "Done: done so          <!-- g1: yes, and a word on how, once it is done; or a line Declined: and why -->\n"
     )
 
 
 def test_a_thing_to_be_done_without_words_asks_for_nothing_in_particular() -> None:
     gate = Gate("g1", GateKind.HUMAN_ACTION, "planning", 4)
     assert gates.behaviour(gate.kind).text(gate, "", {}) == (
-        "# Please do this\n\n>\n\nDone: _waiting_          <!-- g1: yes, and a word on how, once it is done -->\n"
+        "# Please do this\n\n>\n\n"
+        "Done: _waiting_          <!-- g1: yes, and a word on how, once it is done; or a line Declined: and why -->\n"
     )
 
 

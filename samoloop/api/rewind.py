@@ -6,6 +6,7 @@ The journal is never rewritten: going back is one more record in it, and what wa
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from samoloop.api.assembly import onlooker
 from samoloop.api.unseen import last_seen
@@ -13,21 +14,26 @@ from samoloop.base.errors import LockHeld, SessionError, UsageError
 from samoloop.base.files import make_ignored_folder, write_atomic
 from samoloop.base.locks import is_held
 from samoloop.checks import waivers
-from samoloop.core import gates
+from samoloop.core import gates, opening
 from samoloop.core import session as sessions
 from samoloop.core.control import CHILD_LOCK
+from samoloop.core.gates import Act
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import (
     Archived,
     Created,
     Ended,
+    Extended,
+    GateClosed,
     Guided,
+    Moved,
     Parent,
     Prepared,
     Record,
     Rewound,
     RoomRecord,
     Rooted,
+    Started,
     WorktreeNew,
 )
 from samoloop.core.session import Session
@@ -80,6 +86,40 @@ def _rewind(worker: Worker, iteration: int, by: str) -> list[str]:
     lines += _open_gate(worker)
     where = f"--git-dir={shlex.quote(str(worker.private_repository))} " if session.state().created.in_place else ""
     return [*lines, f"What was left is kept: git {where}log {restored.left.oid[:12]}"]
+
+
+def decide_again(session: Session, what: Act, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Let a person's act take the place of what was decided at the last gate, as long as no child has acted on that.
+
+    Returns the questions that still wait. Raises LockHeld while a worker is at it, SessionError where a child has
+    started since, and as `gates.act`.
+    """
+    gate, what = opening.ready_gate(session), replace(what, replace=True)
+    if gates.takes(gate, what.verdict):
+        return gates.act(session.dir, gate, what)
+    with locked(session):
+        hold(session)
+        _take_back(session, what)
+        onlooker(session, environ).restore_overview()
+        return gates.act(session.dir, session.state().gate, what)
+
+
+def _take_back(session: Session, what: Act) -> None:
+    """Put the session to where its last gate was open."""
+    records, name = list(session.journal.read()), session.name
+    place = max((place for place, record in enumerate(records) if isinstance(record, GateClosed)), default=-1)
+    closed = records[place] if place >= 0 else None
+    if not isinstance(closed, GateClosed) or what.verdict not in gates.behaviour(closed.kind).VERDICTS:
+        raise SessionError(f"nothing that {name} was told last can be {what.verdict} instead")
+    after = next((one for one in records[place:] if isinstance(one, Started | Moved | Extended | Rewound)), None)
+    if isinstance(after, Started):
+        raise SessionError(
+            f"a child has acted on it (iteration {after.iteration}): `samoloop rewind {name} {after.iteration - 1}` "
+            f'goes back to before, `samoloop tell {name} "..."` tells the next child'
+        )
+    if after is not None:
+        raise SessionError(f"{name} was moved since: `samoloop rewind {name} N` goes back to before")
+    session.record(Rewound(to=session.state().iteration, record=place, by=what.by, gate=closed.gate))
 
 
 def _named(what: str, paths: Sequence[str]) -> list[str]:

@@ -1,10 +1,10 @@
 """A person lets one kind of evidence pass in one session."""
 
-from samoloop.base.errors import SessionError, UsageError
+from samoloop.base.errors import UsageError
 from samoloop.checks.waivers import KINDS, RECORD, checks_of
+from samoloop.core import hearing
 from samoloop.core.records import RoomRecord
 from samoloop.core.session import Session
-from samoloop.core.state import ENDED
 from samoloop.worker.lease import locked
 
 LONGEST = 500  # characters of a reason
@@ -21,8 +21,7 @@ def waive(session: Session, name: str, why: str, by: str) -> str:
     if len(reason) > LONGEST:
         raise UsageError(f"a reason has at most {LONGEST} characters, this one has {len(reason)}")
     with locked(session):
-        if session.state().condition in ENDED:
-            raise SessionError(f"{session.name} is done, so there is nothing to let pass")
+        hearing.refuse_unheard(session)
         known = dict.fromkeys([*KINDS, *checks_of(session.journal)])
         if name not in known:
             raise UsageError(f"{name!r} is no kind of evidence and no check of {session.name}: {', '.join(known)}")

@@ -299,6 +299,7 @@ class Rewound(Record, event="rewound"):
     record: int  # how many records there were at its end
     checkpoint: str | None = None
     left: str = ""  # the checkpoint that holds what was left
+    gate: str = ""  # whose decision was taken back, before a child had acted on it
     by: str = ""
     note: str = ""  # for the next child
 

@@ -138,7 +138,10 @@ GATES: Mapping[GateKind, GateWords] = {
         asked="waits for a person to do this: {reason}",
         name="action",
         closes="something to be done",
-        steps=(Step("samoloop answer {session} done", "say that it is done"),),
+        steps=(
+            Step("samoloop answer {session} done", "say that it is done"),
+            Step('samoloop answer {session} declined "..."', "decline it, and say why"),
+        ),
     ),
 }
 
@@ -172,6 +175,7 @@ VERDICTS: Mapping[Verdict, VerdictWords] = {
     Verdict.CHANGES: VerdictWords("changes to {file} asked for by {by}", "✏️ Changes requested"),
     Verdict.REJECT: VerdictWords("plan {file} rejected by {by}", "🛑 Rejected"),
     Verdict.DONE: VerdictWords("done by {by}: {reason}", "✅ Done"),
+    Verdict.DECLINED: VerdictWords("declined by {by}: {reason}", "🚫 Declined"),
     Verdict.UPDATED: VerdictWords("{file} updated by {by}; it stays out of commits and checkpoints", "✅ Updated"),
 }
 

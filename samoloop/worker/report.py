@@ -231,6 +231,8 @@ def _notes(records: Sequence[Record]) -> str:
                 lines += [f"- {_line(note)}" for note in record.notes]
             case RoomRecord(name=costs.RECORD):
                 lines.append(f"- {_line(record.values.get('why', ''))}")
+            case Rewound(gate=gate) if gate:
+                lines.append(f"- {_line(f'what was decided at gate {gate} was taken back by {record.by}')}")
             case Rewound():
                 lines.append(f"- rewound to iteration {record.to}; what was left is {record.left[:12]}")
     return "\n".join(lines)

@@ -19,6 +19,7 @@ class Verdict(StrEnum):
     CHANGES = "changes"
     REJECT = "reject"
     DONE = "done"
+    DECLINED = "declined"  # a person will not do it, and says why
     UPDATED = "updated"
 
 
@@ -82,6 +83,7 @@ class Act:
     words: str = ""  # a comment, or how it was done
     answers: Mapping[str, str] = field(default_factory=dict)  # id -> answer
     shown: str | None = None  # hash of the text that the person saw
+    replace: bool = False  # what was decided before, as long as nobody has acted on it
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The gate of something to be done by hand: a person says in `_action.md` that it is done."""
+"""The gate of something to be done by hand: a person says in `_action.md` that it is done, or why they decline."""
 
 import re
 from pathlib import Path
@@ -16,22 +16,27 @@ _REFUSAL = re.compile(r"(no|not|never|false)\b", re.IGNORECASE)
 
 class Action(Behaviour):
     FILE = ACTION
-    VERDICTS = (Verdict.DONE,)
+    VERDICTS = (Verdict.DONE, Verdict.DECLINED)
 
     def text(self, gate: Gate, before: str, given: Given) -> str:
         return action_text(gate)
 
     def answers_in(self, text: str) -> dict[str, str]:
-        done = fields(text).get("done", "")
-        return {"done": done} if done else {}
+        found = fields(text)
+        return {key: found[key] for key in ("done", "declined") if found.get(key)}
 
     def without(self, gate: Gate, text: str, forged: frozenset[str]) -> str:
-        done = "" if "done" in forged else self.answers_in(text).get("done", "")
-        return action_text(gate, questions.harmless(done) or questions.WAITING)
+        said = {key: words for key, words in self.answers_in(text).items() if key not in forged}
+        done, declined = (questions.harmless(said.get(key, "")) for key in ("done", "declined"))
+        return action_text(gate, done or questions.WAITING, declined=declined)
 
     def examine_text(self, gate: Gate, text: str, session_dir: Path) -> Closing | StillOpen:
         found = fields(text)
-        done = found.get("done", "")
+        done, declined = found.get("done", ""), found.get("declined", "")
+        if done and declined:
+            return StillOpen("both Done and Declined say something: leave one of them")
+        if declined:
+            return Closing(Verdict.DECLINED, found.get("by", "") or "editor", declined)
         if not done:
             return nothing_said(self.FILE, text)
         if _REFUSAL.match(done):
@@ -39,24 +44,32 @@ class Action(Behaviour):
         return Closing(Verdict.DONE, found.get("by", "") or "editor", done)
 
     def written(self, gate: Gate, text: str, act: Act, session_dir: Path) -> str:
-        if _REFUSAL.match(act.words.strip()):
+        declines = act.verdict is Verdict.DECLINED
+        if not declines and _REFUSAL.match(act.words.strip()):
             raise UsageError(f"{act.words.strip()[:60]!r} says that it is not done: say it once it is")
-        said = questions.harmless(" ".join(writable(act.words).split())) if questions.words(act.words) else "yes"
-        done = self.examine_text(gate, text, session_dir)
-        if isinstance(done, Closing):
-            raise SessionError(f"it is done already: {done.comment[:60]} (by {done.by})")
-        return action_text(gate, said, writable(act.by))
+        said = questions.harmless(" ".join(writable(act.words).split())) if questions.words(act.words) else ""
+        if declines and not said:
+            raise UsageError('say why: samoloop answer SESSION declined "..."')
+        closed = self.examine_text(gate, text, session_dir)
+        if isinstance(closed, Closing) and not act.replace:
+            raise SessionError(f"it is {closed.verdict} already: {closed.comment[:60]} (by {closed.by})")
+        if declines:
+            return action_text(gate, by=writable(act.by), declined=said)
+        return action_text(gate, said or "yes", writable(act.by))
 
     def effect(self, gate: Gate, closing: Closing) -> Effect:
+        if closing.verdict is Verdict.DECLINED:
+            return Effect(person(f"The person declined to do what was asked ({gate.reason}):", closing.comment))
         return Effect(person(f"The person did what was asked ({gate.reason}):", closing.comment))
 
 
-def action_text(gate: Gate, done: str = questions.WAITING, by: str = "") -> str:
+def action_text(gate: Gate, done: str = questions.WAITING, by: str = "", declined: str = "") -> str:
     """`_action.md`. The child's words are quoted, so that no line of them is a field."""
     asked = "\n".join(f"> {line}".rstrip() for line in re.split(r"\r\n|\r|\n", (gate.reason or "").strip()))
     bound = f"By: {' '.join(by.split())}\n" if by else ""
-    hint = f"<!-- {gate.id}: yes, and a word on how, once it is done -->"
-    return f"# Please do this\n\n{asked}\n\n{bound}Done: {' '.join(done.split())}          {hint}\n"
+    hint = f"<!-- {gate.id}: yes, and a word on how, once it is done; or a line Declined: and why -->"
+    refusal = f"Declined: {' '.join(declined.split())}\n" if declined else ""
+    return f"# Please do this\n\n{asked}\n\n{bound}{refusal}Done: {' '.join(done.split())}          {hint}\n"
 
 
 BEHAVIOUR = Action()

@@ -10,9 +10,9 @@ import click
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.locks import is_held
 from samoloop.config.project import sessions_folder
-from samoloop.core import gates, opening, words
+from samoloop.core import gates, hearing, opening, words
 from samoloop.core.control import LOCK
-from samoloop.core.gates import Closing, Gate, Verdict
+from samoloop.core.gates import Act, Closing, Gate, StillOpen, Verdict
 from samoloop.core.next_steps import outlook
 from samoloop.core.session import Session, names_one, resolve, sound_sessions
 from samoloop.core.signals import GateKind
@@ -32,6 +32,7 @@ from samoloop.ui.terminal.output import say, say_json
 
 PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
 SHORTEST_SHA = 6
+_ACTS = (Verdict.DONE, Verdict.DECLINED)  # words that `answer` takes where something is to be done by hand
 _INTERRUPTED = 130
 
 
@@ -48,7 +49,7 @@ def _find(name: str | None, *verdicts: Verdict) -> tuple[Session, Gate]:
     if gate is None or not gates.takes(gate, *verdicts):
         raise SessionError(f"{session.name} does not wait for {_sought(verdicts)}: {_stands(session)}")
     if isinstance(gates.examine(gate, session.dir, session.worktree), Closing):
-        raise SessionError(f"{session.name} was told already: {_stands(session)}")
+        raise SessionError(f"{session.name} was told already: {_stands(session)}; --replace decides anew")
     return session, gate
 
 
@@ -130,27 +131,70 @@ def questions_(session_name: str | None, as_json: bool) -> None:
         say(f"\nNothing waits for an answer: {_stands(session)}")
 
 
+replace_option = click.option(
+    "--replace", is_flag=True, help="In place of what was decided, as long as no child has acted on it."
+)
+
+
+def _decide_again(name: str | None, what: Act) -> int:
+    """Take back what was decided last, and decide it so."""
+    from samoloop.api.rewind import decide_again
+
+    for_people_only()
+    session = find_session(name)
+    decide_again(session, what, os.environ)
+    session.forget()
+    gate = session.state().gate
+    if gate:
+        _say_decided(session, gate)
+    return 0
+
+
+def _say_decided(session: Session, gate: Gate) -> None:
+    found = gates.examine(gate, session.dir, session.worktree)
+    if isinstance(found, Closing):
+        said = words.closed(gate, found)
+        say(f"{said[0].upper()}{said[1:]}.")
+        _say_what_follows(session)
+    elif isinstance(found, StillOpen) and found.left:
+        say(f"Still to answer: {', '.join(found.left)}.")
+
+
 @click.command("answer")
-@click.argument("said", nargs=-1, metavar="[SESSION] Q1=A Q2='words' | done", shell_complete=complete.answers)
+@click.argument(
+    "said", nargs=-1, metavar="[SESSION] Q1=A Q2='words' | done | declined WHY", shell_complete=complete.answers
+)
 @click.option("--suggested", is_flag=True, help="Take the suggestion of every question that waits.")
-def answer(said: tuple[str, ...], suggested: bool) -> int:
-    """Answer questions, or say that what a child asked for is done. On a terminal it asks for what is not given.
+@replace_option
+def answer(said: tuple[str, ...], suggested: bool, replace: bool) -> int:
+    """Answer questions, or say that what a child asked for is done, or why you decline it. On a terminal it asks for
+    what is not given.
 
     \b
     samoloop answer
     samoloop answer auth Q1=A Q2="only for admins"
     samoloop answer auth --suggested
     samoloop answer auth done
+    samoloop answer auth declined "the card reader is broken"
+    samoloop answer auth --replace Q1=B
     """
     name, given = _split(said)
-    if not given and not suggested and is_terminal():
+    if not given and not suggested and not replace and is_terminal():
         return _ask(*_find(name, *Verdict))
-    if given and given[0].lower() == "done":
-        session, gate = _find(name, Verdict.DONE)
-        gates.confirm_action(session.dir, gate, speaker(), " ".join(given[1:]) or "yes")
-        say(f"Told {session.name} that it is done.")
+    if given and given[0].lower() in _ACTS:
+        verdict = Verdict(given[0].lower())
+        what = Act(verdict, speaker(), " ".join(given[1:]))
+        if replace:
+            return _decide_again(name, what)
+        session, gate = _find(name, verdict)
+        gates.act(session.dir, gate, what)
+        say(f"Told {session.name} that it is {verdict}.")
     else:
         pairs = _pairs(given)
+        if replace:
+            if not pairs or suggested:
+                raise UsageError("--replace needs the answers that are to stand: samoloop answer --replace Q1=B")
+            return _decide_again(name, Act(Verdict.ANSWERED, speaker(), answers=pairs))
         session, gate = _find(name, Verdict.ANSWERED)
         answers = {**(gates.suggested(session.dir, gate) if suggested else {}), **pairs}
         if not answers:
@@ -170,16 +214,13 @@ def _ask(session: Session, gate: Gate) -> int:
 
     say(f"{session.name}: {gate.phase} waits for {words.waits_for(gate)}")
     stays = ask_now(session, gate, speaker("terminal"))
-    found = gates.examine(gate, session.dir, session.worktree)
-    if isinstance(found, Closing):
-        say(f"{words.closed(gate, found)}".capitalize() + ".")
-        _say_what_follows(session)
+    _say_decided(session, gate)
     return 0 if stays else _INTERRUPTED
 
 
 def _split(said: tuple[str, ...]) -> tuple[str | None, list[str]]:
     """The session's name, where the first word is one, and the rest."""
-    if said and "=" not in said[0] and said[0].lower() != "done":
+    if said and "=" not in said[0] and said[0].lower() not in _ACTS:
         return said[0], list(said[1:])
     return None, list(said)
 
@@ -198,13 +239,16 @@ def _pairs(said: list[str]) -> dict[str, str]:
 @session_argument
 @click.option("--sha", help="Approve only if the plan's SHA-256 begins so: the text that you read.")
 @click.option("-m", "--message", default="", help="A word for the next child.")
-def approve(session_name: str | None, sha: str | None, message: str) -> int:
+@replace_option
+def approve(session_name: str | None, sha: str | None, message: str, replace: bool) -> int:
     """Approve the plan of a session. On a terminal, without a name, it shows the plan and asks for your decision.
 
     \b
     samoloop approve
     samoloop approve auth
     """
+    if replace and not sha:
+        return _decide_again(session_name, Act(Verdict.APPROVE, speaker(), message))
     if not (session_name or sha or message) and is_terminal():
         return _ask(*_find(None, *PLAN))
     if sha is not None and not re.fullmatch(f"[0-9a-fA-F]{{{SHORTEST_SHA},64}}", sha):
@@ -219,6 +263,8 @@ def approve(session_name: str | None, sha: str | None, message: str) -> int:
     say(f"Approved {gate.file} ({present[:12]}…) of {session.name}.")
     if gate.sha256 and present != gate.sha256:
         say(f"It has changed since the gate opened: it was {gate.sha256[:12]}… then.")
+    if message and hearing.ends_with_gate(session.state()):
+        say("No child follows now: your words stand in the report, and reach the one that carries the plan out.")
     _say_what_follows(session)
     return 0
 
@@ -226,31 +272,40 @@ def approve(session_name: str | None, sha: str | None, message: str) -> int:
 @click.command("changes")
 @session_argument
 @click.option("-m", "--message", required=True, help="What should change.")
-def changes(session_name: str | None, message: str) -> None:
+@replace_option
+def changes(session_name: str | None, message: str, replace: bool) -> int:
     """Send the plan back to planning with a comment.
 
     \b
     samoloop changes auth -m "No new dependency, please."
+    samoloop changes auth --replace -m "On second thoughts: no new dependency."
     """
+    if replace:
+        return _decide_again(session_name, Act(Verdict.CHANGES, speaker(), message))
     session, gate = _find(session_name, *PLAN)
     gates.decide_plan(session.dir, gate, Verdict.CHANGES, speaker(), comment=message)
     say(f"Asked {session.name} for changes in {gate.file}.")
     _say_what_follows(session)
+    return 0
 
 
 @click.command("reject")
 @session_argument
 @click.option("-m", "--message", default="", help="Why.")
-def reject(session_name: str | None, message: str) -> None:
+@replace_option
+def reject(session_name: str | None, message: str, replace: bool) -> int:
     """Reject the plan and stop the session; resume starts planning anew.
 
     \b
     samoloop reject auth -m "Not worth it."
     """
+    if replace:
+        return _decide_again(session_name, Act(Verdict.REJECT, speaker(), message))
     session, gate = _find(session_name, *PLAN)
     gates.decide_plan(session.dir, gate, Verdict.REJECT, speaker(), comment=message)
     say(f"Rejected {gate.file} of {session.name}.")
     _say_what_follows(session)
+    return 0
 
 
 @click.command("tell")
@@ -268,11 +323,6 @@ def tell(said: tuple[str, ...]) -> None:
     if name is None and names_one(sessions_folder(project_root(), os.environ), said[0]):
         raise UsageError(f'say what the next child should know: samoloop tell {said[0]} "..."')
     session = find_session(name, lambda state: state.condition is not Condition.DONE)
-    if session.state().condition in ENDED:
-        raise SessionError(
-            f"{session.name} is done, so no child would read it: go back with `samoloop rewind {session.name} N`, "
-            f"or start another session"
-        )
-    gates.tell(session.dir, said[-1], speaker())
+    hearing.tell(session, said[-1], speaker())
     say(f"The next child of {session.name} will read it.")
     _say_what_follows(session)

@@ -20,7 +20,7 @@ from samoloop.base.errors import SamoloopError
 from samoloop.base.printable import one_line, printable
 from samoloop.children.stop import StopRequest
 from samoloop.core import gates, words
-from samoloop.core.gates import Closing, Gate, StillOpen, Verdict
+from samoloop.core.gates import Act, Closing, Gate, StillOpen, Verdict
 from samoloop.core.gates.questions import Question
 from samoloop.core.outcome import Collector
 from samoloop.core.records import Ended
@@ -245,19 +245,24 @@ class Asker:
         say()
         _show("\n".join(f"  > {line}" for line in (gate.reason or "").splitlines()))
         while self._is_open(gate):
-            said = self._line("  Is it done? (done, and how; e: editor, s: later):", several=True)
+            said = self._line("  Is it done? (done, and how; declined, and why; e: editor, s: later):", several=True)
             word, _, more = said.partition(" ")
             if said == "e":
                 self._edit(gate)
             elif said == "s":
                 self._later(gate, "It waits until you say that it is done.")
             elif word.lower() in ("done", "yes"):
-                try:
-                    gates.confirm_action(self._session.dir, gate, self._by, more.strip() or "yes")
-                except SamoloopError as error:
-                    _show(f"  {error}")
+                self._act(gate, Act(Verdict.DONE, self._by, more.strip() or "yes"))
+            elif word.lower() in ("declined", "no"):
+                self._act(gate, Act(Verdict.DECLINED, self._by, more.strip() or self._line("  Why:", several=True)))
             else:
-                _show("  Write done once it is; a word on how may follow. Enter decides nothing.")
+                _show("  Say done or declined; Enter decides nothing.")
+
+    def _act(self, gate: Gate, what: Act) -> None:
+        try:
+            gates.act(self._session.dir, gate, what)
+        except SamoloopError as error:  # decided meanwhile, and that counts
+            _show(f"  {error}")
 
     def _file(self, gate: Gate) -> None:
         say()
