@@ -15,6 +15,7 @@ from samoloop.core.events import Denied, Failure, Result, Started, Text, Tool, T
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers import get
 from samoloop.providers.custom import CustomProvider
+from samoloop.providers.program import argv_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,7 +38,7 @@ def test_each_file_can_be_used(tmp_path: Path, name):
     asked = request(tmp_path, model="m1", skills=skills(tmp_path), offered=("create-plan",))
     launch = provider(tmp_path, name).launch(asked)
     assert launch.prompt_on_stdin is (preset.prompt == "stdin")
-    assert launch.prompt_on_stdin or launch.argv[-1] == "Do one thing.\n"
+    assert launch.prompt_on_stdin or argv_of(launch, asked)[-1] == "Do one thing.\n"
     assert not re.search(r"\{\w+\}", " ".join([*launch.argv, *launch.env.values()]))
 
 

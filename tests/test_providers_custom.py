@@ -6,9 +6,11 @@ import pytest
 from provider_runs import install, only, request
 
 from samoloop.base.errors import ProviderError
+from samoloop.children.run import spec_of
 from samoloop.core.events import Denied, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers import get
+from samoloop.providers.program import argv_of
 
 
 def provider(folder: Path, command: list[str], script: str = "", **settings):
@@ -26,7 +28,7 @@ def test_the_prompt_reaches_the_cli_in_each_way(tmp_path: Path, prompt):
     launch = provider(tmp_path, command, script, prompt=prompt).launch(asked)
     with asked.prompt.open() as stdin:
         given = stdin if launch.prompt_on_stdin else subprocess.DEVNULL
-        done = subprocess.run(launch.argv, stdin=given, capture_output=True, text=True, check=True)
+        done = subprocess.run(argv_of(launch, asked), stdin=given, capture_output=True, text=True, check=True)
     assert done.stdout == "Do one thing.\n"
 
 
@@ -34,7 +36,16 @@ def test_a_prompt_too_long_for_an_argument_is_named_instead(tmp_path: Path):
     asked = request(tmp_path)
     asked.prompt.write_text("x" * 200_000)
     launch = provider(tmp_path, ["mycli"], prompt="arg").launch(asked)
-    assert launch.argv[-1] == f"Read all of the file {asked.prompt} and do what it says."
+    assert argv_of(launch, asked)[-1] == f"Read all of the file {asked.prompt} and do what it says."
+
+
+def test_a_prompt_that_is_written_after_the_launch_is_the_argument(tmp_path: Path):
+    """As a worker does it: what can be refused is refused first."""
+    asked = request(tmp_path)
+    asked.prompt.unlink()
+    launch = provider(tmp_path, ["mycli"], prompt="arg").launch(asked)
+    asked.prompt.write_text("Do one thing.\n")
+    assert spec_of(asked, launch, lock=tmp_path / "lock", marker="m").argv[1:] == ["Do one thing.\n"]
 
 
 def test_placeholders_in_the_command_are_replaced(tmp_path: Path):

@@ -14,6 +14,7 @@ from samoloop.core.events import Event
 from samoloop.core.limits import Limits
 from samoloop.core.outcome import Collector, Outcome
 from samoloop.providers.base import Launch, Provider, Request
+from samoloop.providers.program import argv_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def spec_of(
     """The process that a launch asks for; `told` is added to its environment last."""
     kept = {name: value for name, value in request.environ.items() if name not in launch.unset}
     return Spec(
-        argv=launch.argv,
+        argv=argv_of(launch, request),
         within=launch.within,
         env=kept | dict(launch.env) | dict(told or {}),
         cwd=request.worktree,

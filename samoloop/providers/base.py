@@ -40,6 +40,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)  # added to the scrubbed environment
     unset: Sequence[str] = ()  # removed from it
     prompt_on_stdin: bool = True  # else standard input is empty
+    prompt_as_argument: bool = False  # after `argv`: see `program.argv_of`
     needs: Mapping[Path, Access] = field(default_factory=dict)  # in a sandbox: its program, login, own folder
     within: Sequence[str] = ()  # the words in front of `argv` that make a sandbox; none without one
 

@@ -27,15 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import ProviderError
-from samoloop.base.files import read_plain
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
 from samoloop.providers.mcp import refuse_any, servers_of
 from samoloop.providers.program import Program, installed_at, version_of
 from samoloop.providers.reading import amount, count, message, one_line, parse_object, text, unfinished
-
-_LONGEST_ARGUMENT = 100_000  # bytes; Linux takes 131,071
 
 
 class CustomProvider:
@@ -64,11 +61,15 @@ class CustomProvider:
         servers = servers_of(request, always=self._asks("{mcp_config}"))
         values = {**self._values(request), "mcp_config": str(servers.file)}
         argv = [program, *(fill(word, values) for word in self._command[1:])]
-        if self._prompt == "arg":
-            argv.append(argument(request))
         files = [path for path in map(Path, self._command[1:]) if path.is_absolute()]
         needs = installed_at(program, self._environ) | dict.fromkeys(files, Access.READ) | servers.needs
-        return Launch(argv, self._env, prompt_on_stdin=self._prompt == "stdin", needs=needs)
+        return Launch(
+            argv,
+            self._env,
+            prompt_on_stdin=self._prompt == "stdin",
+            prompt_as_argument=self._prompt == "arg",
+            needs=needs,
+        )
 
     def reader(self, request: Request) -> "CustomReader":
         return CustomReader(self.name, jsonl=self.has_result)
@@ -108,14 +109,6 @@ def fill(word: str, values: Mapping[str, str]) -> str:
     for key, value in values.items():
         word = word.replace(f"{{{key}}}", value)
     return word
-
-
-def argument(request: Request) -> str:
-    """The prompt as an argument; one that no argument can hold is named instead."""
-    prompt = (read_plain(request.prompt, _LONGEST_ARGUMENT) or b"").decode(errors="replace")
-    if len(prompt.encode()) <= _LONGEST_ARGUMENT:
-        return prompt
-    return f"Read all of the file {request.prompt} and do what it says."
 
 
 class CustomReader:

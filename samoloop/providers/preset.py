@@ -11,7 +11,7 @@ from samoloop.config.presets import Line, Preset, load
 from samoloop.core.events import Event
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
-from samoloop.providers.custom import CustomReader, argument, fill
+from samoloop.providers.custom import CustomReader, fill
 from samoloop.providers.mcp import refuse_any, servers_of
 from samoloop.providers.program import (
     Program,
@@ -65,13 +65,17 @@ class PresetProvider:
         argv += preset.mcp if request.mcp else ()
         argv += preset.skills if request.skills else ()
         argv = [program, *(fill(word, values) for word in argv), *self._settings.args, *preset.last]
-        if preset.prompt == "arg":
-            argv.append(argument(request))
         env = {name: fill(value, values) for name, value in preset.env.items()}
         self._write(request, own, person)
         folders = {_at(path, person): Access(access) for path, access in preset.folders.items()}
         needs = {**installed_at(program, person), own: Access.WRITE, **folders, **servers.needs}
-        return Launch(argv, env | dict(self._settings.env), prompt_on_stdin=preset.prompt == "stdin", needs=needs)
+        return Launch(
+            argv,
+            env | dict(self._settings.env),
+            prompt_on_stdin=preset.prompt == "stdin",
+            prompt_as_argument=preset.prompt == "arg",
+            needs=needs,
+        )
 
     def reader(self, request: Request) -> "PresetReader":
         return PresetReader(self.name, self._preset)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samoloop.base.errors import ProviderError
-from samoloop.base.files import put_folder, remove
+from samoloop.base.files import put_folder, read_plain, remove
 from samoloop.core.permissions import Access
 from samoloop.providers import installed
-from samoloop.providers.base import Checkup
+from samoloop.providers.base import Checkup, Launch, Request
 
+_LONGEST_ARGUMENT = 100_000  # bytes; Linux takes 131,071
 QUESTION_SECONDS = 10  # time limit of a `--version` or a login question
 
 
@@ -66,6 +67,18 @@ class Program:
             else ""
         )
         return f"{instead}Install it with `{self.install}`, or name it under providers.{self.name}.path."
+
+
+def argv_of(launch: Launch, request: Request) -> Sequence[str]:
+    """The whole command. A prompt that is an argument is read now, when it is written; one that no argument can hold is
+    named instead.
+    """
+    if not launch.prompt_as_argument:
+        return launch.argv
+    prompt = (read_plain(request.prompt, _LONGEST_ARGUMENT) or b"").decode(errors="replace")
+    if not prompt or len(prompt.encode()) > _LONGEST_ARGUMENT:
+        prompt = f"Read all of the file {request.prompt} and do what it says."
+    return [*launch.argv, prompt]
 
 
 def ask(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str] | None:

@@ -14,6 +14,7 @@ from samoloop import providers
 from samoloop.core.events import Denied, Event, Failure, Result, Trouble, Usage
 from samoloop.core.permissions import Permissions
 from samoloop.providers.base import Request
+from samoloop.providers.program import argv_of
 
 PROMPT = "Read the overview, then write the signal. Päivää!"
 SIGNAL = {"status": "continue", "phase": "planning"}
@@ -56,7 +57,14 @@ def run(cli: Cli, url: str, request: Request, home: Path) -> list[Event]:
     with request.prompt.open("rb") as prompt, stdout.open("wb") as out, stderr.open("wb") as err:
         stdin = prompt if launch.prompt_on_stdin else subprocess.DEVNULL
         ended = subprocess.run(
-            launch.argv, cwd=request.worktree, env=given, stdin=stdin, stdout=out, stderr=err, timeout=150, check=False
+            argv_of(launch, request),
+            cwd=request.worktree,
+            env=given,
+            stdin=stdin,
+            stdout=out,
+            stderr=err,
+            timeout=150,
+            check=False,
         )
     reader = provider.reader(request)
     events = [event for line in stdout.read_bytes().splitlines() for event in reader.feed(line)]
