@@ -41,7 +41,6 @@ ALLOWED = {
         "moved",
     ): "a copy that is thrown away; links are copied as links, and what is no file is left out",
     ("children/processes.py", "boot_id"): KERNEL,
-    ("children/processes.py", "children"): KERNEL,
     ("children/tail.py", "_open"): KERNEL,
     ("children/wrapper.py", "start"): OWN,
     ("children/wrapper.py", "_create"): EXCLUSIVE,
