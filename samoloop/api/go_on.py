@@ -274,5 +274,7 @@ def start_of(session: Session) -> list[str]:
         return []
     if state.created.base is None:
         return [f"in place, in {state.created.worktree}"]
+    if state.created.found:
+        return [f"branch {session.branch} in its worktree {state.created.worktree}, both as they were"]
     repo = Repo.find(state.created.root)
     return [f"branch {session.branch} {repo.head_line(state.created.base, state.created.start)}"]

@@ -109,9 +109,8 @@ def plan(order: Order, environ: Mapping[str, str], *, fetches: bool = True) -> H
 def _start(order: Order, settings: Config, repo: Repo, fetches: bool) -> Start:
     """From where the work starts: the last thing to be found out, because it may reach out of the machine."""
     if branch := (order.wishes.branch or "").removeprefix("refs/heads/"):
-        commit = repo.existing_branch(branch)
         prepare.refuse_second(settings.sessions_dir, branch)
-        return Start(commit, "as it is", branch)
+        return Start(repo.existing_branch(branch), "as it is", branch)
     base = order.base or settings.base
     if base != FETCH:
         commit = repo.resolve(base)

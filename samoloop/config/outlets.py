@@ -58,8 +58,18 @@ def reminder_seconds(first: float, count: int) -> float:
 
 OUTLETS = Table(
     (
-        Key("desktop", on_or_off, "a notice on your desktop (notify-send, osascript); `announce: desktop` for short"),
-        Key("terminal", on_or_off, "bell, title and notice of the terminal that a worker runs in; on if not set"),
+        Key(
+            "desktop",
+            on_or_off,
+            "a notice on your desktop (notify-send, osascript); `announce: desktop` for short",
+            example="on",
+        ),
+        Key(
+            "terminal",
+            on_or_off,
+            "bell, title and notice of the terminal that a worker runs in; on if not set",
+            example="off",
+        ),
         Key(
             "command",
             texts,
@@ -71,8 +81,9 @@ OUTLETS = Table(
             "remind",
             remind_seconds,
             "first reminder of what waits for you, each next one twice as late; 30m if not set, or off",
+            example="1h",
         ),
-        Key("quiet", quiet_hours, 'local times without reminders, such as "22:00-07:30"'),
+        Key("quiet", quiet_hours, 'local times without reminders, such as "22:00-07:30"', example='"22:00-07:30"'),
     ),
     lambda found: Outlets(**{"remind_seconds" if name == "remind" else name: item for name, item in found.items()}),
 )

@@ -18,11 +18,10 @@ def in_short(given: Announcement) -> tuple[str, str]:
     """Title and text, each one line that only shows: which session of which project, and what it wants."""
     name = given.session.split("-", 3)[-1]  # without its date
     title = f"samoloop: {given.project} {name}" if given.project else f"samoloop: {name}"
-    first = given.text.strip().partition("\n")[0]
-    what = NEWS[given.kind].title.format(where=f" in {given.phase}", took="", what=first)
-    more = "; ".join(asked.text for asked in given.questions) or (first if first != what else "")
-    still = "still: " if given.reminder else ""
-    return one_line(title, _TITLE), one_line(f"{still}{what}: {more}" if more else f"{still}{what}", _BODY)
+    what = NEWS[given.kind].title.format(where=f" in {given.phase}", took="", what="")
+    more = "; ".join(asked.text for asked in given.questions) or given.file or given.text.strip().partition("\n")[0]
+    text = more if given.kind is News.DONE and more else f"{what}: {more}" if more else what  # an end says so itself
+    return one_line(title, _TITLE), one_line(f"still: {text}" if given.reminder else text, _BODY)
 
 
 def show_on_desktop(given: Announcement, environ: Mapping[str, str]) -> str:

@@ -78,7 +78,7 @@ def test_a_terminal_calls_its_person_and_a_childs_words_only_show(tmp_path: Path
     assert codes[:4] == ["\a", f"\x1b]2;{said}\a", f"\x1b]9;{said}\a", codes[3]]
     assert codes[3].startswith("\x1b]777;notify;samoloop: repo a;questions: Which ␛]0;evil␇ way")
     assert codes[4] == "\x1b]2;samoloop: " + text.split("session ")[1].split(":")[0] + "\a"  # it goes on
-    assert "the plan is ready" in codes[-1] and not list(tmp_path.rglob("ran"))
+    assert codes[-1].endswith(";the plan is ready: 11-21-0900-plan-x.md\a") and not list(tmp_path.rglob("ran"))
     assert "\x1b]0;" not in text
 
 
@@ -98,7 +98,7 @@ def test_the_end_is_called_once(tmp_path: Path):
     with at_a_terminal(root, "run", "Task", "--session", "a", "--yes", env={"TERM_PROGRAM": "WezTerm"}) as written:
         until(lambda: b"_report.md" in written)
     codes = CODES.findall(written.decode())
-    assert len(codes) == 3 and codes[0] == "\a" and codes[2].startswith("\x1b]9;samoloop: repo a: done: ")
+    assert len(codes) == 3 and codes[0] == "\a" and codes[2].startswith("\x1b]9;samoloop: repo a: Done")
 
 
 def test_a_desktop_shows_what_calls_for_a_person(tmp_path: Path):

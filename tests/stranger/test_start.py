@@ -141,7 +141,7 @@ def test_a_second_session_on_a_branch_is_refused_until_the_first_is_over_and_arc
     assert done.returncode == 2 and "works on mine: go on with `samoloop resume" in done.stderr
     git(worktree, "switch", "--quiet", "mine")
     assert samoloop(project, "resume", "a", "--yes").returncode == 0
-    assert "is checked out in" in samoloop(project, *second).stderr
+    assert "has mine: `samoloop archive" in samoloop(project, *second).stderr
     assert samoloop(project, "archive", "a").returncode == 0
     assert samoloop(project, *second, "--no-wait").returncode == 3
 
