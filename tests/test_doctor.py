@@ -10,6 +10,7 @@ from kit import git, make_repo, samoloop
 
 from samoloop.api.doctor import Level, examine, file_system
 from samoloop.config import loading
+from samoloop.config.keys import KNOWN
 
 CLAUDE = """#!/bin/sh
 case "$*" in
@@ -148,6 +149,19 @@ def test_git_without_an_identity_is_said_with_the_command_that_sets_one(repo: Pa
 
 def test_without_git_the_rest_is_still_looked_at(repo: Path) -> None:
     assert finding(repo, "git", {**os.environ, "PATH": "/nowhere"})[0] is Level.PROBLEM
+
+
+def test_the_programs_of_servers_that_were_let_in_are_looked_for(repo: Path) -> None:
+    settings(repo, "mcp: [project]\n")
+    assert finding(repo, "mcp")[0] is Level.PROBLEM  # there is no .mcp.json, and the rest is still looked at
+    (repo / ".mcp.json").write_text('{"mcpServers": {"a": {"command": "git"}, "b": {"command": "no-such"}}}')
+    found = [(one.level, one.text.partition(":")[0]) for one in examine(repo, dict(os.environ)) if one.area == "mcp"]
+    assert found == [(Level.OK, "a"), (Level.WARNING, "b")]
+
+
+def test_those_that_are_known_and_not_installed_share_a_line(repo: Path) -> None:
+    (others,) = [one for one in examine(repo, {**os.environ, "PATH": os.defpath}) if one.area == "others"]
+    assert all(name in others.text for name in KNOWN if name not in ("claude", "demo"))
 
 
 def test_telegram_is_a_note_where_it_is_off_and_its_token_is_never_shown(repo: Path) -> None:

@@ -2,11 +2,12 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from samoloop.api.assembly import onlooker
-from samoloop.base.errors import ProviderError, SessionError
+from samoloop.base.errors import ConfigError, ProviderError, SessionError
 from samoloop.children import foreground, sandbox
 from samoloop.children.sandbox import Box
 from samoloop.config.loading import Config
@@ -35,23 +36,22 @@ def in_project(config: Config, where: Path, command: Sequence[str], environ: Map
 
 def needs_of(config: Config, provider: str, environ: Mapping[str, str]) -> Mapping[Path, Access]:
     """What a CLI would have in the box; nothing where it is not there."""
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        request = launching.request_for(
-            config,
-            "",
-            provider,
-            stem=place / "000",
-            session_dir=place,
-            worktree=config.root,
-            title="",
-            offered=(),
-            environ=environ,
-        )
-        try:
+    for settings in (config, replace(config, mcp=())):  # one that takes no MCP servers refuses them
+        with tempfile.TemporaryDirectory() as name, suppress(ProviderError, ConfigError):
+            place = Path(name)
+            request = launching.request_for(
+                settings,
+                "",
+                provider,
+                stem=place / "000",
+                session_dir=place,
+                worktree=config.root,
+                title="",
+                offered=(),
+                environ=environ,
+            )
             return launching.provider_of(config, provider, environ).launch(request).needs
-        except ProviderError:
-            return {}
+    return {}
 
 
 def _run(found: Box, command: Sequence[str], environ: Mapping[str, str], settings: Sandboxing) -> int:

@@ -84,10 +84,10 @@ class PresetProvider:
         program = self._program.find(environ)
         if program is None:
             return not_found(self._program, environ)
-        tried = f"tried with {self._preset.tried}" if self._preset.tried else "written from its documents, untried"
+        tried = f"Tried with {self._preset.tried}" if self._preset.tried else "Known from its documents, untried"
         reaches = self._preset.reaches.replace("`", "")
-        leaks = (f"How it is driven was {tried}.", f"What of your own set-up reaches a child: {reaches}.")
-        return Checkup(program, version_of(program, environ), leaks=leaks)
+        leak = f"{tried}; of your own set-up reaches a child: {reaches}."
+        return Checkup(program, version_of(program, environ), leaks=(leak,))
 
     def _missing(self) -> str:
         return f"{self._program.missing(self._environ)} {self._program.advice(self._environ)}"

@@ -52,9 +52,11 @@ def page() -> Iterator[str]:
 
 def of_playwright(conversation: Conversation, name: str, arguments: Mapping[str, object]) -> Turn:
     """A call of the server's tool, as the CLI names it; codex keeps such tools to be searched for."""
-    if "mcp__playwright" in conversation.prompt + conversation.system:
+    if conversation.dialect == "responses":
         return Call(name, arguments, "mcp__playwright")
     named = [tool.name for tool in conversation.tools]
+    if "tool_search" in named:
+        return Call(f"mcp__playwright__{name}", arguments)
     own = next((one for one in named if one.endswith(name)), None)
     return Call(own, arguments) if own else Say(f"There is no {name} among {named}.")
 
@@ -64,6 +66,11 @@ def looks_at(page: str, then: Script) -> Script:
 
     def script(conversation: Conversation) -> Turn:
         done = conversation.results
+        if "tool_search" in [tool.name for tool in conversation.tools]:  # qwen declares what was searched for
+            if not done:
+                names = "mcp__playwright__browser_navigate,mcp__playwright__browser_snapshot"
+                return Call("tool_search", {"query": f"select:{names}"})
+            done = done[1:]
         if len(done) < 2:
             first = of_playwright(conversation, "browser_navigate", {"url": page})
             return of_playwright(conversation, "browser_snapshot", {}) if done else first

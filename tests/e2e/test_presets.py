@@ -16,8 +16,11 @@ from project import TASK, make_project, said
 from standin import Call, Fault, Kind, Shell, Standin, listed
 from standin.session import session
 from test_clis import PROMPT, SIGNAL, failures, reads_and_signals, request_in, run
+from test_mcp import PLAYWRIGHT, looks_at
+from test_mcp import page as page
 
 from samoloop.config import presets
+from samoloop.config.mcp import McpServer
 from samoloop.core.events import Result, Text, Tool, Trouble
 from samoloop.core.permissions import Permissions
 
@@ -124,3 +127,15 @@ def test_a_restrained_one_writes_files_and_runs_nothing(
     assert json.loads(signal.read_text()) == SIGNAL
     assert not (request.worktree / "ran.txt").exists()
     assert outside.exists() is (name == "qwen")  # its mode knows no bounds; the sandbox does
+
+
+@pytest.mark.parametrize("name", ["copilot", "qwen"])
+def test_servers_that_were_let_in_are_there_and_their_tools_work(
+    name: str, page: str, environ: Mapping[str, str], home: Path, tmp_path: Path
+) -> None:
+    cli, servers = PRESETS[name], {"playwright": McpServer(PLAYWRIGHT, {"TMPDIR": "/tmp"})}
+    request = request_in(tmp_path, environ, model=cli.model, mcp=servers)
+    with Standin(looks_at(page, listed([]))) as model:
+        events = run(cli, model.url, request, home)
+    results = [" ".join(asked.conversation.results) for asked in model.asked]
+    assert any("six times seven is 42" in words for words in results), (events, results)
