@@ -24,7 +24,7 @@ from samoloop.ui.terminal.keys import Keys
 from samoloop.ui.terminal.output import say
 
 _SECONDS = 1.0  # between two looks at the sessions
-_SHARE = 10  # of the time at most one part is spent on looking
+_SHARE = 5  # of the processor at most one part is spent on looking
 _LONGEST_PAGE = 10
 _SAMOLOOP = [sys.executable, "-m", "samoloop"]
 _DULL_TERMINALS = ("dumb", "unknown", "")
@@ -102,9 +102,9 @@ class _Watch:
         try:
             with self._keys.opened():
                 while not self._keys.gone:
-                    began = time.monotonic()
+                    began = time.process_time()
                     self._rows = ranked(self._seen())
-                    pause = max(_SECONDS, _SHARE * (time.monotonic() - began))
+                    pause = max(_SECONDS, _SHARE * (time.process_time() - began))
                     if not self._until(time.monotonic() + pause):
                         return
         except KeyboardInterrupt:
