@@ -482,6 +482,14 @@ def test_ctrl_c_at_work_ends_with_130_and_the_way_to_go_on(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_finished_demo_takes_one_more_thing(tmp_path):
+    assert samoloop(tmp_path, "demo", "--yes", "--keep", str(tmp_path / "till")).returncode == 0
+    done = samoloop(tmp_path / "till", "resume", "bulk-discount", "-m", "Tell it on the door", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "goes on in implementation" in done.stdout
+
+
+@pytest.mark.slow
 def test_a_demo_is_no_project_that_up_takes_care_of(tmp_path):
     assert samoloop(tmp_path, "demo", "--yes", "--keep", str(tmp_path / "till")).returncode == 0
     assert samoloop(tmp_path, "projects", "list").stdout.startswith("None yet")
