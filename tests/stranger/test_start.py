@@ -70,9 +70,7 @@ def test_a_session_starts_from_what_the_remote_has_now(shared: Path, by: str):
     assert git(shared, "rev-parse", "origin/main") == tip and not (shared / ".git" / "FETCH_HEAD").exists()
 
 
-@pytest.mark.parametrize(
-    "remote", ["", "/nowhere/at/all.git", "ext::sh -c 'touch ran'", "https://me:secret@127.0.0.1:9/x"]
-)
+@pytest.mark.parametrize("remote", ["", "/nowhere/at/all.git", "ext::touch ran", "https://me:secret@127.0.0.1:9/x"])
 def test_a_fetch_that_fails_is_said_before_anything_is_made(project: Path, remote: str):
     if remote:
         git(project, "remote", "add", "origin", remote)
