@@ -74,11 +74,10 @@ def test_one_that_ends_in_time_is_not_cut(tmp_path: Path):
     assert run(tmp_path, "echo done", patience=lambda: 30.0).stdout == b"done\n"
 
 
-def test_a_git_that_hangs_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(calls, "GIT_SECONDS", 0.5)
+def test_a_git_that_hangs_is_a_sentence(tmp_path: Path):
     words = ("-c", f"alias.hang=!{STARTS}", "hang")
     with pytest.raises(GitError, match=rf"git hang did not end within 0.5s in {tmp_path} and was ended"):
-        calls.execute(words, cwd=tmp_path, environ=calls.environment())
+        calls.execute(words, cwd=tmp_path, environ=calls.environment(), seconds=0.5)
     until(lambda: is_gone(tmp_path))
 
 
