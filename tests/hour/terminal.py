@@ -26,9 +26,13 @@ class Terminal:
         size = ["-x", str(COLUMNS), "-y", str(ROWS), "-c", str(home)]
         self._tmux("-f", "/dev/null", "new-session", "-d", *size, *shell)
         self._tmux("set-option", "-g", "history-limit", "5000")
-        self.wait_for(r"^\$$")
 
     def __enter__(self) -> Self:
+        try:
+            self.wait_for(r"^\$$")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
