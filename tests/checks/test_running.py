@@ -38,6 +38,7 @@ def test_endless_output_is_cut_off_and_proves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "OUTPUT_BYTES", 2_000_000)
     ran = running.run(job(tmp_path, "yes 0123456789"), StopRequest())
     assert ran.outcome is Outcome.UNVERIFIED and "printed more than 2 MB" in ran.why
+    assert ran.seconds < 30  # its limit
     assert ran.log.stat().st_size <= 2_000_000
 
 
