@@ -201,11 +201,8 @@ def read_plain(path: Path, limit_bytes: int, *, follow: bool = False) -> bytes |
         return None
     try:
         data = b""
-        while len(data) <= limit_bytes:
-            more = os.read(descriptor, min(max(size - len(data), _READ_BYTES), limit_bytes - len(data)) + 1)
-            if not more:
-                break
-            data += more
+        while more := os.read(descriptor, min(max(size - len(data), _READ_BYTES), limit_bytes - len(data)) + 1):
+            data += more  # of one byte too many nothing more is asked for
         return data
     finally:
         os.close(descriptor)

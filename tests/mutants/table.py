@@ -85,7 +85,9 @@ m("link_followed", "git/staging.py", "        elif is_behind_link(root, path, li
 m("leftovers_of_others", "base/files.py", "        if is_ours(name):\n", "        if True:\n", crash("half_written_files_of_a_killed_worker_go_away"))
 m("follow_links", "base/files.py", "(0 if follow else os.O_NOFOLLOW)", "0", FILES, SIGNALS)
 m("wait_on_a_pipe", "base/files.py", "    if not stat.S_ISREG(found.st_mode):\n", "    if False:\n", FILES, SIGNALS)
-m("read_without_limit", "base/files.py", "        while len(data) <= limit_bytes:\n", "        while True:\n", FILES, SIGNALS)
+m("left_unseen", "children/processes.py", "children() == {ended}", "True", "tests/test_processes.py")
+m("not_looked_at_anew", "worker/worktrees.py", "    worker.look_anew()\n", "", "tests/test_worktrees.py", CRASHES)
+m("read_without_limit", "base/files.py", "min(max(size - len(data), _READ_BYTES), limit_bytes - len(data)) + 1", "max(size - len(data), _READ_BYTES) + 1", FILES, SIGNALS)
 m("folder_in_the_way", "base/files.py", "            if path.is_dir() and not path.is_symlink():\n                numbers", "            if False:\n                numbers", FILES, LOOP)
 
 # --- one iteration ----------------------------------------------------------------------------------------------------
