@@ -108,7 +108,8 @@ WELL, BADLY = ran(Outcome.PASSED), ran(Outcome.FAILED)
         ([WELL], WELL, False),
         ([LOST, WELL], WELL, False),  # something ended it from outside: that says nothing of the tree
         ([LOST, BADLY, BADLY], BADLY, False),
-        ([LOST, LOST], LOST, False),
+        ([LOST, LOST, WELL], WELL, False),
+        ([LOST, LOST, LOST], LOST, False),
         ([BADLY, WELL], BADLY, True),
     ],
 )

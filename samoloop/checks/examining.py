@@ -26,6 +26,7 @@ from samoloop.worker.worker import Worker
 SLOW_SECONDS = 60.0  # of a suite whose swap is run at the end only
 QUICK_SECONDS = 10.0  # that the first child waits for a look at the base
 _TEXT_BYTES = 1_000_000  # of a manifest
+_LOST_TRIES = 3  # of a check that something ends from outside
 
 
 @dataclass
@@ -155,9 +156,10 @@ class Examination:
 
     def _tried(self, check: Check, kind: Kind, put: Swap, seconds: float | None = None) -> tuple[Ran, str, bool]:
         """A run, where it was, and whether it failed once and passed then."""
-        ran, where = self._ran(check, kind, put, seconds)
-        if ran.is_lost:
+        for _ in range(_LOST_TRIES):
             ran, where = self._ran(check, kind, put, seconds)
+            if not ran.is_lost:
+                break
         if ran.outcome is not Outcome.FAILED:
             return ran, where, False
         again, where = self._ran(check, kind, put, seconds)
