@@ -25,6 +25,8 @@ from samoloop.demo.scenario import load
 from samoloop.ui.cli import example as cli_example
 from samoloop.ui.terminal.screen import open_view
 
+pytestmark = pytest.mark.slow  # whole commands
+
 EXAMPLES = {example.name: example for example in examples.available()}
 OFFLINE = sorted(name for name, example in EXAMPLES.items() if not example.needs)
 EACH = pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)

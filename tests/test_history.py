@@ -14,6 +14,8 @@ from samoloop.core.control import CHILD_LOCK
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
 
+pytestmark = pytest.mark.slow  # whole commands
+
 COMMITS = """
 case $SAMOLOOP_PHASE in
 implementation)

@@ -16,6 +16,8 @@ from samoloop.core.session import all_sessions
 from samoloop.core.signals import Status
 from samoloop.worker.stations import Stations
 
+pytestmark = pytest.mark.slow  # whole commands
+
 # Does what the prompt says of the end: where a later phase would follow, it signals done.
 CHILD = """
 prompt=$(ls _logs/$(printf %03d "$SAMOLOOP_ITERATION")-*.prompt.md | tail -1)

@@ -184,7 +184,7 @@ m("sha_binding_ignored_at_command", "core/gates/plan_approval.py", "act.shown is
 m("changes_without_a_word", "core/gates/plan_approval.py", "            if not comment:\n", "            if False:\n", GATES)
 m("taken_back_after_a_child", "api/rewind.py", "    if isinstance(after, Started):\n", "    if False:\n", "tests/test_gate_commands.py")
 m("ends_over_words", "worker/guidance.py", "    if not ends or not hearing.unread_by(worker.session):\n", "    if True:\n", "tests/test_words_heard.py")
-m("enter_approves", "ui/terminal/asking.py", "if word and verdict.startswith(word.lower())", "if verdict.startswith(word.lower())", "tests/test_asking.py")
+m("enter_approves", "ui/terminal/asking.py", "return found[0] if len(found) == 1 else None", "return found[0] if found else None", "tests/test_asking.py")
 m("declined_counts_as_done", "core/gates/human_action.py", "        if closing.verdict is Verdict.DECLINED:\n", "        if False:\n", "tests/test_gate_commands.py")
 m("decided_twice", "core/gates/plan_approval.py", "        if isinstance(decided, Closing) and not act.replace:\n", "        if False:\n", GATES)
 m("changes_counts_as_passed", "core/gates/plan_approval.py", '            return Effect(person(f"The person wants changes in {gate.file}:", comment))\n', '            return Effect(person("", comment), passes=True)\n', GATES, STATE)

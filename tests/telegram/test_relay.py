@@ -35,6 +35,8 @@ from pathlib import Path
 from samoloop.children.processes import become_subreaper, children
 from samoloop.config.outlets import Outlets
 from samoloop.worker.delivery import Delivery
+
+pytestmark = pytest.mark.slow  # whole commands
 become_subreaper()
 delivery = Delivery(Path(sys.argv[1]), Path(sys.argv[2]), Outlets(telegram=True), json.loads(sys.argv[3]), os.environ)
 delivery.start()

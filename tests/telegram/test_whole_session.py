@@ -104,6 +104,7 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
     (phone.tmp_path / "chat.json").write_text(json.dumps(phone.standin.log, indent=1, ensure_ascii=False))  # to look at
 
 
+@pytest.mark.slow
 def test_a_worker_starts_the_relay_that_starts_the_next_worker(phone: Phone, machine: Machine) -> None:
     task = machine.root.parent / "task.md"
     task.write_text(examples.get("bulk-discount").task)

@@ -311,8 +311,8 @@ def _show(text: str, tone: str = "plain") -> None:
 
 
 def _verdict(word: str) -> Verdict | None:
-    """`a` will do for approve; nothing at all for nothing."""
-    found = [verdict for verdict in _PLAN if word and verdict.startswith(word.lower())]
+    """`a` will do for approve; an empty word begins all of them, and so means none."""
+    found = [verdict for verdict in _PLAN if verdict.startswith(word.lower())]
     return found[0] if len(found) == 1 else None
 
 
