@@ -357,4 +357,4 @@ m("a_veto_of_checks_is_a_note", "checks/station.py", "Weight.VETO, found.said, _
 m("any_beginning_is_taken", "core/session.py", "    if len(begun) == 1:\n        return begun[0]\n", "    if begun:\n        return begun[0]\n", "tests/test_session.py")
 m("who_waits_comes_anywhere", "api/status.py", "    if row[\"needs_you\"]:\n        return 0\n", "", "tests/test_look.py")
 m("an_answer_not_seen_is_not_shown", "ui/terminal/overview.py", "        why = row[\"decided\"] + (\"\" if row[\"worker_alive\"] else \"; no worker has taken it up yet\")\n", "        why = row[\"reason\"]\n", "tests/test_look.py")
-m("an_interrupt_leaves_the_screen", "ui/terminal/keys.py", "        finally:\n            self._give_back()\n            signal.set_wakeup_fd", "        finally:\n            signal.set_wakeup_fd", "tests/test_watch.py")
+m("an_interrupt_leaves_the_screen", "ui/terminal/keys.py", "        finally:\n            self._give_back()\n            signal.set_wakeup_fd", "        finally:\n            signal.set_wakeup_fd", "tests/test_watch_command.py")
