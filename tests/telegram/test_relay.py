@@ -26,6 +26,7 @@ from samoloop.ui.telegram.buttons import Press
 from samoloop.worker import relay_starter
 from samoloop.worker.relay_starter import RelayStarter
 
+pytestmark = pytest.mark.slow  # whole commands
 RELAY = ("-m", "samoloop", "relay")
 DETACHED = (*RELAY, "--detached", "--idle=0.4")
 # A worker's part in it, as far as a session is concerned: begin, have it served, end.
@@ -35,8 +36,6 @@ from pathlib import Path
 from samoloop.children.processes import become_subreaper, children
 from samoloop.config.outlets import Outlets
 from samoloop.worker.delivery import Delivery
-
-pytestmark = pytest.mark.slow  # whole commands
 become_subreaper()
 delivery = Delivery(Path(sys.argv[1]), Path(sys.argv[2]), Outlets(telegram=True), json.loads(sys.argv[3]), os.environ)
 delivery.start()
