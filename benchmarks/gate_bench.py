@@ -16,13 +16,15 @@ ASKS_AGAIN = """
 cat > /dev/null
 cd "$SAMOLOOP_SESSION_DIR"
 case $SAMOLOOP_PHASE in
-investigation) printf '{"status": "continue", "phase": "requirements"}' > s;;
+investigation) echo "What was seen." > 11-21-0900-dive-x.md
+   printf '{"status": "continue", "phase": "requirements"}' > s;;
 *) printf '### Q%s: Which?\\n**Answer:** _waiting_\\n' "$SAMOLOOP_ITERATION" > _qa.md
    printf '{"status": "waiting", "for": "qa_answers"}' > s;;
 esac
 mv s _signal.json
 """
 ROUNDS = 60
+LONGEST_SECONDS = 30.0  # until a gate opens
 
 
 def start_waiting(folder: Path) -> tuple["subprocess.Popen[bytes]", Session]:
@@ -49,13 +51,15 @@ def start_waiting(folder: Path) -> tuple["subprocess.Popen[bytes]", Session]:
 
 
 def open_gate(session: Session, before: str) -> Session:
-    """The session as it is once a gate other than `before` is open."""
-    while True:
+    """The session as it is once a gate other than `before` is open. Raises TimeoutError where none opens."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < deadline:
         found = Session(session.dir)
         gate = found.state().gate if found.journal.path.exists() else None
         if gate is not None and gate.shown and gate.id != before:
             return found
         time.sleep(0.01)
+    raise TimeoutError(f"no gate opened: {found.state().reason}")
 
 
 def answer_to_child(session: Session, by_editor: bool, before: str) -> tuple[float, str]:
