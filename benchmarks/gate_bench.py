@@ -97,7 +97,7 @@ def rows(folder: Path) -> list[Row]:
         time.sleep(0.5)
         before = cpu_seconds(process.pid)
         time.sleep(60)
-        idle = cpu_seconds(process.pid) - before
+        idle = round(cpu_seconds(process.pid) - before, 3)  # whole ticks
     finally:
         process.terminate()
         process.wait()
