@@ -39,9 +39,12 @@ def _files(folder: Path) -> Iterator[Path]:
 def _release(path: Path) -> None:
     if not _is_pipe(path):
         return
-    with suppress(OSError):  # nobody is reading it
-        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC))
+    pipe = None
+    with suppress(OSError):  # open for both, it waits for nobody; closed before it is gone, git might open it once more
+        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     path.unlink(missing_ok=True)
+    if pipe is not None:
+        os.close(pipe)
 
 
 def _is_pipe(path: Path | str) -> bool:

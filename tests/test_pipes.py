@@ -1,0 +1,31 @@
+"""Named pipes in the place of git's files: what waits on one goes on."""
+
+import os
+import threading
+from pathlib import Path
+
+from samoloop.git.pipes import release
+
+
+def test_who_opens_a_pipe_again_at_once_does_not_wait_on_one_that_is_gone(tmp_path: Path):
+    pipe = tmp_path / "HEAD"
+
+    def read(opens: threading.Event) -> None:
+        while True:
+            opens.set()
+            try:
+                found = os.open(pipe, os.O_RDONLY)
+            except FileNotFoundError:
+                return
+            os.read(found, 1)
+            os.close(found)
+
+    for _ in range(100):
+        os.mkfifo(pipe)
+        opens = threading.Event()
+        reader = threading.Thread(target=read, args=[opens], daemon=True)
+        reader.start()
+        opens.wait()
+        release(tmp_path, None)
+        reader.join(10)
+        assert not reader.is_alive() and not pipe.exists()
