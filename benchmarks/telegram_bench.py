@@ -14,7 +14,8 @@ from measure import Row, median, percentile, timed
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "telegram"))
 
-from bot_api import TOKEN, Message, Person, Standin
+from bot_api import TOKEN, Message, Standin
+from person import Person
 
 from samoloop.base.locks import holders
 from samoloop.config.outlets import Outlets

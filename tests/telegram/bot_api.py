@@ -1,12 +1,21 @@
 """A Bot API of our own on loopback, with the behaviour that a bot meets: what it keeps, refuses and loses.
 
 Written from the public Bot API description. It holds chats and messages, answers long polls, and lets a test be the
-person: tap, reply, say. Faults are asked for by the test and happen on the wire, not inside the bot.
+person (`person.py`): tap, reply, say. What a message may be stands in `message_rules.py`. Faults are asked for by the
+test and happen on the wire, not inside the bot:
+
+    standin.down = True                                           every connection is cut
+    standin.fault("sendMessage", "flood", retry_after=3)          429
+    standin.fault("*", "refuse", code=502, times=4)               any other error
+    standin.fault("sendMessage", "cut" | "lose" | "tear")         not done | done, no answer | done, half an answer
+    standin.fault("getUpdates", "slow", seconds=2)                done, late
+    standin.fault("getUpdates", "result", content=None)           not done, and this for a result
+    standin.fault("getUpdates", "page", content="<html>", code=200)   not done, and this instead of JSON
+    chat.forbidden, Person.block, Person.kick, Chat.closed_topics, Chat.allowance, standin.migrate(chat, new_id)
 """
 
-import html
+import itertools
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,23 +27,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
+from message_rules import (
+    DOCUMENT_LIMIT_BYTES,
+    DOWNLOAD_LIMIT_BYTES,
+    TOAST_LIMIT,
+    Refused,
+    checked_caption,
+    checked_markup,
+    checked_text,
+    too_many,
+    units,
+)
+from person import wire
+
 TOKEN = "7000000001:AAE-stand-in-token-that-must-never-be-shown_0"
 BOT = {"id": 7000000001, "is_bot": True, "first_name": "samoloop", "username": "samoloop_test_bot"}
-TEXT_LIMIT = 4096
-CAPTION_LIMIT = 1024
-CALLBACK_LIMIT_BYTES = 64
-DOCUMENT_LIMIT_BYTES = 50_000_000
-TAGS = {"b", "strong", "i", "em", "u", "s", "code", "pre", "a", "blockquote", "tg-spoiler"}
+GROUP_ALLOWANCE = 20  # messages a minute that a group takes of a bot
+UNASKED = {"chat_member", "message_reaction", "message_reaction_count"}  # sent only where they are asked for
 
 Message = dict[str, Any]
-
-
-class Refused(Exception):
-    """An answer with `ok: false`."""
-
-    def __init__(self, code: int, description: str, **parameters: int) -> None:
-        super().__init__(description)
-        self.code, self.description, self.parameters = code, description, parameters
 
 
 @dataclass
@@ -42,12 +53,13 @@ class Fault:
     """What happens to the next `times` calls of a method ("*" for any)."""
 
     method: str
-    act: str  # refuse, cut (no answer), lose (done, but no answer), slow
+    act: str  # refuse, flood, cut, lose, tear, slow, result, page
     times: int = 1
     code: int = 500
     description: str = "Internal Server Error"
     seconds: float = 0.0
     retry_after: int = 0
+    content: Any = None
 
 
 @dataclass
@@ -55,44 +67,37 @@ class Chat:
     id: int
     type: str = "private"
     is_forum: bool = False
+    is_admin: bool = True  # the bot; else it hears commands and replies only
     can_manage_topics: bool = True
     messages: dict[int, Message] = field(default_factory=dict)
     topics: dict[int, str] = field(default_factory=dict)
-    blocked: bool = False
+    closed_topics: set[int] = field(default_factory=set)
+    forbidden: str = ""  # why nothing of the bot's gets in any more
+    migrated_to: int = 0
+    allowance: int | None = None  # messages and edits in `window` seconds; None: as many as its type takes
+    window: float = 60.0
+    taken: list[float] = field(default_factory=list)  # when
 
     def described(self) -> dict[str, Any]:
         title = {"first_name": "Ann"} if self.type == "private" else {"title": "samoloop"}
         return {"id": self.id, "type": self.type, **title, **({"is_forum": True} if self.is_forum else {})}
 
+    def check_open(self) -> None:
+        """Raises Refused where the bot is shut out, or the chat is another one now."""
+        if self.forbidden:
+            raise Refused(403, f"Forbidden: {self.forbidden}")
+        if self.migrated_to:
+            why = "Bad Request: group chat was upgraded to a supergroup chat"
+            raise Refused(400, why, migrate_to_chat_id=self.migrated_to)
 
-def plain_text(text: str, parse_mode: str | None) -> str:
-    """The text that a person sees. Raises Refused where the server would not understand the HTML."""
-    if parse_mode is None:
-        return text
-    if parse_mode != "HTML":
-        raise Refused(400, f"Bad Request: unsupported parse_mode {parse_mode}")
-    plain, opened = [], []
-    for part in re.split("(<[^>]*>?)", text):
-        if not part.startswith("<"):
-            plain.append(html.unescape(part))
-            continue
-        tag = re.fullmatch(r"<(/?)([a-z-]+)(?: [^<>]*)?>", part)
-        if not tag or tag[2] not in TAGS:
-            raise Refused(
-                400, f"Bad Request: can't parse entities: Unsupported start tag {part[:20]!r} at byte offset 0"
-            )
-        if not tag[1]:
-            opened.append(tag[2])
-        elif not opened or opened.pop() != tag[2]:
-            raise Refused(400, "Bad Request: can't parse entities: Unexpected end tag at byte offset 0")
-    if opened:
-        raise Refused(400, f"Bad Request: can't parse entities: Can't find end tag corresponding to {opened[-1]}")
-    return "".join(plain)
-
-
-def units(text: str) -> int:
-    """Length as Telegram counts it: UTF-16 code units."""
-    return len(text.encode("utf-16-le")) // 2
+    def count(self) -> None:
+        """One more message or edit. Raises Refused where they are too many."""
+        most = self.allowance if self.allowance is not None else GROUP_ALLOWANCE * (self.type != "private")
+        now = time.monotonic()
+        self.taken = [at for at in self.taken if at > now - self.window]
+        if most and len(self.taken) >= most:
+            raise too_many(int(self.taken[0] + self.window - now) + 1)
+        self.taken.append(now)
 
 
 class Standin:
@@ -111,8 +116,11 @@ class Standin:
         self.webhook = ""
         self.conflicts = 0
         self.down = False  # the connection is cut before anything happens
-        self._ids = 100
-        self._update_ids = 5000
+        self._ids = itertools.count(101)
+        self._update_ids = itertools.count(5001)
+        self.allowed: set[str] = set()  # kinds of updates that the bot asked for last; empty: all but `UNASKED`
+        self.files: dict[str, bytes] = {}  # file path -> what a person sent
+        self.bot = BOT
         self.polls = 0  # number of the newest getUpdates; an older one that still waits ends with 409
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -140,6 +148,16 @@ class Standin:
     def chat(self, chat_id: int, **what: Any) -> Chat:
         with self.changed:
             return self.chats.setdefault(chat_id, Chat(chat_id, **what))
+
+    def migrate(self, chat: Chat, new_id: int) -> Chat:
+        """The group becomes a supergroup under another number."""
+        with self.changed:
+            chat.migrated_to = new_id
+            new = self.chat(new_id, type="supergroup")
+            admin = {"id": 1, "is_bot": False, "first_name": "Admin"}
+            for where, said in ((chat, {"migrate_to_chat_id": new_id}), (new, {"migrate_from_chat_id": chat.id})):
+                self.push({"message": wire(self.store(where, {"from": admin, **said}, ""))})
+            return new
 
     def fault(self, method: str, act: str, **what: Any) -> None:
         with self.changed:
@@ -175,18 +193,37 @@ class Standin:
             return [given for name, given in self.calls if name == method]
 
     def push(self, update: Mapping[str, Any]) -> int:
-        """Queue one update; gives its id."""
+        """Queue one update, where the bot asked for its kind; gives its id."""
         with self.changed:
-            self._update_ids += 1
-            self.updates.append({"update_id": self._update_ids, **update})
-            self.changed.notify_all()
-            return self._update_ids
+            number = next(self._update_ids)
+            if update.keys() <= self.allowed or (not self.allowed and not update.keys() & UNASKED):
+                self.updates.append({"update_id": number, **update})
+                self.changed.notify_all()
+            return number
+
+    # What a person does
+
+    def hears(self, chat: Chat, message: Message) -> bool:
+        """Whether the bot is told: as no admin of a group it hears commands and what replies to it."""
+        replied = message.get("reply_to_message", {}).get("from", {})
+        return chat.type == "private" or chat.is_admin or replied == BOT or "entities" in message
+
+    def edit_of_person(self, message_id: int, chat: Chat, text: str) -> int:
+        message = chat.messages[message_id]
+        message.update(text=text, shown=text, edit_date=int(time.time()))
+        self._note("edit", message)
+        return self.push({"edited_message": wire(message)})
+
+    def keep_file(self, kind: str, content: bytes, name: str) -> Message:
+        """Take in what a person sends."""
+        number = self.next_id()
+        self.files[f"{kind}s/file_{number}" + (name[name.rfind(".") :] if "." in name else "")] = content
+        return {"file_id": f"file-{number}", "file_unique_id": f"u{number}", "file_size": len(content)}
 
     # The server's side
 
     def next_id(self) -> int:
-        self._ids += 1
-        return self._ids
+        return next(self._ids)
 
     def handle(self, method: str, given: dict[str, Any]) -> Any:
         action = getattr(self, f"_do_{method}", None)
@@ -215,28 +252,36 @@ class Standin:
         with self.changed:
             if self.webhook:
                 raise Refused(
-                    409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first"
-                )
+                    409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete "
+                    "the webhook first",
+                )  # fmt: skip
             self.polls += 1
             mine = self.polls
             self.changed.notify_all()
+            if "allowed_updates" in given:
+                self.allowed = set(json.loads(given["allowed_updates"]))
             offset = int(given.get("offset", 0))
+            if offset < 0:  # counted from the newest on; all before it is forgotten
+                self.updates = self.updates[offset:]
             self.updates = [update for update in self.updates if update["update_id"] >= offset]
             while not self.updates and not self.closing and time.monotonic() < deadline:
                 self.changed.wait(min(1.0, max(0.0, deadline - time.monotonic())))
                 if self.polls != mine:
                     self.conflicts += 1
                     raise Refused(
-                        409, "Conflict: terminated by other getUpdates request; make sure that only one bot runs"
-                    )
+                        409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance "
+                        "is running",
+                    )  # fmt: skip
             return self.updates[: int(given.get("limit", 100))]
 
     def _do_getMe(self, given: dict[str, Any]) -> dict[str, Any]:
         return {**BOT, "can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
 
     def _do_getChat(self, given: dict[str, Any]) -> dict[str, Any]:
+        chat = self._known_chat(given)
+        chat.check_open()
         return {
-            **self._known_chat(given).described(),
+            **chat.described(),
             "accent_color_id": 0,
             "max_reaction_count": 11,
             "accepted_gift_types": {
@@ -248,11 +293,27 @@ class Standin:
             },
         }
 
+    def _do_getChatMember(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Of the bot itself, and of people as plain members."""
+        chat = self._known_chat(given)
+        chat.check_open()
+        if int(given["user_id"]) != BOT["id"]:
+            return {"status": "member", "user": {"id": int(given["user_id"]), "is_bot": False, "first_name": "Ann"}}
+        if chat.type == "private" or not chat.is_admin:
+            return {"status": "member", "user": BOT}
+        rights = ("can_manage_chat", "can_delete_messages", "can_manage_video_chats", "can_restrict_members",
+                  "can_promote_members", "can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories",
+                  "can_delete_stories", "is_anonymous", "can_be_edited")  # fmt: skip
+        held = {right: False for right in rights} | {"can_manage_topics": chat.can_manage_topics}
+        return {"status": "administrator", "user": BOT, **held}
+
     def _do_getWebhookInfo(self, given: dict[str, Any]) -> dict[str, Any]:
         return {"url": self.webhook, "has_custom_certificate": False, "pending_update_count": len(self.updates)}
 
     def _do_deleteWebhook(self, given: dict[str, Any]) -> bool:
         self.webhook = ""
+        if given.get("drop_pending_updates") == "true":
+            self.updates = []
         return True
 
     def _do_setMyCommands(self, given: dict[str, Any]) -> bool:
@@ -267,90 +328,119 @@ class Standin:
 
     def _do_createForumTopic(self, given: dict[str, Any]) -> dict[str, Any]:
         chat = self._known_chat(given)
+        chat.check_open()
         if not chat.is_forum:
             raise Refused(400, "Bad Request: the chat is not a forum")
         if not chat.can_manage_topics:
             raise Refused(400, "Bad Request: not enough rights to create a topic")
         if not 1 <= len(given["name"]) <= 128:
             raise Refused(400, "Bad Request: TOPIC_TITLE_INVALID")
-        service = self._store(chat, {"from": BOT, "forum_topic_created": {"name": given["name"], "icon_color": 0}}, "")
+        service = self.store(chat, {"from": BOT, "forum_topic_created": {"name": given["name"], "icon_color": 0}}, "")
         chat.topics[service["message_id"]] = given["name"]
         return {"message_thread_id": service["message_id"], "name": given["name"], "icon_color": 0}
 
     def _do_sendMessage(self, given: dict[str, Any]) -> Message:
-        return self._send(given, given.get("text", ""), TEXT_LIMIT, {})
+        self._open_chat(given)
+        text = checked_text(given.get("text", ""), given.get("parse_mode"))
+        return self._send(given, {"text": text}, text)
 
     def _do_sendDocument(self, given: dict[str, Any]) -> Message:
-        upload = (
-            given["files"][given["document"].removeprefix("attach://")]
-            if "document" in given
-            else given["files"]["document"]
-        )
-        name, content = upload
+        self._open_chat(given)
+        name, content = given["files"][given.get("document", "document").removeprefix("attach://")]
         if len(content) > DOCUMENT_LIMIT_BYTES:
             raise Refused(413, "Request Entity Too Large")
         if not content:
             raise Refused(400, "Bad Request: file must be non-empty")
-        document = {
-            "file_id": f"file-{self._ids}",
-            "file_unique_id": f"u{self._ids}",
-            "file_name": name,
-            "file_size": len(content),
-        }
-        return self._send(given, given.get("caption", ""), CAPTION_LIMIT, {"document": document}, content)
+        number = self.next_id()
+        document = {"file_id": f"file-{number}", "file_unique_id": f"u{number}", "file_name": name}
+        caption = checked_caption(given.get("caption", ""), given.get("parse_mode"))
+        content_of = {"document": {**document, "file_size": len(content)}, **({"caption": caption} if caption else {})}
+        return self._send(given, content_of, caption, content)
 
-    def _send(
-        self, given: dict[str, Any], text: str, limit: int, extra: dict[str, Any], content: bytes = b""
-    ) -> Message:
-        chat = self._known_chat(given)
-        if chat.blocked:
-            raise Refused(403, "Forbidden: bot was blocked by the user")
-        shown = self._checked_text(text, given.get("parse_mode"), limit, empty_allowed=bool(extra))
-        message: Message = {"from": BOT, **extra, **({"caption": shown} if extra else {"text": shown})}
-        if markup := self._markup(given):
+    def _send(self, given: dict[str, Any], what: dict[str, Any], shown: str, content: bytes = b"") -> Message:
+        chat = self._open_chat(given)
+        message: Message = {"from": BOT, **what}
+        if markup := checked_markup(given.get("reply_markup", "")):
             message["reply_markup"] = markup
         if thread := int(given.get("message_thread_id", 0)):
             if thread not in chat.topics:
                 raise Refused(400, "Bad Request: message thread not found")
+            if thread in chat.closed_topics and not chat.can_manage_topics:
+                raise Refused(400, "Bad Request: TOPIC_CLOSED")
             message.update(message_thread_id=thread, is_topic_message=True)
         if "reply_parameters" in given:
             self._attach_reply(chat, message, json.loads(given["reply_parameters"]))
-        stored = self._store(chat, message, shown, silent=given.get("disable_notification") == "true", content=content)
-        return _wire(stored)
+        chat.count()
+        return wire(self.store(chat, message, shown, silent=given.get("disable_notification") == "true",
+                               content=content))  # fmt: skip
 
     def _attach_reply(self, chat: Chat, message: Message, reply: dict[str, Any]) -> None:
         target = chat.messages.get(int(reply["message_id"]))
         if target is not None:
-            message["reply_to_message"] = {k: v for k, v in _wire(target).items() if k != "reply_to_message"}
+            message["reply_to_message"] = {k: v for k, v in wire(target).items() if k != "reply_to_message"}
         elif not reply.get("allow_sending_without_reply"):
             raise Refused(400, "Bad Request: message to be replied not found")
 
     def _do_editMessageText(self, given: dict[str, Any]) -> Message:
         message = self._own_message(given)
-        shown = self._checked_text(given["text"], given.get("parse_mode"), TEXT_LIMIT)
-        return self._edit(message, {"text": shown}, shown, self._markup(given))
+        shown = checked_text(given["text"], given.get("parse_mode"))
+        return self._edit(given, message, {"text": shown}, shown)
+
+    def _do_editMessageCaption(self, given: dict[str, Any]) -> Message:
+        message = self._own_message(given)
+        shown = checked_caption(given.get("caption", ""), given.get("parse_mode"))
+        return self._edit(given, message, {"caption": shown}, shown)
 
     def _do_editMessageReplyMarkup(self, given: dict[str, Any]) -> Message:
         message = self._own_message(given)
-        return self._edit(message, {}, message["shown"], self._markup(given))
+        return self._edit(given, message, {}, message["shown"])
 
-    def _edit(self, message: Message, text: dict[str, str], shown: str, markup: dict[str, Any] | None) -> Message:
+    def _edit(self, given: dict[str, Any], message: Message, what: dict[str, str], shown: str) -> Message:
+        markup = checked_markup(given.get("reply_markup", ""))
+        if "text" in what and "document" in message:
+            raise Refused(400, "Bad Request: there is no text in the message to edit")
         if shown == message["shown"] and markup == message.get("reply_markup"):
-            raise Refused(400, "Bad Request: message is not modified: specified new message content is the same")
+            raise Refused(
+                400, "Bad Request: message is not modified: specified new message content and reply markup are exactly "
+                "the same as a current content and reply markup of the message",
+            )  # fmt: skip
+        self.chats[int(given["chat_id"])].count()
         message.pop("reply_markup", None)
         message.update(
-            {**text, "shown": shown, "edit_date": int(time.time()), **({"reply_markup": markup} if markup else {})}
+            {**what, "shown": shown, "edit_date": int(time.time()), **({"reply_markup": markup} if markup else {})}
         )
         self._note("edit", message)
-        return _wire(message)
+        return wire(message)
+
+    def _do_deleteMessage(self, given: dict[str, Any]) -> bool:
+        chat = self._open_chat(given)
+        if chat.messages.pop(int(given["message_id"]), None) is None:
+            raise Refused(400, "Bad Request: message to delete not found")
+        return True
+
+    def _do_sendChatAction(self, given: dict[str, Any]) -> bool:
+        self._open_chat(given)
+        return True
 
     def _do_answerCallbackQuery(self, given: dict[str, Any]) -> bool:
         if given["callback_query_id"] in self.toasts:
             raise Refused(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+        if units(given.get("text", "")) > TOAST_LIMIT:
+            raise Refused(400, "Bad Request: MESSAGE_TOO_LONG")
         self.toasts[given["callback_query_id"]] = given.get("text", "")
         if given.get("text"):
             self.log.append({"what": "toast", "text": given["text"]})
         return True
+
+    def _do_getFile(self, given: dict[str, Any]) -> dict[str, Any]:
+        number = given["file_id"].removeprefix("file-")
+        for path, content in self.files.items():
+            if path.partition("/file_")[2].partition(".")[0] == number:
+                if len(content) > DOWNLOAD_LIMIT_BYTES:
+                    raise Refused(400, "Bad Request: file is too big")
+                return {"file_id": given["file_id"], "file_unique_id": f"u{number}", "file_size": len(content),
+                        "file_path": path}  # fmt: skip
+        raise Refused(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
 
     def _known_chat(self, given: dict[str, Any]) -> Chat:
         chat = self.chats.get(int(given["chat_id"]))
@@ -358,35 +448,21 @@ class Standin:
             raise Refused(400, "Bad Request: chat not found")
         return chat
 
+    def _open_chat(self, given: dict[str, Any]) -> Chat:
+        chat = self._known_chat(given)
+        chat.check_open()
+        return chat
+
     def _own_message(self, given: dict[str, Any]) -> Message:
-        message = self._known_chat(given).messages.get(int(given["message_id"]))
+        message = self._open_chat(given).messages.get(int(given["message_id"]))
         if message is None:
             raise Refused(400, "Bad Request: message to edit not found")
         if not message["from"]["is_bot"]:
             raise Refused(400, "Bad Request: message can't be edited")
         return message
 
-    def _checked_text(self, text: str, parse_mode: str | None, limit: int, *, empty_allowed: bool = False) -> str:
-        shown = plain_text(text, parse_mode).strip()
-        if not shown and not empty_allowed:
-            raise Refused(400, "Bad Request: message text is empty")
-        if units(shown) > limit:
-            raise Refused(
-                400, "Bad Request: message caption is too long" if empty_allowed else "Bad Request: message is too long"
-            )
-        return shown
-
-    def _markup(self, given: dict[str, Any]) -> dict[str, Any] | None:
-        markup: dict[str, Any] | None = json.loads(given["reply_markup"]) if given.get("reply_markup") else None
-        for row in (markup or {}).get("inline_keyboard", []):
-            for button in row:
-                if not 1 <= len(button.get("callback_data", "").encode()) <= CALLBACK_LIMIT_BYTES:
-                    raise Refused(400, "Bad Request: BUTTON_DATA_INVALID")
-        return markup if markup and markup.get("inline_keyboard") != [] else None
-
-    def _store(
-        self, chat: Chat, message: Message, shown: str, *, silent: bool = False, content: bytes = b""
-    ) -> Message:
+    def store(self, chat: Chat, message: Message, shown: str, *, silent: bool = False, content: bytes = b"") -> Message:
+        """One more message in a chat, with what a person sees of it."""
         whole = {"message_id": self.next_id(), "date": int(time.time()), "chat": chat.described(), **message}
         whole.update(shown=shown, silent=silent, content=content)
         chat.messages[whole["message_id"]] = whole
@@ -399,6 +475,7 @@ class Standin:
             {
                 "what": what,
                 "id": message["message_id"],
+                "chat": message["chat"]["id"],
                 "from": message["from"]["first_name"],
                 "text": message["shown"],
                 "buttons": buttons,
@@ -412,65 +489,6 @@ class Standin:
         self.changed.notify_all()
 
 
-def _wire(message: Message) -> Message:
-    """What the bot is sent of a message: of the keyboards, the inline ones only."""
-    hidden = {"shown", "silent", "content"} | (
-        {"reply_markup"} if "force_reply" in message.get("reply_markup", {}) else set()
-    )
-    return {key: value for key, value in message.items() if key not in hidden}
-
-
-class Person:
-    """Somebody with a phone, in one chat."""
-
-    def __init__(self, standin: Standin, user_id: int, name: str, chat: Chat) -> None:
-        self.standin, self.chat = standin, chat
-        self.user = {"id": user_id, "is_bot": False, "first_name": name}
-
-    def say(self, text: str, *, reply_to: Message | None = None, thread: int = 0) -> int:
-        """Type a message; gives the update's id. In a topic every message answers the topic's first one."""
-        with self.standin.changed:
-            message: Message = {"from": self.user, "text": text}
-            if text.startswith("/"):
-                message["entities"] = [{"type": "bot_command", "offset": 0, "length": len(text.split()[0])}]
-            thread = thread or (reply_to or {}).get("message_thread_id", 0)
-            target = reply_to or (self.chat.messages[thread] if thread else None)
-            if target is not None:
-                message["reply_to_message"] = {k: v for k, v in _wire(target).items() if k != "reply_to_message"}
-            if thread:
-                message.update(message_thread_id=thread, is_topic_message=True)
-            stored = self.standin._store(self.chat, message, text)
-            return self.standin.push({"message": _wire(stored)})
-
-    def reply(self, message: Message, text: str) -> int:
-        return self.say(text, reply_to=message)
-
-    def tap(self, message: Message, button: str) -> str:
-        """Tap the button whose words begin with `button`, as the message shows it now; gives the tap's id."""
-        with self.standin.changed:
-            now = self.chat.messages[message["message_id"]]
-            shown = [b for row in now.get("reply_markup", {}).get("inline_keyboard", []) for b in row]
-            found = [b for b in shown if b["text"].startswith(button)]
-            assert found, f"no button {button!r} on {now['shown']!r}, there are {[b['text'] for b in shown]}"
-            return self.tap_data(now, found[0]["callback_data"], found[0]["text"])
-
-    def tap_data(self, message: Message, data: str, words: str = "") -> str:
-        """Tap a button that the phone still shows, whatever the server holds now."""
-        with self.standin.changed:
-            tap_id = f"tap-{self.standin.next_id()}"
-            self.standin.log.append(
-                {"what": "tap", "from": self.user["first_name"], "id": message["message_id"], "text": words}
-            )
-            query = {"id": tap_id, "from": self.user, "message": _wire(message), "chat_instance": "1", "data": data}
-            self.standin.push({"callback_query": query})
-            return tap_id
-
-    def toast(self, tap_id: str) -> str:
-        """What the tap was answered with, once it is."""
-        self.standin.wait(lambda: tap_id in self.standin.toasts)
-        return self.standin.toasts[tap_id]
-
-
 def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -478,40 +496,56 @@ def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             token, _, method = self.path.removeprefix("/bot").partition("/")
-            fault = standin.take_fault(method)
-            if standin.down or (fault and fault.act == "cut"):
-                return self._cut()
-            if fault and fault.act == "refuse":
-                parameters = {"retry_after": fault.retry_after} if fault.retry_after else {}
-                return self._answer(
-                    fault.code, {"ok": False, "description": fault.description, "parameters": parameters}
-                )
-            if fault and fault.act == "slow":
+            fault = standin.take_fault(method) or Fault(method, "")
+            if standin.down or fault.act == "cut":
+                self.close_connection = True
+                return
+            if fault.act == "page":
+                return self._answer(fault.code, str(fault.content).encode(), "text/html")
+            if fault.act == "slow":
                 time.sleep(fault.seconds)
-            if token != TOKEN:
-                return self._answer(401, {"ok": False, "description": "Unauthorized"})
             try:
-                result = standin.handle(method, _parameters(self.headers.get("Content-Type", ""), body))
+                result = self._result(fault, token, method, body)
             except Refused as refused:
-                content = {"ok": False, "description": refused.description, "parameters": refused.parameters}
-                return self._answer(refused.code, content)
-            if standin.down or (fault and fault.act == "lose"):
-                return self._cut()
-            return self._answer(200, {"ok": True, "result": result})
+                content = {"ok": False, "error_code": refused.code, "description": refused.description}
+                return self._answer(refused.code, _json({**content, "parameters": refused.parameters}))
+            if standin.down or fault.act == "lose":
+                self.close_connection = True
+                return
+            self._answer(200, _json({"ok": True, "result": result}), torn=fault.act == "tear")
 
-        def _answer(self, code: int, content: dict[str, Any]) -> None:
-            body = json.dumps(content if content["ok"] else {**content, "error_code": code}).encode()
+        def _result(self, fault: Fault, token: str, method: str, body: bytes) -> Any:
+            if fault.act == "flood":
+                raise too_many(fault.retry_after)
+            if fault.act == "refuse":
+                more = {"retry_after": fault.retry_after} if fault.retry_after else {}
+                raise Refused(fault.code, fault.description, **more)
+            if fault.act == "result":
+                return fault.content
+            if token != TOKEN:
+                raise Refused(401, "Unauthorized")
+            return standin.handle(method, _parameters(self.headers.get("Content-Type", ""), body))
+
+        def do_GET(self) -> None:
+            """What a person sent, at the place that getFile named."""
+            content = standin.files.get(self.path.removeprefix(f"/file/bot{TOKEN}/"))
+            if standin.down:
+                self.close_connection = True
+            elif content is None:
+                self._answer(404, _json({"ok": False, "error_code": 404, "description": "Not Found"}))
+            else:
+                self._answer(200, content, "application/octet-stream")
+
+        def _answer(self, code: int, body: bytes, kind: str = "application/json", *, torn: bool = False) -> None:
             try:
                 self.send_response(code)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(body[: len(body) // 2] if torn else body)
+                self.close_connection = self.close_connection or torn
             except OSError:
                 self.close_connection = True  # the bot is gone
-
-        def _cut(self) -> None:
-            self.close_connection = True
 
         def handle(self) -> None:
             with suppress(ConnectionResetError):  # the bot was killed
@@ -521,6 +555,10 @@ def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return json.dumps(content).encode()
 
 
 def _parameters(content_type: str, body: bytes) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bot_api import TOKEN, Person, Standin
+from bot_api import TOKEN, Standin
+from person import Person
 from session_work import Work
 
 from samoloop.base.locks import holders

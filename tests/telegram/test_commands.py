@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bot_api import Person
 from kit import make_repo, script
+from person import Person
 from phone import ANN, Phone
 
 from samoloop.base.errors import SessionError

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from bot_api import CALLBACK_LIMIT_BYTES, Refused, plain_text, units
 from hypothesis import given
 from hypothesis import strategies as st
+from message_rules import CALLBACK_LIMIT_BYTES, Refused, plain_text, units
 from phone import ANN, Phone
 from session_work import QUESTIONS
 

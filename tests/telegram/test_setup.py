@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from bot_api import TOKEN, Person
+from bot_api import TOKEN
 from click.testing import CliRunner
 from kit import samoloop
+from person import Person
 from phone import ANN, Phone
 
 from samoloop.api import telegram_check

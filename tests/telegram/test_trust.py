@@ -6,7 +6,8 @@ import traceback
 from dataclasses import replace
 
 import pytest
-from bot_api import TOKEN, Person
+from bot_api import TOKEN
+from person import Person
 from phone import ANN, Phone
 
 from samoloop.config.telegram_bot import parse
