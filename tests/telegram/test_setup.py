@@ -10,7 +10,6 @@ import yaml
 from bot_api import TOKEN
 from click.testing import CliRunner
 from kit import samoloop
-from person import Person
 from phone import ANN, Phone
 
 from samoloop.api import telegram_check
@@ -35,43 +34,11 @@ def home(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def be_ann(phone: Phone, said: list[str]) -> None:
-    """Do what the setup asks for: send the code, tap the button. A stranger tries before."""
-    phone.standin.wait(lambda: any("/start " in line for line in said))
-    code = next(line for line in said if "/start " in line).split()[-1]
-    Person(phone.standin, 666, "Eve", phone.standin.chat(666)).say("/start 0000")
-    phone.ann.say(f"/start {code}")
-    phone.ann.tap(phone.bot("Does this reach you?"), "👍")
-
-
-def test_setup_finds_the_person_and_remembers_it_for_nobody_else_to_read(phone: Phone, home: Path) -> None:
-    (home / "config.yaml").write_text(
-        "# mine\nmodel: opus   # the big one\ntelegram:\n  token: old\n  chat: 1\n\nprovider: codex\n"
-    )
-    said: list[str] = []
-    found = setup.blank(TOKEN, phone.standin.base_url)
-    assert setup.bot_name(found) == "samoloop_test_bot"
-    person = in_background(lambda: be_ann(phone, said))
-    environ = {**phone.environ, "XDG_CONFIG_HOME": str(home.parent)}
-    found = setup.with_person(found, setup.find_person(found, environ, said.append, 20))
-    path = setup.remember(found, environ)
-    assert setup.try_out(found, environ, said.append, 20) == "Ann"
-    person.join(10)
-    assert path.stat().st_mode & 0o777 == 0o600
-    text = path.read_text()
-    assert "model: opus   # the big one" in text
-    kept = yaml.safe_load(text)
-    assert (kept["provider"], kept["telegram"]["chat"], kept["telegram"]["users"]) == ("codex", ANN, [ANN])
-    again, problems = parse(kept["telegram"], {})
-    assert (again, problems) == (found, [])
-    assert "It works, Ann" in phone.bot("It works")["shown"]
-
-
 def test_the_commands_do_it_too(phone: Phone, home: Path) -> None:
     def answer() -> None:
         phone.ann.tap(phone.bot("Does this reach you?"), "🙂")
 
-    text = setup.section(BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=phone.standin.base_url))
+    text = setup.section(BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=phone.standin.base_url), {})
     (home / "config.yaml").write_text(text)
     person = in_background(answer)
     done = CliRunner().invoke(telegram, ["test"])
@@ -99,7 +66,7 @@ def test_only_the_section_is_replaced(before: str, kept: dict[str, object]) -> N
 def test_a_file_that_cannot_be_changed_safely_is_left_alone(phone: Phone, home: Path) -> None:
     path = home / "config.yaml"
     path.write_text("{model: opus}\n")
-    with pytest.raises(Exception, match="add this to it by hand"):
+    with pytest.raises(Exception, match="by hand"):
         setup.remember(phone.settings, {"XDG_CONFIG_HOME": str(home.parent)})
     assert path.read_text() == "{model: opus}\n"
 
@@ -111,7 +78,7 @@ def test_what_is_no_token_is_refused() -> None:
 
 def test_a_bot_that_a_person_listens_to_is_not_set_up_beside_it(phone: Phone) -> None:
     with phone.folder.foreground(), pytest.raises(Exception, match="uses this bot right now"):
-        setup.find_person(phone.settings, phone.environ, lambda line: None)
+        setup.test(phone.settings, phone.environ, lambda line: None)
 
 
 def test_nobody_answers(phone: Phone) -> None:

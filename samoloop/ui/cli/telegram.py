@@ -6,7 +6,8 @@ import click
 
 from samoloop.config.loading import load
 from samoloop.config.project import user_file
-from samoloop.ui.terminal.output import ask, say
+from samoloop.ui.cli.common import for_people_only
+from samoloop.ui.terminal.output import ask, confirm, say
 
 
 @click.group("telegram")
@@ -17,7 +18,7 @@ def telegram() -> None:
 @telegram.command("setup")
 @click.option("--base-url", hidden=True, default=None, help="Another Bot API server; ends in /bot.")
 def setup(base_url: str | None) -> None:
-    """Connect a bot: its token, your chat, a test question; remembered in your own configuration (mode 600).
+    """Connect a bot: its token, your chat, a test question; then it is remembered in your own settings (mode 600).
 
     \b
     samoloop telegram setup
@@ -25,16 +26,10 @@ def setup(base_url: str | None) -> None:
     from samoloop.config import telegram_bot
     from samoloop.ui.telegram import setup as steps
 
+    for_people_only()
     token = os.environ.get("TELEGRAM_BOT_TOKEN") or _asked_token()
-    found = steps.blank(token.strip(), base_url or telegram_bot.PUBLIC_API)
-    say(f"The bot is @{steps.bot_name(found)}.")
-    said = steps.find_person(found, os.environ, say)
-    where = "a private chat" if said.chat > 0 else f"the group {said.chat}"
-    say(f"Found {said.name} (user {said.user}) in {where}. Only this user may answer and approve.")
-    found = steps.with_person(found, said)
-    path = steps.remember(found, os.environ)
-    say(f"{steps.try_out(found, os.environ, say)} tapped: it works. Remembered in {path}.")
-    if said.chat < 0:
+    found, path = steps.connect(token.strip(), base_url or telegram_bot.PUBLIC_API, os.environ, say, confirm)
+    if found.chat < 0:
         say(f"To let others of the group act, add their numbers to telegram.users in {path}.")
 
 
@@ -55,7 +50,8 @@ def test() -> None:
     from samoloop.config import telegram_bot
     from samoloop.ui.telegram import setup as steps
 
+    for_people_only()
     found, problems = telegram_bot.parse(load(user_file(os.environ).parent, os.environ).telegram, os.environ)
     if found is None:
         raise ConfigError("\n".join(problems) or "Telegram is not configured: samoloop telegram setup")
-    say(f"{steps.try_out(found, os.environ, say)} tapped: it works.")
+    steps.test(found, os.environ, say)

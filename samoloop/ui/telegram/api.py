@@ -219,7 +219,7 @@ def _in_our_words(update: telegram.Update) -> Update:
         name, chat, number = _name(query.from_user), query.message.chat.id, query.message.message_id
         text = getattr(query.message, "text", None) or ""  # a very old message is told without it
         return Tap(update.update_id, chat, query.from_user.id, name, number, query.id, query.data, text)
-    if message is None or message.from_user is None:
+    if message is None or message.from_user is None or message.sender_chat is not None:  # nobody, or anybody of a chat
         return Other(update.update_id)
     thread = message.message_thread_id if message.is_topic_message else None
     replied = message.reply_to_message.message_id if message.reply_to_message else None
@@ -233,6 +233,7 @@ def _in_our_words(update: telegram.Update) -> Update:
         message.date.timestamp(),
         None if replied == thread else replied,  # in a topic every plain message answers the topic's first one
         thread,
+        message.forward_origin is not None or message.via_bot is not None,
     )
 
 

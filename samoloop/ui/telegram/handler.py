@@ -99,6 +99,8 @@ class Handler:
     def _said(self, said: Said) -> list[Reaction]:
         if not said.text.strip():
             return [self.say(said, "I can only read words.")]
+        if said.forwarded:
+            return self.keep(said, Purpose.REMARK, self.sessions.by_thread(said.thread) if said.thread else None)
         if said.text.startswith("/"):
             return commands.run(self, said)
         known = self.sessions.by_message(said.reply_to) if said.reply_to else None

@@ -7,7 +7,10 @@ import stat
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from textwrap import indent
+from typing import Any, TypeVar
+
+import yaml
 
 from samoloop.base.errors import ConfigError, SamoloopError, UsageError
 from samoloop.base.files import write_atomic
@@ -23,12 +26,35 @@ from samoloop.ui.telegram.updates import Said, Tap
 REACH_SECONDS = 30
 PERSON_SECONDS = 600
 POLL_SECONDS = 10
+CODE_BYTES = 16
 T = TypeVar("T")
 Say = Callable[[str], None]
 
 
 class NoReply(SamoloopError):
     """Nothing came back from Telegram or from the person in time."""
+
+
+def connect(
+    token: str, base_url: str, environ: Mapping[str, str], say: Say, confirm: Callable[[str], bool]
+) -> tuple[BotSettings, Path]:
+    """All of the setup: the bot and the file that remembers it, written when its person was found, was confirmed on
+    this terminal, and has tapped. Raises UsageError, NoReply, ConfigError, TokenRefused, each with nothing written.
+    """
+    found = blank(token, base_url)
+    with BotFolder(found, environ).foreground():
+        name = bot_name(found)
+        say(f"The bot is @{name}.")
+        said = find_person(found, name, environ, say)
+        where = "a private chat" if said.chat > 0 else f"the group {said.chat}"
+        say(f"Found {said.name} (user {said.user}) in {where}.")
+        if not confirm("Is that you? Only this user may answer and approve"):
+            raise UsageError("nothing was written, and the code is worth nothing any more: run the setup again")
+        found = replace(found, chat=said.chat, users=frozenset({said.user}))
+        who = try_out(found, environ, say)
+        path = remember(found, environ)
+    say(f"{who} tapped: it works. Remembered in {path}.")
+    return found, path
 
 
 def blank(token: str, base_url: str) -> BotSettings:
@@ -40,33 +66,49 @@ def blank(token: str, base_url: str) -> BotSettings:
 
 def bot_name(found: BotSettings) -> str:
     """The bot's user name. Raises TokenRefused, NoReply."""
-
-    async def ask() -> str:
-        return await _with_api(found, lambda api: api.bot_name())
-
-    return asyncio.run(_in_time(ask(), REACH_SECONDS, "Telegram cannot be reached: check the network and try again"))
+    asking = _with_api(found, lambda api: api.bot_name())
+    return asyncio.run(_in_time(asking, REACH_SECONDS, "Telegram cannot be reached: check the network and try again"))
 
 
-def find_person(found: BotSettings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> Said:
-    """The first message that holds the code shown: it tells chat and user, and no stranger can know it."""
-    code = f"{secrets.randbelow(9000) + 1000}"
+def find_person(
+    found: BotSettings, name: str, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS
+) -> Said:
+    """The first message that is `/start CODE`: it tells chat and user, and no stranger can know it.
 
-    async def listen() -> Said:
-        return await _with_api(found, lambda api: _first(api, folder, lambda said: _holds(said, code)))
-
+    The code is made when all that was sent before has been passed over. Raises NoReply.
+    """
     folder = BotFolder(found, environ)
-    with folder.foreground():
-        say(f"Now send it this message, in the chat or group that shall be used:  /start {code}")
-        return asyncio.run(_in_time(listen(), seconds, f"no message with {code} came: run the setup again"))
+
+    async def listen(api: Api) -> Said:
+        for newest in await api.updates(-1, 0):
+            folder.save_offset(newest.update_id + 1)
+        code = secrets.token_hex(CODE_BYTES)
+        say(f"Open this on your phone and tap Start:\n  https://t.me/{name}?start={code}")
+        say(f"or, to use it in a group:\n  https://t.me/{name}?startgroup={code}")
+        say(f"or send it exactly this, in the chat that shall be used:\n  /start {code}")
+
+        def holds(update: Said | Tap) -> Said | None:
+            if not isinstance(update, Said) or update.forwarded:
+                return None
+            in_group = update.text.lower() == f"/start@{name} {code}".lower()
+            return update if in_group or update.text == f"/start {code}" else None
+
+        return await _first(api, folder, holds)
+
+    late = "no message with the code came: run the setup again"
+    return asyncio.run(_in_time(_with_api(found, listen), seconds, late))
 
 
-def _holds(update: Said | Tap, code: str) -> Said | None:
-    return update if isinstance(update, Said) and code in update.text.split() else None
+def test(found: BotSettings, environ: Mapping[str, str], say: Say) -> None:
+    """Try out a bot that is set up. Raises UsageError where a person's relay listens to it, NoReply."""
+    with BotFolder(found, environ).foreground():
+        say(f"{try_out(found, environ, say)} tapped: it works.")
 
 
 def try_out(found: BotSettings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> str:
     """Send a question with buttons and wait for the tap; returns who tapped. Raises NoReply."""
-    mark = f"test|{secrets.token_hex(4)}"
+    mark = f"test|{secrets.token_hex(CODE_BYTES)}"
+    folder = BotFolder(found, environ)
 
     async def ask(api: Api) -> str:
         rows = ((Button("👍 Yes, I see it", f"{mark}|yes"), Button("🙂 And I can tap", f"{mark}|tap")),)
@@ -74,28 +116,28 @@ def try_out(found: BotSettings, environ: Mapping[str, str], say: Say, seconds: f
         say("A question is on your phone: tap one of its buttons.")
 
         def tapped(update: Said | Tap) -> Tap | None:
-            fits = isinstance(update, Tap) and update.data.startswith(mark) and update.user in found.users
-            return update if fits and isinstance(update, Tap) else None
+            if not isinstance(update, Tap) or (update.chat, update.message_id) != (found.chat, message):
+                return None
+            return update if update.user in found.users and update.data.startswith(mark) else None
 
         tap = await _first(api, folder, tapped)
         await api.toast(tap.query, "That works.")
         await api.edit(message, f"👋 samoloop here. It works, {tap.name}: questions and plans will come to this chat.")
         return tap.name
 
-    folder = BotFolder(found, environ)
-    with folder.foreground():
-        return asyncio.run(
-            _in_time(_with_api(found, ask), seconds, "nobody tapped: run `samoloop telegram test` again")
-        )
+    return asyncio.run(_in_time(_with_api(found, ask), seconds, "nobody tapped: nothing was changed, try it again"))
 
 
 async def _first(api: Api, folder: BotFolder, wanted: Callable[[Said | Tap], T | None]) -> T:
     """The first update that fits; what came before it is acknowledged and dropped."""
     while True:
-        for update in await api.updates(folder.offset(), POLL_SECONDS):
-            folder.save_offset(update.update_id + 1)
+        updates = await api.updates(folder.offset(), POLL_SECONDS)
+        for update in updates:
             if isinstance(update, Said | Tap) and (found := wanted(update)) is not None:
+                folder.save_offset(update.update_id + 1)
                 return found
+        if updates:
+            folder.save_offset(updates[-1].update_id + 1)
 
 
 async def _with_api(found: BotSettings, use: Callable[[Api], Awaitable[T]]) -> T:
@@ -118,11 +160,6 @@ async def _in_time(work: Awaitable[T], seconds: float, otherwise: str) -> T:
 # --- what is remembered -----------------------------------------------------------------------------------------------
 
 
-def with_person(found: BotSettings, said: Said) -> BotSettings:
-    """The settings for the chat and the person of that message."""
-    return replace(found, chat=said.chat, users=frozenset({said.user}))
-
-
 def remember(found: BotSettings, environ: Mapping[str, str]) -> Path:
     """Write the section into the person's own file, readable by nobody else; everything else there stays.
 
@@ -134,13 +171,23 @@ def remember(found: BotSettings, environ: Mapping[str, str]) -> Path:
         before = read_file(path) if path.exists() else ""
     except ValueError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    text = with_section(before, section(found))
-    _check_kept(before, text, path)
+    text = with_section(before, section(found, _others(before)))
+    _check_kept(before, text, path, found)
     write_atomic(path, text, mode=stat.S_IRUSR | stat.S_IWUSR)
     return path
 
 
-def section(found: BotSettings) -> str:
+def _others(text: str) -> dict[str, Any]:
+    """What else the person's section says: it stays."""
+    try:
+        before = read_mapping(text).get("telegram")
+    except ValueError:
+        return {}
+    told = ("token", "chat", "users", "base_url")
+    return {key: value for key, value in before.items() if key not in told} if isinstance(before, dict) else {}
+
+
+def section(found: BotSettings, others: Mapping[str, Any]) -> str:
     lines = [
         "telegram:",
         f'  token: "{found.token}"',
@@ -149,6 +196,8 @@ def section(found: BotSettings) -> str:
     ]
     if found.base_url != config.PUBLIC_API:
         lines.append(f'  base_url: "{found.base_url}"')
+    if others:
+        lines.append(indent(yaml.safe_dump(dict(others), allow_unicode=True, sort_keys=False), "  ").rstrip())
     return "\n".join(lines) + "\n"
 
 
@@ -159,11 +208,14 @@ def with_section(text: str, section: str) -> str:
     return f"{without}\n\n{section}" if without else section
 
 
-def _check_kept(before: str, after: str, path: Path) -> None:
+def _check_kept(before: str, after: str, path: Path, found: BotSettings) -> None:
     """Nothing but the section may have changed."""
     try:
         same = {**read_mapping(before), "telegram": None} == {**read_mapping(after), "telegram": None}
     except ValueError:
         same = False
     if not same:
-        raise ConfigError(f"{path} cannot be changed safely: add this to it by hand, then run `samoloop telegram test`")
+        raise ConfigError(
+            f"{path} cannot be changed safely: put `telegram:` with token, chat {found.chat} and users "
+            f"{sorted(found.users)} into it by hand, then run `samoloop telegram test`"
+        )

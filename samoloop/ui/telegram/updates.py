@@ -16,6 +16,7 @@ class Said:
     at: float  # epoch seconds
     reply_to: int | None = None
     thread: int | None = None  # the forum topic
+    forwarded: bool = False  # or made by another bot: not the person's own words
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,11 @@ def ask(question: str, *, hidden: bool = False) -> str:
     return str(click.prompt(printable(question), hide_input=hidden))
 
 
+def confirm(question: str) -> bool:
+    """Whether a person says yes; Enter alone is no. Raises click.Abort where there is no more to come."""
+    return click.confirm(printable(question), default=False)
+
+
 def attention(title: str, text: str, environ: Mapping[str, str]) -> str:
     """What makes a terminal call its person: the bell, its title, and a notice where it can show one.
 
