@@ -246,6 +246,14 @@ def same_place(one: Path, other: Path) -> bool:
     return one == other or real(one) == real(other)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder itself is there, and no link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
 def is_own(path: Path) -> bool:
     """Whether a regular file is there that has no other name: what is written to it is written nowhere else."""
     try:

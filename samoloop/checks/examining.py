@@ -199,6 +199,7 @@ class Examination:
         worker = self.worker
         running.end_left(self._marker, worker.session.control / CHILD_LOCK)
         background.clear(worker)
+        worker.look_anew()
         stem = self._stem(check, kind)
         try:
             with self._place(put) as (root, within, files, where):

@@ -6,6 +6,7 @@ what is left there is to signal a process group.
 
 import contextlib
 import fnmatch
+import functools
 import math
 import os
 import re
@@ -29,6 +30,7 @@ _subreaper = 0  # the process that became one: a fork of it is none
 _KILLED_SECONDS = 1.0  # how long a process may take to go after SIGKILL before it is looked for again
 
 
+@functools.cache
 def boot_id() -> str:
     """What tells this boot of the machine from any other: no process outlives a change of it."""
     if sys.platform == "darwin":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
-from samoloop.base.files import make_folder, real, remove, sha256, sync_folder
+from samoloop.base.files import is_folder, make_folder, real, remove, sha256, sync_folder
 from samoloop.base.places import state_folder
 
 JOURNAL, LOGS = "_history.jsonl", "_logs"
@@ -44,11 +44,11 @@ def control_of(session_dir: Path) -> Path:
 
 def checked(session_dir: Path, place: Path) -> Path:
     """`control_of` a session whose `place` is known."""
+    if is_folder(place) and is_folder(place.parent):
+        return place
     for path in (place, place.parent):
         if path.is_symlink():
             raise SessionError(f"{path} is a link to {str(path.readlink())[:200]}: put back the folder that it was")
-    if place.is_dir():
-        return place
     link = session_dir / JOURNAL
     if is_lost(session_dir):
         raise SessionError(f"{place} is gone: `samoloop repair {session_dir.name}` makes it anew from the checkpoints")

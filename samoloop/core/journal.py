@@ -44,6 +44,7 @@ class Journal:
         self._now = now
         self._mended = False
         self._known: bytearray | None = None  # what the file holds, as this process read and wrote it
+        self._stamp: tuple[int, ...] = ()  # of the file when it held just that
         self._hash = hashlib.sha256()  # over that
         self._records: list[Record] = []  # those of its first bytes, which nobody has to read again
         self._end = 0  # of these bytes
@@ -64,7 +65,7 @@ class Journal:
         Raises JournalChanged where a line is not a worker's.
         """
         data = self._present()
-        if self._known is None or len(data) != len(self._known) or not data.startswith(self._known):
+        if data is not self._known and data != self._known:
             if not is_sealed(data):
                 number = data.count(b"\n", 0, sealed_bytes(data)) + 1
                 raise JournalChanged(
@@ -82,9 +83,9 @@ class Journal:
             self._end = end
         return self._records[:]
 
-    def _one_by_one(self, data: bytes, start: int) -> Iterator[dict[str, Any]]:
+    def _one_by_one(self, data: bytes | bytearray, start: int) -> Iterator[dict[str, Any]]:
         torn: int | None = None  # the first of the unreadable lines just before
-        for number, line in enumerate(data[start:].split(b"\n"), data.count(b"\n", 0, start) + 1):
+        for number, line in enumerate(bytes(data[start:]).split(b"\n"), data.count(b"\n", 0, start) + 1):
             if not line:
                 continue
             value = _object(line)
@@ -123,10 +124,12 @@ class Journal:
             with effect(f"record {record.type_name}"):
                 _write(descriptor, self._pending)
                 os.fsync(descriptor)
+                written = _stamp(descriptor)
         finally:
             os.close(descriptor)
         line = self._pending.split(b"\n")[-2]
         self._grow(self._pending)
+        self._stamp = written if self._known is not None and written[1] == len(self._known) else ()
         self._mended = True
         return type(record).from_json(json.loads(line))
 
@@ -159,9 +162,11 @@ class Journal:
     def _has_size(self, size: int) -> bool:
         return self.path.lstat().st_size == size if is_own(self.path) else not size and not os.path.lexists(self.path)
 
-    def _present(self) -> bytes:
+    def _present(self) -> bytes | bytearray:
         try:
             with open_plain(self.path) as file:
+                if self._known is not None and _stamp(file.fileno()) == self._stamp:
+                    return self._known
                 return file.read()
         except FileNotFoundError:
             return b""
@@ -173,7 +178,7 @@ class Journal:
             return self._learn(self._present())
         return self._known
 
-    def _learn(self, data: bytes) -> bytearray:
+    def _learn(self, data: bytes | bytearray) -> bytearray:
         if self._known is None or not data.startswith(self._known[: self._end]):
             self._records, self._end = [], 0
         self._known, self._hash, self._pending = bytearray(data), hashlib.sha256(data), b""
@@ -211,7 +216,7 @@ def _sealed(record: Record, before: "hashlib._Hash") -> bytes:
     return words + b',"seal":"%s"}\n' % digest.hexdigest()[:_SEAL_DIGITS].encode()
 
 
-def is_sealed(data: bytes) -> bool:
+def is_sealed(data: bytes | bytearray) -> bool:
     """Whether a journal is what workers wrote: its last whole line has a seal that holds, or no line has one."""
     end = len(data)
     while end and b',"seal":"' in data:
@@ -225,7 +230,7 @@ def is_sealed(data: bytes) -> bool:
     return True
 
 
-def sealed_bytes(data: bytes) -> int:
+def sealed_bytes(data: bytes | bytearray) -> int:
     """How much of a journal, from its start, is what workers wrote: up to the end of the last line whose seal holds."""
     if is_sealed(data):
         return len(data)
@@ -246,7 +251,7 @@ def _seals(before: "hashlib._Hash", seal: re.Match[bytes]) -> bool:
     return before.hexdigest()[:_SEAL_DIGITS].encode() == seal[1]
 
 
-def _all_at_once(data: bytes) -> list[dict[str, Any]] | None:
+def _all_at_once(data: bytes | bytearray) -> list[dict[str, Any]] | None:
     """The objects of lines that nothing has damaged, twice as fast as line by line; else None."""
     if not data.endswith(b"}\n"):
         return None
@@ -257,13 +262,19 @@ def _all_at_once(data: bytes) -> list[dict[str, Any]] | None:
     return values if all(isinstance(value, dict) for value in values) else None
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
+def _object(line: bytes | bytearray) -> dict[str, Any] | None:
     """The JSON object that a line holds; None for one that is torn."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _stamp(descriptor: int) -> tuple[int, ...]:
+    """Inode, bytes and times: another whenever somebody wrote to the file since."""
+    found = os.fstat(descriptor)
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -39,13 +39,13 @@ from samoloop.worker.worktrees import mend_worktree, ready_worktree
 def step(worker: Worker) -> Decision:
     """Run exactly one iteration, or finish the one that a dead worker left, and return what follows."""
     state = worker.state
-    roots.hold(worker.session)
+    if not worker.alone:
+        worker.look_anew()
+        roots.hold(worker.session)
     begun = adopt(worker) if state.open else begin(worker)
     collector = Collector()
     ended = wait(worker, begun, collector)
-    decision = finish(worker, begun, ended, collector)
-    worker.look_anew()
-    return decision
+    return finish(worker, begun, ended, collector)
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def begin(worker: Worker) -> Begun:
             seen=worker.stations.seen(worker),
         )
     )
+    worker.look_anew()
     lock = session.control / CHILD_LOCK
     child = Child.spawn(spec_of(request, launch, lock=lock, marker=marker, told=told(worker, iteration)))
     return Begun(child, provider, provider.reader(request), started)
@@ -259,6 +260,7 @@ def finish(worker: Worker, begun: Begun, ended: ChildEnd, collector: Collector) 
         if ended.by is EndedBy.STOP:
             return stopped(worker, cut_off)
     mend_worktree(worker)
+    worker.has_looked()
     worker.restore_overview()
     committed = keep_work(worker, started) if worker.config.commit else None
     tree = content(worker, committed)

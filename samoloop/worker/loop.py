@@ -106,6 +106,7 @@ def await_turn(worker: Worker, decision: Decision) -> bool:
         return False
     worker.view.waiting(decision)
     wait_for_news(worker, decision)
+    worker.look_anew()
     return True
 
 

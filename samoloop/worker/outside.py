@@ -2,7 +2,8 @@
 settings, and the task.
 
 One look just before each child and one right after it, so nothing that a person does between two children is laid to
-one. The first is kept in the control folder, with its hash in the journal, so that a worker that adopts a child has it.
+one; where the next child begins at once, one look is both. The one before a child is kept in the control folder, with
+its hash in the journal, so that a worker that adopts the child has it.
 """
 
 import json
@@ -60,12 +61,18 @@ def look_before(worker: Worker) -> Mapping[str, str]:
     """Keep what lies outside as it is now, and the settings that the worker goes by; hashes of both. A station of a
     worker."""
     session = worker.session
+    if worker.alone and ROOM in worker.looked:
+        return dict(worker.looked)
     task = _plain(session.dir / TASK_FILE)
     kept = session.control / TASK_FILE
     if task is not None and _plain(kept) != task:
         write_atomic(kept, task)
-    seen = json.dumps(_look(worker))
-    write_anew(session.control / _FILE, seen)
+    return _keep(worker, _look(worker))
+
+
+def _keep(worker: Worker, look: Look) -> dict[str, str]:
+    seen = json.dumps(look)
+    write_anew(worker.session.control / _FILE, seen)
     return {ROOM: sha256(seen), SETTINGS: keep_settings(worker)}
 
 
@@ -90,7 +97,10 @@ def outside_findings(worker: Worker, finished: Finished) -> list[Evidence]:
         return [Evidence(ROOM, Weight.NOTE if lost else Weight.BLOCK, why)]
     since = " or after that, when no worker was there" if finished.adopted else ""
     when = f"while the child of iteration {iteration} was at work{since}"
-    changes = [*_task_changes(worker, before), *_changes(worker, before, _look(worker))]
+    task = list(_task_changes(worker, before))
+    look = _look(worker)
+    changes = [*task, *_changes(worker, before, look)]
+    worker.looked = {ROOM: digest, SETTINGS: keep_settings(worker)} if look == before else _keep(worker, look)
     told = [f"{change.what} {when}{change.then}" for change in changes[:_SHOWN]]
     if len(changes) > _SHOWN:
         told.append(f"{len(changes) - _SHOWN} more things outside of the worktree were changed {when}")

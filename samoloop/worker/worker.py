@@ -1,5 +1,6 @@
 """What a worker holds while it runs one session. It keeps nothing that is not on disk first."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ from samoloop.worker.outbox import Announcement
 from samoloop.worker.stations import Stations
 from samoloop.worker.view import Quiet, View
 
+ALONE_SECONDS = 0.2  # after which a person may have done something
+
 
 @dataclass
 class Worker:
@@ -41,6 +44,8 @@ class Worker:
     kept: int | None = None  # bytes of the journal that checkpoints hold; None: not looked yet
     announced: Announcement | None = None  # by this worker, the last
     deliver: Callable[[], None] = lambda: None  # called when there may be news to deliver, and again while it waits
+    looked: dict[str, str] = field(default_factory=dict)  # what rooms saw after the last child; holds while `alone`
+    _looked_at: float = -math.inf
     _worktree: Worktree | None = None
 
     @property
@@ -61,9 +66,18 @@ class Worker:
             return Worktree.in_place(root, self.private_repository, created.branch, self.in_place_excludes, left_out)
         return Worktree.open(created.repo, root, created.branch, left_out)
 
+    @property
+    def alone(self) -> bool:
+        """Whether all is as it was found just now, after the last child: nobody but this worker was at work since."""
+        return self.clock.monotonic() - self._looked_at < ALONE_SECONDS
+
+    def has_looked(self) -> None:
+        """All was looked at, and no child is at work."""
+        self._looked_at = self.clock.monotonic()
+
     def look_anew(self) -> None:
-        """Somebody may have been at the worktree: what is known of it holds no more."""
-        self._worktree = None
+        """Somebody may have been at work: what was found before holds no more."""
+        self._worktree, self._looked_at = None, -math.inf
 
     @property
     def store(self) -> Git:

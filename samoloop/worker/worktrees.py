@@ -82,7 +82,8 @@ def run_setup(worker: Worker, worktree: Worktree) -> Setup | None:
 
 def ready_worktree(worker: Worker) -> None:
     """The worktree for the next child: one that was made again gets what `prepare` gave the first, and it is told."""
-    mend_worktree(worker)
+    if not worker.alone:
+        mend_worktree(worker)
     if not worker.state.worktree_is_new:
         return
     worktree = worker.worktree
