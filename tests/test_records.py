@@ -46,6 +46,11 @@ st.register_type_strategy(Root, st.builds(Root, path=st.text(min_size=1).map(Pat
 st.register_type_strategy(
     records.Parent, st.builds(records.Parent, session=st.text(), iteration=st.integers(), checkpoint=st.text())
 )
+MERGES = st.builds(records.Merge, session=st.text(), branch=st.text(), commit=st.text())
+TASKS = st.builds(
+    records.FromBacklog, task=st.text(), due=st.floats(0, 1e10), merges=st.lists(MERGES, max_size=2).map(tuple)
+)
+st.register_type_strategy(records.FromBacklog, TASKS)
 _JSON = st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans()))
 _SPECIAL = {
     "at": st.sampled_from(["", "2026-11-21T10:05:00.123Z", "2026-11-21T10:05:00+01:00"]),

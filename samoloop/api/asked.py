@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samoloop.core.records import FromBacklog
+
 FOCUSES = ("security", "performance", "quality", "accessibility")
 
 
@@ -39,6 +41,7 @@ class Order:
     name: str | None = None  # of the session; None makes one from the task
     said: Mapping[str, Any] = field(default_factory=dict)  # settings, remembered by the session
     by: str = ""  # who says it
+    backlog: FromBacklog | None = None  # the task of the backlog that it is, where it is one
 
 
 @dataclass(frozen=True)

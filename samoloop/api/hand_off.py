@@ -65,6 +65,7 @@ def hand_off(order: Order, environ: Mapping[str, str]) -> Session:
         settings=remembered(planned.settings, order.said),
         environment=loading.from_environment(environ),
         brought=replace(planned.brought, by=order.by, branch=planned.start.branch if planned.start else ""),
+        backlog=order.backlog,
         now=Clock().local,
     )
 
@@ -83,6 +84,8 @@ def plan(order: Order, environ: Mapping[str, str], *, fetches: bool = True) -> H
     source = resolve(settings.sessions_dir, wishes.source) if wishes.source else None
     name = wishes.workflow or _implied(wishes, source) or settings.workflow
     workflow = workflow_files.reviewed(workflow_files.load(name, settings.root), settings.reviewers, settings.root)
+    if order.backlog and order.backlog.merges:
+        workflow = workflow_files.integrated(workflow, settings.root)
     task = findings.as_task(source, order.task) if source else order.task
     if wishes.focus:
         task = _focused(wishes.focus, workflow, task)

@@ -19,13 +19,15 @@ from samoloop.core.control import CHILD_LOCK, LOCK
 from samoloop.core.decision import Condition
 from samoloop.core.headline import CONCLUDED, headline
 from samoloop.core.next_steps import outlook
-from samoloop.core.records import Archived, Ended, timestamp
+from samoloop.core.records import Archived, Ended, LimitShared, Noted, Rested, Rooted, Warned, timestamp
 from samoloop.core.session import REPORT, Session
 from samoloop.core.state import State
 
 _RECENT_BYTES = 1 << 16
 _RECENT = 3
 _LAST_BYTES = 1 << 12
+_DONE_BYTES = 20_000
+_LEAVE_DONE = frozenset({kind.event for kind in (Archived, LimitShared, Noted, Rested, Rooted, Warned)})
 RAN = "checks.ran"  # by `checks.receipts`, whose imports a look need not pay
 
 
@@ -179,6 +181,23 @@ def is_put_away(session: Session) -> bool:
         return f'"event":"{Archived.event}"' in last and json.loads(last).get("event") == Archived.event
     except (SamoloopError, OSError, ValueError):
         return False
+
+
+def is_done_by_its_end(session: Session) -> bool:
+    """Whether it is done and rests, where the end of its journal alone tells; False leaves it to the fold."""
+    rests = False
+    for line in reversed(tail(session.journal.path, _DONE_BYTES).split("\n")):
+        try:
+            value = json.loads(line)
+            event = value["event"]
+            if event == Ended.event:
+                return rests and bool(value["decision"]["kind"] == Condition.DONE)
+        except (ValueError, TypeError, KeyError):
+            return False
+        if event not in _LEAVE_DONE and "." not in event:
+            return False
+        rests = rests or event == Rested.event
+    return False
 
 
 def ranked(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

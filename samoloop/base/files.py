@@ -225,6 +225,15 @@ def is_plainly(path: Path, content: bytes) -> bool:
         return False
 
 
+def head(path: Path, limit_bytes: int) -> bytes:
+    """The beginning of a log; empty where there is none."""
+    try:
+        with open_plain(path) as file:
+            return file.read(limit_bytes)
+    except (OSError, ValueError):
+        return b""
+
+
 def tail(path: Path, limit_bytes: int) -> str:
     """The end of a log, as text; empty where there is none."""
     try:

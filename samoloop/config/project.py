@@ -9,6 +9,7 @@ from samoloop.core import journal
 from samoloop.git import checkout
 
 FILE_NAME = ".samoloop.yaml"
+BACKLOG = Path(".samoloop") / "backlog"  # of tasks, a file each
 _SESSIONS = "_sessions"
 _LONGEST_NAME = 255  # bytes, on most file systems
 _MARKS = (_SESSIONS, FILE_NAME, samocode.FILE_NAME)

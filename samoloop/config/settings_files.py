@@ -9,7 +9,7 @@ from pathlib import Path
 from samoloop.base.files import read_plain, sha256
 from samoloop.config import samocode
 from samoloop.config.keys import Config
-from samoloop.config.project import FILE_NAME
+from samoloop.config.project import BACKLOG, FILE_NAME
 
 _FOLDER = ".samoloop"  # of workflows, phases, profiles and skills
 _FILE_BYTES = 1_000_000
@@ -74,7 +74,7 @@ def _content(path: Path) -> bytes:
 def _paths(config: Config) -> Iterator[str]:
     root = os.fspath(config.root)
     yield from (f"{root}/{name}" for name in (FILE_NAME, samocode.FILE_NAME))
-    ours = {os.fspath(folder) for folder in (config.worktrees_dir, config.sessions_dir)}
+    ours = {os.fspath(folder) for folder in (config.worktrees_dir, config.sessions_dir, config.root / BACKLOG)}
     left = _MOST
     for folder, folders, files in os.walk(f"{root}/{_FOLDER}"):
         folders[:] = sorted(name for name in folders if not _is_ours(f"{folder}/{name}", ours))
@@ -83,5 +83,5 @@ def _paths(config: Config) -> Iterator[str]:
 
 
 def _is_ours(folder: str, ours: Set[str]) -> bool:
-    """Whether it holds sessions or worktrees, or is a worktree that is left from other settings."""
+    """Whether it holds sessions, worktrees or tasks, or is a worktree that is left from other settings."""
     return folder in ours or os.path.lexists(f"{folder}/.git")

@@ -28,7 +28,7 @@ from samoloop.config.schema import (
     texts,
 )
 from samoloop.core.signals import ALWAYS, PASSING, GateKind, Status
-from samoloop.core.workflow import SECOND_LOOK, Changes, Phase, Workflow
+from samoloop.core.workflow import INTEGRATION, SECOND_LOOK, Changes, Phase, Workflow
 
 PLACEHOLDERS = frozenset(
     {
@@ -154,6 +154,15 @@ def reviewed(workflow: Workflow, reviewers: Sequence[str], project: Path | None)
     if look is None or problems:
         raise ConfigError(listed(f"phase {SECOND_LOOK} cannot be used:", problems))
     return workflow.reviewed_by(reviewers, look)
+
+
+def integrated(workflow: Workflow, project: Path | None) -> Workflow:
+    """The workflow with a phase before all others that merges what other sessions did. Raises ConfigError."""
+    problems: list[str] = []
+    phase = _read_phase(INTEGRATION, search_path(project), {}, problems)
+    if phase is None or problems:
+        raise ConfigError(listed(f"phase {INTEGRATION} cannot be used:", problems))
+    return workflow.integrating(phase)
 
 
 def _find(places: Sequence[Path], relative: str) -> Path | None:

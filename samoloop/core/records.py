@@ -71,6 +71,22 @@ class Parent(Fields):
     checkpoint: str
 
 
+class Merge(Fields):
+    """Work of another session that a child has to merge before all else."""
+
+    session: str
+    branch: str
+    commit: str
+
+
+class FromBacklog(Fields):
+    """The task of the backlog that a session was made from."""
+
+    task: str  # its name
+    due: float = 0.0  # epoch seconds; the time of its schedule that the session is for, where it has one
+    merges: tuple[Merge, ...] = ()  # what could not be merged without a choice
+
+
 class Created(Record, event="created"):
     """The first record: what the session was made from."""
 
@@ -78,6 +94,7 @@ class Created(Record, event="created"):
     session: str  # the folder's name
     title: str = ""
     task_sha256: str = ""
+    backlog: FromBacklog | None = None  # before what is long, so that a look at the line's beginning finds it
     workflow: Workflow
     settings: Mapping[str, Any] = _NOTHING  # flags to be remembered, by configuration key
     environment: Mapping[str, Any] = _NOTHING  # what the person's environment said then, likewise
@@ -99,7 +116,8 @@ class Created(Record, event="created"):
 
     def to_json(self) -> dict[str, Any]:
         value = super().to_json()
-        return value if self.parent else {key: item for key, item in value.items() if key != "parent"}
+        left = {key for key in ("parent", "backlog") if value[key] is None}
+        return {key: item for key, item in value.items() if key not in left}
 
 
 class Setup(Fields):

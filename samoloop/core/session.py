@@ -1,5 +1,6 @@
 """One session is one folder; this is how folders are named, found, created and locked."""
 
+import json
 import os
 import re
 import unicodedata
@@ -10,14 +11,15 @@ from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError, UsageError, shown
-from samoloop.base.files import make_folder, make_ignored_folder, real, remove, sync_folder
+from samoloop.base.files import head, make_folder, make_ignored_folder, real, remove, sync_folder
 from samoloop.base.locks import Lock
 from samoloop.base.nearest import near
 from samoloop.core import control, journal, old_session
 from samoloop.core.control import LOGS
 from samoloop.core.decision import Condition
+from samoloop.core.fields import read
 from samoloop.core.journal import Journal, Written
-from samoloop.core.records import Rewound
+from samoloop.core.records import DAMAGE, FromBacklog, Rewound
 from samoloop.core.state import State, apply, fold
 
 REPORT = "_report.md"
@@ -29,6 +31,8 @@ _SLUG_LENGTH = 40
 _NEW = ".new"  # a session that is being made
 _NEW_SECONDS = 10.0  # for another one to be made
 _NAME_BYTES = 100
+_FIRST_BYTES = 4000  # of a journal, in which its first record says what is short
+_BACKLOG = b'"backlog":'
 _LISTED = 10  # names in a message
 
 
@@ -129,6 +133,19 @@ class Session:
     def stem(self, iteration: int, phase: str, attempt: int) -> Path:
         """Where the files of one attempt start: `_logs/007-planning`, `_logs/007-planning.2`."""
         return self.logs / (f"{iteration:03d}-{phase}" + (f".{attempt}" if attempt > 1 else ""))
+
+
+def task_of(session: Session) -> FromBacklog | None:
+    """The task of the backlog that a session was made from, told by the beginning of its journal alone; else None."""
+    try:
+        found = head(session.journal.path, _FIRST_BYTES)
+        start = found.find(_BACKLOG)
+        if start < 0:
+            return None
+        value, _ = json.JSONDecoder().raw_decode(found[start + len(_BACKLOG) :].decode(errors="replace"))
+        return read(FromBacklog, value)
+    except (SessionError, OSError, *DAMAGE):
+        return None
 
 
 def undated(name: str) -> str:

@@ -41,6 +41,7 @@ class Phase:
 
 
 SECOND_LOOK = "second-look"  # the phase of one more reviewer; the name of its CLI follows
+INTEGRATION = "integration"  # the phase that brings together what other sessions did
 _MERGES = ("quality", "verification")  # the phases that judge what others found
 
 
@@ -130,6 +131,11 @@ class Workflow:
             for source, targets in self.edges.items()
         }
         return replace(self, phases=(*self.phases[:place], *looks, *self.phases[place:]), edges=edges)
+
+    def integrating(self, phase: Phase) -> "Workflow":
+        """The same, with that phase before all others that have a child."""
+        place = self.names.index(self.first_with_child)
+        return replace(self, phases=(*self.phases[:place], phase, *self.phases[place:]))
 
     def since(self, name: str) -> "Workflow":
         """The same, with the phase of that name as its first one with a child. Raises KeyError."""

@@ -13,8 +13,18 @@ from samoloop.core import gates, overview, words
 from samoloop.core.decision import Condition
 from samoloop.core.gates import Gate, Verdict, file_hash, read_text
 from samoloop.core.gates.plan_approval import APPROVAL, approval_text
-from samoloop.core.records import Created, GateClosed, GateOpened, GateShown, Halted, Moved, Prepared, Rested
-from samoloop.core.session import Session, new_folder, slug_of, sound_sessions, title_of
+from samoloop.core.records import (
+    Created,
+    FromBacklog,
+    GateClosed,
+    GateOpened,
+    GateShown,
+    Halted,
+    Moved,
+    Prepared,
+    Rested,
+)
+from samoloop.core.session import Session, all_sessions, new_folder, slug_of, sound_sessions, task_of, title_of
 from samoloop.core.signals import BadSignal, GateKind, Signal
 from samoloop.core.workflow import Workflow
 from samoloop.git import checkpoint
@@ -56,15 +66,18 @@ def create(
     settings: Mapping[str, Any],
     environment: Mapping[str, Any],
     brought: Brought = Brought(),
+    backlog: FromBacklog | None = None,
     now: Callable[[], datetime],
 ) -> Session:
     """A new session folder with its first record, from the commit `base`; `repo` None is --in-place.
 
     `start` is what the person calls that commit. `settings` were said by the person and `environment` by theirs: both
-    are remembered.
+    are remembered. A task of the backlog gets one session, whoever asks for it how often. Raises UsageError.
     """
     slug = name or slug_of(task)
     with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
+        if backlog:
+            refuse_again(config.sessions_dir, backlog)
         if brought.branch:
             refuse_second(config.sessions_dir, brought.branch)
         branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
@@ -75,6 +88,7 @@ def create(
                 session=session_name,
                 title=title_of(task),
                 task_sha256=sha256(task),
+                backlog=backlog,
                 workflow=workflow,
                 settings=settings,
                 environment=environment,
@@ -109,6 +123,14 @@ def refuse_second(sessions: Path, branch: str) -> None:
                 if state.condition is not Condition.DONE
                 else f"the session {session.name} has {branch}: `samoloop archive {session.name}` gives it free"
             )
+
+
+def refuse_again(sessions: Path, backlog: FromBacklog) -> None:
+    """Raise UsageError where the task of the backlog, or that time of its schedule, has a session."""
+    for session in all_sessions(sessions):
+        known = task_of(session)
+        if known and (known.task, known.due) == (backlog.task, backlog.due):
+            raise UsageError(f"the task {backlog.task} has the session {session.name}")
 
 
 def _take(session: Session, brought: Brought) -> None:

@@ -26,9 +26,11 @@ PERSON = "the person names it; it may well be a pipe"
 FIXED = "a fixed name; unlink removes a link itself, and what else is there is an error that is said"
 # By module and function: why it may.
 ALLOWED = {
+    ("api/backlog.py", "_drop"): "a rename of the person's file, or of a link itself, to a name that is free",
     ("api/doctor.py", "file_system"): KERNEL,
     ("api/skill_install.py", "take_away"): "the person's skills; only a file goes, a folder of theirs never",
     ("api/skill_install.py", "_remove_files"): "the person's skills; only a file goes, a folder of theirs never",
+    ("base/clock.py", "local_zone"): "the machine's own zone",
     ("base/locks.py", "is_held"): NO_LINK,
     ("base/locks.py", "_try"): NO_LINK,
     ("base/locks.py", "_locks"): KERNEL,

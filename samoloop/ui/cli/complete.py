@@ -61,6 +61,12 @@ def _sessions(ctx: click.Context, incomplete: str) -> list[str]:
     return names
 
 
+def _tasks(ctx: click.Context, incomplete: str) -> list[str]:
+    from samoloop.config.project import BACKLOG
+
+    return sorted(path.stem for path in (_root() / BACKLOG).glob("*.md"))
+
+
 def _workflows(ctx: click.Context, incomplete: str) -> list[str]:
     from samoloop.config.workflow_files import names
 
@@ -145,6 +151,7 @@ def _is_id(word: str) -> bool:
 
 
 sessions = _safely(_sessions)
+tasks = _safely(_tasks)
 workflows = _safely(_workflows)
 phases = _safely(_phases)
 providers = _safely(_providers)

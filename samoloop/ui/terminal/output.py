@@ -37,9 +37,9 @@ def say_in_pager(lines: Iterable[Part]) -> None:
         click.echo_via_pager(text)
 
 
-def ask(question: str, *, hidden: bool = False) -> str:
-    """What a person types. Raises click.Abort where there is no more to come."""
-    return str(click.prompt(printable(question), hide_input=hidden))
+def ask(question: str, *, hidden: bool = False, default: str | None = None) -> str:
+    """What a person types; `default` for Enter alone. Raises click.Abort where there is no more to come."""
+    return str(click.prompt(printable(question), hide_input=hidden, default=default, show_default=bool(default)))
 
 
 def confirm(question: str) -> bool:
