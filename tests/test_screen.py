@@ -2,6 +2,7 @@
 
 import fcntl
 import io
+import json
 import os
 import pty
 import re
@@ -25,6 +26,7 @@ from samoloop.core.outcome import Collector
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
+from samoloop.ui.terminal.event_lines import EventLines
 from samoloop.ui.terminal.live_block import cells, cut
 from samoloop.ui.terminal.screen import Plain, Screen, open_view
 from samoloop.worker.view import Running, View
@@ -431,3 +433,12 @@ def test_nothing_is_painted_over_what_one_types_after_ctrl_z() -> None:
     typed = screen.written.rpartition("$ ")[2]
     assert typed.startswith("typed fg\ndrawing"), typed
     screen.close()
+
+
+def test_a_program_gets_what_a_session_waits_for(capsys: pytest.CaptureFixture[str]):
+    view = EventLines("auth")
+    view.waiting(Decision(Kind.WAIT, "planning", "approval of the plan \x1b[2J", gate=GateKind.PLAN_APPROVAL))
+    view.started(Running("auth", "planning", 3, 1, "claude", "opus", 1800.0))
+    waits, started = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (waits["event"], waits["for"], waits["phase"]) == ("waiting", "plan_approval", "planning")
+    assert (started["event"], started["provider"], started["limit_seconds"]) == ("started", "claude", 1800.0)

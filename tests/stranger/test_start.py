@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -165,20 +166,37 @@ def test_a_look_ahead_needs_no_cli(project: Path):
     assert done.returncode == 0 and "earlier   " in done.stdout and "missing   " in done.stdout
 
 
-# --- one object -------------------------------------------------------------------------------------------------------
+# --- one event a line -------------------------------------------------------------------------------------------------
 
 
-def test_a_script_gets_one_object_and_nothing_else_on_standard_output(project: Path):
+def test_a_script_gets_one_event_a_line_and_nothing_else_on_standard_output(project: Path):
     waits = run(project, "--json")
-    found = json.loads(waits.stdout)
+    *events, found = map(json.loads, waits.stdout.splitlines())
+    assert [event["event"] for event in events if event["event"] != "said"] == [
+        *("announced", "started", "ended", "started", "ended", "announced"),
+    ]
+    assert {event["session"] for event in events} == {found["session"]}
+    ended = [event for event in events if event["event"] == "ended"]
+    assert [event["phase"] for event in ended] == ["investigation", "requirements"]
+    assert events[-1]["kind"] == "questions" and "branch samoloop/a from" in events[0]["text"]
     assert waits.returncode == found["exit_code"] == 3 and found["condition"] == "waiting"
-    assert found["next"] and "branch samoloop/a from" in waits.stderr
+    assert found["event"] == "outcome" and found["next"] and "branch samoloop/a from" in waits.stderr
     done = samoloop(project, "run", "--session", "a", "--yes", "--json")
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout.splitlines()[-1])
     assert (done.returncode, found["exit_code"], found["condition"]) == (0, 0, "done")
     assert found["totals"]["iterations"] == 8 and Path(found["report"]).is_file()
     refused = run(project, "--json", "--workflow", "nope")
     assert refused.returncode == 2 and refused.stdout == "" and "nope" in refused.stderr
+
+
+def test_a_reader_of_events_that_goes_away_ends_nothing(project: Path):
+    words = [sys.executable, "-m", "samoloop", "run", "Add a feature", "--session", "b", "--yes", "--json"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=project, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())["event"] == "said"
+        process.stdout.close()
+        assert process.wait(60) == 0
 
 
 def test_in_the_background_the_object_says_that_a_worker_is_there(project: Path):

@@ -4,8 +4,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +115,12 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--focus", type=click.Choice(FOCUSES), help="What an audit looks for.")
 @click.option("--dry-run", is_flag=True, help="Show phases, gates, limits, CLIs and prompt sizes; start nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end, and nothing else.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print each event as JSON, one a line; the last is the outcome.",
+)
 @worker_options
 def run(
     task: str | None,
@@ -331,7 +336,7 @@ def show_dry_run(order: Order, as_json: bool) -> int:
 def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_json: bool = False) -> int:
     """Run a worker here, or in the background; `asks`: the person at this terminal is asked what gates wait for.
 
-    With `as_json` standard output gets one object at the end, and people look at standard error.
+    With `as_json` standard output gets one object for each event, a line each, and people look at standard error.
     """
     if detached:
         return start_detached(session, how, as_json)
@@ -339,12 +344,17 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
     from samoloop.ui.terminal.asking import asking_view
     from samoloop.ui.terminal.screen import open_view
 
-    def on_stderr(session: Session, stop: "StopRequest") -> "AbstractContextManager[View]":
-        return open_view(session, stop, sys.stderr)
+    @contextmanager
+    def as_events(session: Session, stop: "StopRequest") -> "Iterator[View]":
+        from samoloop.ui.terminal.event_lines import EventLines
+        from samoloop.worker.view import Several
+
+        with open_view(session, stop, sys.stderr) as seen:
+            yield Several((seen, EventLines(session.name)))
 
     view = asking_view(speaker("terminal")) if asks and is_terminal() else open_view
     with stoppable() as stop:
-        decision = go_on(session, how, open_view=on_stderr if as_json else view, stop=stop)
+        decision = go_on(session, how, open_view=as_events if as_json else view, stop=stop)
     code = 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
     if as_json:
         say_outcome(session, code)
@@ -354,10 +364,11 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
 
 
 def say_outcome(session: Session, code: int) -> None:
-    """Where the session stands, as `status --json` tells it, with the exit code of this command."""
+    """Where the session stands, as `status --json` tells it, with the exit code of this command: the last event."""
     from samoloop.api.status import standing
+    from samoloop.ui.terminal.event_lines import say_event
 
-    say_json({**standing(session), "exit_code": code})
+    say_event("outcome", session.name, {**standing(session), "exit_code": code})
 
 
 def farewell(session: Session) -> str:
