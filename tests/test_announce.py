@@ -47,11 +47,11 @@ def test_a_gate_is_announced_once_however_often_the_worker_restarts(tmp_path: Pa
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"for": ["telegram"], "kind": "no such"}', b"\xff\xfe"])
-def test_an_item_that_cannot_be_read_is_passed_over(tmp_path: Path, damage: bytes) -> None:
+def test_an_item_that_cannot_be_read_says_nothing_and_can_be_acknowledged(tmp_path: Path, damage: bytes) -> None:
     put(tmp_path, Announcement(News.STARTED, "s"), BOTH)
     (tmp_path / "_outbox" / "000001.json").write_bytes(damage)
-    put(tmp_path, Announcement(News.DONE, "s"), BOTH)
-    assert [item.number for item in pending(tmp_path, "telegram")] == [2]
+    put(tmp_path, done := Announcement(News.DONE, "s", at=1.0), BOTH)
+    assert [(item.number, item.announcement) for item in pending(tmp_path, "telegram")] == [(1, None), (2, done)]
 
 
 def test_an_item_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
@@ -59,11 +59,32 @@ def test_an_item_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     item = tmp_path / "_outbox" / "000001.json"
     item.rename(tmp_path / "elsewhere.json")
     item.symlink_to(tmp_path / "elsewhere.json")
+    assert [item.announcement for item in pending(tmp_path, "telegram")] == [None]
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link", "a lost link"])
+def test_what_a_child_put_in_the_place_of_the_outbox_goes(tmp_path: Path, kind: str) -> None:
+    place, elsewhere = tmp_path / "_outbox", tmp_path / "elsewhere"
+    if kind == "a file":
+        place.write_text("x")
+    else:
+        place.symlink_to(elsewhere)
+    if kind == "a link":
+        elsewhere.mkdir()
+        (elsewhere / "000001.json").write_text('{"for": ["telegram"], "kind": "done", "session": "forged"}')
     assert list(pending(tmp_path, "telegram")) == []
+    put(tmp_path, done := Announcement(News.DONE, "s", at=1.0), BOTH)
+    assert [item.announcement for item in pending(tmp_path, "telegram")] == [done]
+    assert sorted(path.name for path in tmp_path.glob("elsewhere/*")) == ["000001.json"] * (kind == "a link")
 
 
-def test_a_disk_that_refuses_does_not_stop_the_work(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "_outbox").write_text("not a folder")
+def test_a_disk_that_refuses_does_not_stop_the_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(outbox, "write_atomic", refuse)
     assert put(tmp_path, Announcement(News.DONE, "s"), BOTH) is None
     assert "could not announce done of s" in caplog.text
 

@@ -1,23 +1,26 @@
-"""What the programs that share one bot keep on disk: who listens, how far it came, which sessions there are.
+"""What the programs that share one bot keep on disk: who listens, which updates were used, which sessions there are.
 
 `~/.local/state/samoloop/telegram/<hash of the token>/`, readable by its owner only.
 """
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import LockHeld, UsageError
-from samoloop.base.files import make_folder, read_plain, real, remove, sha256, write_atomic
+from samoloop.base.files import make_folder, read_plain, real, remove, sha256, small_text, stamp, write_atomic
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.base.places import state_folder
 from samoloop.config import projects
 from samoloop.config.telegram_bot import BotSettings
 
 LIMIT_BYTES = 1_000_000
+MOST_USED = 200  # updates that are remembered
+KEPT_SECONDS = 86_400.0  # updates, by Telegram
 GIVES_WAY_SECONDS = 15.0  # for a detached relay to see that it has to
 
 
@@ -34,12 +37,14 @@ class BotFolder:
 
     def __init__(self, settings: BotSettings, environ: Mapping[str, str]) -> None:
         """Raises OSError where it cannot be made."""
-        self._environ = environ
+        self.environ = environ
         self.path = state_folder(environ) / "telegram" / settings.token_hash
         make_folder(self.path)
         for name in ("sessions", "drafts"):
             (self.path / name).mkdir(exist_ok=True, mode=0o700)
         self.path.chmod(0o700)
+        self._used: list[int] | None = None  # in the order of use; None: not read yet
+        self._used_at = 0.0  # epoch seconds
         self._sessions_read = 0  # modification time of the register when it was read
         self._sessions: list[Registered] = []
 
@@ -79,18 +84,36 @@ class BotFolder:
         with foreground, Lock.take(self.relay_lock, GIVES_WAY_SECONDS, own):
             yield
 
-    # How far the updates were handled
+    # Which updates were used
 
     def offset(self) -> int:
-        """The first update that was not handled yet; 0 at the very beginning."""
-        try:
-            return int(read_plain(self.path / "offset", 40) or b"0")
-        except ValueError:
-            return 0
+        """The first update that was not used yet; 0 where none was for a day.
 
-    def save_offset(self, offset: int) -> None:
-        """Only after the effect of everything before it is on disk."""
-        write_atomic(self.path / "offset", f"{offset}\n", mode=0o600)
+        Telegram keeps none for longer, and numbers them anew after a quiet week.
+        """
+        used = self._used_updates()
+        return used[-1] + 1 if used and time.time() - self._used_at < KEPT_SECONDS else 0
+
+    def was_used(self, update_id: int) -> bool:
+        """Whether an update had its effect: a server may hand one out again."""
+        return update_id in self._used_updates()
+
+    def use(self, update_id: int) -> None:
+        """An update has had its effect, which is on disk. Where this raises OSError, it holds for this process only."""
+        self._used = [*self._used_updates(), update_id][-MOST_USED:]
+        self._used_at = time.time()
+        self.keep_used()
+
+    def keep_used(self) -> None:
+        """Write down what was used. Raises OSError."""
+        write_atomic(self.path / "used", "".join(f"{number}\n" for number in self._used_updates()), mode=0o600)
+
+    def _used_updates(self) -> list[int]:
+        if self._used is None:
+            found = stamp(self.path / "used")
+            self._used_at = found[0] / 1e9 if found else 0.0
+            self._used = [int(word) for word in small_text(self.path / "used").split() if word.isdecimal()]
+        return self._used
 
     # Which sessions and repositories there are
 
@@ -122,4 +145,4 @@ class BotFolder:
 
     def roots(self) -> list[Path]:
         """Projects that had a session: where `/new` can begin one."""
-        return sorted(root for root in projects.registered(self._environ) if root.is_dir())
+        return sorted(root for root in projects.registered(self.environ) if root.is_dir())

@@ -112,7 +112,8 @@ class Hook:
         """Everything in order; False at the first that was not taken, which is logged once per outage."""
         try:
             for item in list(outbox.pending(self._session_dir, self._reader)):
-                self._send(item.announcement)
+                if item.announcement is not None:
+                    self._send(item.announcement)
                 outbox.acknowledge(self._session_dir, self._reader, item.number)
         except (NotDelivered, SessionError, OSError) as error:  # the control folder may be gone
             if not self._failures:

@@ -77,7 +77,7 @@ class Item:
     """An announcement with its place in the order."""
 
     number: int
-    announcement: Announcement
+    announcement: Announcement | None  # None: it cannot be read, and is there to be acknowledged
 
 
 def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int | None:
@@ -91,9 +91,10 @@ def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int 
         return None
     stamped = announcement if announcement.at else replace(announcement, at=time.time())
     try:
-        if (number := _said(control_of(session_dir) / FOLDER, stamped)) is not None:
-            return number
-        return _store(control_of(session_dir) / FOLDER, {**stamped.as_json(), "for": readers})
+        folder = control_of(session_dir) / FOLDER
+        files.put_folder(folder)
+        number = _said(folder, stamped)
+        return _store(folder, {**stamped.as_json(), "for": readers}) if number is None else number
     except (OSError, TypeError, ValueError) as error:
         log.warning("could not announce %s of %s: %s", announcement.kind, announcement.session, error)
         return None
@@ -109,8 +110,10 @@ def remove_leftovers(session_dir: Path, cursor: str = "") -> None:
 
 
 def pending(session_dir: Path, reader: str) -> Iterator[Item]:
-    """The items for `reader` that it has not acknowledged, in order. Unreadable ones are skipped with a log line."""
+    """The items for `reader` that it has not acknowledged, in order. Raises SessionError."""
     folder = control_of(session_dir) / FOLDER
+    if folder.is_symlink():
+        return  # a child's work; the next item is in a folder again
     seen = _cursor(folder, reader)
     for number in _numbers(folder):
         if number > seen:
@@ -149,7 +152,6 @@ def acknowledge(session_dir: Path, reader: str, number: int) -> None:
 
 def _store(folder: Path, content: Mapping[str, Any]) -> int:
     """Write under the next number. Only the worker that holds the session's lock does this."""
-    files.make_folder(folder)
     number = max(_numbers(folder), default=0) + 1
     write_atomic(folder / f"{number:06d}.json", json.dumps(content, ensure_ascii=False))
     return number
@@ -185,6 +187,7 @@ def _cursor(folder: Path, reader: str) -> int:
 
 
 def _load(path: Path, number: int, reader: str) -> Item | None:
+    """The item as `reader` finds it; None where it is for others."""
     try:
         raw = read_plain(path, ITEM_LIMIT_BYTES)
         if raw is None or len(raw) > ITEM_LIMIT_BYTES:
@@ -192,8 +195,8 @@ def _load(path: Path, number: int, reader: str) -> Item | None:
         content = json.loads(raw)
         return Item(number, from_json(content)) if reader in content["for"] else None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        log.warning("skipped the announcement %s: %s", path, error)
-        return None
+        log.warning("the announcement %s is passed over: %s", path, error)
+        return Item(number, None)
 
 
 def from_json(content: Mapping[str, Any]) -> Announcement:

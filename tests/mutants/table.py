@@ -256,13 +256,13 @@ m("rewind_loses_present", "git/restore.py", "left = checkpoints.make(worktree, s
 # --- queue and phone ----------------------------------------------------------------------------------------------------
 m("up_passes_gates", "queue/source.py", "        return None if isinstance(found, StillOpen) else 0.0\n", "        return 0.0\n", "tests/test_pool.py")
 m("up_no_job_limit", "queue/pool.py", "        if len(self.running) >= self.jobs:\n", "        if False:\n", "tests/test_pool.py::test_no_more_workers_than_jobs")
-m("tg_offset_not_saved", "ui/telegram/relay.py", "                self._folder.save_offset(update.update_id + 1)\n", "                return\n", PHONE)
-m("tg_offset_before_effect", "ui/telegram/relay.py", "                while not self._handled(update):\n", "                self._folder.save_offset(update.update_id + 1)\n                while not self._handled(update):\n", PHONE)
-m("tg_update_twice", "ui/telegram/handler.py", "        if done is not None:\n", "        if False:\n", PHONE)
-m("tg_effect_forgotten", "ui/telegram/handler.py", "        known.ledger.effect(update_id, outcome)\n", "", PHONE)
+m("tg_offset_not_saved", "ui/telegram/relay.py", "            self._folder.use(update.update_id)\n", "            pass\n", PHONE)
+m("tg_offset_before_effect", "ui/telegram/relay.py", "                await self._handle(update)\n            await self._use(update)\n", "                await self._use(update)\n                await self._handle(update)\n", PHONE)
+m("tg_update_twice", "ui/telegram/relay.py", "            if not self._folder.was_used(update.update_id):\n", "            if True:\n", PHONE)
+m("tg_used_forgotten_where_unwritten", "config/bot_folder.py", "        self._used = [*self._used_updates(), update_id][-MOST_USED:]\n        self._used_at = time.time()\n        self.keep_used()\n", "        before = self._used_updates()\n        self._used = [*before, update_id][-MOST_USED:]\n        self._used_at = time.time()\n        try:\n            self.keep_used()\n        except OSError:\n            self._used = before\n            raise\n", PHONE)
 m("tg_chat_is_enough", "ui/telegram/handler.py", "update.chat == self._settings.chat and update.user in self._settings.users:", "update.chat == self._settings.chat:", "tests/telegram/test_trust.py")
 m("tg_user_is_enough", "ui/telegram/handler.py", "update.chat == self._settings.chat and update.user in self._settings.users:", "update.user in self._settings.users:", "tests/telegram/test_trust.py")
-m("tg_stranger_taps", "ui/telegram/handler.py", "isinstance(update, Other) or not self._allowed(update)", "isinstance(update, Other)", "tests/telegram/test_trust.py")
+m("tg_stranger_taps", "ui/telegram/handler.py", "isinstance(update, Other) or not self.allows(update)", "isinstance(update, Other)", "tests/telegram/test_trust.py")
 
 # --- what a child says, against what is so -------------------------------------------------------------------------
 m("plan_open_is_fine", "checks/plan.py", "        if item.is_open:\n", "        if False:\n", "tests/test_checks_plan.py")

@@ -73,7 +73,6 @@ ALLOWED = {
     ("ui/cli/completion.py", "_add_line"): "the start file of the person's shell, which may be a link of theirs",
     ("ui/cli/failures.py", "keep"): OWN,
     ("ui/cli/run.py", "_read_file"): PERSON,
-    ("ui/telegram/ledger.py", "_append"): NO_LINK,
     ("ui/terminal/live_block.py", "abandon"): KERNEL,
     ("worker/iteration.py", "take_inbox"): "a rename within the control folder to a name that nobody can guess",
     ("worker/relay_starter.py", "start"): "the bot's own folder, without following a link",

@@ -133,11 +133,12 @@ def test_the_stand_in_refuses_what_the_server_would(wrong: str) -> None:
 
 def test_a_torn_or_forged_ledger_line_is_passed_over(tmp_path: Path) -> None:
     ledger = Ledger.load(tmp_path)
+    ledger.look()
     ledger.sent(Sent(7, "question", 1.0, gate="g1", waits=True))
     with ledger.path.open("a") as file:
         file.write('\n{"event": "sent", "id"')
-    ledger.effect(5, "done")
+    ledger.closed(6)
     with ledger.path.open("a") as file:
         file.write('\n{"event": "sent"}\n{"event": "effect"}\n[1]\n"x"')
     again = Ledger.load(tmp_path)
-    assert (set(again.live), again.effects) == ({7}, {5: "done"})
+    assert set(again.live) == {7}

@@ -1,18 +1,17 @@
 """An update has its effect once, and is not forgotten before it had one."""
 
 import asyncio
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from samoloop.config.bot_folder import BotFolder
+from samoloop.config.bot_folder import KEPT_SECONDS, BotFolder
 from samoloop.config.telegram_bot import BotSettings
-from samoloop.ui.telegram.handler import Handler
-from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.reactions import Reaction
 from samoloop.ui.telegram.relay import Pace, Relay
-from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.updates import Other, Update
 
 SETTINGS = BotSettings(token="123:abc", chat=7, users=frozenset({7}))
@@ -31,39 +30,67 @@ class FullDisk:
         self.offsets: list[int] = []  # as they were on disk whenever the update was tried
 
     def handle(self, update: Update) -> list[Reaction]:
-        self.offsets.append(self.folder.offset())
+        self.offsets.append(BotFolder(SETTINGS, self.folder.environ).offset())
         if len(self.offsets) <= self.refusals:
             raise OSError("No space left on device")
         return []
 
 
-class OneUpdate:
-    """Telegram, which has one update, and waits for ever when that was acknowledged."""
+class Updates:
+    """Telegram, which has these updates, and waits for ever when they were acknowledged."""
+
+    def __init__(self, *ids: int) -> None:
+        self.ids = ids
 
     async def updates(self, offset: int, seconds: int) -> list[Update]:
-        if offset > 5:
-            raise asyncio.CancelledError
-        return [Other(5)]
+        return [Other(id) for id in self.ids]
 
 
-def test_an_update_is_acknowledged_after_its_effect_and_not_before(folder: BotFolder) -> None:
-    relay = Relay(SETTINGS, folder, Machine(), Pace(first_wait=0.001))
+def heard(folder: BotFolder, handler: FullDisk, *ids: int) -> None:
+    """Have a relay take one batch of updates."""
+
+    async def listen() -> None:
+        relay = Relay(SETTINGS, folder, Machine(), Pace(first_wait=0.001))
+        relay._handler, relay._api = handler, Updates(*ids)  # type: ignore[assignment]
+        await relay._listen()
+
+    asyncio.run(listen())
+
+
+def test_an_update_is_acknowledged_after_its_effect_and_not_before(
+    folder: BotFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Relay, "_disk_refuses", lambda relay: True)
     handler = FullDisk(folder, refusals=3)
-    relay._handler, relay._api = handler, OneUpdate()  # type: ignore[assignment]
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(relay._listen())
-    assert handler.offsets == [0, 0, 0, 0] and folder.offset() == 6
+    heard(folder, handler, 5)
+    assert handler.offsets == [0, 0, 0, 0] and BotFolder(SETTINGS, folder.environ).offset() == 6
 
 
-def test_an_update_that_comes_again_acts_no_second_time(folder: BotFolder, tmp_path: Path) -> None:
-    acts: list[int] = []
-
-    def act() -> str:
-        acts.append(1)
-        return f"done {len(acts)}"
-
+def test_an_update_that_comes_again_acts_no_second_time(folder: BotFolder) -> None:
+    handler = FullDisk(folder, refusals=0)
     for _ in range(2):  # the second time by a relay that was started anew
-        known = Known(tmp_path, tmp_path, Ledger.load(tmp_path))
-        handler = Handler(SETTINGS, folder, Sessions(folder), Machine())
-        assert [handler.once(known, 5, act), handler.once(known, 5, act)] == ["done 1", "done 1"]
-    assert acts == [1]
+        heard(BotFolder(SETTINGS, folder.environ), handler, 5, 7, 5)
+    assert len(handler.offsets) == 2
+
+
+def test_what_was_used_and_could_not_be_noted_is_not_used_again(
+    folder: BotFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(folder, "keep_used", refuse)
+    handler = FullDisk(folder, refusals=0)
+    heard(folder, handler, 5, 5)
+    heard(folder, handler, 5)
+    assert len(handler.offsets) == 1 and folder.offset() == 6
+
+
+def test_numbers_that_begin_anew_after_a_quiet_day_are_asked_for(folder: BotFolder) -> None:
+    folder.use(900_000)
+    a_day_ago = time.time() - KEPT_SECONDS - 1
+    os.utime(folder.path / "used", (a_day_ago, a_day_ago))
+    later = BotFolder(SETTINGS, folder.environ)
+    assert later.offset() == 0
+    later.use(17)
+    assert later.offset() == 18

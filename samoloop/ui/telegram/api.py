@@ -6,13 +6,16 @@ loses answers. One `Bot` belongs to one event loop for its whole life: used agai
 
 import asyncio
 import logging
+import time
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import telegram
 from telegram import error as errors
+from telegram.request import HTTPXRequest
 from telegram.warnings import PTBDeprecationWarning, PTBUserWarning
 
 from samoloop.base.errors import SamoloopError
@@ -22,6 +25,14 @@ from samoloop.ui.telegram.text import clean, plain, shorten
 from samoloop.ui.telegram.updates import Other, Said, Tap, Update
 
 ANSWER_SECONDS = 10.0  # beyond which a poll that should have ended counts as lost
+LONGEST_WAIT_SECONDS = 10.0  # between two tries
+PATIENCE_SECONDS = 30.0  # with one message, then another has its turn
+TOKEN_SECONDS = 600.0  # a token that has worked may be refused for, before that is believed
+MOST_PATIENT_SECONDS = 600.0  # whatever the server asks for
+RIVAL_SECONDS, RIVAL_WAIT_SECONDS = 60.0, 3.0  # without another program it is gone; between two tries beside one
+RIVAL = "another program polls this bot, perhaps on another machine"
+POOL = 16  # connections
+ABOUT_CHAT = ("chat not found", "to send", "administrator rights", "deactivated", "write_forbidden", "peer_id_invalid")
 LISTEN_TO = ["message", "callback_query"]
 T = TypeVar("T")
 
@@ -30,6 +41,10 @@ log = logging.getLogger(__name__)
 
 class Refused(Exception):
     """The server will never take this as it is: the text says why, without the token."""
+
+
+class Unsent(Exception):
+    """It could not be sent yet, for long enough that something else should have its turn."""
 
 
 class TokenRefused(SamoloopError):
@@ -41,32 +56,86 @@ class Outage:
 
     def __init__(self, what: str, first_seconds: float, longest_seconds: float) -> None:
         self.what = what
+        self.why = ""  # empty: there is no trouble
+        self.since = 0.0  # monotonic
         self._first, self._longest = first_seconds, longest_seconds
         self._failures = 0
+        self._last, self._next = 0.0, 0.0  # monotonic
 
     def failed(self, why: str) -> float:
         """Note a failure; returns the seconds to wait."""
         if not self._failures:
+            self.since = time.monotonic()
             log.warning("Telegram, %s: %s; trying again until it works", self.what, why)
+        elif why != self.why:
+            log.info("Telegram, %s: now %s", self.what, why)
+        self.why = why
         self._failures += 1
-        return float(min(self._longest, self._first * 2 ** min(self._failures - 1, 16)))
+        wait = float(min(self._longest, self._first * 2 ** min(self._failures - 1, 16)))
+        self._last = time.monotonic()
+        self._next = self._last + wait
+        return wait
 
     def over(self) -> None:
         """Note a success."""
         if self._failures:
             log.info("Telegram, %s: works again after %d tries", self.what, self._failures)
-        self._failures = 0
+        self._failures, self.why = 0, ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted; 0 where there is no trouble."""
+        return time.monotonic() - self.since if self.why else 0.0
+
+    @property
+    def quiet_seconds(self) -> float:
+        """How long ago it failed last."""
+        return time.monotonic() - self._last
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is too early for another try."""
+        return bool(self.why) and time.monotonic() < self._next
+
+
+class _Request(HTTPXRequest):
+    """Takes for an answer of the Bot API only what looks like one."""
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        found = HTTPXRequest.parse_json_payload(payload)
+        if not isinstance(found, dict) or not ("result" in found or found.get("ok") is False):
+            raise errors.TelegramError("the answer is none of the Bot API")
+        if not isinstance(found.get("parameters", {}), dict):
+            del found["parameters"]
+        return found
 
 
 class Api:
-    """One bot in one chat. Every call waits out outages and raises only Refused and TokenRefused."""
+    """One bot in one chat. Every call waits out outages and raises only Refused, Unsent and TokenRefused."""
 
-    def __init__(self, settings: BotSettings, *, first_wait: float = 1.0, longest_wait: float = 30.0) -> None:
+    def __init__(
+        self,
+        settings: BotSettings,
+        *,
+        first_wait: float = 1.0,
+        longest_wait: float = LONGEST_WAIT_SECONDS,
+        moved: Callable[[int], None] = lambda chat: None,
+    ) -> None:
+        """`moved` is told the number that the chat has from now on: a group may become a supergroup."""
         quiet_libraries()
         self.settings = settings
-        self._bot = telegram.Bot(settings.token, base_url=settings.base_url)
-        self._sending = Outage("sending", first_wait, longest_wait)
-        self._listening = Outage("listening", first_wait, longest_wait)
+        request = _Request(connection_pool_size=POOL), _Request(connection_pool_size=1)
+        self._bot = telegram.Bot(
+            settings.token, base_url=settings.base_url, request=request[0], get_updates_request=request[1]
+        )
+        self._moved = moved
+        self._has_worked = False
+        self.sending = Outage("sending", first_wait, longest_wait)
+        self.listening = Outage("listening", first_wait, longest_wait)
+        self.rival = Outage(
+            "listening, alone", first_wait, RIVAL_WAIT_SECONDS
+        )  # another program polls, or a webhook is set
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -96,7 +165,8 @@ class Api:
                 disable_notification=message.silent, write_timeout=60,
             )  # fmt: skip
 
-        return (await self._formatted(call, message.html)).message_id
+        sent = await self._formatted(call, message.html)
+        return getattr(sent, "message_id", 0)  # an odd answer does not say: the message is in the chat all the same
 
     async def edit(self, message_id: int, html: str, rows: Sequence[Sequence[Button]] = ()) -> None:
         """Replace text and buttons of a message of ours; nothing happens where they are the same already."""
@@ -128,14 +198,24 @@ class Api:
     async def updates(self, offset: int, poll_seconds: int) -> list[Update]:
         """The next updates from `offset` on, which acknowledges all before it; waits up to `poll_seconds`."""
         waits = {"timeout": poll_seconds, "allowed_updates": LISTEN_TO}
-        raw = await self._persist(
-            # not `get_updates`: one update that the library cannot read would hide all the others for ever
-            lambda: self._bot.do_api_request(
-                "getUpdates", {"offset": offset, **waits}, read_timeout=poll_seconds + ANSWER_SECONDS
-            ),
-            self._listening,
-        )
-        return [self._read(update) for update in raw]
+
+        async def poll() -> list[dict[str, Any]]:
+            nonlocal offset
+            try:
+                # not `get_updates`: one update that the library cannot read would hide all the others for ever
+                raw: Any = await self._bot.do_api_request(
+                    "getUpdates", {"offset": offset, **waits}, read_timeout=poll_seconds + ANSWER_SECONDS
+                )
+            except errors.BadRequest:
+                offset = 0  # it may be that which is refused
+                raise
+            given = raw if isinstance(raw, list) else [raw]
+            found = [one for one in given if isinstance(one, dict) and type(one.get("update_id")) is int]
+            if given and not found:
+                raise errors.TelegramError("the answer holds no updates")
+            return found
+
+        return [self._read(update) for update in await self._persist(poll, self.listening)]
 
     def _read(self, raw: dict[str, Any]) -> Update:
         try:
@@ -143,7 +223,7 @@ class Api:
             return _in_our_words(update)
         except Exception as error:
             log.warning("Telegram: an update could not be read and is passed over: %r", error)
-            return Other(int(raw["update_id"]))
+            return Other(raw["update_id"])
 
     async def bot_name(self) -> str:
         """The bot's user name."""
@@ -174,26 +254,65 @@ class Api:
 
     async def _persist(self, call: Callable[[], Awaitable[T]], outage: Outage | None = None) -> T:
         """Call until it works. A reply that got lost may send a message twice; that is all a repetition can do."""
-        outage = outage or self._sending
+        listens, outage = outage is self.listening, outage or self.sending
+        patience = None if listens else time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 result = await call()
             except errors.RetryAfter as error:
-                wait = error.retry_after
-                seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
-                await asyncio.sleep(max(seconds, outage.failed("too many messages for Telegram's taste")))
-            except errors.InvalidToken:
-                raise TokenRefused("Telegram does not know the bot token: run `samoloop telegram setup`") from None
-            except (errors.BadRequest, errors.ChatMigrated) as error:
-                raise Refused(self.scrub(error.message)) from None
-            except errors.Conflict:
-                why = "another program polls this bot, or a webhook is set (`samoloop doctor` tells)"
-                await asyncio.sleep(outage.failed(why))
+                outage.failed("too many messages for Telegram's taste")
+                await asyncio.sleep(min(_seconds(error.retry_after), MOST_PATIENT_SECONDS))
+                continue
+            except errors.ChatMigrated as error:
+                self.move(error.new_chat_id)
+                continue
+            except errors.InvalidToken as error:
+                if not _is_page(error) and (not self._has_worked or outage.seconds > TOKEN_SECONDS):
+                    raise TokenRefused("Telegram does not know the bot token: run `samoloop telegram setup`") from None
+                why = error.message
+            except errors.Conflict as error:
+                what = "a webhook is set, which takes every answer away" if "webhook" in error.message else RIVAL
+                await asyncio.sleep(self.rival.failed(f"{what} (`samoloop doctor` tells)"))
+                continue
             except errors.TelegramError as error:
-                await asyncio.sleep(outage.failed(self.scrub(shorten(error.message, 200))))
+                if not listens and _refuses(error):
+                    raise Refused(self.scrub(error.message)) from None
+                why = error.message
+            except Exception as error:
+                if not listens:
+                    raise Refused(self.scrub(repr(error))) from None
+                why = repr(error)
             else:
                 outage.over()
+                self._has_worked = True
+                if listens and self.rival.quiet_seconds > RIVAL_SECONDS:
+                    self.rival.over()
                 return result
+            wait = outage.failed(self.scrub(shorten(why, 200)))
+            if patience is not None and time.monotonic() + wait > patience:
+                raise Unsent(outage.why)
+            await asyncio.sleep(wait)
+
+    def move(self, chat: int) -> None:
+        """The chat goes on under another number."""
+        log.warning("Telegram: the chat %d goes on as %d", self.settings.chat, chat)
+        self.settings = replace(self.settings, chat=chat)
+        self._moved(chat)
+
+
+def _refuses(error: errors.TelegramError) -> bool:
+    """Whether it is this message that the server does not take, and not the chat or the moment."""
+    about_chat = any(words in error.message.lower() for words in ABOUT_CHAT)
+    return (isinstance(error, errors.BadRequest) and not about_chat) or "Too Large" in error.message
+
+
+def _is_page(error: BaseException | None) -> bool:
+    """Whether the answer was a page of some server between us and Telegram."""
+    return error is not None and ("Parsing the server response" in str(error) or _is_page(error.__cause__))
+
+
+def _seconds(wait: float | timedelta) -> float:
+    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
 def quiet_libraries() -> None:

@@ -26,6 +26,8 @@ from samoloop.worker import outbox
 from samoloop.worker.outbox import Announcement, Item
 
 STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
+REFUSED_SECONDS = 600.0  # until a status that the server did not take is tried again
+NO_TOPIC = ("thread not found", "TOPIC_CLOSED", "TOPIC_DELETED")
 NOT_ASKED = "▫️ No longer asked."
 CHANGED = "⚠️ The text has changed since: a new message follows."
 RESTS = AT_REST - ENDED
@@ -54,6 +56,7 @@ class Chat:
 
     async def serve(self, known: Known) -> None:
         """Everything that is due for one session now."""
+        known.ledger.look()
         for item in list(outbox.pending(known.session_dir, READER)):
             known.look()
             await self._deliver(known, item)
@@ -66,7 +69,7 @@ class Chat:
     async def _deliver(self, known: Known, item: Item) -> None:
         started = self._api.settings.announce_started
         counted: Counter[str] = Counter()
-        for message in messages(known, item.announcement, started=started):
+        for message in messages(known, item.announcement, started=started) if item.announcement else ():
             name = f"{message.role} {message.target}"  # not its place: an answered question is left out the next time
             counted[name] += 1
             part = f"{name} {counted[name]}"
@@ -75,25 +78,35 @@ class Chat:
         outbox.acknowledge(known.session_dir, READER, item.number)
 
     async def post(self, known: Known, message: Outgoing, *, item: int = 0, part: str = "") -> int:
-        """Send one message of a session, into its topic where there are topics, and remember what it was."""
+        """Send one message of a session, into its topic where there are topics, and remember what it was.
+
+        One that the server refuses is set aside, and said to be; returns 0 where even that is refused.
+        """
         try:
             number = await self._send(known, message)
         except Refused as refused:
             log.warning("a message of %s was refused: %s", known.name, refused)
             text = f"⚠️ {escape(known.short)}: a message could not be shown here ({escape(str(refused))})."
-            number = await self._send(known, Outgoing(text))
+            number = await self._send_if_taken(known, Outgoing(text))
         what = message.gate, message.target, message.hash, message.brief
         known.ledger.sent(Sent(number, message.role, time.time(), item, part, *what, waits=bool(message.rows)))
         return number
+
+    async def _send_if_taken(self, known: Known, message: Outgoing) -> int:
+        try:
+            return await self._send(known, message)
+        except Refused as refused:
+            log.warning("nor was that: %s", refused)
+            return 0
 
     async def _send(self, known: Known, message: Outgoing) -> int:
         thread = await self._thread(known)
         try:
             return await self._api.send(message, thread)
         except Refused as refused:
-            if thread is None or "thread not found" not in str(refused):
+            if thread is None or not any(words in str(refused) for words in NO_TOPIC):
                 raise
-            log.warning("the topic of %s is gone: it goes to the plain chat", known.name)
+            log.warning("the topic of %s is gone or closed: it goes to the plain chat", known.name)
             known.ledger.has_topic(0)
             return await self._api.send(message)
 
@@ -119,8 +132,13 @@ class Chat:
             return False
 
     async def ask(self, message: Outgoing, draft: Draft) -> int:
-        """Ask what a text is for, where it was said."""
-        return await self._api.send(message, draft.thread)
+        """Ask what a text is for, where it was said. Raises Refused."""
+        try:
+            return await self._api.send(message, draft.thread)
+        except Refused:
+            if draft.thread is None:
+                raise
+            return await self._api.send(message)
 
     # Gates that are closed by now
 
@@ -152,13 +170,14 @@ class Chat:
         news = known.state.condition != shown.condition
         if not news and now - shown.at < self._status_seconds:
             return
-        if known.ledger.status is None:
-            await self.post(known, message)
-        else:
+        number = known.ledger.status
+        if number is not None:
             try:
-                await self._api.edit(known.ledger.status, message.html)
-            except Refused:
-                await self.post(known, message)
+                await self._api.edit(number, message.html)
+            except Refused as refused:
+                number = None if "not found" in str(refused) else number  # the person deleted it
+        if number is None and not await self.post(known, message):
+            now += REFUSED_SECONDS
         self._shown[known.name] = _Shown(message.html, known.state.condition, now)
 
     # Reminders

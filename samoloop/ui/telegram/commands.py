@@ -177,7 +177,7 @@ def _diff(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
 def _tell(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if not rest:
         return [handler.say(said, "Tell it what? /tell NAME and your words.", known)]
-    outcome = handler.once(known, said.update_id, partial(effects.tell, known, rest, said.name, said.update_id))
+    outcome = handler.outcome(known, partial(effects.tell, known, rest, said.name, said.update_id))
     return [handler.say(said, outcome, known)]
 
 
@@ -188,7 +188,7 @@ def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
             return f"No worker is at work on {known.short}."
         return f"{known.short} stops {'now' if now else 'after this iteration'}."
 
-    return [handler.say(said, handler.once(known, said.update_id, stop), known)]
+    return [handler.say(said, handler.outcome(known, stop), known)]
 
 
 def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
@@ -197,11 +197,11 @@ def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Rea
     rests = known.state.condition in AT_REST
     reactions: list[Reaction] = []
     if known.ended and rest:
-        outcome = handler.once(known, said.update_id, partial(effects.reopen, known, rest, said.name, said.update_id))
+        outcome = handler.outcome(known, partial(effects.reopen, known, rest, said.name, said.update_id))
         return [handler.say(said, outcome, known)]
     if rest or known.has_worker:  # one that is about to end: words of a phone start the next
         words = rest or "Please go on."
-        outcome = handler.once(known, said.update_id, partial(effects.tell, known, words, said.name, said.update_id))
+        outcome = handler.outcome(known, partial(effects.tell, known, words, said.name, said.update_id))
         reactions = [handler.say(said, outcome, known)]
         if rests:
             return reactions

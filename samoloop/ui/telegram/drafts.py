@@ -57,6 +57,7 @@ class Drafts:
 
     def __init__(self, folder: BotFolder) -> None:
         self._path = folder.path / "drafts"
+        self._asked: set[int] = set()  # also where the disk did not take it
 
     def keep(self, draft: Draft) -> None:
         """Keep a text; a repeated update changes nothing about it."""
@@ -74,9 +75,10 @@ class Drafts:
     def not_asked(self) -> list[Draft]:
         """Those whose question has not been sent, oldest first."""
         ids = sorted(int(path.stem) for path in self._path.glob("*.json") if path.stem.isdecimal())
-        return [draft for draft in map(self.get, ids) if draft is not None and draft.asked is None]
+        return [draft for id in ids if id not in self._asked and (draft := self.get(id)) and draft.asked is None]
 
     def note_asked(self, draft: Draft, message_id: int) -> None:
+        self._asked.add(draft.id)
         self._write(replace(draft, asked=message_id))
 
     def remove(self, id: int) -> None:

@@ -6,6 +6,7 @@ Nothing here waits for the network: effects are on disk when `handle` returns, t
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -37,11 +38,19 @@ class Handler:
 
     def handle(self, update: Update) -> list[Reaction]:
         """Do what the update asks for. Raises OSError where the disk refuses: then it was not handled."""
-        if isinstance(update, Other) or not self._allowed(update):
+        if isinstance(update, Other) or not self.allows(update):
             return []
         return self._tap(update) if isinstance(update, Tap) else self._said(update)
 
-    def _allowed(self, update: Said | Tap) -> bool:
+    def refuse(self, update: Update, why: str) -> list[Reaction]:
+        """Say that an update had no effect."""
+        words = f"Nothing was changed: {why}. Once that is mended, do it again."
+        if isinstance(update, Tap):
+            return [Toast(update.query, words)]
+        return [self.say(update, words)] if isinstance(update, Said) else []
+
+    def allows(self, update: Said | Tap) -> bool:
+        """Whether it comes from somebody who may act, in the chat where they may."""
         if update.chat == self._settings.chat and update.user in self._settings.users:
             return True
         if update.user not in self._strangers:
@@ -64,7 +73,7 @@ class Handler:
         wants_changes = press.kind is buttons.About.PLAN and press.choice == buttons.Plan.CHANGES
         if press.kind is buttons.About.WORDS or wants_changes:
             return self._open_box(known, press, tap)
-        outcome = self.once(known, tap.update_id, partial(_act, known, press, tap))
+        outcome = self.outcome(known, partial(_act, known, press, tap))
         return [Toast(tap.query, outcome)]
 
     def _open_box(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
@@ -81,18 +90,15 @@ class Handler:
             return [Toast(tap.query, str(error))]
         return [Toast(tap.query, ""), Post(lambda: [box], known)]
 
-    def once(self, known: Known, update_id: int, act: Callable[[], str]) -> str:
-        """The outcome of an update that acts on a session: never twice, also when a crash repeats the update."""
-        done = known.ledger.effects.get(update_id)
-        if done is not None:
-            return done
+    def outcome(self, known: Known, act: Callable[[], str]) -> str:
+        """What became of an act on a session, as a sentence."""
         try:
-            outcome = act()
+            said = act()
         except SamoloopError as error:
-            outcome = str(error)
-        known.ledger.effect(update_id, outcome)
-        known.look()
-        return outcome
+            said = str(error)
+        with suppress(SamoloopError):
+            known.look()
+        return said
 
     # Messages
 
@@ -115,7 +121,7 @@ class Handler:
         act = _asked_for(known, to, said)
         if act is None:
             return self.keep(said, Purpose.REMARK, known)
-        outcome = self.once(known, said.update_id, act)
+        outcome = self.outcome(known, act)
         return [self.say(said, outcome, known)]
 
     def say(self, said: Said, words: str, known: Known | None = None) -> Post:
@@ -147,7 +153,7 @@ class Handler:
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, "That session is gone.")]
-        outcome = self.once(known, text.id, partial(drafts.use, known, press, text))
+        outcome = self.outcome(known, partial(drafts.use, known, press, text))
         self.drafts.remove(text.id)
         return [Toast(tap.query, outcome), Edit(tap.message_id, escape(outcome))]
 

@@ -1,29 +1,33 @@
-"""`_outbox/telegram.jsonl` in a session folder: which message shows what, and which updates had their effect.
+"""`_outbox/telegram.jsonl` in a session's control folder: which message shows what.
 
 It stands in the outbox because that is left out of checkpoints: a rewind must not forget what is in the chat.
-Append-only and fsynced. Only the elected relay writes it; a child could, as it could any file of its user.
+Append-only and fsynced. Only the relay writes it; a child could, as it could any file of its user. What the disk
+refuses is remembered all the same: what was sent is not sent again for want of a record of it.
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samoloop.base.files import read_plain
+from samoloop.base.files import open_log, put_folder, read_plain
 from samoloop.core.control import control_of
 from samoloop.worker.outbox import FOLDER
 
 READER = "telegram"
 LIMIT_BYTES = 50_000_000
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Sent:
     """A message that is in the chat."""
 
-    id: int
+    id: int  # 0: it was set aside, or the server did not say
     role: str
     at: float  # epoch seconds
     item: int = 0  # of the outbox; 0: none
@@ -44,23 +48,32 @@ class Ledger:
     parts: set[tuple[int, str]] = field(default_factory=set)  # (item, part) that were sent
     newest: int = 0  # message
     live: dict[int, Sent] = field(default_factory=dict)  # messages whose buttons still stand
-    effects: dict[int, str] = field(default_factory=dict)  # update id -> what became of it
     topic: int | None = None  # 0: this session goes to the plain chat
     status: int | None = None
     reminders: dict[str, tuple[int, float]] = field(default_factory=dict)  # gate -> how many, when the last
+    _unwritten: list[dict[str, Any]] = field(default_factory=list)
+    _outbox: int | None = None  # the inode of the folder whose items `parts` names
 
     @classmethod
     def load(cls, session_dir: Path) -> "Ledger":
-        """What is on disk; lines that cannot be read are passed over."""
-        folder = control_of(session_dir) / FOLDER
-        folder.mkdir(exist_ok=True)
-        ledger = cls(folder / f"{READER}.jsonl")
+        """What is on disk; lines that cannot be read are passed over. Raises SessionError and OSError."""
+        ledger = cls(control_of(session_dir) / FOLDER / f"{READER}.jsonl")
         for record in _records(ledger.path):
             try:
                 ledger._apply(record)
             except (KeyError, TypeError, ValueError):
                 continue
         return ledger
+
+    def look(self) -> None:
+        """Where a child has removed the outbox, its items are numbered anew. Raises OSError."""
+        put_folder(self.path.parent)
+        found = self.path.parent.stat().st_ino
+        if self._outbox not in (None, found):
+            self.parts.clear()
+        self._outbox = found
+        if self._unwritten:
+            self._write()
 
     def sent(self, message: Sent) -> None:
         self._append({"event": "sent", **{k: v for k, v in asdict(message).items() if v not in ("", 0, False)}})
@@ -69,10 +82,6 @@ class Ledger:
         """The message shows its last form."""
         self._append({"event": "closed", "id": message_id})
 
-    def effect(self, update_id: int, outcome: str) -> None:
-        """That update has had its effect: it will have no other."""
-        self._append({"event": "effect", "update": update_id, "outcome": outcome})
-
     def has_topic(self, thread: int) -> None:
         self._append({"event": "topic", "thread": thread})
 
@@ -80,33 +89,41 @@ class Ledger:
         self._append({"event": "reminded", "gate": gate, "count": count, "at": at})
 
     def _append(self, record: dict[str, Any]) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self.path, flags, 0o644)
-        try:
-            os.write(descriptor, b"\n" + json.dumps(record, ensure_ascii=False).encode())  # ends a line torn before
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
         self._apply(record)
+        kept = not self._unwritten
+        self._unwritten.append(record)
+        try:
+            self._write()
+        except OSError as error:
+            if kept:
+                log.warning("%s cannot be written (%s): it is kept in memory until it can", self.path, error)
+
+    def _write(self) -> None:
+        lines = b"".join(b"\n" + json.dumps(record, ensure_ascii=False).encode() for record in self._unwritten)
+        with open_log(self.path) as file:
+            file.write(lines)  # it begins with a newline: that ends a line torn before
+            file.flush()
+            os.fsync(file.fileno())
+        self._unwritten.clear()
 
     def _apply(self, record: dict[str, Any]) -> None:
         event = record["event"]
         if event == "sent":
-            self._apply_sent(Sent(**{key: value for key, value in record.items() if key != "event"}))
+            self._apply_sent(Sent(**{"id": 0, **{key: value for key, value in record.items() if key != "event"}}))
         elif event == "closed":
             self.live.pop(record["id"], None)
-        elif event == "effect":
-            self.effects[record["update"]] = record["outcome"]
         elif event == "topic":
             self.topic = record["thread"]
         elif event == "reminded":
             self.reminders[record["gate"]] = record["count"], record["at"]
 
     def _apply_sent(self, message: Sent) -> None:
-        self.messages[message.id] = message
-        self.newest = max(self.newest, message.id)
         if message.item:
             self.parts.add((message.item, message.part))
+        if not message.id:
+            return
+        self.messages[message.id] = message
+        self.newest = max(self.newest, message.id)
         if message.waits:
             self.live[message.id] = message
         if message.role == "status":

@@ -1,10 +1,11 @@
 """The relay: the one program that polls a bot, for all sessions of this machine.
 
-Tasks in one event loop, none of which waits for another, as no worker waits for any. `_listen` turns updates into
-effects and saves the offset only after the effect is on disk, so a killed relay loses nothing and repeats at most one
-update, whose effect knows its number. `_speak` sends what the sessions have to say. `_start_workers` sees by the files
-which session a person has moved on from the phone, and starts a worker where none runs. A detached relay also watches
-whether anybody needs it.
+Parts in one event loop, none of which waits for another, as no worker waits for any. `_listen` turns updates into
+effects and notes an update as used only after its effect is on disk, so a killed relay loses nothing and repeats at
+most one update, whose effect knows its number. `_speak` sends what the sessions have to say. `_start_workers` sees by
+the files which session a person has moved on from the phone, and starts a worker where none runs. `_watch` says
+whether it listens, and ends it where another one does or nobody needs it. Whatever breaks in a round of one of them,
+the next round comes.
 """
 
 import asyncio
@@ -13,12 +14,11 @@ import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from samoloop.base.errors import SamoloopError
 from samoloop.base.locks import is_held
@@ -28,8 +28,9 @@ from samoloop.config.telegram_bot import BotSettings
 from samoloop.core.session import all_sessions
 from samoloop.core.state import ENDED, Condition
 from samoloop.ui.telegram import commands, drafts
-from samoloop.ui.telegram.api import Api, Refused, TokenRefused
+from samoloop.ui.telegram.api import LONGEST_WAIT_SECONDS, Api, Outage, Refused, TokenRefused, Unsent
 from samoloop.ui.telegram.chat import STATUS_SECONDS, Chat
+from samoloop.ui.telegram.drafts import Draft
 from samoloop.ui.telegram.handler import Handler
 from samoloop.ui.telegram.ledger import READER
 from samoloop.ui.telegram.machine import Machine, attempt
@@ -86,7 +87,7 @@ class Pace:
     poll: int = 50  # a long poll's length
     tick: float = 1.0  # how often the sessions' folders are looked at
     first_wait: float = 1.0  # after a failure; doubled up to `longest_wait`
-    longest_wait: float = 30.0
+    longest_wait: float = LONGEST_WAIT_SECONDS
     status: float = STATUS_SECONDS
 
 
@@ -113,18 +114,19 @@ class Relay:
         self._poke = asyncio.Event()  # there is something to say
         self._moved = asyncio.Event()  # a person may have moved a session on
         self._taken_up: dict[Path, str] = {}  # what was last done from the phone, for which a worker was started
+        self._troubles: dict[str, Outage] = {}  # by what does not work
+        self._introduced = False
         self._idle_seconds = idle_seconds
-        self._needed_at = time.monotonic()
+        self._needed_at, self._look_at_need = time.monotonic(), 0.0
         self._toasts: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until stopped. Raises TokenRefused."""
-        speaking = asyncio.create_task(self._speak())
+        speaking = asyncio.create_task(self._keep("speaking", self._speak))
         stopped = asyncio.create_task(self._stopped.wait())
-        tasks = [speaking, stopped, *map(asyncio.create_task, (self._listen(), self._start_workers()))]
-        if self._idle_seconds is not None:
-            tasks.append(asyncio.create_task(self._watch_need(self._idle_seconds)))
+        parts = {"listening": self._listen, "starting workers": self._start_workers, "watching": self._watch}
+        tasks = [speaking, stopped, *(asyncio.create_task(self._keep(*part)) for part in parts.items())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if stopped in done:  # a message that is under way gets into the ledger
@@ -142,33 +144,77 @@ class Relay:
         """End `run`. Call it in the relay's own loop."""
         self._stopped.set()
 
+    # What breaks
+
+    async def _keep(self, part: str, go_round: Callable[[], Awaitable[None]]) -> None:
+        """One round after the other, whatever becomes of one."""
+        while not self._stopped.is_set():
+            await self._guarded(part, go_round)
+            while self._trouble(part).waits:
+                await asyncio.sleep(self._pace.first_wait)
+
+    async def _guarded(self, what: str, work: Callable[[], Awaitable[object]]) -> None:
+        """One broken session or message does not silence the others: it is said once, and its tries grow rare."""
+        trouble = self._trouble(what)
+        if trouble.waits:
+            return
+        try:
+            await work()
+        except TokenRefused:
+            raise
+        except Unsent:
+            pass  # the outage is known
+        except (Refused, SamoloopError, OSError) as error:
+            trouble.failed(str(error))
+        except Exception as error:
+            if repr(error) != trouble.why:
+                self._log_traceback(what)
+            trouble.failed(repr(error))
+        else:
+            trouble.over()
+
+    def _trouble(self, what: str) -> Outage:
+        first, longest = self._pace.first_wait, self._pace.longest_wait
+        return self._troubles.setdefault(what, Outage(what, first, longest))
+
+    def _log_traceback(self, what: str) -> None:
+        """As the others see it: without the token, which a library may have put into an exception's text."""
+        log.error("Telegram: %s\n%s", what, self._api.scrub(traceback.format_exc()))
+
     # Hearing
 
     async def _listen(self) -> None:
-        while True:
-            for update in await self._api.updates(self._folder.offset(), self._pace.poll):
+        for update in await self._api.updates(self._folder.offset(), self._pace.poll):
+            if not self._folder.was_used(update.update_id):
                 await self._know_what_it_answers(update)
-                while not self._handled(update):
-                    await asyncio.sleep(self._pace.first_wait)
-                self._folder.save_offset(update.update_id + 1)
+                await self._handle(update)
+            await self._use(update)
 
     async def _know_what_it_answers(self, update: Update) -> None:
         """A quick reply can overtake the server's word that our message was sent: give that a moment."""
-        if isinstance(update, Said) and update.reply_to is not None:
+        if isinstance(update, Said) and update.reply_to is not None and self._handler.allows(update):
             deadline = time.monotonic() + OVERTAKEN_SECONDS
             while update.reply_to > self._sessions.newest_message() and time.monotonic() < deadline:
                 await asyncio.sleep(0.02)
 
-    def _handled(self, update: Update) -> bool:
-        """Whether the update had its effect. One that breaks the code is passed over, not repeated for ever."""
-        try:
-            reactions = self._handler.handle(update)
-        except OSError as error:
-            log.warning("Telegram: an answer could not be written (%s): trying again", error)
-            return False
-        except Exception:
-            self._log_traceback("an update could not be handled and is passed over")
-            return True
+    async def _handle(self, update: Update) -> None:
+        """Let an update have its effect. What breaks the code is passed over, not repeated for ever."""
+        disk = self._trouble("keeping answers")
+        while True:
+            try:
+                reactions = await asyncio.to_thread(self._handler.handle, update)
+            except OSError as error:
+                if not self._disk_refuses():
+                    reactions = self._handler.refuse(update, f"it could not be written ({error.strerror})")
+                    break
+                await asyncio.sleep(disk.failed(str(error)))
+            except Exception:
+                self._log_traceback("an update could not be handled and is passed over")
+                reactions = self._handler.refuse(update, "samoloop made a mistake, which its log describes")
+                break
+            else:
+                disk.over()
+                break
         for reaction in reactions:
             if isinstance(reaction, Toast):
                 task = asyncio.create_task(self._api.toast(reaction.query, reaction.text))
@@ -179,18 +225,33 @@ class Relay:
         self._poke.set()
         self._moved.set()
         self._needed_at = time.monotonic()
-        return True
+
+    def _disk_refuses(self) -> bool:
+        """Whether nothing can be kept at all, or only what concerns one session."""
+        try:
+            self._folder.keep_used()
+        except OSError:
+            return True
+        return False
+
+    async def _use(self, update: Update) -> None:
+        keeping = self._trouble("noting what was used")
+        try:
+            self._folder.use(update.update_id)
+        except OSError as error:  # this process remembers it, and the server when it is asked for the next
+            keeping.failed(str(error))
+        else:
+            keeping.over()
 
     # Working
 
     async def _start_workers(self) -> None:
         """What a person did from the phone is in the files: where no worker takes it up, start one, once."""
-        while True:
-            self._moved.clear()
-            for known in self._sessions.refresh():
-                await self._guarded(known.name, self._start_worker(known))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), self._pace.tick)
+        self._moved.clear()
+        for known in self._sessions.refresh():
+            await self._guarded(f"a worker for {known.name}", partial(self._start_worker, known))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), self._pace.tick)
 
     async def _start_worker(self, known: Known) -> None:
         act, by = known.phone_act()
@@ -205,20 +266,23 @@ class Relay:
             self._queue.append(Post(lambda: [message], known))
             self._poke.set()
 
-    async def _watch_need(self, idle_seconds: float) -> None:
-        """End when a person runs a relay, the state folder is gone, or no session has needed this one for long."""
-        look_at_need = 0.0
-        while True:
-            now = time.monotonic()
-            if is_held(self._folder.foreground_lock) or not self._folder.relay_lock.exists():
-                break
-            if now >= look_at_need:
-                look_at_need = now + idle_seconds / 10
-                self._needed_at = now if self._is_needed() else self._needed_at
-                if now - self._needed_at >= idle_seconds:
-                    break
-            await asyncio.sleep(min(self._pace.tick, idle_seconds / 10))
-        self.stop()
+    # Being needed
+
+    async def _watch(self) -> None:
+        """End a detached relay when a person runs one, the state folder is gone, or no session needed it for long."""
+        idle = self._idle_seconds
+        if idle is None:
+            await self._stopped.wait()
+            return
+        await asyncio.sleep(min(self._pace.tick, idle / 10))
+        now = time.monotonic()
+        if is_held(self._folder.foreground_lock) or not self._folder.relay_lock.exists():
+            self.stop()
+        elif now >= self._look_at_need:
+            self._look_at_need = now + idle / 10
+            self._needed_at = now if self._is_needed() else self._needed_at
+            if now - self._needed_at >= idle:
+                self.stop()
 
     def _is_needed(self) -> bool:
         if self._queue or self._handler.drafts.not_asked():
@@ -231,56 +295,54 @@ class Relay:
     # Speaking
 
     async def _speak(self) -> None:
-        await self._introduce()
-        while not self._stopped.is_set():
-            self._poke.clear()
-            await self._say_reactions()
-            await self._ask_about_texts()
-            for known in self._sessions.refresh():
-                await self._guarded(known.name, self._chat.serve(known))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._poke.wait(), self._pace.tick)
+        self._poke.clear()
+        if not self._introduced:
+            await self._guarded("introducing itself", self._introduce)
+        await self._say_reactions()
+        for draft in self._handler.drafts.not_asked():
+            await self._guarded(f"asking about text {draft.id}", partial(self._ask_about, draft))
+        for known in self._sessions.refresh():
+            await self._guarded(known.name, partial(self._chat.serve, known))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._poke.wait(), self._pace.tick)
 
     async def _introduce(self) -> None:
-        try:
-            await self._api.register_commands(commands.MENU)
-        except Refused as refused:
-            log.warning("Telegram: the commands could not be registered: %s", refused)
+        await self._api.register_commands(commands.MENU)
+        self._introduced = True
 
     async def _say_reactions(self) -> None:
-        while self._queue:
-            await self._guarded("a reply", self._react(self._queue.popleft()))
+        for _ in range(len(self._queue)):
+            reaction = self._queue.popleft()
+            try:
+                await self._react(reaction)
+            except TokenRefused:
+                raise
+            except Unsent:  # an edit
+                self._queue.append(reaction)
+            except (Refused, SamoloopError, OSError) as error:
+                log.warning("Telegram: a reply could not be given: %s", error)
+            except Exception:
+                self._log_traceback("a reply could not be given")
 
     async def _react(self, reaction: Post | Edit) -> None:
         if isinstance(reaction, Edit):
             await self._api.edit(reaction.message_id, reaction.html)
             return
-        for message in await asyncio.to_thread(reaction.make):
-            if reaction.known is not None:
-                await self._chat.post(reaction.known, message)
-            else:
-                await self._api.send(message, reaction.thread)
-
-    async def _ask_about_texts(self) -> None:
-        for draft in self._handler.drafts.not_asked():
-            message = drafts.ask(draft, self._folder, self._sessions)
+        messages = await asyncio.to_thread(reaction.make)
+        for number, message in enumerate(messages):
             try:
-                self._handler.drafts.note_asked(draft, await self._chat.ask(message, draft))
-            except Refused as refused:
-                log.warning("Telegram: could not ask what a text is for: %s", refused)
-                self._handler.drafts.remove(draft.id)
+                if reaction.known is not None:
+                    await self._chat.post(reaction.known, message)
+                else:
+                    await self._api.send(message, reaction.thread)
+            except Unsent:  # what was made is not made again, and what was sent not sent again
+                self._queue.append(replace(reaction, make=partial(list, messages[number:])))
+                return
 
-    async def _guarded(self, what: str, work: Coroutine[Any, Any, object]) -> None:
-        """One broken session or message does not silence the others."""
+    async def _ask_about(self, draft: Draft) -> None:
+        message = drafts.ask(draft, self._folder, self._sessions)
         try:
-            await work
-        except TokenRefused:
+            self._handler.drafts.note_asked(draft, await self._chat.ask(message, draft))
+        except Refused:
+            self._handler.drafts.remove(draft.id)
             raise
-        except (Refused, OSError) as error:
-            log.warning("Telegram: %s: %s", what, error)
-        except Exception:
-            self._log_traceback(f"{what} could not be told")
-
-    def _log_traceback(self, what: str) -> None:
-        """As the others see it: without the token, which a library may have put into an exception's text."""
-        log.error("Telegram: %s\n%s", what, self._api.scrub(traceback.format_exc()))

@@ -19,7 +19,7 @@ from samoloop.config.bot_folder import BotFolder
 from samoloop.config.project import user_file
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.config.yaml_text import read_file, read_mapping
-from samoloop.ui.telegram.api import Api, Refused
+from samoloop.ui.telegram.api import Api, Refused, Unsent
 from samoloop.ui.telegram.render import Button, Outgoing
 from samoloop.ui.telegram.updates import Said, Tap
 
@@ -81,7 +81,7 @@ def find_person(
 
     async def listen(api: Api) -> Said:
         for newest in await api.updates(-1, 0):
-            folder.save_offset(newest.update_id + 1)
+            folder.use(newest.update_id)
         code = secrets.token_hex(CODE_BYTES)
         say(f"Open this on your phone and tap Start:\n  https://t.me/{name}?start={code}")
         say(f"or, to use it in a group:\n  https://t.me/{name}?startgroup={code}")
@@ -134,17 +134,17 @@ async def _first(api: Api, folder: BotFolder, wanted: Callable[[Said | Tap], T |
         updates = await api.updates(folder.offset(), POLL_SECONDS)
         for update in updates:
             if isinstance(update, Said | Tap) and (found := wanted(update)) is not None:
-                folder.save_offset(update.update_id + 1)
+                folder.use(update.update_id)
                 return found
         if updates:
-            folder.save_offset(updates[-1].update_id + 1)
+            folder.use(updates[-1].update_id)
 
 
 async def _with_api(found: BotSettings, use: Callable[[Api], Awaitable[T]]) -> T:
     api = Api(found)
     try:
         return await use(api)
-    except Refused as refused:
+    except (Refused, Unsent) as refused:
         raise NoReply(f"Telegram refuses: {refused}") from None
     finally:
         await api.close()
