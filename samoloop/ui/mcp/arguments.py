@@ -7,7 +7,8 @@ from typing import Any
 from samoloop.base.errors import UsageError, shown
 from samoloop.base.nearest import near
 
-_KINDS: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool}
+_KINDS: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool, "array": list}
+_MOST_NAMES, _LONGEST_NAME = 50, 200
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Argument:
 
     name: str
     what: str  # what it means, for the program
-    kind: str = "string"  # or integer, boolean
+    kind: str = "string"  # or integer, boolean, array (of names)
     needed: bool = False
     choices: Sequence[str] = ()
     most: int = 1000  # characters of a string; the highest number
@@ -32,18 +33,26 @@ class Argument:
             found["maxLength"] = self.most
         elif self.kind == "integer":
             found |= {"minimum": self.least, "maximum": self.most}
+        elif self.kind == "array":
+            found |= {"items": {"type": "string", "maxLength": _LONGEST_NAME}, "maxItems": _MOST_NAMES}
         return found
 
     def check(self, value: object) -> None:
         """Raises UsageError with a sentence."""
         if not isinstance(value, _KINDS[self.kind]) or (self.kind == "integer" and isinstance(value, bool)):
             raise UsageError(f"{self.name} must be of the type {self.kind}, got {shown(value)}")
+        if isinstance(value, list) and not _are_names(value):
+            raise UsageError(f"{self.name} must be a list of at most {_MOST_NAMES} names, got {shown(value)}")
         if self.choices and value not in self.choices:
             raise UsageError(f"{self.name} is {shown(value)}; it can be: {', '.join(self.choices)}")
         if isinstance(value, str) and len(value) > self.most:
             raise UsageError(f"{self.name} has {len(value):,} characters, and {self.most:,} are the most")
         if self.kind == "integer" and isinstance(value, int) and not self.least <= value <= self.most:
             raise UsageError(f"{self.name} is {shown(value)}; it must be {self.least:,} to {self.most:,}")
+
+
+def _are_names(value: list[object]) -> bool:
+    return len(value) <= _MOST_NAMES and all(isinstance(one, str) and len(one) <= _LONGEST_NAME for one in value)
 
 
 def schema(arguments: Sequence[Argument]) -> dict[str, Any]:

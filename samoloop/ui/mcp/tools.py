@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samoloop.api import reporting
+from samoloop.api import backlog, reporting
 from samoloop.api.asked import How, Order, Wishes
 from samoloop.api.detach import detach
 from samoloop.api.hand_off import hand_off
@@ -20,7 +20,7 @@ from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import stamp
 from samoloop.base.nearest import named
 from samoloop.base.printable import json_text, printable
-from samoloop.config import projects
+from samoloop.config import projects, task_files
 from samoloop.config.project import find_root, sessions_folder
 from samoloop.core import gates, hearing, journal
 from samoloop.core.decision import Condition
@@ -42,7 +42,7 @@ OWN_FILES = (OVERVIEW, OLDER_FILE, TASK_FILE, "_guidance.md", "_qa.md", "_approv
 CHUNK = 40_000  # characters that one call reads
 LONGEST_WAIT = 300  # seconds
 LOOK_SECONDS = 0.5
-_MOST_ROWS = 50
+_MOST_ROWS, _MOST_TASKS = 50, 200
 _TASK = 200_000  # characters
 _SHOWN = (
     *("session", "title", "root", "condition", "phase", "iteration", "needs_you", "waits_for", "decided", "reason"),
@@ -81,6 +81,9 @@ class Desk:
         return (
             Tool("hand_off", "Hand off a task: a new session starts to work on it in the background.", self.hand_off,
                  _HAND_OFF, looks=False),
+            Tool("add", "Add a task to the backlog of this project: `samoloop up` starts it when its turn comes.",
+                 self.add, _ADD, looks=False),
+            Tool("backlog", "List the tasks of the backlog, each after those that it waits for.", self.backlog),
             Tool("sessions", "List the sessions of this project, those that need the person first.", self.sessions,
                  (Argument("every", "true: those of all projects", "boolean"),)),
             Tool("status", "Where a session stands, what it waits for, and what the person can do.", self.status,
@@ -121,6 +124,24 @@ class Desk:
         detach(session, How(said=said), self.environ)
         return _stands(session)
 
+    def add(
+        self,
+        task: str,
+        name: str = "",
+        after: Sequence[str] = (),
+        at: str | None = None,
+        priority: int = 0,
+        **more: str,
+    ) -> str:
+        if not task.strip():
+            raise UsageError("the task is empty; say in a sentence what is to be done")
+        keys = {"after": tuple(after), "at": at, "priority": priority, **more}
+        content = task_files.written(task, {key: value for key, value in keys.items() if value})
+        root = self._root()
+        added = backlog.add(root, content, self.environ, time.time(), name=name)
+        found = backlog.look(root, self.environ, time.time())
+        return json_text(backlog.row(found, found.named(added.name)), 1)
+
     def tell(self, session: str, words: str) -> str:
         if not words.strip():
             raise UsageError("say what the next child should know")
@@ -129,6 +150,11 @@ class Desk:
         return _stands(found)
 
     # --- look ---------------------------------------------------------------------------------------------------------
+
+    def backlog(self) -> str:
+        found = backlog.look(self._root(), self.environ, time.time())
+        rows = [backlog.row(found, one) for one in found.stands]
+        return json_text({"tasks": rows[:_MOST_TASKS], "left_off": max(0, len(rows) - _MOST_TASKS)}, 1)
 
     def sessions(self, every: bool = False) -> str:
         roots = projects.registered(self.environ) if every else [self._root()]
@@ -209,6 +235,17 @@ _HAND_OFF = (
     Argument("base", "the commit to start from, or fetch: what the remote has now; the person's checkout by default"),
     Argument("provider", "the CLI that works: claude, codex, ...; by the person's settings where none is given"),
     Argument("model", "by that CLI's own name"),
+)
+_ADD = (
+    Argument("task", "what is to be done, whole in itself: the children see nothing else", needed=True, most=_TASK),
+    Argument("name", "of the task and of its session; made from the task where none is given", most=100),
+    Argument("after", "names of tasks, or of sessions, that come first; it builds on what they made", "array"),
+    Argument("at", "not before this time: 2026-12-01 02:00"),
+    Argument("every", "a session for each time of a schedule, as cron writes it, or hourly, daily, weekly, monthly"),
+    Argument("priority", "the higher, the sooner", "integer", most=1000, least=-1000),
+    Argument("workflow", "the shape of the work: feature, fix, refactor, research, review, ...; feature by default"),
+    Argument("base", "the commit to start from, or fetch: what the remote has now"),
+    Argument("provider", "the CLI that works: claude, codex, ...; by the person's settings where none is given"),
 )
 _READ = (
     _SESSION,
