@@ -1,4 +1,4 @@
-"""The Bot API through python-telegram-bot, and the only module that imports it.
+"""The Bot API through python-telegram-bot, and the only module that imports it, or what it stands on.
 
 `telegram.Bot` is used and not `telegram.ext`: the latter acknowledges an update before its handler has run, so a crash
 loses answers. One `Bot` belongs to one event loop for its whole life: used again under a second `asyncio.run` it fails.
@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import quote
 
+import httpx
 import telegram
 from telegram import error as errors
 from telegram.request import HTTPXRequest
@@ -22,7 +24,7 @@ from samoloop.base.errors import SamoloopError
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram.render import Button, Outgoing
 from samoloop.ui.telegram.text import clean, plain, shorten
-from samoloop.ui.telegram.updates import Other, Said, Tap, Update
+from samoloop.ui.telegram.updates import Attachment, Other, Said, Tap, Update
 
 ANSWER_SECONDS = 10.0  # beyond which a poll that should have ended counts as lost
 LONGEST_WAIT_SECONDS = 10.0  # between two tries
@@ -34,6 +36,7 @@ RIVAL = "another program polls this bot, perhaps on another machine"
 POOL = 16  # connections
 ABOUT_CHAT = ("chat not found", "to send", "administrator rights", "deactivated", "write_forbidden", "peer_id_invalid")
 LISTEN_TO = ["message", "callback_query"]
+_SUFFIXES = {"voice": ".oga", "photo": ".jpg", "audio": ".mp3", "document": ""}
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -220,10 +223,22 @@ class Api:
     def _read(self, raw: dict[str, Any]) -> Update:
         try:
             update = telegram.Update.de_json(raw, self._bot)
-            return _in_our_words(update)
+            return _in_our_words(update, int(self.settings.token.partition(":")[0]))
         except Exception as error:
             log.warning("Telegram: an update could not be read and is passed over: %r", error)
             return Other(raw["update_id"])
+
+    async def download(self, file_id: str, most_bytes: int) -> bytes:
+        """What a person sent. Raises Refused where the server gives it no more, or it is larger."""
+        raw: Any = await self._persist(lambda: self._bot.do_api_request("getFile", {"file_id": file_id}))
+        path = raw.get("file_path") if isinstance(raw, dict) else None
+        if not isinstance(path, str) or path.startswith("/") or ".." in path.split("/"):
+            raise Refused("Telegram does not say where the file is")
+        address = f"{self.settings.base_url.removesuffix('bot')}file/bot{self.settings.token}/{quote(path)}"
+        data = await self._persist(lambda: _fetch(address, most_bytes))
+        if len(data) > most_bytes:
+            raise Refused(f"it is larger than {most_bytes // 1_000_000} MB")
+        return data
 
     async def bot_name(self) -> str:
         """The bot's user name."""
@@ -315,6 +330,25 @@ def _seconds(wait: float | timedelta) -> float:
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
+async def _fetch(address: str, most_bytes: int) -> bytes:
+    """What is at an address, at most a little more than that many bytes. Raises TelegramError."""
+    data = bytearray()
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as client, client.stream("GET", address) as answer:
+            if answer.status_code in (400, 404):
+                raise errors.BadRequest("Telegram does not have the file any more")
+            answer.raise_for_status()
+            async for part in answer.aiter_bytes():
+                data += part
+                if len(data) > most_bytes:
+                    break
+    except httpx.HTTPStatusError as error:
+        raise errors.NetworkError(f"the server answers {error.response.status_code}") from None
+    except httpx.HTTPError as error:
+        raise errors.NetworkError(f"a file could not be fetched ({type(error).__name__})") from None
+    return bytes(data)
+
+
 def quiet_libraries() -> None:
     """Their log lines hold request addresses, and those hold the token."""
     for name in ("httpx", "httpcore", "telegram"):
@@ -331,8 +365,8 @@ def _keyboard(rows: Sequence[Sequence[Button]]) -> telegram.InlineKeyboardMarkup
     )
 
 
-def _in_our_words(update: telegram.Update) -> Update:
-    """Our own words for an update."""
+def _in_our_words(update: telegram.Update, bot: int) -> Update:
+    """Our own words for an update that the `bot` of this number got."""
     query, message = update.callback_query, update.message
     if query is not None and query.message is not None and query.data is not None:
         name, chat, number = _name(query.from_user), query.message.chat.id, query.message.message_id
@@ -340,20 +374,38 @@ def _in_our_words(update: telegram.Update) -> Update:
         return Tap(update.update_id, chat, query.from_user.id, name, number, query.id, query.data, text)
     if message is None or message.from_user is None or message.sender_chat is not None:  # nobody, or anybody of a chat
         return Other(update.update_id)
+    sent, attachment = message.effective_attachment, _attachment(message)
+    if message.text is None and sent is None:
+        return Other(update.update_id)  # that a topic was made, and the like
     thread = message.message_thread_id if message.is_topic_message else None
-    replied = message.reply_to_message.message_id if message.reply_to_message else None
+    replied = message.reply_to_message
+    if replied is not None and replied.message_id == thread:
+        replied = None  # in a topic every plain message answers the topic's first one
     return Said(
         update.update_id,
         message.chat.id,
         message.from_user.id,
         _name(message.from_user),
         message.message_id,
-        message.text or "",
+        message.text or message.caption or "",
         message.date.timestamp(),
-        None if replied == thread else replied,  # in a topic every plain message answers the topic's first one
+        replied.message_id if replied else None,
         thread,
-        message.forward_origin is not None or message.via_bot is not None,
+        forwarded=message.forward_origin is not None or message.via_bot is not None,
+        answers_bot=bool(replied and replied.from_user and replied.from_user.id == bot),
+        attachment=attachment,
     )
+
+
+def _attachment(message: telegram.Message) -> Attachment | None:
+    """The voice message, picture or file that is in a message."""
+    for kind in ("voice", "photo", "document", "audio", "video", "animation", "video_note"):
+        found = getattr(message, kind)
+        if found:
+            file = found[-1] if kind == "photo" else found  # the largest of its sizes is the last
+            name = getattr(file, "file_name", None) or f"{kind}{_SUFFIXES.get(kind, '.mp4')}"
+            return Attachment(file.file_id, name, file.file_size or 0, kind == "voice")
+    return None
 
 
 def _name(user: telegram.User) -> str:

@@ -14,6 +14,7 @@ from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram import buttons, commands, drafts, effects, render
+from samoloop.ui.telegram.address import meant
 from samoloop.ui.telegram.buttons import Press, Use, target_tag
 from samoloop.ui.telegram.drafts import Draft, Drafts, Purpose
 from samoloop.ui.telegram.ledger import Sent
@@ -33,6 +34,7 @@ class Handler:
     def __init__(self, settings: BotSettings, folder: BotFolder, sessions: Sessions, machine: Machine) -> None:
         self.folder, self.sessions, self.machine = folder, sessions, machine
         self.drafts = Drafts(folder)
+        self.bot = ""  # its user name, where it is known
         self._settings = settings
         self._strangers: set[int] = set()
 
@@ -40,7 +42,11 @@ class Handler:
         """Do what the update asks for. Raises OSError where the disk refuses: then it was not handled."""
         if isinstance(update, Other) or not self.allows(update):
             return []
-        return self._tap(update) if isinstance(update, Tap) else self._said(update)
+        if isinstance(update, Tap):
+            return self._tap(update)
+        in_topic = update.thread is not None and self.sessions.by_thread(update.thread) is not None
+        said = meant(update, self.bot, in_topic=in_topic)
+        return self._said(said) if said else []
 
     def refuse(self, update: Update, why: str) -> list[Reaction]:
         """Say that an update had no effect."""

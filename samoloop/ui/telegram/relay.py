@@ -186,9 +186,15 @@ class Relay:
     async def _listen(self) -> None:
         for update in await self._api.updates(self._folder.offset(), self._pace.poll):
             if not self._folder.was_used(update.update_id):
+                await self._guarded("asking for its name", partial(self._know_own_name, update))
                 await self._know_what_it_answers(update)
                 await self._handle(update)
             await self._use(update)
+
+    async def _know_own_name(self, update: Update) -> None:
+        """Which bot is meant is asked for where a name is in a message."""
+        if isinstance(update, Said) and "@" in update.text and not self._handler.bot and self._handler.allows(update):
+            self._handler.bot = await self._api.bot_name()
 
     async def _know_what_it_answers(self, update: Update) -> None:
         """A quick reply can overtake the server's word that our message was sent: give that a moment."""

@@ -4,6 +4,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """What came with a message, still with the server."""
+
+    file_id: str
+    name: str  # as the phone calls it
+    size: int  # bytes; 0: not told
+    is_voice: bool = False
+
+
+@dataclass(frozen=True)
 class Said:
     """A message of a person."""
 
@@ -12,11 +22,13 @@ class Said:
     user: int
     name: str
     message_id: int
-    text: str  # empty for a picture, a voice message and the like
+    text: str  # of a file, its caption; empty for what holds no words
     at: float  # epoch seconds
     reply_to: int | None = None
     thread: int | None = None  # the forum topic
     forwarded: bool = False  # or made by another bot: not the person's own words
+    answers_bot: bool = False  # a reply to a message of ours
+    attachment: Attachment | None = None
 
 
 @dataclass(frozen=True)
