@@ -44,6 +44,8 @@ TOKEN = "7000000001:AAE-stand-in-token-that-must-never-be-shown_0"
 BOT = {"id": 7000000001, "is_bot": True, "first_name": "samoloop", "username": "samoloop_test_bot"}
 GROUP_ALLOWANCE = 20  # messages a minute that a group takes of a bot
 UNASKED = {"chat_member", "message_reaction", "message_reaction_count"}  # sent only where they are asked for
+GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
+CHAT_DETAILS = {"accent_color_id": 0, "max_reaction_count": 11, "accepted_gift_types": dict.fromkeys(GIFTS, False)}
 
 Message = dict[str, Any]
 
@@ -60,6 +62,7 @@ class Fault:
     seconds: float = 0.0
     retry_after: int = 0
     content: Any = None
+    containing: str = ""  # only calls that say this
 
 
 @dataclass
@@ -117,7 +120,7 @@ class Standin:
         self.conflicts = 0
         self.down = False  # the connection is cut before anything happens
         self._ids = itertools.count(101)
-        self._update_ids = itertools.count(5001)
+        self.newest_update = 5000
         self.allowed: set[str] = set()  # kinds of updates that the bot asked for last; empty: all but `UNASKED`
         self.files: dict[str, bytes] = {}  # file path -> what a person sent
         self.bot = BOT
@@ -195,7 +198,7 @@ class Standin:
     def push(self, update: Mapping[str, Any]) -> int:
         """Queue one update, where the bot asked for its kind; gives its id."""
         with self.changed:
-            number = next(self._update_ids)
+            number = self.newest_update = self.newest_update + 1
             if update.keys() <= self.allowed or (not self.allowed and not update.keys() & UNASKED):
                 self.updates.append({"update_id": number, **update})
                 self.changed.notify_all()
@@ -237,10 +240,10 @@ class Standin:
             self.changed.notify_all()
             return result
 
-    def take_fault(self, method: str) -> Fault | None:
+    def take_fault(self, method: str, body: bytes) -> Fault | None:
         with self.changed:
             for fault in self.faults:
-                if fault.method in ("*", method):
+                if fault.method in ("*", method) and fault.containing.encode() in body:
                     fault.times -= 1
                     if fault.times <= 0:
                         self.faults.remove(fault)
@@ -280,18 +283,7 @@ class Standin:
     def _do_getChat(self, given: dict[str, Any]) -> dict[str, Any]:
         chat = self._known_chat(given)
         chat.check_open()
-        return {
-            **chat.described(),
-            "accent_color_id": 0,
-            "max_reaction_count": 11,
-            "accepted_gift_types": {
-                "unlimited_gifts": False,
-                "limited_gifts": False,
-                "unique_gifts": False,
-                "premium_subscription": False,
-                "gifts_from_channels": False,
-            },
-        }
+        return {**chat.described(), **CHAT_DETAILS}
 
     def _do_getChatMember(self, given: dict[str, Any]) -> dict[str, Any]:
         """Of the bot itself, and of people as plain members."""
@@ -429,7 +421,7 @@ class Standin:
             raise Refused(400, "Bad Request: MESSAGE_TOO_LONG")
         self.toasts[given["callback_query_id"]] = given.get("text", "")
         if given.get("text"):
-            self.log.append({"what": "toast", "text": given["text"]})
+            self.log.append({"what": "toast", "tap": given["callback_query_id"], "text": given["text"]})
         return True
 
     def _do_getFile(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -496,7 +488,7 @@ def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             token, _, method = self.path.removeprefix("/bot").partition("/")
-            fault = standin.take_fault(method) or Fault(method, "")
+            fault = standin.take_fault(method, body) or Fault(method, "")
             if standin.down or fault.act == "cut":
                 self.close_connection = True
                 return
@@ -524,7 +516,7 @@ def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
                 return fault.content
             if token != TOKEN:
                 raise Refused(401, "Unauthorized")
-            return standin.handle(method, _parameters(self.headers.get("Content-Type", ""), body))
+            return standin.handle(method, parameters_of(self.headers.get("Content-Type", ""), body))
 
         def do_GET(self) -> None:
             """What a person sent, at the place that getFile named."""
@@ -561,7 +553,7 @@ def _json(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode()
 
 
-def _parameters(content_type: str, body: bytes) -> dict[str, Any]:
+def parameters_of(content_type: str, body: bytes) -> dict[str, Any]:
     """Form fields; uploads under "files" as name -> (file name, bytes)."""
     if not content_type.startswith("multipart/"):
         return dict(parse_qsl(body.decode(), keep_blank_values=True))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chat_text import is_status
+
 WIDTH, MARGIN, PAD, LINE = 460, 16, 12, 18
 BUBBLE = 380
 CHARACTERS = 52  # of a bubble's line, on average
@@ -44,7 +46,7 @@ def bubbles(log: list[dict[str, Any]]) -> Iterator[Bubble]:
     shown: dict[int, Bubble] = {}
     for entry in log:
         known = shown.get(entry.get("id", 0))
-        if entry["what"] == "send" and not _is_status(entry):
+        if entry["what"] == "send" and not is_status(entry):
             words = f"📎 {entry['file']}\n{entry['text']}" if entry["file"] else entry["text"]
             bubble = Bubble(_wrapped(words), entry["from"] != "samoloop", entry["buttons"])
             shown[entry["id"]] = bubble
@@ -55,10 +57,6 @@ def bubbles(log: list[dict[str, Any]]) -> Iterator[Bubble]:
             marked = max((number for number, line in enumerate(said) if line.startswith(MARKS)), default=len(said))
             known.became = _wrapped("\n".join(["", *said[marked:]]))
     yield from shown.values()
-
-
-def _is_status(entry: dict[str, Any]) -> bool:
-    return bool(entry["silent"] and not entry["file"] and "iteration" in entry["text"])
 
 
 def _wrapped(text: str) -> list[str]:

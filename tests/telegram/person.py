@@ -85,9 +85,8 @@ class Person:
         """Tap a button that the phone still shows, whatever the server holds now."""
         with self.standin.changed:
             tap_id = f"tap-{self.standin.next_id()}"
-            self.standin.log.append(
-                {"what": "tap", "from": self.user["first_name"], "id": message["message_id"], "text": words}
-            )
+            tapped = {"what": "tap", "tap": tap_id, "id": message["message_id"], "text": words}
+            self.standin.log.append({**tapped, "from": self.user["first_name"]})
             query = {"id": tap_id, "from": self.user, "message": wire(message), "chat_instance": "1", "data": data}
             self.standin.push({"callback_query": query})
             return tap_id

@@ -39,7 +39,7 @@ class Phone:
         self.chat = standin.chat(ANN)
         self.ann = Person(standin, ANN, "Ann", self.chat)
         self.settings = BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=standin.base_url, remind_seconds=0)
-        self.environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+        self.environ = own_home(tmp_path)
         self.machine: Machine = Still()
         self._works: list[Work] = []
 
@@ -56,15 +56,11 @@ class Phone:
 
     @property
     def section(self) -> dict[str, object]:
-        """The person's `telegram:` section."""
-        return {"token": TOKEN, "chat": ANN, "users": [ANN], "base_url": self.standin.base_url, "remind": "off"}
+        return own_section(self.standin.base_url)
 
     def remember(self, **more: object) -> dict[str, str]:
         """Write the person's own file; gives the environment of a process that reads it."""
-        folder = self.tmp_path / "config" / "samoloop"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(json.dumps({"telegram": self.section, **more}))
-        return {**os.environ, **self.environ, "XDG_CONFIG_HOME": str(folder.parent)}
+        return own_settings(self.tmp_path, self.standin.base_url, **more)
 
     def relays(self) -> list[int]:
         """The processes that hold the bot's lock."""
@@ -121,3 +117,21 @@ class Phone:
     def shown(self, message: dict) -> str:  # type: ignore[type-arg]
         """What a message shows now."""
         return str(self.chat.messages[message["message_id"]]["shown"])
+
+
+def own_section(base_url: str) -> dict[str, object]:
+    """The person's `telegram:` section."""
+    return {"token": TOKEN, "chat": ANN, "users": [ANN], "base_url": base_url, "remind": "off"}
+
+
+def own_settings(home: Path, base_url: str, **more: object) -> dict[str, str]:
+    """Write the person's own file in that home; gives the environment of a process that reads it."""
+    folder = home / "config" / "samoloop"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(json.dumps({"telegram": own_section(base_url), **more}))
+    return {**os.environ, **own_home(home), "XDG_CONFIG_HOME": str(folder.parent)}
+
+
+def own_home(home: Path) -> dict[str, str]:
+    """The part of the environment that names the home of a process."""
+    return {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
