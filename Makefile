@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SANDBOX ?= required # of the real CLIs; or off
 WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
 
-.PHONY: demo test stranger box checks hour slow e2e faults lies fuzz mutants mutants-core bench examples check format clean
+.PHONY: demo test stranger box checks hour slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
@@ -39,6 +39,9 @@ e2e: $(VENV)/dev
 
 faults: $(VENV)/dev
 	$(BIN)/python tests/faults $(ARGS)
+
+phone-faults: $(VENV)/dev
+	$(BIN)/python tests/phone_faults $(ARGS)
 
 lies: $(VENV)/dev
 	$(BIN)/python tests/lies $(ARGS)

@@ -1,0 +1,254 @@
+"""One run of the phone with faults: the sessions, the person, what breaks, and what was seen of it."""
+
+import argparse
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from bot_api import TOKEN, Chat, Fault, Message, Standin
+from checker import Closed, Copy, Harm, Said, Seen, violations
+from harms import BROKEN_SECONDS, Harms
+from kit import make_repo
+from person import Person
+from phone import ANN, own_settings
+
+from samoloop.base.locks import is_held
+from samoloop.config.bot_folder import BotFolder
+from samoloop.config.telegram_bot import BotSettings
+from samoloop.core.control import LOCK, control_of
+from samoloop.core.records import GateClosed, GateOpened, Guided
+from samoloop.core.session import Session
+from samoloop.ui.telegram.buttons import Press, session_tag, unpack
+
+SESSIONS = ("north", "east", "south", "west")
+STRANGER = 666
+VICTIM = "victim"  # on which the faults of a session fall
+ANSWERING = {"a", "q"}  # kinds of buttons that answer one question
+PATIENCE_SECONDS = 60.0  # until a deaf phone is given up
+QUIET_SECONDS = 90.0  # for all that was said to arrive, at the end
+CHILD = r"""#!/bin/sh
+cat > /dev/null
+cd "$SAMOLOOP_SESSION_DIR"
+say() { printf '%s\n' "$1" > "$SAMOLOOP_SIGNAL.tmp" && mv "$SAMOLOOP_SIGNAL.tmp" "$SAMOLOOP_SIGNAL"; }
+case $SAMOLOOP_PHASE in
+investigation) echo found > 11-21-0900-dive-x.md; say '{"status": "continue", "phase": "requirements"}';;
+*) echo "round $SAMOLOOP_ITERATION" >> 11-21-0900-requirements-x.md
+  { echo '# Questions'
+    for number in $(seq $((1 + SAMOLOOP_ITERATION % 3))); do
+      printf '\n### Q%s: Round %s, number %s?\n' $number $SAMOLOOP_ITERATION $number
+      printf 'A) one\nB) two\nC) three\n**Suggestion:** A - first\n**Answer:** _waiting_\n'
+    done; } > _qa.md
+  say '{"status": "waiting", "for": "qa_answers"}';;
+esac
+"""
+
+
+Waiting = tuple[Message, Press, dict[str, str]]  # what asks, one of its buttons, each letter's data
+
+
+class Watched(Standin):
+    """Also remembers when questions came, and when an answer of its own got lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies: list[Copy] = []
+        self.lost: list[float] = []
+
+    def store(self, chat: Chat, message: Message, shown: str, **more: Any) -> Message:
+        stored = super().store(chat, message, shown, **more)
+        targets = sorted({f"{press.session} {press.target}" for press, _ in presses(message)})
+        if message["from"]["is_bot"] and targets:
+            self.copies.append(Copy(", ".join(targets), time.monotonic()))
+        return stored
+
+    def take_fault(self, method: str, body: bytes) -> Fault | None:
+        fault = super().take_fault(method, body)
+        if fault and fault.act in ("lose", "tear"):
+            self.lost.append(time.monotonic())
+        return fault
+
+
+def presses(message: Message) -> list[tuple[Press, str]]:
+    """The buttons of a message that answer one question: what each means, and its data."""
+    found = []
+    for row in message.get("reply_markup", {}).get("inline_keyboard", []):
+        for button in row:
+            press = unpack(button["callback_data"])
+            if press is not None and press.kind in ANSWERING:
+                found.append((press, button["callback_data"]))
+    return found
+
+
+class Run:
+    """One run: the sessions, the person, the faults, and what was seen."""
+
+    def __init__(self, folder: Path, standin: Watched, options: argparse.Namespace) -> None:
+        self.standin, self.options = standin, options
+        self.chance = random.Random(options.seed)
+        self.ann = Person(standin, ANN, "Ann", standin.chat(ANN))
+        self.stranger = Person(standin, STRANGER, "Mallory", standin.chat(STRANGER))
+        child = folder / "child.sh"
+        child.write_text(CHILD)
+        child.chmod(0o755)
+        self.root = make_repo(folder / "repo")
+        provider = {"provider": "scripted", "providers": {"scripted": {"command": [str(child)]}}}
+        self.environ = {**own_settings(folder, standin.base_url, **provider), "SAMOLOOP_SANDBOX": "off"}
+        os.environ.update({name: self.environ[name] for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")})
+        bot = BotFolder(BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=standin.base_url), self.environ)
+        self.dirs = {name: self.start(name) for name in (*SESSIONS, VICTIM)}
+        self.counted = {name: self.dirs[name] for name in SESSIONS}
+        self.harms = Harms(standin, bot, self.counted, self.dirs[VICTIM])
+        self.said: list[Said] = []
+        self.done: list[Harm] = []
+        self.over = threading.Event()  # the person has said all
+
+    def samoloop(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        argv = [sys.executable, "-m", "samoloop", *words]
+        return subprocess.run(argv, cwd=self.root, env=self.environ, capture_output=True, text=True, check=False)
+
+    def start(self, name: str) -> Path:
+        done = self.samoloop("run", "--detach", "--session", name, f"Ask about the {name}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return next((self.root / "_sessions").glob(f"*-{name}"))
+
+    # The person
+
+    def answer_all(self) -> None:
+        """Tap what asks, in a hurry and not once only, and give guidance in between."""
+        try:
+            tags = {session_tag(path): name for name, path in self.dirs.items()}
+            chance = random.Random(self.options.seed + 1)
+            answered: set[tuple[str, str]] = set()
+            while len(answered) < self.options.answers:
+                for message, press, letters in self.waiting(tags, answered):
+                    answered.add((press.session, press.target))
+                    self.answer(tags[press.session], message, press.target, letters, chance)
+                    time.sleep(chance.uniform(0, 0.4))
+                time.sleep(0.05)
+        finally:
+            self.over.set()
+
+    def waiting(
+        self, tags: Mapping[str, str], answered: set[tuple[str, str]]
+    ) -> list[tuple[Message, Any, dict[str, str]]]:
+        """Each question that has buttons and was not answered yet, with its letters and their buttons' data."""
+        found = {}
+        with self.standin.changed:
+            for message in list(self.ann.chat.messages.values()):
+                for press, data in presses(message) if message["from"]["is_bot"] else ():
+                    key = press.session, press.target
+                    if press.session in tags and tags[press.session] != VICTIM and key not in answered:
+                        found.setdefault(key, (dict(message), press, {}))[2][press.choice] = data
+        return list(found.values())
+
+    def answer(self, name: str, message: Message, target: str, letters: dict[str, str], chance: random.Random) -> None:
+        gate, _, question = target.partition("/")
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            letter = chance.choice(sorted(letters))
+            with self.standin.changed:
+                self.ann.tap_data(message, letters[letter], letter)
+                self.said.append(Said(self.standin.newest_update, name, letter, gate, question))
+        if chance.random() < 0.3:
+            other = chance.choice(SESSIONS)
+            words = f"guidance {len(self.said):04d}"
+            with self.standin.changed:
+                self.said.append(Said(self.ann.say(f"/tell {other} {words}"), other, words))
+
+    # The faults
+
+    def harm_all(self) -> None:
+        harms = self.harms.all()
+        names: list[str] = []
+        while not self.over.is_set():
+            time.sleep(self.chance.uniform(0.2, 1.0))
+            names = names or self.chance.sample(sorted(harms), len(harms))
+            if self.harms.killed < self.options.kills and self.chance.random() < 0.65:
+                self.harm(self.chance.choice(("SIGKILL of the relay", "SIGKILL of a worker", "SIGKILL of both")))
+            else:
+                self.harm(names.pop())
+        while self.harms.killed < self.options.kills:
+            self.harm("SIGKILL of the relay")
+
+    def harm(self, name: str) -> None:
+        undo = None
+        if name.startswith("SIGKILL"):
+            if "relay" in name or "both" in name:
+                self.harms.kill_relay()
+            if "worker" in name or "both" in name:
+                self.harms.kill_worker(self.chance)
+            self.look_after()
+        else:
+            undo = self.harms.all()[name]()
+            if undo:
+                time.sleep(BROKEN_SECONDS)
+                undo()
+        at = time.monotonic()
+        self.done.append(Harm(name, at, self.listening_after(at)))
+        seconds = self.done[-1].listening_after
+        print(f"  {name:<40} {'deaf' if seconds is None else f'listens after {seconds:5.2f} s'}", flush=True)
+
+    def listening_after(self, at: float) -> float | None:
+        """Seconds until what a stranger says now was heard and acknowledged; None where it never is."""
+        heard = self.stranger.say("hello?")
+        while time.monotonic() < at + PATIENCE_SECONDS:
+            with self.standin.changed:
+                if not any(update["update_id"] == heard for update in self.standin.updates):
+                    return time.monotonic() - at
+            time.sleep(0.02)
+        return None
+
+    def look_after(self) -> None:
+        """Where neither relay nor worker is left, a person goes on at the machine."""
+        if not self.harms.relays() and not any(is_held(control_of(path) / LOCK) for path in self.dirs.values()):
+            self.samoloop("resume", self.chance.choice(SESSIONS), "--detach")
+
+    # What was seen
+
+    def settle(self) -> Seen:
+        """Wait until all that was said has arrived, or long enough."""
+        deadline = time.monotonic() + QUIET_SECONDS
+        while time.monotonic() < deadline:
+            if not self.standin.updates and not violations(seen := self.seen()):
+                return seen
+            self.look_after()
+            time.sleep(0.5)
+        return self.seen()
+
+    def seen(self) -> Seen:
+        asked: dict[tuple[str, str], tuple[str, ...]] = {}
+        closed: list[Closed] = []
+        taken: dict[str, list[str]] = {}
+        prompts: dict[str, str] = {}
+        for name, path in self.counted.items():
+            session = Session(path)
+            for record in session.journal.read():
+                if isinstance(record, GateOpened):
+                    asked[name, record.gate.id] = tuple(record.gate.questions)
+                elif isinstance(record, GateClosed):
+                    answers = {id: given["answer"] for id, given in record.answers.items()}
+                    closed.append(Closed(name, record.gate, answers))
+                elif isinstance(record, Guided):
+                    for inbox in record.inbox:
+                        with suppress(FileNotFoundError):
+                            words = re.findall(r"^guidance \d+$", (session.logs / inbox).read_text(), re.MULTILINE)
+                            taken.setdefault(name, []).extend(words)
+            prompts[name] = "\n".join(path.read_text() for path in sorted(session.logs.glob("*prompt*")))
+        excuses = (*self.harms.killed_relay, *self.standin.lost)
+        return Seen(tuple(self.said), asked, tuple(closed), taken, prompts, tuple(self.standin.copies), excuses,
+                    tuple(self.done))  # fmt: skip
+
+    def end(self) -> None:
+        for path in self.dirs.values():
+            pid = self.harms.worker(path)
+            if pid and is_held(control_of(path) / LOCK):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, 9)
+        self.harms.kill_relay()
