@@ -12,7 +12,7 @@ from typing import Any
 from samoloop.base.errors import shown
 from samoloop.base.files import sha256
 from samoloop.config.outlets import REMIND_SECONDS, Hours, quiet_hours, remind_seconds
-from samoloop.config.schema import Fault, address, flag, key, read_keys, table_of
+from samoloop.config.schema import Fault, address, command, flag, key, read_keys, table_of
 
 PUBLIC_API = "https://api.telegram.org/bot"
 TOKEN_SHAPE = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")
@@ -64,6 +64,12 @@ class BotSettings:
     )
     quiet: Hours = key(quiet_hours, None, 'local times without reminders, such as "22:00-07:30"')
     announce_started: bool = key(flag, True, "say it when a session starts; true if not set")
+    transcribe: tuple[str, ...] = key(  # empty: voice messages are not understood, which is said
+        command,
+        (),
+        "program and arguments that print a voice message as words; its file is the last argument",
+        example="[whisper-cli, -np, -nt, -f]",
+    )
     base_url: str = key(_base_url, PUBLIC_API, "another Bot API server; ends in /bot")  # the token is appended to it
 
     @property

@@ -267,6 +267,10 @@ m("tg_group_hears_all", "ui/telegram/address.py", "and not (in_topic or said.ans
 m("tg_other_bots_command", "ui/telegram/address.py", "    if command and command[2].lower() != bot.lower():\n", "    if False:\n", "tests/telegram/test_address.py")
 m("tg_guessed_before", "ui/telegram/setup.py", "            return update if in_group or update.text == f\"/start {code}\" else None\n", "            return update if update.text.startswith(\"/start\") else None\n", "tests/telegram/test_owner.py")
 m("tg_owner_not_confirmed", "ui/telegram/setup.py", "        if not confirm(\"Is that you? Only this user may answer and approve\"):\n", "        if False:\n", "tests/telegram/test_owner.py")
+m("tg_voice_without_end", "ui/telegram/voice.py", "        async with asyncio.timeout(seconds):\n", "        async with asyncio.timeout(30):\n", "tests/telegram/test_voice.py")
+m("tg_file_name_leads_away", "ui/telegram/attachments.py", "    return re.sub(r\"[^\\w.]+\", \"_\", text)[:most].strip(\"._\")\n", "    return text[:most]\n", "tests/telegram/test_attachments.py")
+m("tg_file_left_out", "ui/telegram/handler.py", "        document = self.attachments.put(message, known.session_dir)\n", "        document = None\n", "tests/telegram/test_voice_and_files.py")
+m("tg_forwarded_file_acts", "ui/telegram/handler.py", "if said.forwarded or len(those) != 1", "if len(those) != 1", "tests/telegram/test_voice_and_files.py")
 
 # --- what a child says, against what is so -------------------------------------------------------------------------
 m("plan_open_is_fine", "checks/plan.py", "        if item.is_open:\n", "        if False:\n", "tests/test_checks_plan.py")

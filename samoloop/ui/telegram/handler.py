@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from samoloop.base.errors import SamoloopError, SessionError
+from samoloop.base.files import remove
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram import buttons, commands, drafts, effects, render
 from samoloop.ui.telegram.address import meant
+from samoloop.ui.telegram.attachments import MOST_BYTES, Attachments, named
 from samoloop.ui.telegram.buttons import Press, Use, target_tag
 from samoloop.ui.telegram.drafts import Draft, Drafts, Purpose
 from samoloop.ui.telegram.ledger import Sent
@@ -25,6 +27,11 @@ from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape, shorten
 from samoloop.ui.telegram.updates import Other, Said, Tap, Update
 
+DEAF = (
+    "I cannot hear: no command is set that turns voice into words (`transcribe` of the section `telegram` in your own "
+    "settings file). Please type it."
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -34,6 +41,7 @@ class Handler:
     def __init__(self, settings: BotSettings, folder: BotFolder, sessions: Sessions, machine: Machine) -> None:
         self.folder, self.sessions, self.machine = folder, sessions, machine
         self.drafts = Drafts(folder)
+        self.attachments = Attachments(folder)
         self.bot = ""  # its user name, where it is known
         self._settings = settings
         self._strangers: set[int] = set()
@@ -44,9 +52,13 @@ class Handler:
             return []
         if isinstance(update, Tap):
             return self._tap(update)
+        if update.spoken or update.document:  # it was meant for us
+            return self._said(update)
         in_topic = update.thread is not None and self.sessions.by_thread(update.thread) is not None
         said = meant(update, self.bot, in_topic=in_topic)
-        return self._said(said) if said else []
+        if said is None:
+            return []
+        return self._attached(said) if said.attachment else self._said(said)
 
     def refuse(self, update: Update, why: str) -> list[Reaction]:
         """Say that an update had no effect."""
@@ -96,12 +108,16 @@ class Handler:
             return [Toast(tap.query, str(error))]
         return [Toast(tap.query, ""), Post(lambda: [box], known)]
 
-    def outcome(self, known: Known, act: Callable[[], str]) -> str:
-        """What became of an act on a session, as a sentence."""
+    def outcome(self, known: Known, act: Callable[[], str], message: int = 0) -> str:
+        """What became of an act on a session, as a sentence; a file that came with update `message` is put there."""
+        document = self.attachments.put(message, known.session_dir)
         try:
             said = act()
         except SamoloopError as error:
+            if document:
+                remove(document)
             said = str(error)
+        self.attachments.forget(message)
         with suppress(SamoloopError):
             known.look()
         return said
@@ -110,15 +126,43 @@ class Handler:
 
     def _said(self, said: Said) -> list[Reaction]:
         if not said.text.strip():
-            return [self.say(said, "I can only read words.")]
+            return [self.say(said, "I can read words, pictures, files and voice messages.")]
+        if said.document:
+            return self._with_document(said)
         if said.forwarded:
             return self.keep(said, Purpose.REMARK, self.sessions.by_thread(said.thread) if said.thread else None)
-        if said.text.startswith("/"):
+        if said.text.startswith("/") and not said.spoken:
             return commands.run(self, said)
         known = self.sessions.by_message(said.reply_to) if said.reply_to else None
         if known is not None and said.reply_to is not None:
             return self._reply(known, known.ledger.messages[said.reply_to], said)
         return self.keep(said, Purpose.REMARK, self.sessions.by_thread(said.thread) if said.thread else None)
+
+    def _attached(self, said: Said) -> list[Reaction]:
+        """Have what came with a message fetched: it comes back with its words."""
+        if said.attachment and said.attachment.size > MOST_BYTES:
+            return [self.say(said, f"That is larger than {MOST_BYTES // 1_000_000} MB: put it on the machine.")]
+        if said.attachment and said.attachment.is_voice and not self._settings.transcribe:
+            return [self.say(said, DEAF)]
+        self.attachments.keep(said)
+        return []
+
+    def _with_document(self, said: Said) -> list[Reaction]:
+        """A file goes where its words go; one without words is named to the next child of the session that is meant."""
+        known = self.sessions.by_message(said.reply_to) if said.reply_to else None
+        to = known.ledger.messages[said.reply_to] if known and said.reply_to else None
+        if known is None and said.thread:
+            known = self.sessions.by_thread(said.thread)
+        has_words = said.text != named("", said.document)
+        if known and to and has_words:
+            return self._reply(known, to, said)
+        those = [known] if known else [one for one in self.sessions.refresh() if not one.ended]
+        asked = [one for one in those if one.gate]
+        if said.forwarded or len(those) != 1 or (asked and (has_words or known is None)):
+            return self.keep(said, Purpose.REMARK, known)
+        known = those[0]
+        tell = partial(effects.tell, known, said.text, said.name, said.update_id)
+        return [self.say(said, self.outcome(known, tell, said.update_id), known)]
 
     def _reply(self, known: Known, to: Sent, said: Said) -> list[Reaction]:
         """A reply acts where the message asked for one; elsewhere it only says which session is meant."""
@@ -127,11 +171,12 @@ class Handler:
         act = _asked_for(known, to, said)
         if act is None:
             return self.keep(said, Purpose.REMARK, known)
-        outcome = self.outcome(known, act)
+        outcome = self.outcome(known, act, said.update_id)
         return [self.say(said, outcome, known)]
 
     def say(self, said: Said, words: str, known: Known | None = None) -> Post:
-        """A short answer to a message."""
+        """A short answer to a message; of one that was spoken it repeats what was heard."""
+        words = f"🎙 “{shorten(said.text, 500)}”\n{words}" if said.spoken else words
         message = Outgoing(escape(words), silent=True, reply_to=said.message_id)
         return Post(lambda: [message], known, said.thread)
 
@@ -153,13 +198,14 @@ class Handler:
             return [Toast(tap.query, "That text was used or forgotten already.")]
         if press.choice == Use.DROP:
             self.drafts.remove(text.id)
+            self.attachments.forget(text.id)
             return [Toast(tap.query, "Forgotten."), Edit(tap.message_id, "🗑 Forgotten.")]
         if press.choice == Use.START:
             return self._start(tap, press, text)
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, "That session is gone.")]
-        outcome = self.outcome(known, partial(drafts.use, known, press, text))
+        outcome = self.outcome(known, partial(drafts.use, known, press, text), text.id)
         self.drafts.remove(text.id)
         return [Toast(tap.query, outcome), Edit(tap.message_id, escape(outcome))]
 

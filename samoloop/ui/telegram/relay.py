@@ -29,6 +29,7 @@ from samoloop.core.session import all_sessions
 from samoloop.core.state import ENDED, Condition
 from samoloop.ui.telegram import commands, drafts
 from samoloop.ui.telegram.api import LONGEST_WAIT_SECONDS, Api, Outage, Refused, TokenRefused, Unsent
+from samoloop.ui.telegram.attachments import as_words
 from samoloop.ui.telegram.chat import STATUS_SECONDS, Chat
 from samoloop.ui.telegram.drafts import Draft
 from samoloop.ui.telegram.handler import Handler
@@ -39,6 +40,7 @@ from samoloop.ui.telegram.render import Outgoing
 from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape
 from samoloop.ui.telegram.updates import Said, Update
+from samoloop.ui.telegram.voice import Unheard
 from samoloop.worker import outbox
 
 OVERTAKEN_SECONDS = 1.0
@@ -112,6 +114,8 @@ class Relay:
         self._chat = Chat(self._api, status_seconds=self._pace.status)
         self._queue: deque[Post | Edit] = deque()
         self._poke = asyncio.Event()  # there is something to say
+        self._handling = asyncio.Lock()
+        self._came = asyncio.Event()  # there may be something to fetch
         self._moved = asyncio.Event()  # a person may have moved a session on
         self._taken_up: dict[Path, str] = {}  # what was last done from the phone, for which a worker was started
         self._troubles: dict[str, Outage] = {}  # by what does not work
@@ -125,7 +129,12 @@ class Relay:
         """Serve until stopped. Raises TokenRefused."""
         speaking = asyncio.create_task(self._keep("speaking", self._speak))
         stopped = asyncio.create_task(self._stopped.wait())
-        parts = {"listening": self._listen, "starting workers": self._start_workers, "watching": self._watch}
+        parts = {
+            "listening": self._listen,
+            "fetching": self._fetch,
+            "starting workers": self._start_workers,
+            "watching": self._watch,
+        }
         tasks = [speaking, stopped, *(asyncio.create_task(self._keep(*part)) for part in parts.items())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -208,7 +217,8 @@ class Relay:
         disk = self._trouble("keeping answers")
         while True:
             try:
-                reactions = await asyncio.to_thread(self._handler.handle, update)
+                async with self._handling:
+                    reactions = await asyncio.to_thread(self._handler.handle, update)
             except OSError as error:
                 if not self._disk_refuses():
                     reactions = self._handler.refuse(update, f"it could not be written ({error.strerror})")
@@ -229,6 +239,7 @@ class Relay:
             else:
                 self._queue.append(reaction)
         self._poke.set()
+        self._came.set()
         self._moved.set()
         self._needed_at = time.monotonic()
 
@@ -248,6 +259,24 @@ class Relay:
             keeping.failed(str(error))
         else:
             keeping.over()
+
+    async def _fetch(self) -> None:
+        """What came with messages is fetched, and heard as the words that it becomes, beside all that is only words."""
+        self._came.clear()
+        for said in self._handler.attachments.waiting():
+            await self._guarded(f"what came with message {said.message_id}", partial(self._take_in, said))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._came.wait(), self._pace.tick)
+
+    async def _take_in(self, said: Said) -> None:
+        try:
+            words = await as_words(said, self._api, self._handler.attachments, self._folder.environ)
+        except Unheard as error:
+            self._queue.append(self._handler.say(said, f"{error}: please type it, or send it again."))
+            self._poke.set()
+        else:
+            await self._handle(words)
+        self._handler.attachments.settled(said.update_id)
 
     # Working
 
@@ -291,7 +320,7 @@ class Relay:
                 self.stop()
 
     def _is_needed(self) -> bool:
-        if self._queue or self._handler.drafts.not_asked():
+        if self._queue or self._handler.drafts.not_asked() or self._handler.attachments.waiting():
             return True
         return any(
             known.state.condition not in NEEDS_NOBODY or any(outbox.pending(known.session_dir, READER))

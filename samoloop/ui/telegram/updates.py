@@ -29,6 +29,8 @@ class Said:
     forwarded: bool = False  # or made by another bot: not the person's own words
     answers_bot: bool = False  # a reply to a message of ours
     attachment: Attachment | None = None
+    spoken: bool = False  # the text is what was heard
+    document: str = ""  # the name of the file that came with it and was fetched
 
 
 @dataclass(frozen=True)
