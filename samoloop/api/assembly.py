@@ -26,6 +26,7 @@ from samoloop.core.permissions import SandboxMode
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
 from samoloop.worker import box, limits
+from samoloop.worker.before_push import note_push
 from samoloop.worker.costs import say_unpriced
 from samoloop.worker.documents import keep_change, keep_earlier
 from samoloop.worker.guidance import guidance_findings, guidance_part, keep_before, unheard_findings
@@ -58,7 +59,10 @@ def _no_sandbox(worker: Worker) -> str:
 STATIONS = Stations(
     before=(limits.hold, look_at_base),
     around=(box.put_around,),
-    look=(look_before, keep_before, keep_apart, keep_change, keep_earlier, note_tree, keep_approved, note_documents),
+    look=(
+        *(look_before, keep_before, keep_apart, keep_change, keep_earlier, note_tree, keep_approved, note_documents),
+        note_push,
+    ),
     after=(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
         *map(waivable, (tree_findings, plan_findings, document_findings, opinion_findings, shortcut_findings)),

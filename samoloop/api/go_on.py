@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 
+from samoloop.api import finish
 from samoloop.api.asked import How
 from samoloop.api.assembly import assembled
 from samoloop.api.settings import remembered, settings_of
@@ -180,6 +181,8 @@ def _work(worker: Worker, how: How) -> Decision:
         decision = loop.run(worker)
         while decision.kind is Kind.DONE and reopen(worker):
             decision = loop.run(worker)
+        if decision.kind is Kind.DONE:
+            finish.after_done(worker)
         return decision
     except Exception as error:
         if how.attended and isinstance(error, UsageError):

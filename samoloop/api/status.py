@@ -17,6 +17,7 @@ from samoloop.checks import items
 from samoloop.core import gates
 from samoloop.core.control import CHILD_LOCK, LOCK
 from samoloop.core.decision import Condition
+from samoloop.core.finished import finished
 from samoloop.core.headline import CONCLUDED, headline
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import Archived, Ended, LimitShared, Noted, Rested, Rooted, Warned, timestamp
@@ -44,6 +45,8 @@ def standing(session: Session) -> dict[str, Any]:
     phase, iteration, attempt, phase_iteration, phase_limit
     reason, needs, summary
     headline      how it ended, with who checked what; empty where it is not done
+    finish        null, or of a session that is done: pushed (the commit), pull_request (its address), draft, failed
+                  (why the last try came to nothing), lines (the same in sentences)
     waits_for     what the open gate waits for, in words; empty where it waits for nobody
     decided       how a person decided the open gate, in words, until a worker acts on it; else empty
     gate          null, or id, kind, phase, iteration, file, sha256, questions (ids), answer_in (a path), reason, reads
@@ -80,6 +83,7 @@ def standing(session: Session) -> dict[str, Any]:
         "needs": state.needs,
         "summary": state.summary,
         "headline": _headline(tail(session.journal.path, _RECENT_BYTES), state),
+        "finish": finished(session.journal).to_json() if state.condition is Condition.DONE else None,
         "waits_for": ahead.waits_for,
         "decided": ahead.decided,
         "gate": _gate(session, state),

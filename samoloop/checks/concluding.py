@@ -39,6 +39,13 @@ def sentence(standing: Standing, tree: str, commit: str, waivers: Mapping[str, s
     return f"Done{'. ' if good and not let_pass else ', '}{'; '.join(parts)}"
 
 
+def proven(standing: Standing, tree: str, waivers: Mapping[str, str]) -> bool:
+    """Whether every check there is passed on this tree, with none let pass."""
+    found = standing.at(tree)
+    is_whole = {check.name for check in standing.checks} <= {judged.check for judged in found}
+    return bool(found) and is_whole and not waivers and all(_is_good(judged) for judged in found)
+
+
 _BAD = {
     RED_BEFORE: "was red before and is red",
     REWRITTEN: "rests on rewritten tests: as they were before, they fail",
@@ -89,6 +96,7 @@ def conclude(worker: Worker, finished: Finished) -> list[Evidence]:
         values = {
             "said": said if changed else UNCHANGED,
             "commit": now.head,
+            "proven": proven(standing, now.tree, waived(session.journal)),
             "tree": now.tree,
             "changed": len(changed),
             "tests": [path for path in tests if path not in fresh][:_MOST_TESTS],

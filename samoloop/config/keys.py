@@ -6,6 +6,7 @@ new key is a field of `Config`, one of a phase a field of `PhaseSettings`.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,14 @@ CHECK = table_of(CheckSettings)
 REVIEW = Table((Key("by", texts, "names of CLIs, such as [codex, gemini]"),), lambda found: found.get("by", ()))
 
 
+class Finish(StrEnum):
+    """What becomes of the branch of a session that is done."""
+
+    NONE = "none"
+    PUSH = "push"
+    PR = "pr"
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of one project."""
@@ -321,6 +330,13 @@ class Config:
     )
     outlets: Outlets = key(OUTLETS, Outlets(), "Who else hears of gates and ends, beside Telegram.", name="announce")
     keep_awake: bool = key(flag, True, "the machine does not go to sleep while a child works")
+    finish: Finish = key(
+        one_of(Finish),
+        Finish.NONE,
+        "what becomes of the branch of a session that is done: none, push, or pr, which opens a pull request too; see "
+        "[what comes out](finish.md)",
+        personal=True,
+    )
     telegram: Mapping[str, Any] = key(  # as it stands: see `telegram_bot`
         mapping, dict, "See [gates](gates.md#from-a-phone).", personal=True
     )

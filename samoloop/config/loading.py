@@ -26,7 +26,9 @@ _SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "
 _FIELDS = field_names(Config)
 _VARIABLES = {at: variable for row, _ in VARIABLES for variable, at in row.items()}
 _OPTIONS: dict[At, str] = {
-    **{(name,): f"--{name}" for name in ("provider", "model", "effort", "profile", "permissions", "workflow")},
+    **{
+        (name,): f"--{name}" for name in ("provider", "model", "effort", "profile", "permissions", "workflow", "finish")
+    },
     ("ceilings", "iterations"): "--max-iterations",
     ("ceilings", "wall"): "--max-time",
     ("ceilings", "cost"): "--max-cost",

@@ -20,7 +20,7 @@ _HEAD = """\
 
 """
 _FOOT = """
-## Secrets do not belong here: {keys} are read from your own {path} only.
+## Not for this file: {keys} are read from your own {path} only.
 """
 
 

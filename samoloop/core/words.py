@@ -41,6 +41,7 @@ class News(StrEnum):
     RESUMED = "resumed"
     BUDGET = "budget"
     DONE = "done"
+    FINISHED = "finished"  # pushed, a pull request, or why not
     STOPPED = "stopped"
     FAILED = "failed"
 
@@ -191,6 +192,7 @@ NEWS: Mapping[News, NewsWords] = {
     News.RESUMED: NewsWords("▶️", "goes on"),
     News.BUDGET: NewsWords("💰", "most of its budget is spent"),
     News.DONE: NewsWords("🏁", "done{took}"),
+    News.FINISHED: NewsWords("📤", "its branch"),
     News.STOPPED: NewsWords("⏹", "stopped"),
     News.FAILED: NewsWords("💥", "failed", asks=True),
 }

@@ -8,6 +8,7 @@ from samoloop.base.durations import format_seconds
 from samoloop.base.files import tail, write_atomic
 from samoloop.base.printable import printable
 from samoloop.core import gates, words
+from samoloop.core.finished import finished
 from samoloop.core.gates import Verdict
 from samoloop.core.headline import concluded, headline
 from samoloop.core.limits import EndedBy
@@ -58,6 +59,7 @@ def render(
     sections = [
         f"# {_line(session.task)}\n\n{_headline(state, records)}",
         _summary(session, state),
+        _section("Where its branch went", "\n".join(f"- {line}" for line in finished(records).lines())),
         _section("In short, in the child's words", proofs.part(session, "In short")) if is_done else "",
         _section("What a person can do now", _next_steps(session)),
         _section("Evidence", proofs.evidence(records)),

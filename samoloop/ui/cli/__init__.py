@@ -38,6 +38,7 @@ COMMANDS = {
     "fork": ("history:fork", "Start a new session from an earlier iteration."),
     "repair": ("history:repair", "Put right a session whose journal or folders were changed."),
     "archive": ("history:archive", "Remove the worktree of a session that is over."),
+    "finish": ("finish:finish", "Push the branch of a session that is done; open a pull request."),
     "checks": ("checks:checks", "Show the checks that samoloop runs itself; run them now."),
     "evidence": ("checks:evidence", "Hold the receipts of the checks against the branch as it is now."),
     "add": ("backlog:add", "Put a task into the backlog."),

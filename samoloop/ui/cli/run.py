@@ -14,7 +14,7 @@ import click
 
 from samoloop.api.asked import FOCUSES, How, Order, Wishes
 from samoloop.base.errors import LockHeld, ProviderError, UsageError
-from samoloop.config.keys import EFFORTS, KNOWN
+from samoloop.config.keys import EFFORTS, KNOWN, Finish
 from samoloop.config.project import find_root
 from samoloop.core import old_session
 from samoloop.core.decision import EXIT_CODES
@@ -63,6 +63,11 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--max-iterations", type=click.IntRange(1), help="Ask a person after so many iterations."),
         click.option("--max-time", metavar="DURATION", help="Ask a person after so much work, such as 2h."),
         click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Ask a person after so many USD."),
+        click.option(
+            "--finish",
+            type=click.Choice([word.value for word in Finish]),
+            help="When it is done: push its branch, or open a pull request too.",
+        ),
         click.option("--yes", is_flag=True, help="Take suggestions and approve the plan, this time."),
         click.option("--no-wait", is_flag=True, help="Exit with 3 instead of waiting for a person or a limit."),
         click.option("--no-input", is_flag=True, help="Ask nothing at this terminal; answers come from elsewhere."),

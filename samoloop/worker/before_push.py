@@ -1,0 +1,75 @@
+"""What a push went by before the session's first child: hooks, remotes, and the programs of git's configuration.
+
+A child that is in no sandbox can write them, and they run as the person once the branch is pushed. So what is not as it
+was then is used only when a person has seen it.
+"""
+
+import json
+from collections.abc import Mapping
+
+from samoloop.base.files import read_plain, sha256, write_anew
+from samoloop.core.records import Started
+from samoloop.core.session import Session
+from samoloop.git.remote import push_settings
+from samoloop.git.repo import Repo
+from samoloop.worker.worker import Worker
+
+_ROOM = "push"
+_FILE = "_push.json"  # a hash for each name
+_BYTES = 1_000_000
+_SHOWN, _LENGTH = 10, 200
+_SECRET = ("http", "credential")  # whose values may be a login
+
+
+def note_push(worker: Worker) -> Mapping[str, str]:
+    """Keep what a push would go by, once a session; its hash. A station of a worker, which looks."""
+    created, path = worker.state.created, worker.session.control / _FILE
+    if created.repo is None or path.exists():
+        return {}
+    text = _text(push_settings(Repo(created.root, created.repo)))
+    write_anew(path, text)
+    return {_ROOM: sha256(text)}
+
+
+def digest(settings: Mapping[str, str]) -> str:
+    """By which a person names what they have seen."""
+    return sha256(_text(settings))[:12]
+
+
+def changes(session: Session, settings: Mapping[str, str]) -> list[str]:
+    """What is not as it was before the first child, a line each; nothing where all is."""
+    seen = (record.seen.get(_ROOM) for record in session.journal if isinstance(record, Started))
+    was = next(filter(None, seen), None)
+    if was == sha256(_text(settings)):
+        return []
+    known = _kept(session, was) if was else None
+    if known is None:
+        return ["it is not known what they were before the session's first child"]
+    now = _hashes(settings)
+    names = sorted(name for name in known.keys() | now.keys() if known.get(name) != now.get(name))
+    lines = [_line(name, settings) for name in names[:_SHOWN]]
+    return lines if len(names) <= _SHOWN else [*lines, f"and {len(names) - _SHOWN} more"]
+
+
+def _line(name: str, settings: Mapping[str, str]) -> str:
+    if name not in settings:
+        return f"{name} is gone"
+    if name.startswith(("hook ", *_SECRET)):
+        return f"{name} is another one"
+    return f"{name} = {' '.join(settings[name].split())[:_LENGTH]}"
+
+
+def _kept(session: Session, was: str) -> dict[str, str] | None:
+    try:
+        text = (read_plain(session.control / _FILE, _BYTES) or b"").decode(errors="replace")
+    except ValueError:
+        return None
+    return dict(json.loads(text)) if sha256(text) == was else None
+
+
+def _text(settings: Mapping[str, str]) -> str:
+    return json.dumps(_hashes(settings), sort_keys=True)
+
+
+def _hashes(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: sha256(value) for name, value in settings.items()}
