@@ -139,7 +139,7 @@ def _open(worker: Worker, there: forge.Forge, known: Finished, where: str, tip: 
         text = proofs.pull_request(session, list(session.journal.read()), result(worker)[0])
         evidence = proofs.evidence(list(session.journal.read()))
         body = forge.harmless(f"{text}\n\n## Evidence\n\n{evidence}" if evidence else text)
-        url = there.open(session.branch, _base(worker, where), session.task, body, draft=draft)
+        url = there.propose(session.branch, _base(worker, where), session.task, body, draft=draft)
         now = forge.PullRequest(url, "open", draft)
     values = {"url": now.url, "draft": now.draft, "commit": tip}
     if dict(known.opened) != values:

@@ -98,7 +98,7 @@ class Forge(Protocol):
         """The pull requests that the branch has, or had, the newest first."""
         ...
 
-    def open(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> str:
+    def propose(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> str:
         """Open one, into `base` or where that is empty into the default branch; its address."""
         ...
 
@@ -125,7 +125,7 @@ class GitHub:
         login = str(owner.get("login", "")) if isinstance(owner, dict) else ""
         return login.lower() == self.owner.lower() if self.owner else not row.get("isCrossRepository")
 
-    def open(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> str:
+    def propose(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> str:
         words = ["pr", "create", "--head", branch, "--title", title, "--body-file", "-"]
         words += ["--base", base] if base else []
         with effect("open a pull request"):
@@ -157,7 +157,7 @@ class GitLab:
             if row.get("source_project_id") == row.get("target_project_id")
         ]
 
-    def open(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> str:
+    def propose(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> str:
         words = ["mr", "create", "--source-branch", branch, "--title", title, f"--description={body}", "--yes"]
         words += ["--target-branch", base] if base else []
         with effect("open a pull request"):
