@@ -65,6 +65,11 @@ class BotFolder:
         """What a detached relay has to say."""
         return self.path / "relay.log"
 
+    @property
+    def bell(self) -> Path:
+        """A worker rings it when it has announced something: the relay looks at once."""
+        return self.path / "bell"
+
     def has_relay(self) -> bool:
         """Whether one listens, or is about to."""
         return is_held(self.relay_lock) or is_held(self.foreground_lock)

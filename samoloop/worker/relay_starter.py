@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.bell import ring
 from samoloop.base.errors import ConfigError, LockHeld
 from samoloop.base.locks import Lock
 from samoloop.children import detached
@@ -46,10 +47,13 @@ class RelayStarter:
         self.look()
 
     def look(self) -> None:
-        """Start a relay where none runs. Cheap and without fault: it is called again and again."""
+        """Tell the relay that there may be news; start one where none runs. Cheap and without fault."""
         folder = self._folder
+        if folder is None:
+            return
+        ring(folder.bell)
         try:
-            if folder is None or folder.has_relay() or time.monotonic() < self._next_start:
+            if folder.has_relay() or time.monotonic() < self._next_start:
                 return
             self._next_start = time.monotonic() + self._pause
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)

@@ -50,7 +50,7 @@ def main() -> int:
 def play(run: Run) -> Seen:
     """The person and the faults at once, then time for all to arrive."""
     try:
-        person = threading.Thread(target=run.answer_all)
+        person = threading.Thread(target=run.answer_all, daemon=True)
         person.start()
         run.harm_all()
         person.join()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bot_api import Standin
 
+from samoloop.base.locks import holders
 from samoloop.config.bot_folder import BotFolder
 from samoloop.core.control import LOCK, control_of
 
@@ -38,8 +39,7 @@ class Harms:
     # By SIGKILL
 
     def relays(self) -> list[int]:
-        pid = self.folder.relay_process()
-        return [pid] if pid else []
+        return holders(self.folder.relay_lock)
 
     def worker(self, session: Path) -> int | None:
         """The process that holds a session."""

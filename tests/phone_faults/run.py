@@ -127,7 +127,7 @@ class Run:
             tags = {session_tag(path): name for name, path in self.dirs.items()}
             chance = random.Random(self.options.seed + 1)
             answered: set[tuple[str, str]] = set()
-            while len(answered) < self.options.answers:
+            while len(answered) < self.options.answers and not self.over.is_set():
                 for message, press, letters in self.waiting(tags, answered):
                     answered.add((press.session, press.target))
                     self.answer(tags[press.session], message, press.target, letters, chance)

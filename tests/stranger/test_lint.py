@@ -30,6 +30,8 @@ ALLOWED = {
     ("api/doctor.py", "file_system"): KERNEL,
     ("api/skill_install.py", "take_away"): "the person's skills; only a file goes, a folder of theirs never",
     ("api/skill_install.py", "_remove_files"): "the person's skills; only a file goes, a folder of theirs never",
+    ("base/bell.py", "hang"): NO_LINK,
+    ("base/bell.py", "ring"): NO_LINK,
     ("base/clock.py", "local_zone"): "the machine's own zone",
     ("base/locks.py", "is_held"): NO_LINK,
     ("base/locks.py", "_try"): NO_LINK,

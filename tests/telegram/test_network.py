@@ -1,11 +1,14 @@
 """Dead, slow and jealous networks: nothing lost, nothing twice, said once."""
 
 import logging
+import time
+from dataclasses import replace
 
 import pytest
-from phone import ANN, Phone
+from phone import ANN, PACE, Phone
 
 from samoloop.core.words import News
+from samoloop.worker.relay_starter import RelayStarter
 
 
 def test_what_was_said_while_the_network_was_down_comes_later_in_order(
@@ -136,3 +139,22 @@ def test_ids_in_the_log_are_quiet_by_default(phone: Phone, caplog: pytest.LogCap
     with phone.relay():
         phone.bot("Which library?")
     assert not [record for record in caplog.records if record.name.startswith(("httpx", "httpcore"))]
+
+
+@pytest.mark.slow
+def test_what_a_worker_announces_is_sent_at_once_and_without_the_bell_a_little_later(phone: Phone) -> None:
+    work = phone.work()
+    starter = RelayStarter(phone.section, phone.environ)
+    with phone.relay(replace(PACE, tick=6.0)):
+        phone.standin.wait(lambda: phone.standin.called("setChatMenuButton"))
+        starter.serve(work.dir, work.root)
+        phone.bot("iteration 0")  # the status: from here on nothing happens by itself
+        for rings in (True, False, True):
+            began = time.monotonic()
+            text = f"{rings} at {began}"
+            if not rings:
+                phone.folder.bell.unlink()
+            work.announce(News.STOPPED, text=text)
+            starter.look()
+            phone.bot(text)
+            assert (time.monotonic() - began < 3.0) is rings

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from samoloop.base.bell import Bell
 from samoloop.base.errors import SamoloopError
 from samoloop.base.locks import is_held
 from samoloop.config.bot_folder import BotFolder
@@ -87,7 +88,7 @@ class Pace:
     """How patient the relay is, in seconds."""
 
     poll: int = 50  # a long poll's length
-    tick: float = 1.0  # how often the sessions' folders are looked at
+    tick: float = 1.0  # how often the sessions' folders are looked at where nobody rings
     first_wait: float = 1.0  # after a failure; doubled up to `longest_wait`
     longest_wait: float = LONGEST_WAIT_SECONDS
     status: float = STATUS_SECONDS
@@ -127,6 +128,8 @@ class Relay:
 
     async def run(self) -> None:
         """Serve until stopped. Raises TokenRefused."""
+        loop = asyncio.get_running_loop()
+        self._bell = Bell(self._folder.bell, lambda pipe: loop.add_reader(pipe, self._rung), loop.remove_reader)
         speaking = asyncio.create_task(self._keep("speaking", self._speak))
         stopped = asyncio.create_task(self._stopped.wait())
         parts = {
@@ -147,6 +150,7 @@ class Relay:
             for task in [*tasks, *self._toasts]:
                 task.cancel()
             await asyncio.gather(*tasks, *self._toasts, return_exceptions=True)
+            self._bell.close()
             await self._api.close()
 
     def stop(self) -> None:
@@ -329,8 +333,15 @@ class Relay:
 
     # Speaking
 
+    def _rung(self) -> None:
+        """A worker has announced something."""
+        self._bell.hush()
+        self._poke.set()
+
     async def _speak(self) -> None:
         self._poke.clear()
+        with suppress(OSError):  # without it the slow look remains
+            self._bell.hang()
         if not self._introduced:
             await self._guarded("introducing itself", self._introduce)
         await self._say_reactions()
