@@ -59,9 +59,6 @@ def mark(value: str) -> Mark:
     return Mark(NAME, value)
 
 
-def test_the_boot_id_stays_the_same():
-    assert boot_id() == boot_id() != ""
-
 
 class TestFind:
     def test_by_a_mark_in_the_environment(self, start, value):

@@ -101,7 +101,7 @@ class Git:
 
     def programs(self) -> dict[str, str]:
         """The filters and merge drivers that git's configuration names, by key."""
-        return drivers.configured(self._listed())
+        return dict(drivers.current(self.git_dir, self._listed))
 
     def unknown_programs(self) -> Mapping[str, str]:
         """Those that are not what they were when the worker began, and which no call runs; see `drivers`."""

@@ -50,7 +50,7 @@ def unknown(git_dir: Path, ask: Callable[[], bytes]) -> Programs:
     believed = _believed.get(real(common)) if _believed else None
     if believed is None:
         return {}
-    now = _now(git_dir, common, ask)
+    now = current(git_dir, ask)
     return {key: now.get(key, "") for key in {**believed, **now} if believed.get(key) != now.get(key)}
 
 
@@ -75,8 +75,9 @@ def configuration_files(common: Path, environ: Mapping[str, str]) -> list[Path]:
     return [common / "config", common / "config.worktree", *personal]
 
 
-def _now(git_dir: Path, common: Path, ask: Callable[[], bytes]) -> Programs:
-    files = [*configuration_files(common, os.environ), git_dir / "config.worktree"]
+def current(git_dir: Path, ask: Callable[[], bytes]) -> Programs:
+    """What git's configuration names now; `ask` as for `unknown`."""
+    files = [*configuration_files(common_dir(git_dir), os.environ), git_dir / "config.worktree"]
     stamps = tuple(_stamp(path) for path in files)
     known = _seen.get(git_dir)
     if known and known[0] == stamps:

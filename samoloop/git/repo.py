@@ -9,7 +9,7 @@ from pathlib import Path
 from samoloop.base.errors import GitError
 from samoloop.base.files import remove, small_text, write_atomic
 from samoloop.git import tree_state
-from samoloop.git.calls import Git, too_old
+from samoloop.git.calls import Git, is_oid, too_old
 from samoloop.git.checkout import locate, registered
 from samoloop.git.mending import remove_stale_locks
 from samoloop.git.worktree import Worktree, checked_out
@@ -49,7 +49,7 @@ class Repo:
         if found.linked and found.common_dir.name != ".git" and not work_tree:
             raise GitError(f"The main checkout of {found.common_dir} cannot be told from {start}: run samoloop there.")
         repo = cls(root, found.common_dir)
-        if repo.git.resolve("HEAD") is None:
+        if not _is_at_commit(found.common_dir) and repo.git.resolve("HEAD") is None:
             raise GitError(
                 too_old()
                 or f"{root} has no commit yet, so there is nothing to start from: make one with "
@@ -232,10 +232,19 @@ class Repo:
 
 
 def _settings(common_dir: Path) -> dict[str, str]:
-    """core.bare and core.worktree of the repository itself."""
-    config = str(common_dir / "config")
-    done = Git(common_dir).call("config", "--file", config, "-z", "--get-regexp", r"^core\.(bare|worktree)$")
+    """core.bare and core.worktree of the repository itself; git is asked where the file may name one."""
+    config = common_dir / "config"
+    text = small_text(config).lower()
+    if text and "worktree" not in text and text.count("bare") == text.count("bare = false"):
+        return {}
+    done = Git(common_dir).call("config", "--file", str(config), "-z", "--get-regexp", r"^core\.(bare|worktree)$")
     return dict(item.split("\n", 1) for item in os.fsdecode(done.stdout).split("\0") if "\n" in item)
+
+
+def _is_at_commit(git_dir: Path) -> bool:
+    """Whether HEAD leads to a commit, as far as plain files tell."""
+    text = small_text(git_dir / "HEAD").strip()
+    return is_oid(small_text(git_dir / text.removeprefix("ref: ")).strip() if text.startswith("ref: refs/") else text)
 
 
 def _half_made(admin: Path) -> bool:

@@ -24,7 +24,7 @@ from samoloop.worker.outbox import Announcement
 from samoloop.worker.stations import Stations
 from samoloop.worker.view import Quiet, View
 
-ALONE_SECONDS = 0.2  # after which a person may have done something
+ALONE_SECONDS = 1.0  # after which a person may have done something
 
 
 @dataclass

@@ -118,7 +118,9 @@ def _one_session(name: str | None, as_json: bool) -> Session | None:
     unfinished = [row for row in rows if row["condition"] != "done"]
     one = unfinished if len(unfinished) == 1 else rows
     if len(one) <= 1:
-        return Session(Path(one[0]["folder"])) if one else find_session(None)
+        return next((known for known in shown if one and str(known.dir) == one[0]["folder"]), None) or find_session(
+            None
+        )
     _say_overview(rows)
     say(("\nOne of them in full: samoloop status NAME", "dim"))
     return None
