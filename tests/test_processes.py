@@ -20,7 +20,6 @@ from samoloop.base.proc import started_ticks, stat
 from samoloop.children.processes import (
     ExitWatch,
     Mark,
-    boot_id,
     children,
     cpu_seconds,
     find,
@@ -57,7 +56,6 @@ def open_descriptors() -> int:
 
 def mark(value: str) -> Mark:
     return Mark(NAME, value)
-
 
 
 class TestFind:
