@@ -212,7 +212,8 @@ def is_oid(text: str) -> bool:
 def environment() -> dict[str, str]:
     """What git gets of the worker's environment: no token, nothing that leads it elsewhere or asks a question."""
     kept = {name: value for name, value in os.environ.items() if name in KEPT}
-    return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": ":", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+    own = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": ":", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+    return kept | own | {"GIT_NO_REPLACE_OBJECTS": "1"}  # a child could make a ref that shows git other content
 
 
 def failure(args: tuple[str, ...], done: subprocess.CompletedProcess[bytes], where: Path) -> GitError:
