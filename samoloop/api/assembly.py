@@ -31,6 +31,7 @@ from samoloop.worker.costs import say_unpriced
 from samoloop.worker.documents import keep_change, keep_earlier
 from samoloop.worker.guidance import guidance_findings, guidance_part, keep_before, unheard_findings
 from samoloop.worker.keeping import git_findings
+from samoloop.worker.learned import learned_part, propose
 from samoloop.worker.outside import look_before, outside_findings
 from samoloop.worker.reminders import remind
 from samoloop.worker.stations import Stations
@@ -69,9 +70,10 @@ STATIONS = Stations(
         unheard_findings,
         check_findings,
         conclude,
+        propose,
         say_unpriced,
     ),
-    prompt=(guidance_part, opinions_part, _no_sandbox, _posture),
+    prompt=(guidance_part, learned_part, opinions_part, _no_sandbox, _posture),
 )
 
 

@@ -22,8 +22,10 @@ _NAMED = 5
 
 def as_they_are(session: Session, settings: Config) -> str:
     """The settings' files and git's programs now, see `config.settings_files`. In place git runs none."""
-    repo = session.state().created.repo
-    return settings_now(settings, Git(registered(repo, session.worktree) or repo).programs() if repo else {})
+    created = session.state().created
+    repo = created.repo
+    programs = Git(registered(repo, session.worktree) or repo).programs() if repo else {}
+    return settings_now(settings, programs, in_reach=created.in_place)
 
 
 def believe(session: Session, settings: str | None) -> None:

@@ -10,6 +10,7 @@ from samoloop.git import checkout
 
 FILE_NAME = ".samoloop.yaml"
 BACKLOG = Path(".samoloop") / "backlog"  # of tasks, a file each
+LEARNED = Path(".samoloop") / "learned.md"  # what earlier sessions found out, and a person took over
 _SESSIONS = "_sessions"
 _LONGEST_NAME = 255  # bytes, on most file systems
 _MARKS = (_SESSIONS, FILE_NAME, samocode.FILE_NAME)

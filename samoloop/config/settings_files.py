@@ -9,7 +9,7 @@ from pathlib import Path
 from samoloop.base.files import read_plain, sha256
 from samoloop.config import samocode
 from samoloop.config.keys import Config
-from samoloop.config.project import BACKLOG, FILE_NAME
+from samoloop.config.project import BACKLOG, FILE_NAME, LEARNED
 
 _FOLDER = ".samoloop"  # of workflows, phases, profiles and skills
 _FILE_BYTES = 1_000_000
@@ -19,24 +19,38 @@ _LINES, _LINE_LENGTH = 40, 300  # of what is shown
 
 
 def settings_files(config: Config) -> dict[str, str]:
-    """Each file with the hash of what it holds, by its path from the project's root."""
+    """Each file with the hash of what it holds, by its path from the project's root.
+
+    What was learned is none of them: it names no command, and a person adds to it while sessions are at work.
+    """
     root = os.fspath(config.root)
     names = ((path, path[len(root) + 1 :]) for path in _paths(config) if os.path.lexists(path))
-    found = {name: sha256(_content(Path(path))) for path, name in names}
+    found = {name: sha256(_content(Path(path))) for path, name in names if name != str(LEARNED)}
     if above := samocode.above(config.root):
         found[os.path.relpath(above, root)] = sha256(_content(above))
     return found
 
 
-def settings_now(config: Config, programs: Mapping[str, str]) -> str:
-    """All of them as one text, with the `programs` that git's configuration names, for the functions below."""
+def settings_now(config: Config, programs: Mapping[str, str], *, in_reach: bool) -> str:
+    """All of them as one text, with the `programs` that git's configuration names, for the functions below.
+
+    Where the checkout is in a child's reach, what was learned is among them.
+    """
+    learned = config.root / LEARNED
+    more = {str(LEARNED): sha256(_content(learned))} if in_reach and os.path.lexists(learned) else {}
     text = _content(config.root / FILE_NAME).decode(errors="replace")[:_KEPT]
-    return json.dumps({"files": settings_files(config), "text": text, "programs": dict(programs)})
+    return json.dumps({"files": settings_files(config) | more, "text": text, "programs": dict(programs)})
 
 
 def programs_in(settings: str) -> dict[str, str]:
     """The programs of git's configuration in such a text."""
     return dict(json.loads(settings)["programs"])
+
+
+def hash_in(settings: str, name: Path) -> str | None:
+    """The hash that a file had in such a text."""
+    found: str | None = json.loads(settings)["files"].get(str(name))
+    return found
 
 
 def changed_names(before: str, now: str) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import read_plain, sha256, write_anew, write_atomic
-from samoloop.config.project import user_file
+from samoloop.config.project import LEARNED, user_file
 from samoloop.config.settings_files import settings_files
 from samoloop.core.control import is_begun
 from samoloop.core.evidence import Evidence, Weight
@@ -37,6 +37,7 @@ _NAME_LENGTH = 200
 
 Look = Mapping[str, Mapping[str, str]]  # kind, as a sentence names it -> name -> what it is at
 _REFS, _HEAD, _PROJECTS, _TASK = "", "the main checkout", "the settings file", "the task"
+_LEARNED = "what was learned,"
 _MADE, _CHANGED, _GONE = "{what} was added", "{what} was changed", "{what} was removed"
 _WORDS = {
     _REFS: (
@@ -115,6 +116,7 @@ def _look(worker: Worker) -> Look:
     common = created.repo or (found.common_dir if found else None)
     kinds: dict[str, Mapping[str, str]] = {
         _PROJECTS: settings_files(config) | surroundings.contents([user_file(worker.environ)]),
+        _LEARNED: surroundings.contents([config.root / LEARNED]),
         _TASK: {TASK_FILE: sha256(task)} if (task := _plain(worker.session.dir / TASK_FILE)) is not None else {},
     }
     if common is None:
@@ -142,7 +144,7 @@ def _changes(worker: Worker, before: Look, after: Look) -> Iterator[Change]:
             made, changed, gone = _WORDS.get(kind, (_MADE, _CHANGED, _GONE))
             words = changed if name in was and name in now else made if name in now else gone
             what = f"{kind} {name.encode(errors='replace').decode()[:_NAME_LENGTH]}".strip()
-            is_news = not name.startswith("refs/remotes/")  # a fetch is nothing to be woken for
+            is_news = kind != _LEARNED and not name.startswith("refs/remotes/")  # a fetch is nothing to be woken for
             yield Change(words.format(what=what, was=was.get(name, ""), now=now.get(name, "")), is_news=is_news)
 
 

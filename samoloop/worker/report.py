@@ -33,6 +33,7 @@ from samoloop.core.words import Step
 from samoloop.worker import costs, guidance, proofs
 from samoloop.worker.documents import newest_documents
 from samoloop.worker.keeping import result
+from samoloop.worker.learned import proposed
 from samoloop.worker.worker import Worker
 
 _TOLD = re.compile(r"-(?:summary|result)-")  # documents that tell the whole
@@ -65,6 +66,7 @@ def render(
         _section("Evidence", proofs.evidence(records)),
         _section("Tests that were there and changed", proofs.changed_tests(records)) if is_done else "",
         _section("Known gaps, in the child's words", proofs.part(session, "Known gaps")) if is_done else "",
+        _section("Proposed to be learned, in the child's words", _proposals(session, records)) if is_done else "",
         _section("Phases", _phase_table(ended)),
         _section("Phases that never ran", proofs.never_ran(state, ended)),
         _section("Gates", _gates(records, session.logs)),
@@ -149,6 +151,14 @@ def _next_steps(session: Session) -> str:
         steps = [*steps, Step(f"samoloop stop {session.name}", "or leave it: without a worker it stays as it is")]
     width = max((len(step.command) for step in steps), default=0)
     return _fenced("\n".join(f"{step.command:<{width}}  # {step.what}" for step in steps)) if steps else ""
+
+
+def _proposals(session: Session, records: Sequence[Record]) -> str:
+    """What a person may take over, by number."""
+    found = proposed(records)
+    lines = [f"{number}. {_line(one.line)} (evidence: {_line(one.evidence)})" for number, one in enumerate(found, 1)]
+    lines += [f"\nWhat you take over, every session here is told: `samoloop learn {session.name}`"] if found else []
+    return "\n".join(lines)
 
 
 def _phase_table(ended: Sequence[Ended]) -> str:

@@ -15,6 +15,8 @@ COMMANDS = [
     "answer a Q1=A",
     "approve a",
     "tell a x",
+    "learn a 1",
+    "mcp",
     "stop b",
     "resume a --no-wait",
     "run t --session c --no-wait",

@@ -26,6 +26,7 @@ COMMANDS = {
     "changes": ("gate:changes", "Send the plan back with a comment."),
     "reject": ("gate:reject", "Reject the plan and stop the session."),
     "waive": ("waive:waive", "Let a check or a kind of evidence pass in one session."),
+    "learn": ("learn:learn", "Take over what a session proposes to remember."),
     "list": ("look:list_", "List the sessions."),
     "watch": ("watch:watch", "Watch all sessions live on one screen; answer, stop, read a log."),
     "status": ("look:status", "Show where a session stands."),
