@@ -30,6 +30,7 @@ FRONT_MATTER = {
     "changes",
     "leaves",
     "checks",
+    "backlog",
 }
 GATES = {"qa_answers", "plan_approval"}
 WAITS = GATES | {"human_action", "file_update"}

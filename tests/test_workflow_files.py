@@ -165,7 +165,7 @@ def test_a_skill_of_the_project_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nothing", "", "../feature", "Feature", "feature.yaml", "/etc/passwd", "a b"])
 def test_an_unknown_workflow_is_named_with_those_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"there is no workflow '.*; there are: audit, build, "):
+    with pytest.raises(ConfigError, match=r"there is no workflow '.*; there are: audit, breakdown, build, "):
         load(name, None)
 
 
@@ -213,7 +213,7 @@ WORKFLOW_FAULTS: list[tuple[str, str]] = [
     ("name: mine\nphases: [init, end]\noverrides: {moon: {}}", "overrides name 'moon'"),
     (
         "name: mine\nphases: [init, end]\noverrides: {end: {name: x}}",
-        "mine.yaml:3: overrides.end.name: unknown key; known: changes,",
+        "mine.yaml:3: overrides.end.name: unknown key; known: backlog, changes,",
     ),
     ("name: mine\nphases: [init, end, end]", "phase end is named twice"),
     ("just words", "mine.yaml: it must hold keys and values, it holds str"),
@@ -243,7 +243,7 @@ PHASE_FAULTS: list[tuple[str, str]] = [
     ("---\nname: [end\n---\nx", "end.md: while parsing"),
     ("---\nname: other\nsignals: [done]\n---\nx", "end.md:2: name: it must be the file's, 'end', got 'other'"),
     ("---\nsignals: [done]\n---\nx", "end.md: it needs name: the file's"),
-    (phase("end", "signals: [done]\ncolour: red"), "end.md:4: colour: unknown key; known: changes,"),
+    (phase("end", "signals: [done]\ncolour: red"), "end.md:4: colour: unknown key; known: backlog, changes,"),
     (phase("end", "signals: done"), "end.md:3: signals: it must be a list, got 'done'"),
     (
         phase("end", "signals: [finish]"),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from samoloop.api.asked import How
+from samoloop.api.breakdown import breakdown_findings, fill_backlog
 from samoloop.api.settings import settings_of
 from samoloop.api.unseen import as_they_are, believe, believe_last_seen
 from samoloop.base.clock import Clock
@@ -58,7 +59,7 @@ def _no_sandbox(worker: Worker) -> str:
 
 
 STATIONS = Stations(
-    before=(limits.hold, look_at_base),
+    before=(limits.hold, look_at_base, fill_backlog),
     around=(box.put_around,),
     look=(
         *(look_before, keep_before, keep_apart, keep_change, keep_earlier, note_tree, keep_approved, note_documents),
@@ -67,6 +68,7 @@ STATIONS = Stations(
     after=(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
         *map(waivable, (tree_findings, plan_findings, document_findings, opinion_findings, shortcut_findings)),
+        breakdown_findings,
         unheard_findings,
         check_findings,
         conclude,

@@ -87,7 +87,7 @@ _OVERRIDES = Table(
         Key("changes", one_of(Changes)),
         Key("checks", flag),
         Key("leaves", _kind),
-        Key("checks", flag),
+        Key("backlog", flag),
     )
 )
 _PHASE = Table((Key("name", text, "the file's", needed=True), Key("child", flag), *_OVERRIDES.keys))
@@ -219,6 +219,7 @@ def _read_phase(name: str, places: Sequence[Path], overrides: Mapping[str, Any],
         skills=values.get("skills", ()),
         changes=values.get("changes"),
         checks=values.get("checks", False),
+        backlog=values.get("backlog", False),
         leaves=values.get("leaves"),
         body=body,
     )
@@ -347,6 +348,8 @@ def _check_phase(workflow: Workflow, phase: Phase, skills: set[str] | None) -> l
         problems.append(f"{phase.name} is a dead end: its signals do not allow continue")
     if phase.gate and (phase.gate not in phase.waits or Status.WAITING not in phase.signals):
         problems.append(f"{phase.name} has the gate {phase.gate}, but may not signal waiting for it")
+    if phase.backlog and phase.gate is not GateKind.PLAN_APPROVAL:
+        problems.append(f"{phase.name} makes a backlog, so it needs the gate {GateKind.PLAN_APPROVAL}")
     if phase.child and not phase.body.strip():
         problems.append(f"{phase.name} has no instructions")
     if skills is not None:

@@ -37,6 +37,7 @@ class Phase:
     changes: Changes | None = None  # None: whatever it likes
     leaves: str | None = None  # the kind of document that it writes or carries on
     checks: bool = False  # the project's checks are run before it is left
+    backlog: bool = False  # its approved plan becomes tasks of the backlog
     body: str = field(default="", repr=False)  # the instructions
 
 

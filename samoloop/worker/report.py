@@ -36,6 +36,7 @@ from samoloop.worker.keeping import result
 from samoloop.worker.learned import proposed
 from samoloop.worker.worker import Worker
 
+FILLED = "backlog.filled"  # a room's record of tasks that came of an approved list
 _TOLD = re.compile(r"-(?:summary|result)-")  # documents that tell the whole
 _TAIL_BYTES = 1500
 _COMMITS_SHOWN = 40
@@ -70,6 +71,7 @@ def render(
         _section("Phases", _phase_table(ended)),
         _section("Phases that never ran", proofs.never_ran(state, ended)),
         _section("Gates", _gates(records, session.logs)),
+        _section("Added to the backlog", _added(records)),
         _section("Documents", proofs.links(session)),
         _section("Commits", _commits(commits, diff_stat)),
         _section("Worth a look", _notes(records)),
@@ -151,6 +153,14 @@ def _next_steps(session: Session) -> str:
         steps = [*steps, Step(f"samoloop stop {session.name}", "or leave it: without a worker it stays as it is")]
     width = max((len(step.command) for step in steps), default=0)
     return _fenced("\n".join(f"{step.command:<{width}}  # {step.what}" for step in steps)) if steps else ""
+
+
+def _added(records: Sequence[Record]) -> str:
+    """The tasks that an approved list became."""
+    found = [record.values for record in records if isinstance(record, RoomRecord) and record.name == FILLED]
+    names = [_line(name) for values in found for name in values.get("names") or ()]
+    lines = [f"- `{name}`" for name in dict.fromkeys(names)]
+    return "\n".join([*lines, "\n`samoloop backlog` shows how they stand, `samoloop up` starts them"]) if lines else ""
 
 
 def _proposals(session: Session, records: Sequence[Record]) -> str:
