@@ -155,5 +155,10 @@ def _delivery(worker: Worker) -> "Delivery | None":
 
     delivery = Delivery(worker.session.dir, config.root, config.outlets, config.telegram, worker.environ)
     delivery.start()
-    worker.deliver = delivery.look
+
+    def look() -> None:
+        if said := delivery.look():
+            worker.view.say(said)
+
+    worker.deliver = look
     return delivery

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from samoloop import providers
-from samoloop.base.errors import ConfigError, SamoloopError
+from samoloop.base.errors import ConfigError, SamoloopError, sentence
 from samoloop.base.places import state_folder
 from samoloop.config import loading, mcp, samocode, workflow_files
 from samoloop.config.keys import KNOWN
@@ -60,8 +60,8 @@ def examine(root: Path | None, environ: Mapping[str, str]) -> list[Diagnosis]:
         findings.append(_sources(settings))
     clis = _clis(settings, environ)
     installed = dict.fromkeys(one.area for one in clis if one.level is Level.OK and one.area != "demo")
-    for sentence in samocode.unread(settings.root, environ):
-        findings.append(Diagnosis("samocode", Level.WARNING, sentence, "Say it in the new word, or unset it."))
+    for said in samocode.unread(settings.root, environ):
+        findings.append(Diagnosis("samocode", Level.WARNING, said, "Say it in the new word, or unset it."))
     return [
         *findings,
         *_workflow(settings),
@@ -288,11 +288,19 @@ def _telegram(settings: Config, environ: Mapping[str, str]) -> Iterator[Diagnosi
     if found:
         from samoloop.api import telegram_check
 
-        checked = telegram_check.check(found, settings.telegram, environ)
+        try:
+            checked = telegram_check.check(found, settings.telegram, environ)
+        except OSError as error:
+            yield Diagnosis(
+                "telegram", Level.WARNING, f"nobody can listen: {sentence(error)}", "Make room, or let it be written."
+            )
+            return
         for problem in checked.problems:
             yield Diagnosis("telegram", Level.WARNING, problem)
         bot = f"@{checked.bot} answers, " if checked.bot else ""
-        relay = f"a relay listens (process {checked.relay})" if checked.relay else "a session that works starts a relay"
+        relay = (
+            f"a relay runs (process {checked.relay.pid})" if checked.relay else "a session that works starts a relay"
+        )
         yield Diagnosis("telegram", Level.OK, f"{bot}chat {found.chat}, {relay}", "To try it: samoloop telegram test")
     elif not problems:
         yield Diagnosis("telegram", Level.NOTE, "not set up", "To answer from your phone: samoloop telegram setup")

@@ -1,6 +1,7 @@
 """Where a session stands, as data: what `status` and `list` show, and what they give as JSON."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from samoloop.base import proc
 from samoloop.base.errors import SamoloopError, sentence
 from samoloop.base.files import small_text, tail
 from samoloop.base.locks import is_held
+from samoloop.base.places import state_folder
 from samoloop.checks import items
 from samoloop.core import gates
 from samoloop.core.control import CHILD_LOCK, LOCK
@@ -60,6 +62,7 @@ def standing(session: Session) -> dict[str, Any]:
                   virtual_usd (what a subscription covers), unpriced (children whose cost in money is unknown)
     last          the last iterations, newest last: their `ended` records
     report        null, or its path
+    phone         why nobody hears what is done on the phone, in words; empty where somebody does, or it has no phone
     """
     state, created = session.state(), session.state().created
     worker = _worker(session)
@@ -96,7 +99,16 @@ def standing(session: Session) -> dict[str, Any]:
         "totals": asdict(state.totals),
         "last": [record.to_json() for record in recent(session)],
         "report": str(session.dir / REPORT) if (session.dir / REPORT).is_file() else None,
+        "phone": _deaf_phone(session, state),
     }
+
+
+def _deaf_phone(session: Session, state: State) -> str:
+    if state.condition in (Condition.DONE, Condition.STOPPED) or not (state_folder(os.environ) / "telegram").is_dir():
+        return ""
+    from samoloop.api.phone import why_deaf  # most have none, and need not pay for it
+
+    return why_deaf(session.dir, os.environ)
 
 
 def row(session: Session) -> dict[str, Any]:

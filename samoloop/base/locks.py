@@ -16,6 +16,7 @@ from samoloop.base.proc import PROC, started_ticks
 # Node and some native CLIs close or reuse low descriptors that they did not open; from 200 up they keep them.
 _LOWEST_DESCRIPTOR = 200
 _RETRY_SECONDS = 0.02
+NOTE_BYTES = 1000  # less than a block
 
 
 class Lock:
@@ -67,6 +68,10 @@ class Lock:
             return os.path.samestat(os.fstat(self.descriptor), path.lstat())
         except OSError:
             return False
+
+    def note(self, content: str) -> None:
+        """Say more to those who look at the file, in room that it has already: a full disk does not refuse that."""
+        os.pwrite(self.descriptor, content.encode()[:NOTE_BYTES].ljust(NOTE_BYTES), 0)
 
     def release(self) -> None:
         """Close the descriptor. The lock is free once the processes that inherited it have ended too."""

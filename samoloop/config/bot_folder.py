@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samoloop.base.errors import LockHeld, UsageError
@@ -18,9 +18,12 @@ from samoloop.base.places import state_folder
 from samoloop.config import projects
 from samoloop.config.telegram_bot import BotSettings
 
+BOTS = "telegram"  # in the state folder; a folder for each bot
 LIMIT_BYTES = 1_000_000
 MOST_USED = 200  # updates that are remembered
 KEPT_SECONDS = 86_400.0  # updates, by Telegram
+DEAF_SECONDS = 180.0  # without an answer of Telegram, whose polls take a minute
+MOST_SAID = 200  # characters
 GIVES_WAY_SECONDS = 15.0  # for a detached relay to see that it has to
 
 
@@ -32,21 +35,39 @@ class Registered:
     root: Path  # where its commands are run: the main checkout
 
 
+@dataclass(frozen=True)
+class Listener:
+    """The relay, as it says of itself."""
+
+    pid: int
+    heard: float = 0.0  # epoch seconds: when Telegram answered last
+    trouble: str = ""  # why a person is not heard
+
+
+def entry_of(bot: Path, session_dir: Path) -> Path:
+    """The file that registers a session, in the folder of a bot."""
+    return bot / "sessions" / f"{sha256(str(real(session_dir)))[:16]}.json"
+
+
 class BotFolder:
     """The state folder of one bot."""
 
     def __init__(self, settings: BotSettings, environ: Mapping[str, str]) -> None:
         """Raises OSError where it cannot be made."""
         self.environ = environ
-        self.path = state_folder(environ) / "telegram" / settings.token_hash
-        make_folder(self.path)
-        for name in ("sessions", "drafts"):
-            (self.path / name).mkdir(exist_ok=True, mode=0o700)
-        self.path.chmod(0o700)
+        self.path = state_folder(environ) / BOTS / settings.token_hash
+        self.make()
         self._used: list[int] | None = None  # in the order of use; None: not read yet
         self._used_at = 0.0  # epoch seconds
         self._sessions_read = 0  # modification time of the register when it was read
         self._sessions: list[Registered] = []
+
+    def make(self) -> None:
+        """Make sure that it is there. Raises OSError."""
+        make_folder(self.path)
+        for name in ("sessions", "drafts"):
+            (self.path / name).mkdir(exist_ok=True, mode=0o700)
+        self.path.chmod(0o700)
 
     # Who listens: Telegram allows one program per bot
 
@@ -74,20 +95,49 @@ class BotFolder:
         """Whether one listens, or is about to."""
         return is_held(self.relay_lock) or is_held(self.foreground_lock)
 
-    def relay_process(self) -> int | None:
-        """The process that listens; None where none does, or the system does not tell."""
-        return next(iter(holders(self.relay_lock)), None)
+    def listener(self) -> Listener | None:
+        """Who listens; None where nobody does."""
+        if not is_held(self.relay_lock):
+            return None
+        pid, _, note = small_text(self.relay_lock).partition("\n")
+        try:
+            said = json.loads(note)
+            return Listener(int(pid), float(said["heard"]), str(said["trouble"]))
+        except (ValueError, KeyError, TypeError):  # it has only begun
+            return Listener(next(iter(holders(self.relay_lock)), 0))
+
+    def note(self, lock: Lock, heard: float, trouble: str) -> None:
+        """What the relay, which holds that lock, says of itself. Raises OSError."""
+        said = json.dumps({"heard": heard, "trouble": trouble[:MOST_SAID]}, ensure_ascii=False)
+        lock.note(f"{os.getpid()}\n{said}\n")
+
+    def why_deaf(self) -> str:
+        """Why nobody hears what a person does on the phone, as a sentence; empty where somebody does."""
+        found = self.listener()
+        if found is None:
+            return f"nobody listens on Telegram: `samoloop relay` does (why the last one ended: {self.log})"
+        if found.trouble:
+            return f"the phone is not heard: {found.trouble}"
+        if found.heard and time.time() - found.heard > DEAF_SECONDS:
+            since = time.strftime("%H:%M", time.localtime(found.heard))
+            return (
+                f"the relay (process {found.pid}) has heard nothing of Telegram since {since}: end it, another begins"
+            )
+        return ""
 
     @contextmanager
-    def foreground(self) -> Iterator[None]:
-        """Be the one that listens, for a person. A detached relay gives way; raises UsageError for another person's."""
+    def foreground(self) -> Iterator[Lock]:
+        """Be the one that listens, for a person. A detached relay gives way; raises UsageError for another person's.
+
+        Gives the lock that says so.
+        """
         own = f"{os.getpid()}\n"
         try:
             foreground = Lock.take(self.foreground_lock, 0, own)
         except LockHeld:
             raise UsageError("a `samoloop relay` uses this bot right now: stop it, then try again") from None
-        with foreground, Lock.take(self.relay_lock, GIVES_WAY_SECONDS, own):
-            yield
+        with foreground, Lock.take(self.relay_lock, GIVES_WAY_SECONDS, own) as lock:
+            yield lock
 
     # Which updates were used
 
@@ -120,12 +170,33 @@ class BotFolder:
             self._used = [int(word) for word in small_text(self.path / "used").split() if word.isdecimal()]
         return self._used
 
+    # Which chat it is: a group that becomes a supergroup gets another number
+
+    def chat_of(self, settings: BotSettings) -> BotSettings:
+        """The settings with the number that their chat has by now."""
+        before, _, now = small_text(self.path / "chat").partition(" ")
+        moved = before == str(settings.chat) and now.strip().lstrip("-").isdecimal()
+        return replace(settings, chat=int(now)) if moved else settings
+
+    def move_chat(self, settings: BotSettings, now: int) -> None:
+        """The chat of these settings, which are the person's, has that number now. Raises OSError."""
+        write_atomic(self.path / "chat", f"{settings.chat} {now}\n", mode=0o600)
+
     # Which sessions and repositories there are
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the register was ever filled: somebody may have removed it."""
+        return (self.path / "registered").exists()
+
+    def complete(self) -> None:
+        """Every unfinished session is in the register."""
+        write_atomic(self.path / "registered", "", mode=0o600)
 
     def register(self, session_dir: Path, root: Path) -> None:
         """Have a session served, also while no worker of its own runs; `root` is its project's main checkout."""
         known = {"session": str(real(session_dir)), "root": str(real(root))}
-        path = self.path / "sessions" / f"{sha256(known['session'])[:16]}.json"
+        path = entry_of(self.path, session_dir)
         if not path.exists():
             write_atomic(path, json.dumps(known), mode=0o600)
 

@@ -52,12 +52,14 @@ class Delivery:
         if self._relay:
             self._relay.serve(self._session_dir, self._root)
 
-    def look(self) -> None:
-        """There may be news, or nobody to bring it: cheap, for each announcement and each look of a wait."""
+    def look(self) -> str:
+        """There may be news, or nobody to bring it: cheap, for each announcement and each look of a wait.
+
+        Returns what a person should know; empty where there is nothing new.
+        """
         for hook in self._hooks:
             hook.look()
-        if self._relay:
-            self._relay.look()
+        return self._relay.look() if self._relay else ""
 
     def close(self, seconds: float = 10.0) -> list[str]:
         """Give commands and webhooks what is left, for at most `seconds`; returns what a person should know."""

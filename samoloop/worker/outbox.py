@@ -122,14 +122,19 @@ def pending(session_dir: Path, reader: str) -> Iterator[Item]:
                 yield item
 
 
-def last(session_dir: Path) -> Announcement | None:
-    """What was announced last, whoever has heard it; None where nothing was, or it cannot be read."""
+def last(session_dir: Path, gate: str = "") -> Announcement | None:
+    """What was announced last, whoever has heard it; of that gate, where one is named. None where nothing was.
+
+    Nor is there anything where the last one cannot be read.
+    """
     folder = control_of(session_dir) / FOLDER
-    for number in _numbers(folder)[-1:]:
+    for number in reversed(_numbers(folder)):
         try:
-            return from_json(json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null"))
+            found = from_json(json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null"))
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
+        if gate in ("", found.gate):
+            return found
     return None
 
 

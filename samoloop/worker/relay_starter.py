@@ -3,7 +3,6 @@
 The worker itself carries nothing for it: no thread, no Telegram library, only a look at a lock now and then.
 """
 
-import logging
 import os
 import sys
 import time
@@ -18,10 +17,9 @@ from samoloop.children import detached
 from samoloop.config import telegram_bot
 from samoloop.config.bot_folder import BotFolder
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 600.0  # between two starts, where relays end at once
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 10.0  # between two starts, where relays end at once
+SAID_SECONDS = 15.0  # that nobody listens is no news while a relay may be about to
 LOG_BYTES = 500_000
-
-log = logging.getLogger(__name__)
 
 
 class RelayStarter:
@@ -36,32 +34,53 @@ class RelayStarter:
         self._environ = environ
         self._folder: BotFolder | None = None
         self._next_start, self._pause = 0.0, FIRST_PAUSE_SECONDS
+        self._deaf_since = 0.0  # monotonic; 0: somebody listens
+        self._said = ""  # what a person was told of that
 
-    def serve(self, session_dir: Path, root: Path) -> None:
-        """Have a session served, now and when its worker has ended; `root` is its project's main checkout."""
+    def serve(self, session_dir: Path, root: Path) -> str:
+        """Have a session served, now and when its worker has ended; `root` is its project's main checkout.
+
+        Returns as `look`.
+        """
+        self._served = session_dir, root
+        return self.look()
+
+    def look(self) -> str:
+        """Start a relay where none runs, and register the session anew where somebody removed the register.
+
+        Cheap and without fault: it is called again and again. Returns what a person should know, once: that nobody
+        hears what they do on the phone, and that somebody does again.
+        """
         try:
-            self._folder = BotFolder(self._settings, self._environ)
-            self._folder.register(session_dir, root)
+            why = self._look()
+        except LockHeld:
+            return ""  # somebody was quicker
         except OSError as error:
-            log.warning("the phone hears nothing of %s: %s", session_dir.name, error)
-        self.look()
+            why = f"nobody listens on Telegram: {error}"
+        now = time.monotonic()
+        if not why:
+            was, self._deaf_since, self._said = self._said, 0.0, ""
+            return "The phone is heard again." if was else ""
+        self._deaf_since = self._deaf_since or now
+        if self._said or now - self._deaf_since < SAID_SECONDS:
+            return ""
+        self._said = why
+        return f"{why[:1].upper()}{why[1:]}."
 
-    def look(self) -> None:
-        """Tell the relay that there may be news; start one where none runs. Cheap and without fault."""
-        folder = self._folder
-        if folder is None:
-            return
+    def _look(self) -> str:
+        """Why nobody is heard. Raises OSError and LockHeld."""
+        folder = self._folder = self._folder or BotFolder(self._settings, self._environ)
+        folder.make()
+        folder.register(*self._served)
         ring(folder.bell)
-        try:
-            if folder.has_relay() or time.monotonic() < self._next_start:
-                return
+        if not folder.has_relay() and time.monotonic() >= self._next_start:
             self._next_start = time.monotonic() + self._pause
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
             start(folder, self._environ)
-        except LockHeld:
-            return  # somebody was quicker
-        except OSError as error:
-            log.warning("no relay could be started for the phone: %s", error)
+        why = folder.why_deaf()
+        if not why:
+            self._pause = FIRST_PAUSE_SECONDS
+        return why
 
 
 def start(folder: BotFolder, environ: Mapping[str, str]) -> None:

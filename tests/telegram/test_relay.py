@@ -78,7 +78,7 @@ def test_a_worker_starts_a_relay_and_carries_nothing_for_it(phone: Phone) -> Non
     phone.ann.toast(phone.ann.tap(phone.standin.wait_message(ANN, "Which library?", 20), "B ·"))
     assert "**Answer:** B" in work.read("_qa.md")
     assert len(phone.relays()) == 1
-    assert phone.folder.relay_lock.read_text() == f"{phone.relays()[0]}\n"
+    assert (listener := phone.folder.listener()) and listener.pid == phone.relays()[0]
     os.kill(phone.relays()[0], signal.SIGTERM)
     phone.standin.wait(lambda: not phone.relays())
     assert TOKEN not in phone.folder.log.read_text()

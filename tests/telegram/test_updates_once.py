@@ -9,6 +9,7 @@ import pytest
 
 from samoloop.config.bot_folder import KEPT_SECONDS, BotFolder
 from samoloop.config.telegram_bot import BotSettings
+from samoloop.ui.telegram.api import Outage
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.reactions import Reaction
 from samoloop.ui.telegram.relay import Pace, Relay
@@ -41,6 +42,7 @@ class Updates:
 
     def __init__(self, *ids: int) -> None:
         self.ids = ids
+        self.rival = Outage("listening, alone", 1, 1)
 
     async def updates(self, offset: int, seconds: int) -> list[Update]:
         return [Other(id) for id in self.ids]

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import time
 from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,8 +15,12 @@ from samoloop.config.project import user_file
 from samoloop.ui.cli.common import for_people_only
 from samoloop.ui.terminal.output import say
 
+if TYPE_CHECKING:
+    from samoloop.config.telegram_bot import BotSettings
+
 IDLE_SECONDS = 300.0
 LOG_BYTES = 500_000
+RETAKE_SECONDS = 5.0
 
 
 @click.command("relay")
@@ -39,19 +45,15 @@ def relay(detached: bool, lock: int | None, idle: float) -> None:
     if found is None:
         raise ConfigError("\n".join(problems) or "Telegram is not configured: samoloop telegram setup")
     hide_environment(SECRETS)
-    folder = BotFolder(found, os.environ)
     if not detached:
         _keep_a_log(logging.StreamHandler())
-        with folder.foreground():
-            from samoloop.ui.telegram.relay import listen
-
-            say("Listening on Telegram; Ctrl-C ends it, sessions go on.")
-            listen(found, folder, os.environ)
+        _listen_for_a_person(found)
         say(
             "Nobody listens on Telegram now: what you send there is kept by Telegram for a day, until a session has "
             "something to say or the next `samoloop relay`."
         )
         return
+    folder = BotFolder(found, os.environ)
     own = f"{os.getpid()}\n"
     try:
         held = Lock.take(folder.relay_lock, 0, own) if lock is None else Lock.inherit(folder.relay_lock, lock, own)
@@ -61,7 +63,29 @@ def relay(detached: bool, lock: int | None, idle: float) -> None:
         from samoloop.ui.telegram.relay import listen
 
         _keep_a_log(RotatingFileHandler(folder.log, maxBytes=LOG_BYTES, backupCount=1))
-        listen(found, folder, os.environ, idle_seconds=idle)
+        listen(found, folder, os.environ, held, idle_seconds=idle)
+
+
+def _listen_for_a_person(found: "BotSettings") -> None:
+    """Until Ctrl-C; anew where somebody has removed the state folder and the lock in it."""
+    from samoloop.config.bot_folder import BotFolder
+
+    has_begun, goes_on = False, True
+    while goes_on:
+        try:
+            folder = BotFolder(found, os.environ)
+            with folder.foreground() as lock:
+                from samoloop.ui.telegram.relay import listen
+
+                if not has_begun:
+                    say("Listening on Telegram; Ctrl-C ends it, sessions go on.")
+                has_begun = True
+                goes_on = listen(found, folder, os.environ, lock)
+        except (OSError, LockHeld) as error:
+            if not has_begun:
+                raise
+            logging.getLogger(__name__).warning("Telegram: %s; trying again until it works", error)
+            time.sleep(RETAKE_SECONDS)
 
 
 class _Form(logging.Formatter):

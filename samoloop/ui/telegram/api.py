@@ -24,7 +24,7 @@ from samoloop.base.errors import SamoloopError
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram.render import Button, Outgoing
 from samoloop.ui.telegram.text import clean, plain, shorten
-from samoloop.ui.telegram.updates import Attachment, Other, Said, Tap, Update
+from samoloop.ui.telegram.updates import Attachment, Moved, Other, Said, Tap, Update
 
 ANSWER_SECONDS = 10.0  # beyond which a poll that should have ended counts as lost
 LONGEST_WAIT_SECONDS = 10.0  # between two tries
@@ -62,28 +62,28 @@ class Outage:
         self.why = ""  # empty: there is no trouble
         self.since = 0.0  # monotonic
         self._first, self._longest = first_seconds, longest_seconds
-        self._failures = 0
+        self.failures = 0
         self._last, self._next = 0.0, 0.0  # monotonic
 
     def failed(self, why: str) -> float:
         """Note a failure; returns the seconds to wait."""
-        if not self._failures:
+        if not self.failures:
             self.since = time.monotonic()
             log.warning("Telegram, %s: %s; trying again until it works", self.what, why)
         elif why != self.why:
             log.info("Telegram, %s: now %s", self.what, why)
         self.why = why
-        self._failures += 1
-        wait = float(min(self._longest, self._first * 2 ** min(self._failures - 1, 16)))
+        self.failures += 1
+        wait = float(min(self._longest, self._first * 2 ** min(self.failures - 1, 16)))
         self._last = time.monotonic()
         self._next = self._last + wait
         return wait
 
     def over(self) -> None:
         """Note a success."""
-        if self._failures:
-            log.info("Telegram, %s: works again after %d tries", self.what, self._failures)
-        self._failures, self.why = 0, ""
+        if self.failures:
+            log.info("Telegram, %s: works again after %d tries", self.what, self.failures)
+        self.failures, self.why = 0, ""
 
     @property
     def seconds(self) -> float:
@@ -136,9 +136,8 @@ class Api:
         self._has_worked = False
         self.sending = Outage("sending", first_wait, longest_wait)
         self.listening = Outage("listening", first_wait, longest_wait)
-        self.rival = Outage(
-            "listening, alone", first_wait, RIVAL_WAIT_SECONDS
-        )  # another program polls, or a webhook is set
+        # while somebody else takes updates
+        self.rival = Outage("listening, alone", first_wait, min(longest_wait, RIVAL_WAIT_SECONDS))
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -372,6 +371,8 @@ def _in_our_words(update: telegram.Update, bot: int) -> Update:
         name, chat, number = _name(query.from_user), query.message.chat.id, query.message.message_id
         text = getattr(query.message, "text", None) or ""  # a very old message is told without it
         return Tap(update.update_id, chat, query.from_user.id, name, number, query.id, query.data, text)
+    if message is not None and message.migrate_to_chat_id:
+        return Moved(update.update_id, message.chat.id, message.migrate_to_chat_id)
     if message is None or message.from_user is None or message.sender_chat is not None:  # nobody, or anybody of a chat
         return Other(update.update_id)
     sent, attachment = message.effective_attachment, _attachment(message)

@@ -57,12 +57,21 @@ class Chat:
     async def serve(self, known: Known) -> None:
         """Everything that is due for one session now."""
         known.ledger.look()
+        if known.ledger.has_moved:
+            await self._show_again(known)
         for item in list(outbox.pending(known.session_dir, READER)):
             known.look()
             await self._deliver(known, item)
         await self.close_gates(known)
         await self._update_status(known)
         await self._remind(known)
+
+    async def _show_again(self, known: Known) -> None:
+        """What waits was shown in another chat, whose buttons are worth nothing any more."""
+        given = outbox.last(known.session_dir, known.gate.id) if known.gate else None
+        for message in messages(known, given, started=False) if given else ():
+            await self.post(known, message)
+        known.ledger.shown_again()
 
     # The outbox
 

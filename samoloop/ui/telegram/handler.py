@@ -25,7 +25,9 @@ from samoloop.ui.telegram.reactions import Edit, Post, Reaction, Toast
 from samoloop.ui.telegram.render import Gated, Outgoing, Role
 from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape, shorten
-from samoloop.ui.telegram.updates import Other, Said, Tap, Update
+from samoloop.ui.telegram.updates import Moved, Other, Said, Tap, Update
+
+STRANGE = "Not a session of this machine: it was removed, or is another machine's. Nothing was changed."
 
 DEAF = (
     "I cannot hear: no command is set that turns voice into words (`transcribe` of the section `telegram` in your own "
@@ -43,12 +45,13 @@ class Handler:
         self.drafts = Drafts(folder)
         self.attachments = Attachments(folder)
         self.bot = ""  # its user name, where it is known
-        self._settings = settings
+        self._users, self.chat = settings.users, settings.chat
+        self._hears = bool(settings.transcribe)
         self._strangers: set[int] = set()
 
     def handle(self, update: Update) -> list[Reaction]:
         """Do what the update asks for. Raises OSError where the disk refuses: then it was not handled."""
-        if isinstance(update, Other) or not self.allows(update):
+        if isinstance(update, Moved | Other) or not self.allows(update):
             return []
         if isinstance(update, Tap):
             return self._tap(update)
@@ -69,12 +72,21 @@ class Handler:
 
     def allows(self, update: Said | Tap) -> bool:
         """Whether it comes from somebody who may act, in the chat where they may."""
-        if update.chat == self._settings.chat and update.user in self._settings.users:
+        if update.chat == self.chat and update.user in self._users:
             return True
         if update.user not in self._strangers:
             self._strangers.add(update.user)
             log.warning("Telegram: user %d in chat %d is not on the allow list: ignored", update.user, update.chat)
         return False
+
+    def is_strange(self, update: Update) -> bool:
+        """Whether an update is about a session that this machine does not know."""
+        if isinstance(update, Moved | Other) or not self.allows(update):
+            return False
+        if isinstance(update, Said):
+            return update.answers_bot and self.sessions.by_message(update.reply_to or 0) is None
+        press = buttons.unpack(update.data)
+        return press is not None and bool(press.session) and self.sessions.by_tag(press.session) is None
 
     # Taps
 
@@ -86,7 +98,7 @@ class Handler:
             return self._tap_draft(tap, press)
         known = self.sessions.by_tag(press.session)
         if known is None:
-            return [Toast(tap.query, "That session is gone.")]
+            return [Toast(tap.query, STRANGE)]
         _adopt(known, press, tap)
         wants_changes = press.kind is buttons.About.PLAN and press.choice == buttons.Plan.CHANGES
         if press.kind is buttons.About.WORDS or wants_changes:
@@ -142,7 +154,7 @@ class Handler:
         """Have what came with a message fetched: it comes back with its words."""
         if said.attachment and said.attachment.size > MOST_BYTES:
             return [self.say(said, f"That is larger than {MOST_BYTES // 1_000_000} MB: put it on the machine.")]
-        if said.attachment and said.attachment.is_voice and not self._settings.transcribe:
+        if said.attachment and said.attachment.is_voice and not self._hears:
             return [self.say(said, DEAF)]
         self.attachments.keep(said)
         return []
@@ -204,7 +216,7 @@ class Handler:
             return self._start(tap, press, text)
         known = self.sessions.by_tag(press.session)
         if known is None:
-            return [Toast(tap.query, "That session is gone.")]
+            return [Toast(tap.query, STRANGE)]
         outcome = self.outcome(known, partial(drafts.use, known, press, text), text.id)
         self.drafts.remove(text.id)
         return [Toast(tap.query, outcome), Edit(tap.message_id, escape(outcome))]

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Sent:
     hash: str = ""
     brief: str = ""  # HTML: what stays of the message once its gate is closed
     waits: bool = False  # it has buttons that will go
+    chat: int = 0  # 0: the one that the bot had when that was not noted
 
 
 @dataclass
@@ -44,6 +45,8 @@ class Ledger:
     """What the file says, kept up to date while it is written."""
 
     path: Path
+    chat: int  # whose messages count; those of another are numbered otherwise
+    has_moved: bool = False  # what is open has to be shown in this chat, too
     messages: dict[int, Sent] = field(default_factory=dict)
     parts: set[tuple[int, str]] = field(default_factory=set)  # (item, part) that were sent
     newest: int = 0  # message
@@ -55,9 +58,9 @@ class Ledger:
     _outbox: int | None = None  # the inode of the folder whose items `parts` names
 
     @classmethod
-    def load(cls, session_dir: Path) -> "Ledger":
+    def load(cls, session_dir: Path, chat: int = 0) -> "Ledger":
         """What is on disk; lines that cannot be read are passed over. Raises SessionError and OSError."""
-        ledger = cls(control_of(session_dir) / FOLDER / f"{READER}.jsonl")
+        ledger = cls(control_of(session_dir) / FOLDER / f"{READER}.jsonl", chat)
         for record in _records(ledger.path):
             try:
                 ledger._apply(record)
@@ -75,15 +78,26 @@ class Ledger:
         if self._unwritten:
             self._write()
 
+    def move(self, chat: int) -> None:
+        """From now on another chat counts."""
+        self.chat, self.has_moved = chat, True
+        self.newest, self.topic, self.status = 0, None, None
+        self.messages, self.live = {}, {}  # not cleared: somebody may be looking through them
+
     def sent(self, message: Sent) -> None:
-        self._append({"event": "sent", **{k: v for k, v in asdict(message).items() if v not in ("", 0, False)}})
+        given = asdict(replace(message, chat=self.chat))
+        self._append({"event": "sent", **{k: v for k, v in given.items() if v not in ("", 0, False)}})
 
     def closed(self, message_id: int) -> None:
         """The message shows its last form."""
         self._append({"event": "closed", "id": message_id})
 
     def has_topic(self, thread: int) -> None:
-        self._append({"event": "topic", "thread": thread})
+        self._append({"event": "topic", "thread": thread, "chat": self.chat})
+
+    def shown_again(self) -> None:
+        """What is open stands in this chat."""
+        self._append({"event": "shown", "chat": self.chat})
 
     def reminded(self, gate: str, count: int, at: float) -> None:
         self._append({"event": "reminded", "gate": gate, "count": count, "at": at})
@@ -112,14 +126,19 @@ class Ledger:
             self._apply_sent(Sent(**{"id": 0, **{key: value for key, value in record.items() if key != "event"}}))
         elif event == "closed":
             self.live.pop(record["id"], None)
-        elif event == "topic":
+        elif event == "topic" and record.get("chat", self.chat) == self.chat:
             self.topic = record["thread"]
+        elif event == "shown" and record["chat"] == self.chat:
+            self.has_moved = False
         elif event == "reminded":
             self.reminders[record["gate"]] = record["count"], record["at"]
 
     def _apply_sent(self, message: Sent) -> None:
         if message.item:
             self.parts.add((message.item, message.part))
+        if message.chat not in (0, self.chat):
+            self.has_moved = True
+            return
         if not message.id:
             return
         self.messages[message.id] = message

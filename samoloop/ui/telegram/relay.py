@@ -10,6 +10,7 @@ the next round comes.
 
 import asyncio
 import logging
+import platform
 import signal
 import time
 import traceback
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from samoloop.base.bell import Bell
 from samoloop.base.errors import SamoloopError
-from samoloop.base.locks import is_held
+from samoloop.base.locks import Lock, is_held
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.loading import load
 from samoloop.config.telegram_bot import BotSettings
@@ -37,14 +38,15 @@ from samoloop.ui.telegram.handler import Handler
 from samoloop.ui.telegram.ledger import READER
 from samoloop.ui.telegram.machine import Machine, attempt
 from samoloop.ui.telegram.reactions import Edit, Post, Toast
-from samoloop.ui.telegram.render import Outgoing
+from samoloop.ui.telegram.render import Outgoing, short_name
 from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape
-from samoloop.ui.telegram.updates import Said, Update
+from samoloop.ui.telegram.updates import Moved, Said, Update
 from samoloop.ui.telegram.voice import Unheard
 from samoloop.worker import outbox
 
 OVERTAKEN_SECONDS = 1.0
+RIVAL_TIMES = 3  # another program has got in between, before that is told
 PARTING_SECONDS = 2.0
 
 NEEDS_NOBODY = ENDED | {Condition.STOPPED}  # once all is told; the others wait for a person, or work
@@ -53,23 +55,30 @@ log = logging.getLogger(__name__)
 
 
 def listen(
-    settings: BotSettings, folder: BotFolder, environ: Mapping[str, str], *, idle_seconds: float | None = None
-) -> None:
+    settings: BotSettings,
+    folder: BotFolder,
+    environ: Mapping[str, str],
+    lock: Lock,
+    *,
+    idle_seconds: float | None = None,
+) -> bool:
     """Run the relay in this process, which holds its lock, until Ctrl-C or SIGTERM. Raises TokenRefused.
 
-    With `idle_seconds` it is a detached one, which also ends when nobody needs it, or a person runs one.
+    With `idle_seconds` it is a detached one, which also ends when nobody needs it, or a person runs one. Returns
+    whether it ended because its lock keeps nobody out any more: the state folder was removed.
     """
-    if idle_seconds is None:
+    if idle_seconds is None or not folder.is_complete:
         register_unfinished(folder, environ)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # the shell that detached it had this ignored, for workers too
 
-    async def serve() -> None:
-        relay = Relay(settings, folder, Machine(), idle_seconds=idle_seconds)
+    async def serve() -> bool:
+        relay = Relay(settings, folder, Machine(), lock=lock, idle_seconds=idle_seconds)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, relay.stop)
         await relay.run()
+        return relay.is_replaced
 
-    asyncio.run(serve())
+    return asyncio.run(serve())
 
 
 def register_unfinished(folder: BotFolder, environ: Mapping[str, str]) -> None:
@@ -81,6 +90,8 @@ def register_unfinished(folder: BotFolder, environ: Mapping[str, str]) -> None:
                     folder.register(session.dir, root)
         except (SamoloopError, OSError) as error:
             log.warning("the sessions of %s are left out: %s", root, error)
+    with suppress(OSError):
+        folder.complete()
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,8 @@ class Pace:
     first_wait: float = 1.0  # after a failure; doubled up to `longest_wait`
     longest_wait: float = LONGEST_WAIT_SECONDS
     status: float = STATUS_SECONDS
+    told: float = 5.0  # after which trouble is told
+    left: float = 30.0  # an update of another machine's session is left to it
 
 
 class Relay:
@@ -104,13 +117,17 @@ class Relay:
         machine: Machine,
         pace: Pace | None = None,
         *,
+        lock: Lock | None = None,
         idle_seconds: float | None = None,
     ) -> None:
+        """`lock` is the bot's, and says to others how it goes."""
         self._pace = pace or Pace()
-        self._api = Api(settings, first_wait=self._pace.first_wait, longest_wait=self._pace.longest_wait)
+        self._configured, settings = settings, folder.chat_of(settings)
+        first, longest = self._pace.first_wait, self._pace.longest_wait
+        self._api = Api(settings, first_wait=first, longest_wait=longest, moved=self._move)
         self._folder = folder
         self._machine = machine
-        self._sessions = Sessions(folder)
+        self._sessions = Sessions(folder, settings.chat)
         self._handler = Handler(settings, folder, self._sessions, machine)
         self._chat = Chat(self._api, status_seconds=self._pace.status)
         self._queue: deque[Post | Edit] = deque()
@@ -121,6 +138,13 @@ class Relay:
         self._taken_up: dict[Path, str] = {}  # what was last done from the phone, for which a worker was started
         self._troubles: dict[str, Outage] = {}  # by what does not work
         self._introduced = False
+        self._lock = lock
+        self._heard = time.time()
+        self._noted = ""  # what others were told of it last
+        self._deaf_message = 0  # which says in the chat that nobody is heard
+        self._told_broken: dict[Path, str] = {}
+        self._leaving: tuple[int, float] = (0, 0.0)  # an update that may be another machine's, and since when
+        self.is_replaced = False
         self._idle_seconds = idle_seconds
         self._needed_at, self._look_at_need = time.monotonic(), 0.0
         self._toasts: set[asyncio.Task[None]] = set()
@@ -197,12 +221,27 @@ class Relay:
     # Hearing
 
     async def _listen(self) -> None:
-        for update in await self._api.updates(self._folder.offset(), self._pace.poll):
+        updates = await self._api.updates(self._folder.offset(), self._pace.poll)
+        self._heard = time.time()
+        for update in updates:
+            if isinstance(update, Moved) and update.chat == self._api.settings.chat:
+                self._api.move(update.to)
             if not self._folder.was_used(update.update_id):
+                if self._is_another_machines(update):
+                    await asyncio.sleep(self._pace.first_wait)
+                    return
                 await self._guarded("asking for its name", partial(self._know_own_name, update))
                 await self._know_what_it_answers(update)
                 await self._handle(update)
             await self._use(update)
+
+    def _is_another_machines(self, update: Update) -> bool:
+        """Whether an update is to be left where it is, for another program that polls this bot and may know it."""
+        if not self._api.rival.why or not self._handler.is_strange(update):
+            return False
+        if self._leaving[0] != update.update_id:
+            self._leaving = update.update_id, time.monotonic()
+        return time.monotonic() - self._leaving[1] < self._pace.left
 
     async def _know_own_name(self, update: Update) -> None:
         """Which bot is meant is asked for where a name is in a message."""
@@ -211,9 +250,9 @@ class Relay:
 
     async def _know_what_it_answers(self, update: Update) -> None:
         """A quick reply can overtake the server's word that our message was sent: give that a moment."""
-        if isinstance(update, Said) and update.reply_to is not None and self._handler.allows(update):
+        if isinstance(update, Said) and update.answers_bot and self._handler.allows(update):
             deadline = time.monotonic() + OVERTAKEN_SECONDS
-            while update.reply_to > self._sessions.newest_message() and time.monotonic() < deadline:
+            while (update.reply_to or 0) > self._sessions.newest_message() and time.monotonic() < deadline:
                 await asyncio.sleep(0.02)
 
     async def _handle(self, update: Update) -> None:
@@ -305,23 +344,47 @@ class Relay:
             self._queue.append(Post(lambda: [message], known))
             self._poke.set()
 
-    # Being needed
+    # Being heard, and needed
 
     async def _watch(self) -> None:
-        """End a detached relay when a person runs one, the state folder is gone, or no session needed it for long."""
+        """Say how it goes. End where another one listens, and a detached one where a person's or nobody needs it."""
         idle = self._idle_seconds
-        if idle is None:
-            await self._stopped.wait()
-            return
-        await asyncio.sleep(min(self._pace.tick, idle / 10))
+        await asyncio.sleep(min(self._pace.tick, idle / 10 if idle else self._pace.tick))
         now = time.monotonic()
-        if is_held(self._folder.foreground_lock) or not self._folder.relay_lock.exists():
+        if self._lock is not None:
+            self.is_replaced = not self._lock.keeps_out(self._folder.relay_lock)
+            self._note(self._lock)
+        if self.is_replaced or (idle and is_held(self._folder.foreground_lock)):
             self.stop()
-        elif now >= self._look_at_need:
+        elif idle and now >= self._look_at_need:
             self._look_at_need = now + idle / 10
             self._needed_at = now if self._is_needed() else self._needed_at
             if now - self._needed_at >= idle:
                 self.stop()
+
+    def _why_deaf(self) -> str:
+        """Why a person is not heard; empty where it is no more than a moment's trouble."""
+        rival, others = self._api.rival, (self._api.listening, self._trouble("keeping answers"))
+        if rival.failures >= RIVAL_TIMES:
+            return rival.why
+        return next((trouble.why for trouble in others if trouble.seconds > self._pace.told), "")
+
+    def _note(self, lock: Lock) -> None:
+        sending = self._api.sending
+        mute = f"nothing can be sent: {sending.why}" if sending.seconds > self._pace.told else ""
+        trouble = self._why_deaf() or mute
+        if (noted := f"{self._heard} {trouble}") != self._noted:
+            self._folder.note(lock, self._heard, trouble)
+            self._noted = noted
+
+    def _move(self, chat: int) -> None:
+        """The group has become a supergroup."""
+        self._handler.chat = chat
+        self._sessions.move(chat)
+        try:
+            self._folder.move_chat(self._configured, chat)
+        except OSError as error:
+            log.warning("Telegram: the new number of the chat could not be noted: %s", error)
 
     def _is_needed(self) -> bool:
         if self._queue or self._handler.drafts.not_asked() or self._handler.attachments.waiting():
@@ -344,17 +407,36 @@ class Relay:
             self._bell.hang()
         if not self._introduced:
             await self._guarded("introducing itself", self._introduce)
+        if not self._api.sending.why:
+            await self._guarded("saying that nobody is heard", self._say_deafness)
         await self._say_reactions()
         for draft in self._handler.drafts.not_asked():
             await self._guarded(f"asking about text {draft.id}", partial(self._ask_about, draft))
         for known in self._sessions.refresh():
             await self._guarded(known.name, partial(self._chat.serve, known))
+        for path, why in list(self._sessions.broken.items()):
+            await self._guarded(f"reading {path.name}", partial(self._say_broken, path, why))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._poke.wait(), self._pace.tick)
 
     async def _introduce(self) -> None:
         await self._api.register_commands(commands.MENU)
         self._introduced = True
+
+    async def _say_deafness(self) -> None:
+        why, here = self._why_deaf(), escape(platform.node())
+        if why and not self._deaf_message:
+            text = f"🙉 {here}: I may not hear you: {escape(why)}. What you send is kept, and counts when I hear it."
+            self._deaf_message = await self._api.send(Outgoing(text))
+        elif not why and self._deaf_message:
+            message, self._deaf_message = self._deaf_message, 0
+            await self._api.edit(message, f"👂 {here}: I hear you again.")
+
+    async def _say_broken(self, path: Path, why: str) -> None:
+        """Once; what another program is just changing may be sound again in a moment."""
+        if self._told_broken.get(path) != why:
+            self._told_broken[path] = why
+            await self._api.send(Outgoing(f"⚠️ {escape(short_name(path.name))} is left out here: {escape(why)}"))
 
     async def _say_reactions(self) -> None:
         for _ in range(len(self._queue)):

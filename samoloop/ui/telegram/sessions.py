@@ -1,5 +1,6 @@
 """The sessions that the relay serves, as it sees them: read from their files, never written."""
 
+import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -138,27 +139,41 @@ class Known:
 class Sessions:
     """All of them, kept in step with the register."""
 
-    def __init__(self, folder: BotFolder) -> None:
+    def __init__(self, folder: BotFolder, chat: int) -> None:
+        self.broken: dict[Path, str] = {}  # those that cannot be read, and why
         self._folder = folder
+        self._chat = chat
         self._known: dict[Path, Known] = {}
+        self._turn = threading.Lock()  # updates are handled in another thread than the one that speaks
 
     def refresh(self) -> list[Known]:
-        """Those that can be read now."""
+        """Those that can be read now. Raises OSError where the register cannot."""
         registered = {known.session_dir: known for known in self._folder.sessions()}
-        for gone in self._known.keys() - registered.keys():
-            del self._known[gone]
-        return [known for entry in registered.values() if (known := self._look(entry))]
+        with self._turn:
+            for gone in (self._known.keys() | self.broken.keys()) - registered.keys():
+                self._known.pop(gone, None)
+                self.broken.pop(gone, None)
+            return [known for entry in registered.values() if (known := self._look(entry))]
 
     def _look(self, entry: Registered) -> Known | None:
         known = self._known.get(entry.session_dir)
-        if known is None:
-            known = Known(entry.session_dir, entry.root, Ledger.load(entry.session_dir))
-            self._known[entry.session_dir] = known
         try:
+            if known is None:
+                ledger = Ledger.load(entry.session_dir, self._chat)
+                known = self._known[entry.session_dir] = Known(entry.session_dir, entry.root, ledger)
             known.look()
-        except (SamoloopError, OSError):
+        except (SamoloopError, OSError) as error:
+            self.broken[entry.session_dir] = str(error)
             return None
+        self.broken.pop(entry.session_dir, None)
         return known if known.state.creation else None
+
+    def move(self, chat: int) -> None:
+        """The chat has another number from now on, and its messages are numbered anew."""
+        with self._turn:
+            self._chat = chat
+            for known in self._known.values():
+                known.ledger.move(chat)
 
     def by_tag(self, tag: str) -> Known | None:
         """The session that a button names."""

@@ -24,7 +24,7 @@ class Said:
     message_id: int
     text: str  # of a file, its caption; empty for what holds no words
     at: float  # epoch seconds
-    reply_to: int | None = None
+    reply_to: int | None = None  # the message of a bot that it answers
     thread: int | None = None  # the forum topic
     forwarded: bool = False  # or made by another bot: not the person's own words
     answers_bot: bool = False  # a reply to a message of ours
@@ -48,10 +48,19 @@ class Tap:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """A group has become a supergroup, which has another number."""
+
+    update_id: int
+    chat: int
+    to: int
+
+
+@dataclass(frozen=True)
 class Other:
     """An update that means nothing here, to be acknowledged all the same."""
 
     update_id: int
 
 
-Update = Said | Tap | Other
+Update = Said | Tap | Moved | Other

@@ -43,6 +43,8 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
         lines.append((f"  {one_line(standing['summary'])}", "plain"))
     for line in standing["finish"]["lines"] if standing["finish"] else ():
         lines.append((f"  {one_line(line)}", "warn" if line.startswith("Not finished") else "plain"))
+    if standing["phone"]:
+        lines.append((f"  {one_line(standing['phone'])}", "warn"))
     for name, value in _facts(standing, now):
         lines.append((f"  {name:<9} {one_line(value)}", "plain"))
     if standing["last"]:
