@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ from samoloop.core import gates
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.queue import service
+from samoloop.queue.due import Due
+from samoloop.queue.night import Night
 from samoloop.queue.pool import Pool
 
 
@@ -179,7 +181,7 @@ class Sleeping:
     def ask_to_finish(self) -> None:
         self.asked = True
 
-    ask_now = ask_to_finish
+    ask_now = ask_to_rest = ask_to_finish
 
 
 class Workshop:
@@ -188,11 +190,27 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         self.sessions = [Session(folder / name) for name in "abcd"]
         self.started: list[Session] = []
+        self.others: list[Session] = []  # that others work on
+        self.clis = dict(zip("abcd", ("claude", "claude", "codex", "claude"), strict=True))
         self.pool: Pool | None = None
         self.looks = 0
+        self.now = 0.0
 
-    def due(self, now: float) -> Iterator[Session]:
-        yield from self.sessions
+    def due(self, now: float) -> Iterator[Due]:
+        for session in self.sessions:
+            yield Due(session.dir, session.name, (0, 0, 0.0, ""), lambda one=session: one, self._asked(session))
+
+    def _asked(self, session: Session) -> Callable[[], str]:
+        return lambda: self.provider(session)
+
+    def provider(self, session: Session) -> str:
+        return self.clis[session.name]
+
+    def at_work(self) -> list[Session]:
+        return [*self.others, *self.started]
+
+    def is_soon(self, now: float) -> bool:
+        return False
 
     def start(self, session: Session) -> Sleeping:
         self.started.append(session)
@@ -206,7 +224,7 @@ class Workshop:
         return False
 
     def epoch(self) -> float:
-        return 0.0
+        return self.now
 
 
 def test_no_more_workers_than_jobs(tmp_path: Path) -> None:
@@ -214,3 +232,35 @@ def test_no_more_workers_than_jobs(tmp_path: Path) -> None:
     shop.pool = Pool(shop, shop, 2, lambda sentence: None, clock=shop)  # type: ignore[arg-type]
     shop.pool.run()
     assert shop.started == shop.sessions[:2] and len(shop.pool.running) == 2
+
+
+def test_workers_that_others_started_count_too(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    shop.others = [Session(tmp_path / "z")]
+    shop.pool = Pool(shop, shop, 2, lambda sentence: None, clock=shop)  # type: ignore[arg-type]
+    shop.pool.run()
+    assert shop.started == shop.sessions[:1]
+
+
+def test_no_more_workers_of_a_cli_than_its_slots(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    shop.pool = Pool(shop, shop, 4, lambda sentence: None, slots={"claude": 1}, clock=shop)  # type: ignore[arg-type]
+    shop.pool.run()
+    assert [session.name for session in shop.started] == ["a", "c"]  # codex gets the slot that claude may not have
+
+
+def test_the_night_ends_by_itself_and_lets_what_runs_finish(tmp_path: Path) -> None:
+    shop, said = Workshop(tmp_path), []
+    night = Night({}, until=10.0)
+    shop.pool = Pool(shop, shop, 1, said.append, night=night, clock=shop)  # type: ignore[arg-type]
+    start = shop.start
+
+    def start_late(session: Session) -> Sleeping:
+        shop.now = 11.0
+        return start(session)
+
+    shop.start = start_late  # type: ignore[method-assign]
+    shop.pool._ended = lambda session, code: said.append(session.name)  # type: ignore[method-assign]
+    shop.pool.run()
+    assert len(shop.started) == 1 and not shop.pool.running
+    assert "The night is over: it is" in said[-2] and said[-1] == "a"

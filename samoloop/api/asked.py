@@ -42,6 +42,7 @@ class Order:
     said: Mapping[str, Any] = field(default_factory=dict)  # settings, remembered by the session
     by: str = ""  # who says it
     backlog: FromBacklog | None = None  # the task of the backlog that it is, where it is one
+    called: str = ""  # what `base` is called, where its own name does not say it
 
 
 @dataclass(frozen=True)

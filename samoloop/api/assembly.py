@@ -31,6 +31,7 @@ from samoloop.worker.before_push import note_push
 from samoloop.worker.costs import say_unpriced
 from samoloop.worker.documents import keep_change, keep_earlier
 from samoloop.worker.guidance import guidance_findings, guidance_part, keep_before, unheard_findings
+from samoloop.worker.integration import integration_findings, integration_part
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.learned import learned_part, propose
 from samoloop.worker.outside import look_before, outside_findings
@@ -67,6 +68,7 @@ STATIONS = Stations(
     ),
     after=(
         *(journal_findings, stranger_findings, program_findings, outside_findings, guidance_findings, git_findings),
+        integration_findings,
         *map(waivable, (tree_findings, plan_findings, document_findings, opinion_findings, shortcut_findings)),
         breakdown_findings,
         unheard_findings,
@@ -75,7 +77,7 @@ STATIONS = Stations(
         propose,
         say_unpriced,
     ),
-    prompt=(guidance_part, learned_part, opinions_part, _no_sandbox, _posture),
+    prompt=(guidance_part, integration_part, learned_part, opinions_part, _no_sandbox, _posture),
 )
 
 

@@ -5,9 +5,9 @@ that were made from it.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 
 from samoloop.api.status import is_done_by_its_end
 from samoloop.base.clock import local_zone
-from samoloop.base.errors import UsageError, sentence
-from samoloop.base.files import make_folder, read_plain, sha256, write_atomic
+from samoloop.base.errors import SamoloopError, UsageError, sentence
+from samoloop.base.files import Stamp, make_folder, read_plain, sha256, stamp, write_atomic
 from samoloop.base.locks import Lock
 from samoloop.base.nearest import named
 from samoloop.base.places import state_folder
@@ -24,6 +24,7 @@ from samoloop.config import loading, projects, task_files, workflow_files
 from samoloop.config.project import BACKLOG, sessions_folder
 from samoloop.core import backlog
 from samoloop.core.backlog import Run, Standing, Stands, Task
+from samoloop.core.control import JOURNAL
 from samoloop.core.decision import Condition
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import FromBacklog, timestamp
@@ -41,6 +42,7 @@ class Found:
     root: Path
     stands: Sequence[Stands]  # each after those that it waits for
     edited: frozenset[str] = frozenset()  # tasks whose text is not that of their session any more
+    other: Callable[[str], Run | str] = backlog.nobody  # a session that a task names and that was made from none
 
     def named(self, name: str) -> Stands:
         """Raises UsageError where there is none."""
@@ -51,19 +53,52 @@ class Found:
             raise UsageError(f"there is no task {named(name, names)} in {self.root / BACKLOG}; there are: {there}")
         return found
 
+    def session_of(self, name: str) -> str:
+        """The session behind a name in `after`. Raises UsageError where there is none."""
+        run = next((one.run for one in self.stands if one.name == name), None) or self.other(name)
+        if isinstance(run, str):
+            raise UsageError(run)
+        return run.session
 
-def look(root: Path, environ: Mapping[str, str], now: float, zone: tzinfo | None = None) -> Found:
+
+@dataclass
+class Known:
+    """What was read, for who looks again and again: only what changed is read anew."""
+
+    files: task_files.Known = field(default_factory=dict)
+    sessions: dict[Path, tuple[Path, Stamp, FromBacklog | None, Run | None]] = field(default_factory=dict)
+
+    def task_of(self, session: Session) -> FromBacklog | None:
+        return self._of(session)[2]
+
+    def run_of(self, session: Session) -> Run | None:
+        """A session that was made from a task; None for another one."""
+        return self._of(session)[3]
+
+    def _of(self, session: Session) -> tuple[Path, Stamp, FromBacklog | None, Run | None]:
+        found = self.sessions.get(session.dir)
+        path = found[0] if found else _journal(session)
+        now = stamp(path)
+        if found is None or now is None or found[1] != now:
+            link = task_of(session)
+            found = self.sessions[session.dir] = (path, now, link, run_of(session, link) if link else None)
+        return found
+
+
+def look(
+    root: Path, environ: Mapping[str, str], now: float, zone: tzinfo | None = None, known: Known | None = None
+) -> Found:
     """How each task of the project at `root` stands at `now` (epoch seconds)."""
-    zone = zone or local_zone()
-    files = task_files.read(root, zone)
-    folder = sessions_folder(root, environ)
-    sessions = all_sessions(folder)
-    runs = runs_of(sessions) if files.tasks or files.faults else {}
+    zone, known = zone or local_zone(), known or Known()
+    files = task_files.read(root, zone, known.files)
+    if not files.tasks and not files.faults:
+        return Found(root, ())
+    sessions = all_sessions(sessions_folder(root, environ))
     other = partial(_other, sessions, root, environ, files.tasks)
-    stands = backlog.stand(files.tasks, files.faults, runs, other, now, zone)
+    stands = backlog.stand(files.tasks, files.faults, _runs(sessions, known), other, now, zone)
     placed = tuple(_placed(root, one) if one.name in files.tasks else one for one in stands)
     edited = (one for one in placed if one.task and one.run and one.run.text_sha256 != sha256(one.task.text))
-    return Found(root, placed, frozenset(one.name for one in edited if one.standing is not Standing.DONE))
+    return Found(root, placed, frozenset(one.name for one in edited if one.standing is not Standing.DONE), other)
 
 
 def _placed(root: Path, stands: Stands) -> Stands:
@@ -76,13 +111,21 @@ def _placed(root: Path, stands: Stands) -> Stands:
 # --- what the sessions tell -------------------------------------------------------------------------------------------
 
 
-def runs_of(sessions: Iterable[Session]) -> dict[str, Run]:
+def _runs(sessions: Iterable[Session], known: Known) -> dict[str, Run]:
     """By the name of a task the session that counts."""
     found: dict[str, list[tuple[str, Run]]] = {}
     for session in sessions:
-        if link := task_of(session):
-            found.setdefault(link.task, []).append((session.name, run_of(session, link)))
+        link, run = known.task_of(session), known.run_of(session)
+        if link and run:
+            found.setdefault(link.task, []).append((session.name, run))
     return {name: counted for name, runs in found.items() if (counted := backlog.counts(_oldest_first(runs)))}
+
+
+def _journal(session: Session) -> Path:
+    try:
+        return session.journal.path
+    except SamoloopError:  # its control folder is gone
+        return session.dir / JOURNAL
 
 
 def _oldest_first(runs: Iterable[tuple[str, Run]]) -> list[Run]:

@@ -46,7 +46,7 @@ from samoloop.worker.view import Quiet, View
 from samoloop.worker.worker import Worker
 
 OpenView = Callable[[Session, StopRequest], AbstractContextManager[View]]
-_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def _start(order: Order, settings: Config, repo: Repo, fetches: bool) -> Start:
     base = order.base or settings.base
     if base != FETCH:
         commit = repo.resolve(base)
-        return Start(commit, "" if base == "HEAD" or commit.startswith(base) else base)
+        return Start(commit, order.called or ("" if base == "HEAD" or commit.startswith(base) else base))
     if fetches:
         return Start(*remote.fetch_default(repo))
     known = remote.known_tip(repo)

@@ -79,7 +79,8 @@ class _Flag:
 
 
 def install_handlers(stop: StopRequest) -> None:
-    """First SIGINT: finish; so does SIGUSR1. Second SIGINT or SIGTERM: now. SIGHUP: go on without the terminal.
+    """First SIGINT: finish; so does SIGUSR1, and SIGUSR2 for a while, as at the end of a night. Second SIGINT or
+    SIGTERM: now. SIGHUP: go on without the terminal.
 
     Handlers, not SIG_IGN: what is ignored here would be ignored in every child too. They only set flags, because a
     handler that writes can run in the middle of another write.
@@ -98,6 +99,9 @@ def install_handlers(stop: StopRequest) -> None:
         stop.by_person = True
         stop.ask_to_finish()
 
+    def rest(number: int, frame: FrameType | None) -> None:
+        stop.ask_to_finish()
+
     def terminated(number: int, frame: FrameType | None) -> None:
         stop.ask_now()
 
@@ -107,5 +111,6 @@ def install_handlers(stop: StopRequest) -> None:
     programs.process_patience = stop.patience
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGUSR1, finish)
+    signal.signal(signal.SIGUSR2, rest)
     signal.signal(signal.SIGTERM, terminated)
     signal.signal(signal.SIGHUP, hung_up)

@@ -347,6 +347,13 @@ class Config:
         "see [MCP servers](providers.md#mcp-servers).",
         personal=True,
     )
+    slots: Mapping[str, int] = key(
+        Named(lambda name: count),
+        dict,
+        "how many sessions of a CLI `samoloop up` has at work at once; its `--jobs` holds too",
+        example="{claude: 2}",
+        personal=True,
+    )
     prices: Mapping[str, Price] = key(  # by model, over the built-in ones
         Named(lambda name: PRICE, (("For a model, by its name:", PRICE),)), dict, personal=True
     )

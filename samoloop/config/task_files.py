@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from samoloop.base.errors import UsageError, shown
-from samoloop.base.files import entries_of, read_plain
+from samoloop.base.files import Stamp, entries_of, read_plain, stamp
 from samoloop.config import yaml_text
 from samoloop.config.keys import CEILINGS
 from samoloop.config.project import BACKLOG as FOLDER
@@ -40,19 +40,27 @@ def path_of(root: Path, name: str) -> Path:
     return root / FOLDER / f"{name}.md"
 
 
-def read(root: Path, zone: tzinfo) -> Backlog:
+Known = dict[Path, tuple[Stamp, Task | str]]  # what a file said when it was so; a text is what was wrong with it
+
+
+def read(root: Path, zone: tzinfo, known: Known | None = None) -> Backlog:
     """The backlog of the project at `root`; empty where there is none. Files of other kinds, and hidden ones, are no
-    tasks.
+    tasks. What is `known`, and not changed since, is not read again.
     """
     tasks: dict[str, Task] = {}
     faults: dict[str, str] = {}
+    known = {} if known is None else known
     entries = sorted(entries_of(root / FOLDER), key=lambda entry: entry.name)
     names = [entry.name for entry in entries if entry.name.endswith(".md") and not entry.name.startswith(".")]
     for name in names[:MOST]:
-        try:
-            tasks[name[:-3]] = read_task(root / FOLDER / name, zone)
-        except (ValueError, OSError) as error:
-            faults[name[:-3]] = str(error)
+        path = root / FOLDER / name
+        now, found = stamp(path), known.get(path)
+        if found is None or found[0] != now:
+            found = known[path] = (now, _tried(path, zone))
+        if isinstance(found[1], str):
+            faults[name[:-3]] = found[1]
+        else:
+            tasks[name[:-3]] = found[1]
     for name, others in _alike(tasks).items():
         what = f"{' and '.join(others)} differ in case alone, and some file systems cannot tell that"
         faults[name] = f"{name}.md: {what}"
@@ -60,6 +68,13 @@ def read(root: Path, zone: tzinfo) -> Backlog:
     if len(names) > MOST:
         faults[names[MOST][:-3]] = f"a backlog of more than {MOST} files is not read further than {names[MOST - 1]}"
     return Backlog(tasks, faults)
+
+
+def _tried(path: Path, zone: tzinfo) -> Task | str:
+    try:
+        return read_task(path, zone)
+    except (ValueError, OSError) as error:
+        return str(error)
 
 
 def _alike(tasks: Mapping[str, Task]) -> dict[str, list[str]]:

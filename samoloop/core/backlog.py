@@ -204,6 +204,11 @@ def _waiting_for(name: str, run: Run) -> tuple[Standing | None, str]:
     return (Standing.HELD, f"{name} is {run.condition}") if stuck else (Standing.AFTER, name)
 
 
+def nobody(name: str) -> Run | str:
+    """No session is called like that."""
+    return unknown(name, ())
+
+
 def unknown(name: str, tasks: Iterable[str]) -> str:
     """Why a task cannot wait for `name`."""
     return f"after names {named(name, tasks)}, and neither a task nor a session is called so"

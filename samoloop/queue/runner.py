@@ -26,6 +26,10 @@ class Run(Protocol):
         """Let it end after its iteration."""
         ...
 
+    def ask_to_rest(self) -> None:
+        """The same, and somebody goes on later: it is not stopped."""
+        ...
+
     def ask_now(self) -> None:
         """Let it end its child, and itself."""
         ...
@@ -62,6 +66,9 @@ class _Process:
 
     def ask_to_finish(self) -> None:
         self._process.send_signal(signal.SIGUSR1)
+
+    def ask_to_rest(self) -> None:
+        self._process.send_signal(signal.SIGUSR2)
 
     def ask_now(self) -> None:
         self._process.terminate()

@@ -1,10 +1,9 @@
-"""Where due sessions come from: here the registered projects of this person."""
+"""Where due sessions come from: here the registered projects of this person, their sessions and their backlogs."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from samoloop.api.settings import settings_of
 from samoloop.base.errors import SamoloopError, sentence
@@ -15,37 +14,68 @@ from samoloop.core.gates import WAKE, StillOpen
 from samoloop.core.journal import FILE_NAME
 from samoloop.core.next_steps import outlook
 from samoloop.core.overview import FILE_NAME as OVERVIEW
+from samoloop.core.records import moment
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import AT_REST, Condition, State
+from samoloop.queue.due import Due
+from samoloop.queue.tasks import Tasks
 from samoloop.worker import shared_limits
 from samoloop.worker.lease import FILES, Lease
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 30.0, 3600.0  # before a session whose worker failed is tried again
-
-
-class Source(Protocol):
-    """Sessions that a worker could go on with."""
-
-    def due(self, now: float) -> Iterator[Session]:
-        """Those that are due at `now` (epoch seconds), the first to be started first; none that a worker is at."""
-        ...
+_MOVING = (Condition.NEW, Condition.READY, Condition.RUNNING)
 
 
 @dataclass
 class Projects:
-    """The unfinished sessions of every registered project. What is wrong with one of them is said once."""
+    """The backlogs and the unfinished sessions of every registered project. What is wrong with one is said once."""
 
     environ: Mapping[str, str]
     say: Callable[[str], None]
     lease: Lease = FILES
+    tasks: Tasks = field(init=False)
     _looked: dict[Path, "_Look"] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
 
-    def due(self, now: float) -> Iterator[Session]:
+    def __post_init__(self) -> None:
+        self.tasks = Tasks(self.environ, self._say_once)
+
+    def due(self, now: float) -> list[Due]:
+        found: list[Due] = []
         for root in projects.registered(self.environ):
-            for session in reversed(self._sessions(root)):
-                if self._is_due(session, now):
-                    yield session
+            sessions = self._sessions(root)
+            self.tasks.look(root, now)
+            found += [self._of_session(session) for session in sessions if self._is_due(session, now)]
+            found += self.tasks.ready(root, now)
+        return sorted(found, key=lambda due: due.rank)
+
+    def at_work(self) -> Iterator[Session]:
+        for folder, look in self._looked.items():
+            if look.moves and self._is_held(folder):
+                yield Session(folder)
+
+    def provider(self, session: Session) -> str:
+        return provider_of(session, self.environ)
+
+    def is_soon(self, now: float) -> bool:
+        return self.tasks.is_soon(now)
+
+    def summary(self) -> list[str]:
+        """How the backlogs stand now, a line a project."""
+        return self.tasks.summary(time.time())
+
+    def _is_held(self, folder: Path) -> bool:
+        try:
+            return self.lease.is_held(folder)
+        except SamoloopError:  # its control folder is gone, which its look says
+            return False
+
+    def _of_session(self, session: Session) -> Due:
+        task = self.tasks.of_session(session)
+        state = session.state()
+        begun = moment(state.created.at).timestamp() if state.created.at else 0.0
+        rank = (-task.priority, 0, task.written, session.name) if task else (0, 0, begun, session.name)
+        return Due(session.dir, session.name, rank, lambda: session, lambda: self.provider(session))
 
     def _sessions(self, root: Path) -> list[Session]:
         if not root.is_dir():
@@ -61,15 +91,17 @@ class Projects:
         look = self._looked.get(session.dir)
         if look is None or look.is_stale():
             look = self._looked[session.dir] = self._look(session)
-        return look.due is not None and look.due <= now and not self.lease.is_held(session.dir)
+        return look.due is not None and look.due <= now and not self._is_held(session.dir)
 
     def _look(self, session: Session) -> "_Look":
         """When it is due, with the files that may change that."""
         known = session.control
         files = [known / FILE_NAME, known / WAKE, session.dir / OVERVIEW]
         stamps = [stamp(path) for path in files]
+        moves = False
         try:
             state = session.state()
+            moves = state.condition in _MOVING
             if state.gate:
                 answers = gates.watched(state.gate, session.dir, session.worktree)
                 files, stamps = [*files, *answers], [*stamps, *(stamp(path) for path in answers)]
@@ -79,7 +111,7 @@ class Projects:
         except Exception as error:  # whatever is wrong with one session, the others go on
             self._say_once(f"{session.name} is left alone: {sentence(error)}")
             due = None
-        return _Look(tuple(files), tuple(stamps), due)
+        return _Look(tuple(files), tuple(stamps), due, moves)
 
     def _say_once(self, sentence: str) -> None:
         if sentence not in self._said:
@@ -94,6 +126,7 @@ class _Look:
     files: tuple[Path, ...]
     stamps: tuple[Stamp, ...]
     due: float | None
+    moves: bool  # a worker that is at it does not wait
 
     def is_stale(self) -> bool:
         return tuple(stamp(path) for path in self.files) != self.stamps
@@ -127,6 +160,20 @@ def when_due(session: Session, state: State, environ: Mapping[str, str]) -> floa
         now = time.time()
         return min(max(state.limits.get(name, 0.0), shared_limits.read(name, environ, now)[0]) for name in candidates)
     return None
+
+
+def provider_of(session: Session, environ: Mapping[str, str]) -> str:
+    """The CLI that works on the session now, or would next. Raises ConfigError."""
+    state = session.state()
+    if state.open:
+        return state.open.provider
+    candidates, now = settings_of(session, environ).candidates(state.phase), time.time()
+    free = (name for name in candidates if max(state.limits.get(name, 0.0), limited_until(name, environ, now)) <= now)
+    return next(free, candidates[0])
+
+
+def limited_until(provider: str, environ: Mapping[str, str], now: float) -> float:
+    return shared_limits.read(provider, environ, now)[0]
 
 
 def pause(failures: int) -> float:

@@ -256,7 +256,14 @@ m("rewind_loses_present", "git/restore.py", "left = checkpoints.make(worktree, s
 
 # --- queue and phone ----------------------------------------------------------------------------------------------------
 m("up_passes_gates", "queue/source.py", "        return None if isinstance(found, StillOpen) else 0.0\n", "        return 0.0\n", "tests/test_pool.py")
-m("up_no_job_limit", "queue/pool.py", "        if len(self.running) >= self.jobs:\n", "        if False:\n", "tests/test_pool.py::test_no_more_workers_than_jobs")
+m("up_no_job_limit", "queue/pool.py", "        if len(self.running) + len(others) >= self.jobs:\n", "        if len(others) >= self.jobs:\n", "tests/test_pool.py::test_no_more_workers_than_jobs")
+m("up_others_do_not_count", "queue/pool.py", "        if len(self.running) + len(others) >= self.jobs:\n", "        if len(self.running) >= self.jobs:\n", "tests/test_pool.py::test_workers_that_others_started_count_too")
+m("up_no_slots", "queue/pool.py", "busy[provider := due.provider()] >= self.slots.get(provider, self.jobs)", "False", "tests/test_pool.py::test_no_more_workers_of_a_cli_than_its_slots")
+m("backlog_starts_before", "core/backlog.py", "    if run.over:\n        return None, \"\"\n", "    if run.over or run.condition is Condition.RUNNING:\n        return None, \"\"\n", "tests/test_backlog.py")
+m("backlog_priority_ignored", "core/backlog.py", "    return (-task.priority, task.written, task.name) if task else (0, 0.0, \"\")\n", "    return (0, task.written, task.name) if task else (0, 0.0, \"\")\n", "tests/test_backlog.py")
+m("backlog_task_twice", "worker/prepare.py", "        if backlog:\n            refuse_again(config.sessions_dir, backlog)\n", "", "tests/test_backlog_start.py")
+m("backlog_missed_times_all", "core/schedule.py", "        found = start = time\n", "        return time\n", "tests/test_backlog.py")
+m("integration_not_merged", "worker/integration.py", "    if not missing:\n", "    if True:\n", "tests/test_backlog_start.py")
 m("tg_offset_not_saved", "ui/telegram/relay.py", "            self._folder.use(update.update_id)\n", "            pass\n", PHONE)
 m("tg_offset_before_effect", "ui/telegram/relay.py", "                await self._handle(update)\n            await self._use(update)\n", "                await self._use(update)\n                await self._handle(update)\n", PHONE)
 m("tg_update_twice", "ui/telegram/relay.py", "            if not self._folder.was_used(update.update_id):\n", "            if True:\n", PHONE)

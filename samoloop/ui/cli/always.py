@@ -1,23 +1,29 @@
 """Commands for when nobody is there: `up`, `service`, `projects`."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from samoloop.ui.cli.common import for_people_only, json_option
+from samoloop.ui.cli.common import for_people_only, json_option, next_time
 from samoloop.ui.terminal.output import say, say_json
 
 
 @click.command("up")
 @click.option("--jobs", type=click.IntRange(1, 100), default=2, show_default=True, help="Children at once, at most.")
+@click.option("--until", metavar="TIME", help="End at this time, such as 07:30; what runs finishes its iteration.")
+@click.option(
+    "--budget", type=click.FloatRange(0, min_open=True), metavar="USD", help="End when so much was spent over all."
+)
 @click.option("--once", is_flag=True, help="Exit when every session waits for a person, a time, or is over.")
 @click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep.")
-def up(jobs: int, once: bool, allow_sleep: bool) -> int:
-    """Go on with every unfinished session of your projects; never past a gate.
+def up(jobs: int, until: str | None, budget: float | None, once: bool, allow_sleep: bool) -> int:
+    """Work on the backlogs and the unfinished sessions of your projects; never past a gate.
 
     \b
     samoloop up --jobs 4
+    samoloop up --until 07:30 --budget 20
     """
     from samoloop.base.files import make_folder
     from samoloop.base.locks import Lock
@@ -26,6 +32,8 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     from samoloop.children.processes import hide_environment
     from samoloop.children.stop import StopRequest, install_handlers
     from samoloop.config.keys import SECRETS
+    from samoloop.config.loading import load
+    from samoloop.queue.night import Night
     from samoloop.queue.pool import Pool
     from samoloop.queue.reminders import Reminders
     from samoloop.queue.runner import Processes
@@ -34,14 +42,25 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
     for_people_only()
     folder = state_folder(os.environ)
     make_folder(folder)
+    environ = dict(os.environ)
+    _register_here(environ)
+    night = Night(environ, next_time(until, "--until") if until else None, budget) if until or budget else None
     stop = StopRequest()
     with Lock.take(folder / "up.lock", 1.0, f"{os.getpid()}\n"):
         install_handlers(stop)
         hide_environment(SECRETS)
         awake = Awake(not allow_sleep)
-        environ = dict(os.environ)
-        reminders = Reminders(environ)
-        pool = Pool(Projects(environ, say), Processes(environ), jobs, say, stop=stop, each_look=reminders.look)
+        source = Projects(environ, say)
+        pool = Pool(
+            source,
+            Processes(environ),
+            jobs,
+            say,
+            slots=load(folder, environ).slots,
+            night=night,
+            stop=stop,
+            each_look=Reminders(environ).look,
+        )
         awake.on()
         try:
             pool.run(once)
@@ -51,7 +70,20 @@ def up(jobs: int, once: bool, allow_sleep: bool) -> int:
             say("Finishing the running iterations; Ctrl-C again ends the children.")
             pool.finish()
             return 130
+        if night or once:
+            for line in source.summary():
+                say(line)
     return 0
+
+
+def _register_here(environ: Mapping[str, str]) -> None:
+    """The project that the command is in, where it has a backlog, which somebody may have written by hand."""
+    from samoloop.config.project import BACKLOG, find_root
+    from samoloop.config.projects import register
+
+    root = find_root(Path.cwd())
+    if root and (root / BACKLOG).is_dir():
+        register(root, environ)
 
 
 @click.group("service")

@@ -1,9 +1,8 @@
 """`add` and `backlog`: tasks that wait for a session of their own."""
 
 import os
-import re
 import time
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ import click
 from samoloop.base.errors import UsageError
 from samoloop.core.backlog import FINISHES
 from samoloop.ui.cli import complete
-from samoloop.ui.cli.common import as_settings, for_people_only, json_option, project_root, terminal_columns
+from samoloop.ui.cli.common import as_settings, for_people_only, json_option, next_time, project_root, terminal_columns
 from samoloop.ui.terminal.output import ask, say, say_json
 
-_CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
 _TEMPLATE = "# Say here what is to be done.\n"
 
 
@@ -63,7 +61,7 @@ def add(task: str | None, task_file: str | None, name: str | None, at: str | Non
         raise UsageError('there is no task: samoloop add "Add JWT auth", or --file FILE, or --edit')
     keys = {key: value for key, value in as_settings(given).items() if value not in (0, ())}
     if at is not None:
-        keys["at"] = f"{datetime.fromtimestamp(_moment(at, time.time(), local_zone()), local_zone()):%Y-%m-%d %H:%M}"
+        keys["at"] = f"{datetime.fromtimestamp(next_time(at, '--at'), local_zone()):%Y-%m-%d %H:%M}"
     content = task_files.written(_TEMPLATE if text is None else text, keys)
     added = None
     while added is None:
@@ -86,23 +84,6 @@ def _edited(content: str, *, template: bool) -> str:
     if found is None or not found.strip() or found.strip() == _TEMPLATE.strip():
         raise UsageError("nothing was added: the text was not saved, or says nothing")
     return found
-
-
-def _moment(at: str, now: float, zone: tzinfo) -> float:
-    """When that is next. Raises UsageError for what is no time, and for one that is past."""
-    from samoloop.config.task_files import moment
-
-    days = [at]
-    if clock := _CLOCK.fullmatch(at.strip()):
-        today = datetime.fromtimestamp(now, zone).date()
-        days = [f"{today + timedelta(days=more):%Y-%m-%d} {int(clock[1]):02d}:{clock[2]}" for more in (0, 1)]
-    try:
-        found = [moment(day, zone) for day in days]
-    except ValueError as error:
-        raise UsageError(f"--at {at}: {error}") from None
-    if found[-1] <= now:
-        raise UsageError(f"--at {at} is past; leave it out, and the task starts when its turn comes")
-    return next(time for time in found if time > now)
 
 
 def _say_when(root: Path, name: str) -> None:

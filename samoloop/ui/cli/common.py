@@ -108,3 +108,25 @@ def terminal_columns() -> int | None:
 
 def is_terminal() -> bool:
     return sys.stdout.isatty() and sys.stdin.isatty()
+
+
+def next_time(text: str, option: str) -> float:
+    """When that is next, in epoch seconds: `07:30`, or a day with it. Raises UsageError for no time, or one past."""
+    import re
+    import time
+    from datetime import datetime, timedelta
+
+    from samoloop.base.clock import local_zone
+    from samoloop.config.task_files import moment
+
+    now, zone, days = time.time(), local_zone(), [text]
+    if clock := re.fullmatch(r"(\d{1,2}):(\d\d)", text.strip()):
+        today = datetime.fromtimestamp(now, zone).date()
+        days = [f"{today + timedelta(days=more):%Y-%m-%d} {int(clock[1]):02d}:{clock[2]}" for more in (0, 1)]
+    try:
+        found = [moment(day, zone) for day in days]
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
+    if found[-1] <= now:
+        raise UsageError(f"{option} {text} is past: leave it out, or give a time that is to come")
+    return next(epoch for epoch in found if epoch > now)
