@@ -7,7 +7,7 @@ from typing import Protocol
 
 from samoloop.core.session import Session
 
-Rank = tuple[int, int, float, str]  # less priority, begun before not begun, age, name: the least comes first
+Rank = tuple[float, int, float, str]  # less priority, begun before not begun, age, name: the least comes first
 
 
 @dataclass(frozen=True)

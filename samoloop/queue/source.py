@@ -1,5 +1,6 @@
 """Where due sessions come from: here the registered projects of this person, their sessions and their backlogs."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,8 +9,10 @@ from pathlib import Path
 from samoloop.api.settings import settings_of
 from samoloop.base.errors import SamoloopError, sentence
 from samoloop.base.files import Stamp, stamp
+from samoloop.base.locks import is_held
 from samoloop.config import loading, projects
 from samoloop.core import gates
+from samoloop.core.control import CHILD_LOCK
 from samoloop.core.gates import WAKE, StillOpen
 from samoloop.core.journal import FILE_NAME
 from samoloop.core.next_steps import outlook
@@ -74,7 +77,8 @@ class Projects:
         task = self.tasks.of_session(session)
         state = session.state()
         begun = moment(state.created.at).timestamp() if state.created.at else 0.0
-        rank = (-task.priority, 0, task.written, session.name) if task else (0, 0, begun, session.name)
+        priority = math.inf if is_held(session.control / CHILD_LOCK) else task.priority if task else 0
+        rank = (-priority, 0, task.written if task else begun, session.name)  # a child without a worker comes first
         return Due(session.dir, session.name, rank, lambda: session, lambda: self.provider(session))
 
     def _sessions(self, root: Path) -> list[Session]:

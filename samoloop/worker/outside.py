@@ -2,8 +2,8 @@
 settings, and the task.
 
 One look just before each child and one right after it, so nothing that a person does between two children is laid to
-one; where the next child begins at once, one look is both. The one before a child is kept in the control folder, with
-its hash in the journal, so that a worker that adopts the child has it.
+one; where the next child begins at once and nothing changed, one look is both. The one before a child is kept in the
+control folder, with its hash in the journal, so that a worker that adopts the child has it.
 """
 
 import json
@@ -63,17 +63,13 @@ def look_before(worker: Worker) -> Mapping[str, str]:
     worker."""
     session = worker.session
     if worker.alone and ROOM in worker.looked:
-        return dict(worker.looked)
+        return {ROOM: worker.looked[ROOM], SETTINGS: keep_settings(worker)}
     task = _plain(session.dir / TASK_FILE)
     kept = session.control / TASK_FILE
     if task is not None and _plain(kept) != task:
         write_atomic(kept, task)
-    return _keep(worker, _look(worker))
-
-
-def _keep(worker: Worker, look: Look) -> dict[str, str]:
-    seen = json.dumps(look)
-    write_anew(worker.session.control / _FILE, seen)
+    seen = json.dumps(_look(worker))
+    write_anew(session.control / _FILE, seen)
     return {ROOM: sha256(seen), SETTINGS: keep_settings(worker)}
 
 
@@ -101,7 +97,7 @@ def outside_findings(worker: Worker, finished: Finished) -> list[Evidence]:
     task = list(_task_changes(worker, before))
     look = _look(worker)
     changes = [*task, *_changes(worker, before, look)]
-    worker.looked = {ROOM: digest, SETTINGS: keep_settings(worker)} if look == before else _keep(worker, look)
+    worker.looked = {ROOM: digest} if look == before else {}  # what is kept stays until the journal says `ended`
     told = [f"{change.what} {when}{change.then}" for change in changes[:_SHOWN]]
     if len(changes) > _SHOWN:
         told.append(f"{len(changes) - _SHOWN} more things outside of the worktree were changed {when}")
