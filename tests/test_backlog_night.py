@@ -198,7 +198,7 @@ def test_what_is_added_dropped_and_put_first_while_up_runs_counts_at_once(root):
 def test_a_budget_ends_the_night_politely_and_the_next_one_goes_on(root, tmp_path):
     script = (tmp_path / "child.sh").read_text()
     cost = """echo '{"type": "usage", "cost_usd": 0.4}'; echo '{"type": "result", "ok": true}'\n"""
-    (tmp_path / "child.sh").write_text(script.replace("log begin;", f"{cost}log begin;"))
+    (tmp_path / "child.sh").write_text(script.replace("log begin;", f"{cost}sleep 1; log begin;"))
     settings = json.loads((root / ".samoloop.yaml").read_text())
     settings["providers"]["scripted"]["output"] = "jsonl"
     (root / ".samoloop.yaml").write_text(json.dumps(settings))

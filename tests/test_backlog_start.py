@@ -250,3 +250,18 @@ def test_a_thousand_tasks_and_as_many_sessions_are_read_once_and_a_list_takes_le
     os.utime(folder / "t7.md")
     backlog.look(bench.root, bench.environ, time.time(), known=known)
     assert len(reads) == 1001
+
+
+def test_a_file_can_only_narrow_what_the_persons_own_settings_let_come_after_the_end(bench, tmp_path, monkeypatch):
+    add(bench, "pr", "pr.txt p", finish="pr")
+    add(bench, "none", "none.txt n", finish="none")
+    add(bench, "silent", "silent.txt s")
+    session, notes = begin(bench, "pr")
+    assert session.state().created.settings["finish"] == "none" and "more than your own settings allow" in notes[0]
+    own = tmp_path / "config" / "samoloop" / "config.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("finish: push\n")
+    monkeypatch.setattr(type(bench), "environ", {**bench.environ, "XDG_CONFIG_HOME": str(tmp_path / "config")})
+    session, notes = begin(bench, "none")
+    assert session.state().created.settings["finish"] == "none" and notes == ()
+    assert "finish" not in begin(bench, "silent")[0].state().created.settings  # as the person's file says

@@ -21,7 +21,8 @@ from samoloop.base.locks import Lock
 from samoloop.base.nearest import named
 from samoloop.base.places import state_folder
 from samoloop.config import loading, projects, task_files, workflow_files
-from samoloop.config.project import BACKLOG, sessions_folder
+from samoloop.config.keys import Finish
+from samoloop.config.project import BACKLOG, sessions_folder, user_file
 from samoloop.core import backlog
 from samoloop.core.backlog import Run, Standing, Stands, Task
 from samoloop.core.control import JOURNAL
@@ -223,6 +224,19 @@ def settings_of(task: Task) -> dict[str, Any]:
         **({"provider": task.provider} if task.provider else {}),
         **({"ceilings": dict(task.ceilings)} if task.ceilings else {}),
     }
+
+
+def narrowed(task: Task, allowed: Finish) -> tuple[Finish | None, str]:
+    """What comes after its end, and a clause where that is less than its file says: a project's file, which a child may
+    have written, can only narrow what the person's own settings allow. None leaves it to those.
+    """
+    if task.finish is None:
+        return None, ""
+    words = list(Finish)
+    wanted = Finish(task.finish)
+    if words.index(wanted) <= words.index(allowed):
+        return wanted, ""
+    return allowed, f"finish: {wanted} is more than your own settings allow ({allowed}): they are in {user_file({})}"
 
 
 def _free_name(name: str, content: str, taken: set[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from samoloop.api import hand_off
 from samoloop.api.asked import Order, Wishes
-from samoloop.api.backlog import Found, settings_of
+from samoloop.api.backlog import Found, narrowed, settings_of
 from samoloop.base.errors import UsageError
 from samoloop.config import loading
 from samoloop.config.project import sessions_folder
@@ -39,6 +39,7 @@ def start(found: Found, stands: Stands, environ: Mapping[str, str]) -> tuple[Ses
     task = stands.task
     if task is None:
         raise UsageError(f"{stands.name} cannot be used: {stands.why}")
+    finish, note = narrowed(task, loading.load(found.root, environ).finish)
     ground = ground_of(found.root, stands, [found.session_of(name) for name in task.after], environ)
     link = FromBacklog(task=task.name, due=stands.at if task.every and stands.at else 0.0, merges=ground.merges)
     order = Order(
@@ -48,10 +49,10 @@ def start(found: Found, stands: Stands, environ: Mapping[str, str]) -> tuple[Ses
         base=ground.base,
         called=ground.called,
         name=task.name,
-        said=settings_of(task),
+        said=settings_of(task) | ({"finish": str(finish)} if finish else {}),
         backlog=link,
     )
-    return hand_off.hand_off(order, environ), ground.notes
+    return hand_off.hand_off(order, environ), (*ground.notes, *([note] if note else []))
 
 
 def ground_of(root: Path, stands: Stands, before: Sequence[str], environ: Mapping[str, str]) -> Ground:

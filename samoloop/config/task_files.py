@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from samoloop.base.errors import UsageError, shown
 from samoloop.base.files import Stamp, entries_of, read_plain, stamp
 from samoloop.config import yaml_text
-from samoloop.config.keys import CEILINGS
+from samoloop.config.keys import CEILINGS, Finish
 from samoloop.config.project import BACKLOG as FOLDER
 from samoloop.config.schema import Fault, Key, Table, flag, one_of, read_keys, text, texts
 from samoloop.core import schedule
-from samoloop.core.backlog import FINISHES, Task
+from samoloop.core.backlog import Task
 from samoloop.core.session import check_name
 
 FILE_BYTES = 1_000_000
@@ -206,7 +206,7 @@ def _table(zone: tzinfo) -> Table:
             Key("priority", _whole),
             Key("at", lambda value: moment(value, zone)),
             Key("every", lambda value: schedule.check(text(value))),
-            Key("finish", one_of(FINISHES)),
+            Key("finish", one_of(Finish)),
             Key("ceilings", _ceilings),
             Key("hold", flag),
         )

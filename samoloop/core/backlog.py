@@ -14,8 +14,6 @@ from samoloop.base.nearest import named
 from samoloop.core import schedule
 from samoloop.core.decision import Condition
 
-FINISHES = ("none", "push", "pr")
-
 
 @dataclass(frozen=True)
 class Task:

@@ -9,9 +9,18 @@ from typing import Any
 import click
 
 from samoloop.base.errors import UsageError
-from samoloop.core.backlog import FINISHES
+from samoloop.config.keys import Finish
 from samoloop.ui.cli import complete
-from samoloop.ui.cli.common import as_settings, for_people_only, json_option, next_time, project_root, terminal_columns
+from samoloop.ui.cli.common import (
+    as_settings,
+    for_people_only,
+    json_option,
+    load_config,
+    next_time,
+    project_root,
+    terminal_columns,
+    warn,
+)
 from samoloop.ui.terminal.output import ask, say, say_json
 
 _TEMPLATE = "# Say here what is to be done.\n"
@@ -36,7 +45,11 @@ _TEMPLATE = "# Say here what is to be done.\n"
 @click.option("--workflow", help="The shape of the work.", shell_complete=complete.workflows)
 @click.option("--provider", help="The CLI to use.", shell_complete=complete.providers)
 @click.option("--base", metavar="REV", help="The commit to start from, or fetch.")
-@click.option("--finish", type=click.Choice(FINISHES), help="What comes after done, as far as your settings let it.")
+@click.option(
+    "--finish",
+    type=click.Choice([word.value for word in Finish]),
+    help="What comes after done, as far as your settings let it.",
+)
 @click.option("--max-iterations", type=click.IntRange(1), help="Ask a person after so many iterations.")
 @click.option("--max-time", metavar="DURATION", help="Ask a person after so much work, such as 2h.")
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Ask a person after so many USD.")
@@ -75,6 +88,8 @@ def add(task: str | None, task_file: str | None, name: str | None, at: str | Non
             if ask("Enter to edit it again, q to give up", default="").strip():
                 raise
     say(f"{added.name} is in the backlog: {task_files.path_of(root, added.name)}")
+    if note := backlog.narrowed(added, load_config(root).finish)[1]:
+        warn(f"  {note}")
     _say_when(root, added.name)
 
 
