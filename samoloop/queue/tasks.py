@@ -97,7 +97,8 @@ class Tasks:
         """The project's settings, with the programs that git's configuration names; empty where they cannot be read."""
         at = locate(root)
         try:
-            return settings_now(loading.load(root, self.environ), Git(at.common_dir).programs() if at else {})
+            programs = Git(at.common_dir).programs() if at else {}
+            return settings_now(loading.load(root, self.environ), programs, in_reach=False)
         except SamoloopError:  # said by whoever looks for its sessions
             return ""
 
