@@ -84,6 +84,11 @@ class Act:
     answers: Mapping[str, str] = field(default_factory=dict)  # id -> answer
     shown: str | None = None  # hash of the text that the person saw
     replace: bool = False  # what was decided before, as long as nobody has acted on it
+    own: str = ""  # how the names of those begin whose earlier word it takes the place of: one's own; empty: nobody's
+
+    def takes_place_of(self, by: str) -> bool:
+        """Whether what was decided by somebody may be decided anew by this."""
+        return self.replace or (bool(self.own) and by.startswith(self.own))
 
 
 @dataclass(frozen=True)

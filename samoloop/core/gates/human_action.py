@@ -51,7 +51,7 @@ class Action(Behaviour):
         if declines and not said:
             raise UsageError('say why: samoloop answer SESSION declined "..."')
         closed = self.examine_text(gate, text, session_dir)
-        if isinstance(closed, Closing) and not act.replace:
+        if isinstance(closed, Closing) and not act.takes_place_of(closed.by):
             raise SessionError(f"it is {closed.verdict} already: {closed.comment[:60]} (by {closed.by})")
         if declines:
             return action_text(gate, by=writable(act.by), declined=said)

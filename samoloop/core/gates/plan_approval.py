@@ -78,7 +78,7 @@ class Approval(Behaviour):
         if act.verdict is Verdict.CHANGES and not said:
             raise UsageError('say what should change: samoloop changes SESSION -m "..."')
         decided = self.examine_text(gate, text, session_dir)
-        if isinstance(decided, Closing) and not act.replace:
+        if isinstance(decided, Closing) and not act.takes_place_of(decided.by):
             raise SessionError(f"the plan was decided already: {decided.verdict} (by {decided.by})")
         present = file_hash(session_dir / (gate.file or ""))
         if act.verdict is Verdict.APPROVE and present is None:

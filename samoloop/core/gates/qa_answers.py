@@ -66,7 +66,7 @@ class Questions(Behaviour):
     def written(self, gate: Gate, text: str, act: Act, session_dir: Path) -> str:
         found = {question.id: question for question in questions.parse(text)}
         for id, words in act.answers.items():
-            _check(gate, found, id, words, replace=act.replace)
+            _check(gate, found, id, words, act)
         answers = {id: writable(words) for id, words in act.answers.items()}
         return questions.with_answers(text, answers, writable(act.by))
 
@@ -79,13 +79,13 @@ class Questions(Behaviour):
         return Effect(Note("answered", text), passes=True)
 
 
-def _check(gate: Gate, found: Mapping[str, questions.Question], id: str, words: str, *, replace: bool) -> None:
+def _check(gate: Gate, found: Mapping[str, questions.Question], id: str, words: str, act: Act) -> None:
     """Raises UsageError for an answer that cannot be."""
     left = [other for other in gate.questions if other in found and not found[other].answer]
     if id not in gate.questions or id not in found:
         raise UsageError(f"no question {id} waits; waiting: {', '.join(gate.questions)}")
     question = found[id]
-    if question.answer and not replace:
+    if question.answer and not act.takes_place_of(question.by):
         raise UsageError(f"{id} has its answer already: {question.answer[:60]!r} (by {question.by or 'editor'})")
     if not questions.words(words):
         raise UsageError(f"the answer to {id} says nothing ({words!r}); give a letter or words")
