@@ -26,7 +26,7 @@ from samoloop.core.session import REPORT
 from samoloop.core.signals import FILE_NAME as SIGNAL
 from samoloop.core.signals import GateKind, Signal, Status, parse
 from samoloop.ui.cli import cli
-from samoloop.ui.telegram.commands import MENU
+from samoloop.ui.telegram.commands import COMMANDS
 from samoloop.worker.outbox import FOLDER as OUTBOX
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -246,7 +246,7 @@ def test_the_providers_are_named_with_their_logins() -> None:
 
 def test_the_telegram_commands_are_named() -> None:
     named = {word for row in rows("docs/gates.md", "command | what") for word in coded(row[0])}
-    assert named == {f"/{command}" for command, _ in MENU}
+    assert named == {f"/{command}" for command in COMMANDS}
 
 
 def configuration() -> ModuleType:

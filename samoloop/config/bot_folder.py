@@ -153,9 +153,9 @@ class BotFolder:
         """Whether an update had its effect: a server may hand one out again."""
         return update_id in self._used_updates()
 
-    def use(self, update_id: int) -> None:
-        """An update has had its effect, which is on disk. Where this raises OSError, it holds for this process only."""
-        self._used = [*self._used_updates(), update_id][-MOST_USED:]
+    def use(self, *update_ids: int) -> None:
+        """Updates have had their effect, which is on disk. Where this raises OSError, this process alone knows."""
+        self._used = [*self._used_updates(), *update_ids][-MOST_USED:]
         self._used_at = time.time()
         self.keep_used()
 

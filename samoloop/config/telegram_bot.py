@@ -62,8 +62,12 @@ class BotSettings:
         "first reminder of an open gate, each next one twice as late; 30m if not set, or off",
         name="remind",
     )
-    quiet: Hours = key(quiet_hours, None, 'local times without reminders, such as "22:00-07:30"')
-    announce_started: bool = key(flag, True, "say it when a session starts; true if not set")
+    quiet: Hours = key(
+        quiet_hours, None, 'local times without reminders and sounds, such as "22:00-07:30"; what you asked for has one'
+    )
+    announce_started: bool = key(
+        flag, True, "say it when a session starts or goes on, and which CLI stands in; true if not set"
+    )
     transcribe: tuple[str, ...] = key(  # empty: voice messages are not understood, which is said
         command,
         (),

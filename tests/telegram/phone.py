@@ -21,7 +21,7 @@ from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.relay import Pace, Relay
 
 ANN = 4711
-PACE = Pace(poll=5, tick=0.03, first_wait=0.02, longest_wait=0.1, status=0.1)
+PACE = Pace(poll=5, tick=0.03, part=0.2, first_wait=0.02, longest_wait=0.1, status=0.1)
 
 
 class Still(Machine):

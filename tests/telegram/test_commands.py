@@ -19,6 +19,7 @@ from samoloop.core.control import LOCK
 from samoloop.core.records import Started
 from samoloop.core.session import all_sessions
 from samoloop.core.words import News
+from samoloop.ui.telegram.commands import COMMANDS
 from samoloop.ui.telegram.drafts import Drafts
 from samoloop.ui.telegram.machine import Machine, attempt
 
@@ -57,7 +58,7 @@ def test_the_commands_are_registered_with_the_bot(phone: Phone) -> None:
     with phone.relay():
         phone.standin.wait(lambda: phone.standin.menu_button)
     names = [command["command"] for command in phone.standin.commands]
-    assert names == ["status", "sessions", "questions", "plan", "log", "diff", "tell", "stop", "resume", "new", "help"]
+    assert names == list(COMMANDS) and {"status", "plan", "diff", "answer", "tell", "new", "help"} <= set(names)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +67,8 @@ def test_the_commands_are_registered_with_the_bot(phone: Phone) -> None:
         ("/status", "waits for approval of 11-21-0930-plan-jwt.md"),
         ("/sessions", "jwt-auth: waiting"),
         ("/help", "a reply to a question is its answer"),
-        ("/questions", "jwt-auth asks nothing now."),
+        ("/questions", "jwt-auth asks nothing now: it is waiting."),
         ("/status@samoloop_test_bot jwt-auth", "No worker runs for it."),
-        ("/log", "- 001 requirements: read <main.py> & asked"),
         ("/tell", "Tell it what?"),
         ("/dance", "There is no command /dance"),
         ("/tell jwt-auth use the small library", "Told jwt-auth"),
@@ -77,12 +77,22 @@ def test_the_commands_are_registered_with_the_bot(phone: Phone) -> None:
 def test_a_command_is_answered(phone: Phone, said: str, shown: str) -> None:
     work = phone.work()
     work.show_plan()
-    (work.dir / "_overview.md").write_text(
-        "# x\n\n## Flow Log\n- 001 requirements: read <main.py> & asked\n\n## Files\n- y\n"
-    )
     with phone.relay():
         phone.ann.say(said)
         phone.bot(shown)
+
+
+def test_log_tells_what_the_journal_knows(phone: Phone) -> None:
+    work = phone.work()
+    gate = work.ask()
+    gates.answer(work.dir, gate, {"Q1": "A", "Q2": "only <this> & that"}, "Ann (Telegram 7)")
+    work.close()
+    work.session.record(Started(iteration=1, attempt=1, phase="planning", provider="claude"))
+    with phone.relay():
+        phone.ann.say("/log")
+        shown = phone.bot("what was done last")["shown"]
+    assert "✅ Answered by Ann: Q1=A, Q2=only <this> & that" in shown
+    assert shown.endswith("001 planning runs, by claude")
 
 
 def test_plan_shows_the_waiting_plan_again_with_buttons_that_work(phone: Phone) -> None:
@@ -100,12 +110,16 @@ def test_plan_shows_the_waiting_plan_again_with_buttons_that_work(phone: Phone) 
 def test_tell_goes_to_the_session_that_is_named_and_asks_where_none_is(phone: Phone) -> None:
     one, two = phone.work("26-11-21-one"), phone.work("26-11-21-two")
     with phone.relay():
-        phone.ann.say("/tell mind the cache")
-        phone.bot("Which session? /tell NAME. There are: one, two.")
-        phone.ann.say("/tell two mind\nthe cache")
+        phone.ann.say("/tell mind\nthe cache")
+        asking = phone.bot("For which session?")
+        assert one.read("_inbox.md") == ""
+        phone.ann.tap(asking, "one")
+        phone.bot("Told one")
+        phone.standin.wait(lambda: phone.shown(asking) == "→ one: /tell mind the cache")
+        phone.ann.say("/tell two and the disk")
         phone.bot("Told two")
-    assert one.read("_inbox.md") == ""
-    assert two.read("_inbox.md").endswith("mind\nthe cache\n\n")
+    assert one.read("_inbox.md").endswith("mind\nthe cache\n\n")
+    assert two.read("_inbox.md").endswith("and the disk\n\n")
 
 
 def test_stop_and_diff(phone: Phone) -> None:
@@ -126,9 +140,9 @@ def test_a_relay_starts_a_worker_for_an_answer_to_a_session_that_has_none(phone:
     work = phone.work()
     work.ask()
     with phone.relay():
-        phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "B ·"))
+        phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "Q2 B"))
         assert machine.ran == []
-        phone.ann.tap(phone.bot("Which token lifetime?"), "B ·")
+        phone.ann.tap(phone.bot("Which token lifetime?"), "Q1 B")
         phone.standin.wait(lambda: machine.ran)
     assert machine.ran[0][:2] == ("resume", work.dir.name)
     assert machine.ran[0][2] in re.findall(r"by (Ann \(Telegram \d+\))", work.read("_qa.md"))
@@ -241,13 +255,13 @@ def test_each_session_has_its_own_topic_where_the_group_has_topics(phone: Phone)
     two = phone.work("26-11-21-two")
     two.ask()
     with phone.relay():
-        message = phone.standin.wait(lambda: [m for m in phone.standin.messages(GROUP, "two · Q2")])[0]
+        message = phone.standin.wait(lambda: [m for m in phone.standin.messages(GROUP, "two · 2 questions")])[0]
         assert phone.chat.topics[message["message_thread_id"]] == "two"
         phone.ann.say("mind the cache", thread=message["message_thread_id"])  # answers the topic's first message
         asking = phone.bot("What is this for?")
         assert asking["message_thread_id"] == message["message_thread_id"]
         labels = [row[0]["text"] for row in asking["reply_markup"]["inline_keyboard"]]
-        assert labels == ["🧭 Guidance for two", "🗑 Forget it"]
+        assert labels == ["💬 Answer to Q1 of two", "💬 Answer to Q2 of two", "🧭 Guidance for two", "🗑 Forget it"]
         phone.ann.say("/tell hello", thread=message["message_thread_id"])
         phone.bot("Told two")
     assert set(phone.chat.topics.values()) == {"one", "two"}
@@ -284,8 +298,8 @@ def test_an_open_gate_is_reminded_at_growing_intervals(phone: Phone) -> None:
     with phone.relay():
         message = phone.bot("the plan is ready")
         phone.standin.wait(lambda: len(phone.standin.messages(ANN, "still waits for you")) == 3)
-        phone.ann.tap(message, "🛑 Reject")
-        phone.standin.wait(lambda: "Rejected" in phone.shown(message))
+        phone.ann.tap(message, "✅ Approve")
+        phone.standin.wait(lambda: "Approved" in phone.shown(message))
     sent = [entry["at"] for entry in phone.standin.log if "still waits" in entry.get("text", "")]
     assert sent[2] - sent[1] > sent[1] - sent[0] > 0.3
     assert len(phone.standin.messages(ANN, "still waits for you")) == 3

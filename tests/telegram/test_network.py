@@ -45,7 +45,7 @@ def test_trouble_is_waited_out_and_said_once(
     work.ask()
     phone.standin.fault("getUpdates", times=4, **fault)  # type: ignore[arg-type]
     with phone.relay():
-        phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "B ·"))
+        phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "Q2 B"))
     assert "**Answer:** B" in work.read("_qa.md")
     assert caplog.text.count("Telegram, listening") == 1
 
@@ -76,7 +76,7 @@ def test_an_answer_sent_while_nothing_ran_is_handled_at_the_next_start(phone: Ph
     work.ask()
     with phone.relay():
         message = phone.bot("Which token lifetime?")
-    phone.ann.tap(message, "B ·")
+    phone.ann.tap(message, "Q1 B")
     assert "**Answer:** B" not in work.read("_qa.md")
     with phone.relay():
         phone.standin.wait(lambda: "**Answer:** B" in work.read("_qa.md"))
@@ -90,9 +90,9 @@ def test_a_message_that_a_crash_kept_from_the_ledger_works_and_is_closed_too(pho
         message = phone.bot("Which token lifetime?")
         phone.bot("iteration 0")
     ledger = work.session.control / "_outbox" / "telegram.jsonl"
-    ledger.write_text("\n".join(line for line in ledger.read_text().splitlines() if '"Q1"' not in line))
+    ledger.write_text("\n".join(line for line in ledger.read_text().splitlines() if '"summary"' not in line))
     with phone.relay():
-        phone.ann.tap(message, "B ·")
+        phone.ann.tap(message, "Q1 B")
         phone.standin.wait(lambda: "✅ B · 24 hours" in phone.shown(message))
 
 
@@ -103,7 +103,7 @@ def test_an_update_that_the_library_cannot_read_does_not_hide_the_next(phone: Ph
         message = phone.bot("Which token lifetime?")
         phone.standin.push({"message": {"message_id": "not a number"}})
         phone.standin.push({"edited_channel_post": {}})
-        phone.ann.toast(phone.ann.tap(message, "A ·"))
+        phone.ann.toast(phone.ann.tap(message, "Q1 A"))
 
 
 def test_a_message_that_cannot_be_parsed_is_sent_as_plain_words(phone: Phone, caplog: pytest.LogCaptureFixture) -> None:

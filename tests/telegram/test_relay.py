@@ -75,7 +75,7 @@ def test_a_worker_starts_a_relay_and_carries_nothing_for_it(phone: Phone) -> Non
     with process(phone, "-c", WORKER, str(work.dir), str(work.root), json.dumps(phone.section)) as worker:
         out, _ = worker.communicate(timeout=15)
     assert out == "False 1 0 []\n"  # no library, one thread, and the relay is not among its processes
-    phone.ann.toast(phone.ann.tap(phone.standin.wait_message(ANN, "Which library?", 20), "B ·"))
+    phone.ann.toast(phone.ann.tap(phone.standin.wait_message(ANN, "Which library?", 20), "Q2 B"))
     assert "**Answer:** B" in work.read("_qa.md")
     assert len(phone.relays()) == 1
     assert (listener := phone.folder.listener()) and listener.pid == phone.relays()[0]
@@ -97,7 +97,7 @@ def test_a_relay_that_was_killed_is_replaced_at_the_next_look_and_nothing_is_los
     phone.end_relays()
     phone.standin.wait(lambda: not phone.relays())
     work.announce(News.BUDGET, text="80% of it")
-    phone.ann.tap(message, "B ·")
+    phone.ann.tap(message, "Q2 B")
     starter.look()
     starter.look()  # while the first one only begins
     phone.standin.wait(lambda: "**Answer:** B" in work.read("_qa.md"), 20)

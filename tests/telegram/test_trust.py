@@ -21,10 +21,10 @@ def test_a_stranger_gets_no_answer_and_is_logged_once(phone: Phone, caplog: pyte
     eve = Person(phone.standin, 666, "Eve", phone.chat)  # in the same chat, as in a group
     with phone.relay():
         message = phone.bot("Which token lifetime?")
-        taps = [eve.tap(message, "A ·"), eve.tap(message, "B ·")]
+        taps = [eve.tap(message, "Q1 A"), eve.tap(message, "Q1 B")]
         eve.reply(message, "B")
         eve.say("/stop")
-        phone.ann.toast(phone.ann.tap(message, "A ·"))  # everything before it was handled
+        phone.ann.toast(phone.ann.tap(message, "Q1 A"))  # everything before it was handled
         assert not set(taps) & phone.standin.toasts.keys()
     assert "**Answer:** A <!-- by Ann" in work.read("_qa.md")
     assert work.read("_qa.md").count("_waiting_") == 1
@@ -41,7 +41,7 @@ def test_the_right_person_in_another_chat_is_a_stranger(phone: Phone) -> None:
         elsewhere = Person(phone.standin, ANN, "Ann", other)
         tap = elsewhere.tap_data({**message, "chat": other.described()}, _data(message))
         elsewhere.say("/status")
-        phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "B ·"))
+        phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "Q2 B"))
         assert tap not in phone.standin.toasts
     assert phone.standin.messages(-500) == []
     assert work.read("_qa.md").count("_waiting_") == 1
@@ -97,7 +97,7 @@ def test_the_token_is_in_no_log_line_no_repr_and_no_file(phone: Phone, caplog: p
     for act in ("cut", "refuse", "lose"):
         phone.standin.fault("*", act, times=2)
     with phone.relay():
-        phone.ann.reply(phone.bot("Which library?"), "pyjwt")
+        phone.ann.reply(phone.bot("Which library?"), "Q2=pyjwt")
         phone.standin.wait(lambda: "pyjwt <!--" in work.read("_qa.md"))
     assert TOKEN not in repr(phone.settings)
     assert TOKEN not in caplog.text
@@ -122,6 +122,6 @@ def test_a_name_cannot_break_out_of_the_file(phone: Phone) -> None:
     work.ask()
     phone.ann.user["first_name"] = "Ann --> \n### Q9: <!-- x"
     with phone.relay():
-        phone.ann.toast(phone.ann.tap(phone.bot("Which token lifetime?"), "A ·"))
+        phone.ann.toast(phone.ann.tap(phone.bot("Which token lifetime?"), "Q1 A"))
     assert "### Q9" not in [line[:6] for line in work.read("_qa.md").splitlines()]
     assert work.decision() is None  # Q2 still waits

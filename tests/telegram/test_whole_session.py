@@ -27,13 +27,13 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
 ) -> None:
     computer.hand_off()
     with computer.relay():
-        first = phone.standin.wait_message(ANN, "question 1 of 2", 40)
+        asked = phone.standin.wait_message(ANN, "2 questions, 2 open", 40)
         computer.kill_worker()
     with computer.relay():
-        phone.ann.tap(first, "A ·")
-        phone.standin.wait(lambda: "Ann, " in phone.shown(first), 20)
+        phone.ann.tap(asked, "Q1 A")
+        phone.standin.wait(lambda: "2 questions, 1 open" in phone.shown(asked), 20)
     with computer.relay():
-        phone.ann.reply(phone.bot("question 2 of 2"), "15 %")  # a worker is started by it
+        phone.ann.reply(asked, "15 %")  # to the one that is open; a worker is started by it
         plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
         computer.kill_worker()
     with computer.relay():
@@ -54,8 +54,9 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
 @pytest.mark.slow
 def test_a_worker_starts_the_relay_that_starts_the_next_worker(phone: Phone, computer: Computer) -> None:
     computer.hand_off("--no-wait")
-    phone.ann.tap(phone.standin.wait_message(ANN, "question 1 of 2", 40), "B ·")
-    phone.ann.tap(phone.bot("question 2 of 2"), "C ·")  # no worker waits: the relay starts one
+    asked = phone.standin.wait_message(ANN, "2 questions, 2 open", 40)
+    phone.ann.tap(asked, "Q1 B")
+    phone.ann.tap(asked, "Q2 C")  # no worker waits: the relay starts one
     plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
     computer.kill_worker()
     phone.end_relays()

@@ -35,7 +35,7 @@ RIVAL_SECONDS, RIVAL_WAIT_SECONDS = 60.0, 3.0  # without another program it is g
 RIVAL = "another program polls this bot, perhaps on another machine"
 POOL = 16  # connections
 ABOUT_CHAT = ("chat not found", "to send", "administrator rights", "deactivated", "write_forbidden", "peer_id_invalid")
-LISTEN_TO = ["message", "callback_query"]
+LISTEN_TO = ["message", "edited_message", "callback_query"]
 _SUFFIXES = {"voice": ".oga", "photo": ".jpg", "audio": ".mp3", "document": ""}
 T = TypeVar("T")
 
@@ -366,7 +366,7 @@ def _keyboard(rows: Sequence[Sequence[Button]]) -> telegram.InlineKeyboardMarkup
 
 def _in_our_words(update: telegram.Update, bot: int) -> Update:
     """Our own words for an update that the `bot` of this number got."""
-    query, message = update.callback_query, update.message
+    query, message = update.callback_query, update.message or update.edited_message
     if query is not None and query.message is not None and query.data is not None:
         name, chat, number = _name(query.from_user), query.message.chat.id, query.message.message_id
         text = getattr(query.message, "text", None) or ""  # a very old message is told without it
@@ -395,6 +395,7 @@ def _in_our_words(update: telegram.Update, bot: int) -> Update:
         forwarded=message.forward_origin is not None or message.via_bot is not None,
         answers_bot=bool(replied and replied.from_user and replied.from_user.id == bot),
         attachment=attachment,
+        edited=update.edited_message is not None,
     )
 
 

@@ -4,6 +4,7 @@
 never act on a newer gate, plan or question.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,16 +20,25 @@ class About(StrEnum):
     """What a tap is about."""
 
     ANSWER = "a"  # choice: the option's letter
+    PICK = "q"  # the same, on the one message that holds all questions
+    SUGGESTED = "s"  # take the suggestion of every question that is open
     WORDS = "w"  # open the reply box for an answer in words
+    CHANGE = "c"  # show the buttons again of what was decided
     PLAN = "p"  # choice: Plan
-    ACTION = "d"  # what was asked for is done
+    ACTION = "d"  # what was asked for is done; choice: Done
     DRAFT = "h"  # say what a draft is for; choice: Use
 
 
 class Plan(StrEnum):
     APPROVE = "A"
     CHANGES = "C"
-    REJECT = "R"
+    REJECT = "R"  # asks once
+    REALLY_REJECT = "X"
+
+
+class Done(StrEnum):
+    YES = ""
+    DECLINE = "N"  # opens the reply box for the reason
 
 
 class Use(StrEnum):
@@ -36,7 +46,10 @@ class Use(StrEnum):
 
     TELL = "tell"  # guidance for the session's next iteration
     CHANGES = "changes"  # a request for changes to the plan
-    ANSWER = "answer"  # the answer to the one question that waits
+    ANSWER = "answer"  # the answer to a question that waits
+    DONE = "done"  # what was asked for is done, and how
+    DECLINE = "decline"  # it will not be done, and why
+    RUN = "run"  # the command that it holds, for that session
     START = "start"  # begin a session with it
     DROP = "drop"
 
@@ -78,3 +91,8 @@ def question_hash(question: Question) -> str:
     """Of everything a person reads before answering."""
     shown = [question.id, question.title, question.why, question.suggestion, *map(str, question.options)]
     return sha256("\n".join(shown))[:DIGEST]
+
+
+def questions_hash(asked: Iterable[Question]) -> str:
+    """Of several questions as they were shown together."""
+    return sha256("".join(map(question_hash, asked)))[:DIGEST]

@@ -3,33 +3,27 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from samoloop.config.outlets import is_quiet, reminder_seconds
-from samoloop.core import gates, words
-from samoloop.core.gates import Verdict, Void
-from samoloop.core.gates.questions import Question
-from samoloop.core.records import GateClosed, GateVoid, Record, moment
+from samoloop.core import gates
 from samoloop.core.state import AT_REST, ENDED
 from samoloop.core.words import News
-from samoloop.ui.telegram import effects, render
+from samoloop.ui.telegram import gate_messages, render
 from samoloop.ui.telegram.api import Api, Refused
-from samoloop.ui.telegram.commands import open_plan, open_questions
 from samoloop.ui.telegram.drafts import Draft
 from samoloop.ui.telegram.ledger import READER, Sent
-from samoloop.ui.telegram.render import Gated, Outgoing, Role
+from samoloop.ui.telegram.render import Outgoing, Role
 from samoloop.ui.telegram.sessions import Known
-from samoloop.ui.telegram.text import escape, shorten
+from samoloop.ui.telegram.text import escape
 from samoloop.worker import outbox
 from samoloop.worker.outbox import Announcement, Item
 
 STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
 REFUSED_SECONDS = 600.0  # until a status that the server did not take is tried again
 NO_TOPIC = ("thread not found", "TOPIC_CLOSED", "TOPIC_DELETED")
-NOT_ASKED = "▫️ No longer asked."
-CHANGED = "⚠️ The text has changed since: a new message follows."
+GOES_ON = (News.STARTED, News.RESUMED, News.STAND_IN)  # told as `announce_started` says
 RESTS = AT_REST - ENDED
 
 log = logging.getLogger(__name__)
@@ -62,7 +56,7 @@ class Chat:
         for item in list(outbox.pending(known.session_dir, READER)):
             known.look()
             await self._deliver(known, item)
-        await self.close_gates(known)
+        await self.update_gates(known)
         await self._update_status(known)
         await self._remind(known)
 
@@ -76,14 +70,16 @@ class Chat:
     # The outbox
 
     async def _deliver(self, known: Known, item: Item) -> None:
-        started = self._api.settings.announce_started
         counted: Counter[str] = Counter()
+        quiet = is_quiet(self._api.settings.quiet, datetime.now().astimezone())
+        started = self._api.settings.announce_started
         for message in messages(known, item.announcement, started=started) if item.announcement else ():
             name = f"{message.role} {message.target}"  # not its place: an answered question is left out the next time
             counted[name] += 1
             part = f"{name} {counted[name]}"
             if (item.number, part) not in known.ledger.parts:
-                await self.post(known, message, item=item.number, part=part)
+                await self.post(known, replace(message, silent=quiet or message.silent), item=item.number, part=part)
+            quiet = quiet or not message.silent  # one sound is enough
         outbox.acknowledge(known.session_dir, READER, item.number)
 
     async def post(self, known: Known, message: Outgoing, *, item: int = 0, part: str = "") -> int:
@@ -98,7 +94,17 @@ class Chat:
             text = f"⚠️ {escape(known.short)}: a message could not be shown here ({escape(str(refused))})."
             number = await self._send_if_taken(known, Outgoing(text))
         what = message.gate, message.target, message.hash, message.brief
-        known.ledger.sent(Sent(number, message.role, time.time(), item, part, *what, waits=bool(message.rows)))
+        known.ledger.sent(
+            Sent(
+                number,
+                message.role,
+                time.time(),
+                item,
+                part,
+                *what,
+                waits=bool(message.rows or message.role is Role.REMINDER),
+            )
+        )
         return number
 
     async def _send_if_taken(self, known: Known, message: Outgoing) -> int:
@@ -149,22 +155,26 @@ class Chat:
                 raise
             return await self._api.send(message)
 
-    # Gates that are closed by now
+    # Gates, as answers come
 
-    async def close_gates(self, known: Known) -> None:
-        """Edit the messages whose gate a person has closed, wherever: the buttons go, what was decided stays."""
+    async def update_gates(self, known: Known) -> None:
+        """Edit the messages of gates: what was answered, wherever, and the buttons that this leaves."""
         seen = known.changes, frozenset(known.ledger.live)
         if self._looked.get(known.name) == seen:
             return
         asked = {question.id: question for question in gates.read_questions(known.session_dir)}
         for message in list(known.ledger.live.values()):
-            how = became(known, message, asked)
-            if how:
-                try:
-                    await self._api.edit(message.id, f"{message.brief}\n{how}")
-                except Refused as refused:  # the person deleted it
-                    log.info("message %d of %s could not be edited: %s", message.id, known.name, refused)
+            form = gate_messages.form(known, message, asked)
+            if form is None or known.ledger.forms.get(message.id) == form.digest:
+                continue
+            try:
+                await self._api.edit(message.id, form.html, form.rows)
+            except Refused as refused:  # the person deleted it
+                log.info("message %d of %s could not be edited: %s", message.id, known.name, refused)
+            if form.final:
                 known.ledger.closed(message.id)
+            else:
+                known.ledger.shows(message.id, form.digest)
         self._looked[known.name] = seen
 
     # The status message
@@ -194,7 +204,7 @@ class Chat:
     async def _remind(self, known: Known) -> None:
         """Say that a gate is still open: after the chosen time, then after twice that, never in quiet hours."""
         first = self._api.settings.remind_seconds
-        key = known.gate.id if known.gate else f"iteration {known.state.iteration}"
+        key = known.waits_with
         waits = [m for m in known.ledger.messages.values() if _still_asks(known, m)]
         if not first or not waits or is_quiet(self._api.settings.quiet, datetime.now().astimezone()):
             return
@@ -203,81 +213,30 @@ class Chat:
             return
         since = render.clock(waits[0].at)
         what = "still blocked" if known.gate is None else "still waits for you"
-        text = render.head("🔔", known.name, f"{what}, since {since}")
-        await self.post(known, Outgoing(text, reply_to=waits[0].id))
+        text = render.head("🔔", known.label, f"{what}, since {since}")
+        await self.post(known, Outgoing(text, Role.REMINDER, key, brief=text, reply_to=waits[0].id))
         known.ledger.reminded(key, count + 1, time.time())
 
 
-def messages(known: Known, given: Announcement, *, started: bool) -> list[Outgoing]:
+def messages(known: Known, announced: Announcement, *, started: bool) -> list[Outgoing]:
     """What an announcement looks like now: a gate that was closed meanwhile gets no buttons."""
-    if given.kind in (News.STARTED, News.RESUMED) and not started:
+    given = replace(announced, session=known.label)
+    if given.kind in GOES_ON and not started:
         return []
     if given.kind not in (News.QUESTIONS, News.PLAN, News.ACTION):
         return render.news(given)
     if known.gate is None or known.gate.id != given.gate:
         return [Outgoing(render.head("☑️", given.session, f"a gate was opened and closed meanwhile ({given.kind})"))]
-    if given.kind is News.ACTION:
-        return render.action(given, Gated(known.session_dir, given.gate))
-    found = open_questions(known) if given.kind is News.QUESTIONS else open_plan(known)
-    if found:
+    if found := gate_messages.waiting(known):
         return found
     what = f"a gate waits for you ({given.kind}), but its text has changed since: look on the machine"
     return [Outgoing(render.head("✋", given.session, what))]
 
 
-def became(known: Known, message: Sent, asked: Mapping[str, Question]) -> str:
-    """How the gate of a message was closed, as a line of HTML; empty while it is open. `asked` is `_qa.md` now."""
-    if message.role == Role.QUESTION:
-        return _answered(known, message, asked.get(message.target))
-    if _is_open(known, message):
-        decision = known.decision()
-        if isinstance(decision, Void):
-            return CHANGED
-        return _decided(decision.verdict, decision.by, time.time(), message.hash) if decision else ""
-    closing = known.closings.get(message.gate)
-    if closing is None:
-        return NOT_ASKED
-    if isinstance(closing, GateVoid):
-        return CHANGED
-    return _decided(closing.verdict, closing.by, _when(closing), message.hash)
-
-
-def _decided(verdict: str, by: str, at: float, digest: str) -> str:
-    plan = f", plan <code>{digest[:8]}…</code>" if digest and verdict == Verdict.APPROVE else ""
-    return f"<b>{words.VERDICTS[Verdict(verdict)].mark} by {_person(by)}</b>, {render.clock(at)}{plan}"
-
-
-def _answered(known: Known, message: Sent, question: Question | None) -> str:
-    options = question.options if question else ()
-    if question is not None and _is_open(known, message):
-        return _given(question.answer, options, question.by, time.time()) if question.answer else ""
-    closing = known.closings.get(message.gate)
-    if not isinstance(closing, GateClosed) or message.target not in closing.answers:
-        return NOT_ASKED
-    answer = closing.answers[message.target]
-    return _given(answer["answer"], options, closing.by, _when(closing))
-
-
-def _is_open(known: Known, message: Sent) -> bool:
-    return known.gate is not None and known.gate.id == message.gate
-
-
-def _given(answer: str, options: Sequence[tuple[str, str]], by: str, at: float) -> str:
-    said = next((f"{letter} · {text}" for letter, text in options if letter == answer.strip().upper()), answer)
-    return f"✅ <b>{escape(shorten(said, 300))}</b>\n{_person(by)}, {render.clock(at)}"
-
-
-def _person(by: str) -> str:
-    names = dict.fromkeys(effects.unsigned(name) for name in by.split(", "))
-    return escape("an editor" if by in ("", "editor") else ", ".join(names))
-
-
-def _when(record: Record) -> float:
-    return moment(record.at).timestamp() if record.at else time.time()
-
-
 def _still_asks(known: Known, message: Sent) -> bool:
     """Whether a message is what the session still waits for."""
+    if message.role == Role.REMINDER:
+        return False
     if known.gate is not None:
         return message.waits and message.gate == known.gate.id and message.id in known.ledger.live
     return message.role == Role.BLOCKED and known.state.condition in RESTS and message is _last_blocked(known)

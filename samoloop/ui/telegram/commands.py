@@ -1,85 +1,133 @@
-"""The slash commands. Each gives reactions; what it changes is changed when it returns."""
+"""The slash commands: one function each, under a line that registers it. What it changes is changed when it returns."""
 
-import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from samoloop.base.errors import SamoloopError
-from samoloop.checks import receipts
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
 from samoloop.core.session import slug_of
 from samoloop.core.state import AT_REST, Condition
-from samoloop.ui.telegram import effects, render
+from samoloop.ui.telegram import effects, gate_messages, render
 from samoloop.ui.telegram.drafts import Draft, Purpose
 from samoloop.ui.telegram.machine import attempt
 from samoloop.ui.telegram.reactions import Post, Reaction
 from samoloop.ui.telegram.render import Outgoing
 from samoloop.ui.telegram.sessions import Known
 from samoloop.ui.telegram.text import escape, shorten
-from samoloop.ui.telegram.updates import Said
+from samoloop.ui.telegram.updates import Said, Tap, answers_in
 
 if TYPE_CHECKING:
     from samoloop.ui.telegram.handler import Handler  # it imports this module
 
-LOG_LINES = 15
 RESTING = (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED)
-
-MENU = (
-    ("status", "where a session stands"),
-    ("sessions", "all sessions"),
-    ("questions", "the questions that wait for you"),
-    ("plan", "the plan, with its buttons while it waits"),
-    ("log", "what was done last"),
-    ("diff", "what has changed in the code"),
-    ("tell", "guidance for the next iteration"),
-    ("stop", "stop after this iteration"),
-    ("resume", "go on, with words of yours if you like"),
-    ("new", "hand off a task"),
-    ("help", "what you can do here"),
-)
-HELP = (
+ABOUT = (
     "<b>Tap</b> a button, or <b>reply</b> to a message: a reply to a question is its answer, a reply to a plan asks "
-    "for changes, a reply to a blocked session is its guidance. A message that replies to nothing does nothing until "
-    "you say what it is for.\n\n"
-    + "\n".join(f"/{name}: {what}" for name, what in MENU)
-    + "\n\nWith several sessions, name one first: <code>/tell jwt-auth use the small library</code>"
+    "for changes, a reply to a blocked session is its guidance. <code>Q1=A Q2=in words</code> answers several "
+    "questions. Any other message does nothing until you say what it is for. What you decided can be changed while it "
+    "waits: tap or reply again, or edit your message.\n\n"
 )
+NAMING = "\n\nWith several sessions, name one (its beginning is enough), or tap the one that is meant."
+
+Alone = Callable[["Handler", Said, str], list[Reaction]]
+About = Callable[["Handler", Said, Known, str], list[Reaction]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word behind a slash; one of `alone` and `about` is there."""
+
+    what: str  # for the menu
+    alone: Alone | None = None  # given the words after it
+    about: About | None = None  # is about one session, given the words after its name
+    words: bool = False  # takes words of any kind, so that only a whole name is a name
+    fits: Callable[[Known], bool] = lambda known: True  # the sessions that can be meant where none is named
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def alone(name: str, what: str) -> Callable[[Alone], Alone]:
+    """Register a command that is about no session."""
+
+    def register(act: Alone) -> Alone:
+        COMMANDS[name] = Command(what, alone=act)
+        return act
+
+    return register
+
+
+def about_one(
+    name: str, what: str, *, words: bool = False, fits: Callable[[Known], bool] = lambda known: True
+) -> Callable[[About], About]:
+    """Register a command that is about one session."""
+
+    def register(act: About) -> About:
+        COMMANDS[name] = Command(what, about=act, words=words, fits=fits)
+        return act
+
+    return register
+
+
+def menu() -> list[tuple[str, str]]:
+    """Every command with what it does, in the order in which they are written."""
+    return [(name, command.what) for name, command in COMMANDS.items()]
 
 
 def run(handler: "Handler", said: Said) -> list[Reaction]:
-    """Carry out the command that the message begins with."""
-    first, *words = said.text.split(maxsplit=1)
-    name, rest = first[1:].partition("@")[0].lower(), "".join(words)
-    if name in ("help", "start"):
-        return [_post(said, Outgoing(HELP))]
-    if name == "sessions":
-        return [_post(said, _all(handler))]
-    if name == "new":
-        return _new(handler, said, rest)
-    act = _ABOUT_ONE.get(name)
-    if act is None:
+    """Carry out the command that the message begins with; where it is not clear for which session, ask."""
+    name, rest = _split(said.text)
+    command = COMMANDS.get("help" if name == "start" else name)
+    if command is None:
         return [handler.say(said, f"There is no command /{shorten(name, 30)}. /help lists what there is.")]
-    known, rest = _session(handler, said, rest)
-    if known is None:
-        names = ", ".join(other.short for other in handler.sessions.refresh() if not other.ended)
-        return [handler.say(said, f"Which session? /{name} NAME. There are: {names or 'none that is open'}.")]
-    return act(handler, said, known, rest)
+    if command.alone:
+        return command.alone(handler, said, rest)
+    found, rest = _meant(handler, said, command, rest)
+    if not found:
+        return [handler.say(said, "No session has run with Telegram on yet: /new hands off a task.")]
+    if len(found) == 1 and command.about:
+        return command.about(handler, said, found[0], rest)
+    return which(handler, said, found, f"/{name} {rest}")
 
 
-def _session(handler: "Handler", said: Said, rest: str) -> tuple[Known | None, str]:
-    """The session that is meant, and the words after its name: by name, topic, reply, or because there is one only."""
+def which(handler: "Handler", said: Said, found: Sequence[Known], text: str) -> list[Reaction]:
+    """Ask which session a command is for; a tap carries it out."""
+    folders = [str(known.session_dir) for known in found]
+    handler.drafts.keep(
+        Draft(said.update_id, Purpose.COMMAND, text, said.name, said.message_id, said.thread, sessions=folders)
+    )
+    return []
+
+
+def run_for(handler: "Handler", draft: Draft, known: Known, tap: Tap) -> list[Reaction]:
+    """Carry out a command for the session that was chosen."""
+    name, rest = _split(draft.text)
+    command = COMMANDS.get(name)
+    said = Said(
+        tap.update_id, tap.chat, tap.user, draft.by, draft.message_id, draft.text, time.time(), None, draft.thread
+    )
+    return command.about(handler, said, known, rest) if command and command.about else []
+
+
+def _split(text: str) -> tuple[str, str]:
+    first, *words = text.split(maxsplit=1)
+    return first[1:].partition("@")[0].lower(), "".join(words)
+
+
+def _meant(handler: "Handler", said: Said, command: Command, rest: str) -> tuple[list[Known], str]:
+    """The sessions that can be meant, and the words after the name: by name, topic, reply, or what fits."""
     first, _, after = rest.partition(" ")
-    if named := handler.sessions.by_name(first):
+    if named := handler.sessions.named(first, whole=command.words):
         return named, after.strip()
     if said.thread and (known := handler.sessions.by_thread(said.thread)):
-        return known, rest
+        return [known], rest
     if said.reply_to and (known := handler.sessions.by_message(said.reply_to)):
-        return known, rest
-    everything = handler.sessions.refresh()
-    candidates = [known for known in everything if not known.ended] or everything
-    return (candidates[0], rest) if len(candidates) == 1 else (None, rest)
+        return [known], rest
+    likely = handler.sessions.likely()
+    return [known for known in likely if command.fits(known)] or likely, rest
 
 
 def _post(said: Said, message: Outgoing, known: Known | None = None) -> Post:
@@ -89,84 +137,56 @@ def _post(said: Said, message: Outgoing, known: Known | None = None) -> Post:
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
-def _all(handler: "Handler") -> Outgoing:
-    found = sorted(handler.sessions.refresh(), key=lambda known: known.name, reverse=True)
-    lines = [f"<b>{escape(k.short)}</b>: {escape(k.state.condition)}, {escape(k.state.phase)}" for k in found[:20]]
-    return Outgoing("\n".join(lines) or "No session has run with Telegram on yet.")
-
-
+@about_one("status", "where a session stands")
 def _status(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     shown = render.status(known.progress(said.at))
     worker = "" if known.has_worker or known.ended else "\nNo worker runs for it."
     return [_post(said, Outgoing(shown.html + worker), known)]
 
 
+@alone("sessions", "all sessions")
+def _all(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
+    found = sorted(handler.sessions.refresh(), key=lambda known: known.name, reverse=True)
+    lines = [f"<b>{escape(k.label)}</b>: {escape(k.state.condition)}, {escape(k.state.phase)}" for k in found[:20]]
+    return [_post(said, Outgoing("\n".join(lines) or "No session has run with Telegram on yet."))]
+
+
+@about_one("questions", "the questions that wait for you", fits=lambda known: gates.takes(known.gate, Verdict.ANSWERED))
 def _questions(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
-    asked = open_questions(known)
-    return [Post(lambda: asked, known)] if asked else [handler.say(said, f"{known.short} asks nothing now.", known)]
-
-
-def open_questions(known: Known) -> list[Outgoing]:
-    """A message for each question that waits."""
     gate = known.gate
-    if gate is None or not gate.questions:
-        return []
-    gated = render.Gated(known.session_dir, gate.id)
-    asked = [question for question in gates.read_questions(known.session_dir) if question.id in gate.questions]
-    return [
-        message
-        for number, question in enumerate(asked, 1)
-        if not question.answer
-        for message in render.question(known.name, question, f"{number} of {len(asked)}", gated)
-    ]
+    asked = gate_messages.questions(known, gate) if gate and gate.questions else []
+    if not asked:
+        return [handler.say(said, f"{known.short} asks nothing now: it is {known.state.condition}.", known)]
+    return [Post(lambda: asked, known)]
 
 
+@about_one(
+    "plan", "the plan, with its buttons while it waits", fits=lambda known: gates.takes(known.gate, Verdict.APPROVE)
+)
 def _plan(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
-    if waiting := open_plan(known):
+    if known.gate and gates.takes(known.gate, Verdict.APPROVE) and (waiting := gate_messages.plan(known, known.gate)):
         return [Post(lambda: waiting, known)]
     found = max(known.session_dir.glob("*-plan-*.md"), key=lambda path: path.stat().st_mtime, default=None)
     text = gates.read_text(found) if found else None
     if found is None or not text:
-        return [handler.say(said, f"{known.short} has no plan yet.", known)]
-    document = Outgoing(render.head("📄", known.name, "the plan"), document=(found.name, text.encode()))
+        return [handler.say(said, f"{known.short} has no plan yet: it is in {known.state.phase}.", known)]
+    document = Outgoing(render.head("📄", known.label, "the plan"), document=(found.name, text.encode()))
     return [_post(said, document, known)]
 
 
-def open_plan(known: Known) -> list[Outgoing]:
-    """The plan that waits, with its buttons; nothing where none waits or its text is not the one of the gate."""
-    gate = known.gate
-    if gate is None or not gate.file or not gates.takes(gate, Verdict.APPROVE):
-        return []
-    text = gates.read_text(known.session_dir / gate.file)
-    if text is None or not gate.sha256 or gates.file_hash(known.session_dir / gate.file) != gate.sha256:
-        return []
-    gated = render.Gated(known.session_dir, gate.id)
-    return render.plan(known.name, gate.file, text, gate.sha256, gated, checks_of(known))
-
-
-def checks_of(known: Known) -> str:
-    """What samoloop will run itself, as the terminal says it; empty where the workflow asks for no checks."""
-    standing = receipts.standing(known.records())
-    if standing.found:
-        return standing.found.said
-    return receipts.NONE_FOUND if any(phase.checks for phase in known.state.live_workflow.phases) else ""
-
-
+@about_one("log", "what was done last")
 def _log(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
-    text = gates.read_text(known.session_dir / "_overview.md") or ""
-    flow = re.search(r"^## Flow Log\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    lines = [line for line in (flow[1] if flow else "").splitlines() if line.strip()]
-    title = render.head("📜", known.name, "what was done last")
-    return [_post(said, render.listing(title, "\n".join(lines[-LOG_LINES:]), "log.txt"), known)]
+    return [_post(said, render.log(known.label, known.records(), said.at), known)]
 
 
+@about_one("diff", "what has changed in the code")
 def _diff(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     def make() -> list[Outgoing]:
         try:
             changes = handler.machine.diff(known.session_dir)
         except SamoloopError as error:
             return [Outgoing(f"⚠️ {escape(str(error))}")]
-        return [render.listing(render.head("🧾", known.name, "changes so far"), changes, f"{known.short}.diff")]
+        return [render.diff(known.label, changes, f"{known.short}.diff")]
 
     return [Post(make, known)]
 
@@ -174,23 +194,76 @@ def _diff(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
 # --- acting -----------------------------------------------------------------------------------------------------------
 
 
+@about_one("answer", "answer: Q1=A Q2=in words; or done, or declined and why", words=True,
+           fits=lambda known: gates.takes(known.gate, Verdict.ANSWERED, Verdict.DONE))  # fmt: skip
+def _answer(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
+    if pairs := answers_in(rest):
+        return answer_pairs(handler, said, known, pairs)
+    first, _, after = rest.partition(" ")
+    gate, by = known.gate, effects.signed(said.name, said.update_id)
+    if gate is None or first.lower() not in (Verdict.DONE, Verdict.DECLINED):
+        return [
+            handler.say(
+                said, f"Answer so: /answer {known.short} Q1=A Q2=in words; or done, or declined and why.", known
+            )
+        ]
+    if first.lower() == Verdict.DECLINED:
+        act = partial(effects.decline, known, gate.id, after, by)
+    else:
+        act = partial(effects.confirm_action, known, gate.id, by, after or "yes")
+    return [handler.say(said, handler.outcome(known, act), known)]
+
+
+def answer_pairs(handler: "Handler", said: Said, known: Known, pairs: dict[str, str]) -> list[Reaction]:
+    """Answer several questions as they were shown here before the person wrote that."""
+    gate = known.gate
+    shown = gate_messages.shown_before(known, gate, said.message_id) if gate else {}
+    unseen = [id for id in pairs if gate and id in gate.questions and id not in shown]
+    if unseen:
+        text = f"Not shown here as it reads now: {', '.join(unseen)}. Nothing was changed; /questions shows it."
+        return [handler.say(said, text, known)]
+    by = effects.signed(said.name, said.update_id)
+    act = partial(effects.answer_all, known, gate.id if gate else "", pairs, shown, by)
+    return [handler.say(said, handler.outcome(known, act), known)]
+
+
+def pairs_said(handler: "Handler", said: Said, pairs: dict[str, str], known: Known | None) -> list[Reaction]:
+    """`Q1=B Q2=A` without a command: for the session that is named by topic or reply, else the one that asks so."""
+    asking = [
+        one
+        for one in ([known] if known else handler.sessions.refresh())
+        if one.gate and pairs.keys() & set(one.gate.questions)
+    ]
+    if not asking:
+        text = f"Nothing asks {', '.join(pairs)} now: nothing was changed. /questions shows what waits."
+        return [handler.say(said, text, known)]
+    return (
+        answer_pairs(handler, said, asking[0], pairs)
+        if len(asking) == 1
+        else which(handler, said, asking, f"/answer {said.text}")
+    )
+
+
+@about_one("tell", "guidance for the next iteration", words=True)
 def _tell(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if not rest:
-        return [handler.say(said, "Tell it what? /tell NAME and your words.", known)]
+        return [handler.say(said, f"Tell it what? /tell {known.short} and your words.", known)]
     outcome = handler.outcome(known, partial(effects.tell, known, rest, said.name, said.update_id))
     return [handler.say(said, outcome, known)]
 
 
+@about_one("stop", "stop after this iteration", fits=lambda known: known.has_worker)
 def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     def stop() -> str:
         now = rest.strip().lower() == "now"
         if not handler.machine.stop(known.session_dir, now):
-            return f"No worker is at work on {known.short}."
+            return f"No worker is at work on {known.short}: it is {known.state.condition}."
         return f"{known.short} stops {'now' if now else 'after this iteration'}."
 
     return [handler.say(said, handler.outcome(known, stop), known)]
 
 
+@about_one("resume", "go on, with words of yours if you like", words=True)
 def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if known.has_worker and known.state.condition not in RESTING:
         return [handler.say(said, f"{known.short} has a worker already: it is {known.state.condition}.", known)]
@@ -209,11 +282,12 @@ def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Rea
     def start() -> list[Outgoing]:
         by = effects.signed(said.name, said.update_id)
         why = attempt(partial(handler.machine.resume, known.session_dir, by))
-        return [Outgoing(f"⚠️ {escape(why)}" if why else f"▶️ {escape(known.short)} goes on.", silent=True)]
+        return [Outgoing(f"⚠️ {escape(why)}" if why else f"▶️ {escape(known.label)} goes on.", silent=True)]
 
     return [*reactions, Post(start, known)]
 
 
+@alone("new", "hand off a task")
 def _new(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
     roots = handler.folder.roots()
     first, _, after = rest.partition(" ")
@@ -236,13 +310,7 @@ def _free_name(slug: str, handler: "Handler") -> str:
     return next(name for name in (slug, *(f"{slug}-{n}" for n in range(2, 10_000))) if name not in taken)
 
 
-_ABOUT_ONE: dict[str, Callable[["Handler", Said, Known, str], list[Reaction]]] = {
-    "status": _status,
-    "questions": _questions,
-    "plan": _plan,
-    "log": _log,
-    "diff": _diff,
-    "tell": _tell,
-    "stop": _stop,
-    "resume": _resume,
-}
+@alone("help", "what you can do here")
+def _help(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
+    lines = [f"/{name}: {escape(what)}" for name, what in menu()]
+    return [_post(said, Outgoing(ABOUT + "\n".join(lines) + NAMING))]

@@ -1,15 +1,18 @@
 """Drafts: texts that act on nothing until a button says what they are for: free text, remarks on a plan, new tasks."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from samoloop.base.errors import SessionError
 from samoloop.base.files import read_plain, remove, sha256, write_atomic
 from samoloop.config.bot_folder import LIMIT_BYTES, BotFolder
 from samoloop.core import gates
-from samoloop.core.gates.questions import Question
+from samoloop.core.gates import Verdict
 from samoloop.ui.telegram import buttons, effects
 from samoloop.ui.telegram.buttons import DIGEST, Press, Use
 from samoloop.ui.telegram.render import Button, Outgoing, Role
@@ -17,6 +20,7 @@ from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape, shorten
 
 MOST_CHOICES = 20
+MOST_ANSWERS = 8  # questions of one session that a text may be the answer to
 
 
 class Purpose(StrEnum):
@@ -25,12 +29,14 @@ class Purpose(StrEnum):
     REMARK = "remark"  # an answer or guidance: the person chooses
     CHANGES = "changes"  # a request for changes to a plan
     TASK = "task"  # a new session
+    COMMAND = "command"  # a command for a session that has to be chosen
 
 
 ASKING = {
     Purpose.REMARK: "What is this for? By itself a message answers and approves nothing.",
     Purpose.CHANGES: "Send this back to planning as a request for changes?",
     Purpose.TASK: "Hand this off as a new session?",
+    Purpose.COMMAND: "For which session?",
 }
 
 
@@ -49,6 +55,7 @@ class Draft:
     hash: str = ""  # of the plan that was shown
     root: str = ""  # a task's repository; empty: it has to be chosen
     name: str = ""  # a task's session, chosen when the text came, so that a repeated tap starts nothing twice
+    sessions: Sequence[str] = ()  # that a command can be meant for: their folders
     asked: int | None = None  # the message with the buttons
 
 
@@ -58,6 +65,7 @@ class Drafts:
     def __init__(self, folder: BotFolder) -> None:
         self._path = folder.path / "drafts"
         self._asked: set[int] = set()  # also where the disk did not take it
+        self._changing = Lock()
 
     def keep(self, draft: Draft) -> None:
         """Keep a text; a repeated update changes nothing about it."""
@@ -74,16 +82,35 @@ class Drafts:
 
     def not_asked(self) -> list[Draft]:
         """Those whose question has not been sent, oldest first."""
-        ids = sorted(int(path.stem) for path in self._path.glob("*.json") if path.stem.isdecimal())
-        return [draft for id in ids if id not in self._asked and (draft := self.get(id)) and draft.asked is None]
+        return [draft for draft in self._all() if draft.id not in self._asked and draft.asked is None]
 
-    def note_asked(self, draft: Draft, message_id: int) -> None:
+    def of_message(self, message_id: int) -> Draft | None:
+        """The text of that message, as long as it is not used."""
+        return next((draft for draft in self._all() if draft.message_id == message_id), None)
+
+    def change(self, draft: Draft, text: str) -> Draft:
+        """The person has changed the text; the draft as it is now."""
+        return self._changed(draft, text=text)
+
+    def note_asked(self, draft: Draft, message_id: int) -> Draft:
+        """Its question was sent; the draft as it is now."""
         self._asked.add(draft.id)
-        self._write(replace(draft, asked=message_id))
+        return self._changed(draft, asked=message_id)
+
+    def _changed(self, draft: Draft, **what: Any) -> Draft:
+        with self._changing:  # a text is changed while its question is on its way
+            found = replace(self.get(draft.id) or draft, **what)
+            if self._file(draft.id).exists():
+                self._write(found)
+            return found
 
     def remove(self, id: int) -> None:
         """The text was used or dropped: no second tap can use it again."""
         remove(self._file(id))
+
+    def _all(self) -> list[Draft]:
+        ids = sorted(int(path.stem) for path in self._path.glob("*.json") if path.stem.isdecimal())
+        return [draft for draft in map(self.get, ids) if draft is not None]
 
     def _write(self, draft: Draft) -> None:
         write_atomic(self._file(draft.id), json.dumps(asdict(draft), ensure_ascii=False), mode=0o600)
@@ -102,14 +129,18 @@ def ask(draft: Draft, folder: BotFolder, sessions: Sessions) -> Outgoing:
     return Outgoing(text, Role.DRAFT, rows=(*rows, (Button("🗑 Forget it", forget.pack()),)), reply_to=draft.message_id)
 
 
-def use(known: Known, press: Press, draft: Draft) -> str:
-    """Let a draft act on a session. Raises SamoloopError where nothing was changed."""
+def use(known: Known, press: Press, draft: Draft, tap: int) -> str:
+    """Let a draft act on a session, by that tap. Raises SamoloopError where nothing was changed."""
     choice, _, question = press.choice.partition(":")
-    by = effects.signed(draft.by, draft.id)
+    by = effects.signed(draft.by, tap)
     if choice == Use.TELL:
         return effects.tell(known, draft.text, draft.by, draft.id)
     if choice == Use.ANSWER:
         return effects.answer(known, "", question, press.hash, draft.text, by)
+    if choice == Use.DONE:
+        return effects.confirm_action(known, question, by, draft.text)
+    if choice == Use.DECLINE:
+        return effects.decline(known, question, draft.text, by)
     if choice == Use.CHANGES:
         return effects.request_changes(known, draft.gate, draft.hash, draft.text, by)
     raise SessionError("This button is not known here.")
@@ -125,6 +156,8 @@ def _choices(draft: Draft, folder: BotFolder, sessions: Sessions) -> list[tuple[
         return _for_remark(draft, sessions)
     if draft.purpose is Purpose.CHANGES:
         return _for_changes(draft, sessions)
+    if draft.purpose is Purpose.COMMAND:
+        return _for_command(draft, sessions)
     return _for_task(draft, folder)
 
 
@@ -137,17 +170,15 @@ def _for_remark(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:
     found = []
     for known in sessions.refresh():
         if draft.session_dir == str(known.session_dir) or (not draft.session_dir and not known.ended):
-            for question in _only_question(known):
+            for question in gates.waiting_questions(known.session_dir, known.gate)[:MOST_ANSWERS]:
                 press = _press(draft, known, buttons.question_hash(question), f"{Use.ANSWER}:{question.id}")
-                found.append((f"💬 Answer to {question.id} of {known.short}", press))
-            found.append((f"🧭 Guidance for {known.short}", _press(draft, known, "", Use.TELL)))
+                found.append((f"💬 Answer to {question.id} of {known.label}", press))
+            if known.gate and gates.takes(known.gate, Verdict.DONE):
+                for mark, use in (("✅ Done", Use.DONE), ("🚫 Declined", Use.DECLINE)):
+                    press = _press(draft, known, "", f"{use}:{known.gate.id}")
+                    found.append((f"{mark}, {known.label}: these are the words", press))
+            found.append((f"🧭 Guidance for {known.label}", _press(draft, known, "", Use.TELL)))
     return found
-
-
-def _only_question(known: Known) -> list[Question]:
-    """The one question that waits; none where it could be any of several."""
-    waiting = gates.waiting_questions(known.session_dir, known.gate)
-    return waiting if len(waiting) == 1 else []
 
 
 def _for_changes(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:
@@ -163,6 +194,11 @@ def _for_task(draft: Draft, folder: BotFolder) -> list[tuple[str, Press]]:
     return [
         (f"🚀 Start in {root.rpartition('/')[2]}", _press(draft, None, _root_tag(root), Use.START)) for root in roots
     ]
+
+
+def _for_command(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:
+    found = [known for known in sessions.refresh() if str(known.session_dir) in draft.sessions]
+    return [(known.label, _press(draft, known, "", Use.RUN)) for known in found]
 
 
 def _root_tag(root: str) -> str:

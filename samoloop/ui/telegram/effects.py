@@ -1,21 +1,23 @@
 """What taps and replies do: the same file changes that an editor or a command would make.
 
 Each function returns the sentence that the person gets. They raise SamoloopError with such a sentence where nothing was
-changed. None can act twice: a gate closes once, guidance carries the number of the update that brought it.
+changed. None can act twice: what is written carries the number of the update that brought it. While a gate is open, a
+person's later word takes the place of the earlier one.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from samoloop.base.errors import SessionError
 from samoloop.core import gates, hearing, opening
 from samoloop.core.control import LOGS, control_of
-from samoloop.core.gates import INBOX, Gate, Verdict
+from samoloop.core.gates import INBOX, Act, Closing, Gate, Verdict
 from samoloop.core.gates.questions import Question
 from samoloop.core.session import Session
-from samoloop.ui.telegram.buttons import DIGEST, Press, question_hash, target_tag
+from samoloop.ui.telegram.buttons import DIGEST, Press, question_hash, questions_hash, target_tag
 from samoloop.ui.telegram.sessions import SIGNED, Known
 
-OLD = "This button belongs to an earlier gate: nothing was changed. Look at the newest message."
+OLD = "This belongs to an earlier gate: nothing was changed. /questions and /plan show what waits now."
 
 
 def signed(name: str, update_id: int) -> str:
@@ -28,6 +30,24 @@ def unsigned(by: str) -> str:
     return by.partition(f" {SIGNED}")[0]
 
 
+def _stands(known: Known, by: str, before: str) -> bool:
+    """Whether that very update has decided it before: a crash can repeat it. Raises SessionError where the word that
+    stands is somebody else's.
+    """
+    if not before.startswith(_own(by)):
+        who = "somebody in an editor" if before in ("", "editor") else before.partition(" (")[0]
+        raise SessionError(
+            f"That was decided by {who}, so it stands. On the machine --replace decides anew; /tell {known.short} and "
+            "your words reach the next child."
+        )
+    return before == by
+
+
+def _own(by: str) -> str:
+    """How the names begin that the same person has signed with."""
+    return by.partition(SIGNED)[0] + SIGNED
+
+
 def _gate(known: Known) -> Gate | None:
     """The open gate, with nothing in its file that stood there before it opened."""
     return opening.ready_gate(Session(known.session_dir))
@@ -35,68 +55,119 @@ def _gate(known: Known) -> Gate | None:
 
 def asked(known: Known, target: str) -> tuple[Gate, Question]:
     """The open gate and its question that a button or reply names. Raises SessionError where it waits no longer."""
-    gate = _gate(known)
-    if gate is None or not gate.questions:
-        raise SessionError("That question is closed: nothing was changed.")
+    gate = _asking(known)
     for question in gates.read_questions(known.session_dir):
         if target in (target_tag(gate.id, question.id), question.id) and question.id in gate.questions:
             return gate, question
     raise SessionError(OLD)
 
 
+def _asking(known: Known) -> Gate:
+    gate = _gate(known)
+    if gate is None or not gate.questions:
+        raise SessionError(
+            f"Nothing is asked any more: nothing was changed. /tell {known.short} and your words reach the next child."
+        )
+    return gate
+
+
 def answer(known: Known, gate_id: str, target: str, shown: str, words: str, by: str) -> str:
     """Answer one question; `shown` is the hash of the question as the person saw it."""
     gate, question = asked(known, target)
-    if gate_id and gate.id != gate_id:
+    return answer_all(known, gate_id or gate.id, {question.id: words}, {question.id: shown}, by)
+
+
+def answer_all(known: Known, gate_id: str, answers: Mapping[str, str], shown: Mapping[str, str], by: str) -> str:
+    """Answer questions of a gate, in place of the same person's earlier answers; `shown` holds their hashes."""
+    gate = _asking(known)
+    if gate.id != gate_id:
         raise SessionError(OLD)
-    if question_hash(question) != shown:
-        raise SessionError(f"{question.id} has changed since that message: nothing was changed, look at the new one.")
-    if question.answer:
-        by_whom = unsigned(question.by) or "somebody in an editor"
-        raise SessionError(f"{question.id} was answered already by {by_whom}: {question.answer[:80]}")
-    left = gates.answer(known.session_dir, gate, {question.id: words}, by)
-    return (
-        f"{question.id} answered. Still open: {', '.join(left)}." if left else f"{question.id} answered, that was all."
-    )
+    found = {question.id: question for question in gates.read_questions(known.session_dir)}
+    changed = [id for id, question in found.items() if id in shown and question_hash(question) != shown[id]]
+    if changed:
+        names = ", ".join(changed)
+        raise SessionError(f"{names} has changed since that message: nothing was changed. /questions shows it anew.")
+    before = {id: found[id] for id in answers if id in found and found[id].answer}
+    for id, question in before.items():
+        try:
+            if _stands(known, by, question.by):
+                return f"{id} is answered: {question.answer[:80]}"
+        except SessionError as error:
+            raise SessionError(f"{id}: {question.answer[:60]}. {error}") from None
+    act = Act(Verdict.ANSWERED, by, answers=answers, own=_own(by))
+    left = gates.act(known.session_dir, gate, act)
+    told = f"{', '.join(answers)} {'changed' if before else 'answered'}"
+    return f"{told}. Still open: {', '.join(left)}." if left else f"{told}, that was all."
+
+
+def take_suggestions(known: Known, press: Press, by: str) -> str:
+    """Take the suggestion of every question that has no answer; the hash binds all questions as they were shown."""
+    gate = _asking(known)
+    questions = [question for question in gates.read_questions(known.session_dir) if question.id in gate.questions]
+    if press.target != target_tag(gate.id) or press.hash != questions_hash(questions):
+        raise SessionError(OLD)
+    answers = gates.suggested(known.session_dir, gate)
+    if not answers:
+        raise SessionError("No question that is open has a suggestion: answer them one by one.")
+    said = answer_all(known, gate.id, answers, {}, by)
+    return f"{' '.join(f'{id}={words[:40]}' for id, words in answers.items())}: {said}"
 
 
 def waiting_plan(known: Known, target: str, shown: str) -> Gate:
     """The open plan gate that a button or reply names. Raises SessionError where it is another one by now."""
     gate = _gate(known)
     if gate is None or not gates.takes(gate, Verdict.APPROVE):
-        raise SessionError("No plan waits for a decision: nothing was changed.")
+        raise SessionError(
+            f"No plan waits for a decision: nothing was changed. /tell {known.short} and your words reach the next "
+            "child, /stop stops it."
+        )
     if target not in (gate.id, target_tag(gate.id)) or (gate.sha256 or "")[:DIGEST] != shown[:DIGEST]:
         raise SessionError(OLD)
     return gate
 
 
+def _decide(known: Known, gate: Gate, verdict: Verdict, by: str, words: str = "", shown: str | None = None) -> None:
+    """In place of the same person's earlier decision."""
+    decided = known.decision()
+    if isinstance(decided, Closing) and _stands(known, by, decided.by):
+        return
+    gates.act(known.session_dir, gate, Act(verdict, by, words, shown=shown, own=_own(by)))
+
+
 def approve(known: Known, press: Press, by: str) -> str:
     """Approve exactly the text that was shown."""
     gate = waiting_plan(known, press.target, press.hash)
-    gates.decide_plan(known.session_dir, gate, Verdict.APPROVE, by, shown=gate.sha256)
+    _decide(known, gate, Verdict.APPROVE, by, shown=gate.sha256)
     return "Approved."
 
 
 def reject(known: Known, press: Press, by: str) -> str:
-    gate = waiting_plan(known, press.target, press.hash)
-    gates.decide_plan(known.session_dir, gate, Verdict.REJECT, by)
+    _decide(known, waiting_plan(known, press.target, press.hash), Verdict.REJECT, by)
     return "Rejected. The session stops; /resume takes it up again."
 
 
 def request_changes(known: Known, gate_id: str, shown: str, comment: str, by: str) -> str:
-    gate = waiting_plan(known, gate_id, shown)
-    gates.decide_plan(known.session_dir, gate, Verdict.CHANGES, by, comment=comment)
+    _decide(known, waiting_plan(known, gate_id, shown), Verdict.CHANGES, by, comment)
     return "Changes requested: back to planning."
 
 
-def confirm_action(known: Known, press: Press, by: str) -> str:
+def wanted_action(known: Known, target: str) -> Gate:
+    """The open gate of something to be done. Raises SessionError where it is another one by now."""
     gate = _gate(known)
-    if gate is None or press.target != target_tag(gate.id):
+    if gate is None or target not in (gate.id, target_tag(gate.id)) or not gates.takes(gate, Verdict.DONE):
         raise SessionError(OLD)
-    if known.decision() is not None:
-        raise SessionError("That was noted already.")
-    gates.confirm_action(known.session_dir, gate, by)
+    return gate
+
+
+def confirm_action(known: Known, target: str, by: str, words: str = "yes") -> str:
+    _decide(known, wanted_action(known, target), Verdict.DONE, by, words)
     return "Noted: done."
+
+
+def decline(known: Known, gate_id: str, why: str, by: str) -> str:
+    """What was asked for will not be done; the next child is told why."""
+    _decide(known, wanted_action(known, gate_id), Verdict.DECLINED, by, why)
+    return "Noted: declined. The next child is told why."
 
 
 def tell(known: Known, text: str, name: str, update_id: int) -> str:

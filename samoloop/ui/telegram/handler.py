@@ -14,10 +14,11 @@ from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.base.files import remove
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
-from samoloop.ui.telegram import buttons, commands, drafts, effects, render
+from samoloop.core import gates
+from samoloop.ui.telegram import buttons, commands, drafts, effects, gate_messages, render
 from samoloop.ui.telegram.address import meant
 from samoloop.ui.telegram.attachments import MOST_BYTES, Attachments, named
-from samoloop.ui.telegram.buttons import Press, Use, target_tag
+from samoloop.ui.telegram.buttons import About, Press, Use, target_tag
 from samoloop.ui.telegram.drafts import Draft, Drafts, Purpose
 from samoloop.ui.telegram.ledger import Sent
 from samoloop.ui.telegram.machine import Machine, attempt
@@ -25,8 +26,12 @@ from samoloop.ui.telegram.reactions import Edit, Post, Reaction, Toast
 from samoloop.ui.telegram.render import Gated, Outgoing, Role
 from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape, shorten
-from samoloop.ui.telegram.updates import Moved, Other, Said, Tap, Update
+from samoloop.ui.telegram.updates import Moved, Other, Said, Tap, Update, answers_in
 
+BOXES = ((About.PLAN, buttons.Plan.CHANGES), (About.ACTION, buttons.Done.DECLINE))
+ROLES = {About.ANSWER: Role.QUESTION, About.PICK: Role.SUMMARY, About.SUGGESTED: Role.SUMMARY, About.PLAN: Role.PLAN,
+         About.ACTION: Role.ACTION}  # fmt: skip
+REALLY = "🛑 <b>Reject it?</b> The session stops then."
 STRANGE = "Not a session of this machine: it was removed, or is another machine's. Nothing was changed."
 
 DEAF = (
@@ -61,6 +66,8 @@ class Handler:
         said = meant(update, self.bot, in_topic=in_topic)
         if said is None:
             return []
+        if said.attachment and said.edited:
+            return [self.say(said, "What came with a file is read once: say it as a new message.")]
         return self._attached(said) if said.attachment else self._said(said)
 
     def refuse(self, update: Update, why: str) -> list[Reaction]:
@@ -70,8 +77,10 @@ class Handler:
             return [Toast(update.query, words)]
         return [self.say(update, words)] if isinstance(update, Said) else []
 
-    def allows(self, update: Said | Tap) -> bool:
+    def allows(self, update: Update) -> bool:
         """Whether it comes from somebody who may act, in the chat where they may."""
+        if isinstance(update, Other | Moved):
+            return False
         if update.chat == self.chat and update.user in self._users:
             return True
         if update.user not in self._strangers:
@@ -93,32 +102,39 @@ class Handler:
     def _tap(self, tap: Tap) -> list[Reaction]:
         press = buttons.unpack(tap.data)
         if press is None:
-            return [Toast(tap.query, "This button is not known here.")]
-        if press.kind is buttons.About.DRAFT:
+            return [Toast(tap.query, "This button is not known here. /help lists what there is.")]
+        if press.kind is About.DRAFT:
             return self._tap_draft(tap, press)
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, STRANGE)]
         _adopt(known, press, tap)
-        wants_changes = press.kind is buttons.About.PLAN and press.choice == buttons.Plan.CHANGES
-        if press.kind is buttons.About.WORDS or wants_changes:
+        if (press.kind, press.choice) in BOXES or press.kind is About.WORDS:
             return self._open_box(known, press, tap)
-        outcome = self.outcome(known, partial(_act, known, press, tap))
-        return [Toast(tap.query, outcome)]
+        if press.kind is About.CHANGE or (press.kind, press.choice) == (About.PLAN, buttons.Plan.REJECT):
+            return self._show_again(known, press, tap)
+        return [Toast(tap.query, self.outcome(known, partial(_act, known, press, tap)))]
 
     def _open_box(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
         """Open the reply box on the phone; nothing is changed yet."""
         try:
-            if press.kind is buttons.About.WORDS:
-                gate, question = effects.asked(known, press.target)
-                box = render.answer_box(known.name, question, Gated(known.session_dir, gate.id), tap.message_id)
-            else:
-                gate = effects.waiting_plan(known, press.target, press.hash)
-                gated = Gated(known.session_dir, gate.id)
-                box = render.comment_box(known.name, gated, gate.sha256 or "", tap.message_id)
+            box = _box(known, press, tap)
         except SamoloopError as error:
             return [Toast(tap.query, str(error))]
         return [Toast(tap.query, ""), Post(lambda: [box], known)]
+
+    def _show_again(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
+        """Show the buttons of what was decided, or ask whether a plan is really to be rejected; nothing is changed."""
+        message, gate = known.ledger.messages.get(tap.message_id), known.gate
+        asked = gate.questions if gate else ()
+        id = next((id for id in asked if gate and target_tag(gate.id, id) == press.target), "")
+        shown = gate_messages.again(known, message, id) if message else None
+        if shown is None or gate is None or (not id and press.target != target_tag(gate.id)):
+            return [Toast(tap.query, effects.OLD)]
+        if press.kind is About.CHANGE:
+            return [Toast(tap.query, ""), Edit(tap.message_id, shown.html, shown.rows)]
+        rows = render.reject_buttons(shown.hash, Gated(known.session_dir, gate.id))
+        return [Toast(tap.query, ""), Edit(tap.message_id, f"{shown.html}\n\n{REALLY}", rows)]
 
     def outcome(self, known: Known, act: Callable[[], str], message: int = 0) -> str:
         """What became of an act on a session, as a sentence; a file that came with update `message` is put there."""
@@ -138,17 +154,26 @@ class Handler:
 
     def _said(self, said: Said) -> list[Reaction]:
         if not said.text.strip():
-            return [self.say(said, "I can read words, pictures, files and voice messages.")]
+            return [] if said.edited else [self.say(said, "I can read words, pictures, files and voice messages.")]
         if said.document:
             return self._with_document(said)
         if said.forwarded:
             return self.keep(said, Purpose.REMARK, self.sessions.by_thread(said.thread) if said.thread else None)
+        if said.edited and (draft := self.drafts.of_message(said.message_id)):
+            return self._edited(draft, said)
         if said.text.startswith("/") and not said.spoken:
-            return commands.run(self, said)
+            again = "A command that was edited does nothing: send it as a new message."
+            return [self.say(said, again)] if said.edited else commands.run(self, said)
         known = self.sessions.by_message(said.reply_to) if said.reply_to else None
-        if known is not None and said.reply_to is not None:
+        if known is None and said.thread:
+            known = self.sessions.by_thread(said.thread)
+        if pairs := answers_in(said.text):
+            return commands.pairs_said(self, said, pairs, known)
+        if known is not None and said.reply_to in known.ledger.messages:
             return self._reply(known, known.ledger.messages[said.reply_to], said)
-        return self.keep(said, Purpose.REMARK, self.sessions.by_thread(said.thread) if said.thread else None)
+        if said.edited:
+            return [self.say(said, "That was used or forgotten already: send it as a new message.", known)]
+        return self.keep(said, Purpose.REMARK, known)
 
     def _attached(self, said: Said) -> list[Reaction]:
         """Have what came with a message fetched: it comes back with its words."""
@@ -183,8 +208,15 @@ class Handler:
         act = _asked_for(known, to, said)
         if act is None:
             return self.keep(said, Purpose.REMARK, known)
-        outcome = self.outcome(known, act, said.update_id)
-        return [self.say(said, outcome, known)]
+        return [self.say(said, self.outcome(known, act, said.update_id), known)]
+
+    def _edited(self, draft: Draft, said: Said) -> list[Reaction]:
+        """A text that waits for a word has changed."""
+        changed = self.drafts.change(draft, said.text)
+        if changed.asked is None:
+            return []
+        message = drafts.ask(changed, self.folder, self.sessions)
+        return [Edit(changed.asked, message.html, message.rows)]
 
     def say(self, said: Said, words: str, known: Known | None = None) -> Post:
         """A short answer to a message; of one that was spoken it repeats what was heard."""
@@ -217,7 +249,12 @@ class Handler:
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, STRANGE)]
-        outcome = self.outcome(known, partial(drafts.use, known, press, text), text.id)
+        if press.choice == Use.RUN:
+            chosen = Edit(tap.message_id, f"→ <b>{escape(known.label)}</b>: {escape(shorten(text.text, 300))}")
+            reactions = [Toast(tap.query, ""), chosen, *commands.run_for(self, text, known, tap)]
+            self.drafts.remove(text.id)
+            return reactions
+        outcome = self.outcome(known, partial(drafts.use, known, press, text, tap.update_id), text.id)
         self.drafts.remove(text.id)
         return [Toast(tap.query, outcome), Edit(tap.message_id, escape(outcome))]
 
@@ -238,39 +275,62 @@ class Handler:
 
 def _adopt(known: Known, press: Press, tap: Tap) -> None:
     """Take up a message of ours that a crash kept out of the ledger, so that it is given its last form too."""
-    gate = known.gate
-    if gate is None or tap.message_id in known.ledger.messages:
+    gate, role = known.gate, ROLES.get(press.kind)
+    if gate is None or role is None or tap.message_id in known.ledger.messages:
         return
     target = next((id for id in ("", *gate.questions) if target_tag(gate.id, id) == press.target), None)
-    if target is not None:
-        role = Role.QUESTION if target else Role.PLAN if press.kind is buttons.About.PLAN else Role.ACTION
-        lines = [line for line in tap.text.splitlines() if line.strip()][: 2 if target else 1]
-        brief = "\n".join(f"<b>{escape(line)}</b>" for line in lines)
-        known.ledger.sent(
-            Sent(tap.message_id, role, time.time(), 0, "", gate.id, target, press.hash, brief, waits=True)
-        )
+    if target is None:
+        return
+    lines = [line for line in tap.text.splitlines() if line.strip()][: 2 if role is Role.QUESTION else 1]
+    brief = "\n".join(f"<b>{escape(line)}</b>" for line in lines)
+    digest = press.hash
+    if role is Role.SUMMARY:
+        target, digest = "", buttons.questions_hash(gate_messages.asked_at(known, gate))
+    known.ledger.sent(Sent(tap.message_id, role, time.time(), 0, "", gate.id, target, digest, brief, waits=True))
+
+
+def _box(known: Known, press: Press, tap: Tap) -> Outgoing:
+    """The reply box that a button opens. Raises SessionError where the gate waits no longer."""
+    if press.kind is About.WORDS:
+        gate, question = effects.asked(known, press.target)
+        return render.answer_box(known.label, question, Gated(known.session_dir, gate.id), tap.message_id)
+    if press.kind is About.ACTION:
+        gate = effects.wanted_action(known, press.target)
+        return render.decline_box(known.label, Gated(known.session_dir, gate.id), tap.message_id)
+    gate = effects.waiting_plan(known, press.target, press.hash)
+    return render.comment_box(known.label, Gated(known.session_dir, gate.id), gate.sha256 or "", tap.message_id)
 
 
 def _act(known: Known, press: Press, tap: Tap) -> str:
     by = effects.signed(tap.name, tap.update_id)
-    if press.kind is buttons.About.ANSWER:
+    if press.kind in (About.ANSWER, About.PICK):
         return effects.answer(known, "", press.target, press.hash, press.choice, by)
-    if press.kind is buttons.About.ACTION:
-        return effects.confirm_action(known, press, by)
+    if press.kind is About.SUGGESTED:
+        return effects.take_suggestions(known, press, by)
+    if press.kind is About.ACTION:
+        return effects.confirm_action(known, press.target, by)
     if press.choice == buttons.Plan.APPROVE:
         return effects.approve(known, press, by)
-    if press.choice == buttons.Plan.REJECT:
+    if press.choice == buttons.Plan.REALLY_REJECT:
         return effects.reject(known, press, by)
-    raise SessionError("This button is not known here.")
+    raise SessionError("This button is not known here. /questions and /plan show what waits now.")
 
 
 def _asked_for(known: Known, to: Sent, said: Said) -> Callable[[], str] | None:
-    """What a reply to that message does; None where it asked for nothing."""
+    """What a reply to that message does; None where it asked for nothing, or for one of several things."""
     by = effects.signed(said.name, said.update_id)
     if to.role == Role.QUESTION:
         return partial(effects.answer, known, to.gate, to.target, to.hash, said.text, by)
+    if to.role == Role.SUMMARY and known.gate and known.gate.id == to.gate:
+        waiting = gates.waiting_questions(known.session_dir, known.gate)
+        shown = gate_messages.shown_before(known, known.gate, said.message_id)
+        if len(waiting) == 1:
+            id = waiting[0].id
+            return partial(effects.answer, known, to.gate, id, shown.get(id, ""), said.text, by)
     if to.role == Role.COMMENT:
         return partial(effects.request_changes, known, to.gate, to.hash, said.text, by)
+    if to.role == Role.DECLINE:
+        return partial(effects.decline, known, to.gate, said.text, by)
     if to.role == Role.BLOCKED:
         return partial(effects.tell, known, said.text, said.name, said.update_id)
     return None

@@ -51,6 +51,7 @@ class Ledger:
     parts: set[tuple[int, str]] = field(default_factory=set)  # (item, part) that were sent
     newest: int = 0  # message
     live: dict[int, Sent] = field(default_factory=dict)  # messages whose buttons still stand
+    forms: dict[int, str] = field(default_factory=dict)  # message -> which of its later forms it shows
     topic: int | None = None  # 0: this session goes to the plain chat
     status: int | None = None
     reminders: dict[str, tuple[int, float]] = field(default_factory=dict)  # gate -> how many, when the last
@@ -92,6 +93,10 @@ class Ledger:
         """The message shows its last form."""
         self._append({"event": "closed", "id": message_id})
 
+    def shows(self, message_id: int, form: str) -> None:
+        """The message shows one of its later forms."""
+        self._append({"event": "shows", "id": message_id, "form": form})
+
     def has_topic(self, thread: int) -> None:
         self._append({"event": "topic", "thread": thread, "chat": self.chat})
 
@@ -126,6 +131,8 @@ class Ledger:
             self._apply_sent(Sent(**{"id": 0, **{key: value for key, value in record.items() if key != "event"}}))
         elif event == "closed":
             self.live.pop(record["id"], None)
+        elif event == "shows":
+            self.forms[record["id"]] = record["form"]
         elif event == "topic" and record.get("chat", self.chat) == self.chat:
             self.topic = record["thread"]
         elif event == "shown" and record["chat"] == self.chat:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from samoloop.ui.telegram.render import Outgoing
+from samoloop.ui.telegram.render import Outgoing, Rows
 from samoloop.ui.telegram.sessions import Known
 
 
@@ -26,10 +26,11 @@ class Post:
 
 @dataclass(frozen=True)
 class Edit:
-    """Gives a message of ours its last form, without buttons."""
+    """Gives a message of ours another text, and other buttons or none."""
 
     message_id: int
     html: str
+    rows: Rows = ()
 
 
 Reaction = Toast | Post | Edit

@@ -41,7 +41,7 @@ from samoloop.ui.telegram.reactions import Edit, Post, Toast
 from samoloop.ui.telegram.render import Outgoing, short_name
 from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape
-from samoloop.ui.telegram.updates import Moved, Said, Update
+from samoloop.ui.telegram.updates import Moved, Said, Update, joined, may_go_on
 from samoloop.ui.telegram.voice import Unheard
 from samoloop.worker import outbox
 
@@ -100,6 +100,7 @@ class Pace:
 
     poll: int = 50  # a long poll's length
     tick: float = 1.0  # how often the sessions' folders are looked at where nobody rings
+    part: float = 1.0  # how long the next part of a long message may take
     first_wait: float = 1.0  # after a failure; doubled up to `longest_wait`
     longest_wait: float = LONGEST_WAIT_SECONDS
     status: float = STATUS_SECONDS
@@ -221,9 +222,9 @@ class Relay:
     # Hearing
 
     async def _listen(self) -> None:
-        updates = await self._api.updates(self._folder.offset(), self._pace.poll)
+        updates = await self._hear()
         self._heard = time.time()
-        for update in updates:
+        for update in joined(updates):
             if isinstance(update, Moved) and update.chat == self._api.settings.chat:
                 self._api.move(update.to)
             if not self._folder.was_used(update.update_id):
@@ -247,6 +248,14 @@ class Relay:
         """Which bot is meant is asked for where a name is in a message."""
         if isinstance(update, Said) and "@" in update.text and not self._handler.bot and self._handler.allows(update):
             self._handler.bot = await self._api.bot_name()
+
+    async def _hear(self) -> list[Update]:
+        """The next updates; what may be the first part of a long message, together with the rest."""
+        updates = await self._api.updates(self._folder.offset(), self._pace.poll)
+        if updates and may_go_on(updates[-1]) and self._handler.allows(updates[-1]):
+            await asyncio.sleep(self._pace.part)
+            updates = await self._api.updates(self._folder.offset(), 0) or updates
+        return updates
 
     async def _know_what_it_answers(self, update: Update) -> None:
         """A quick reply can overtake the server's word that our message was sent: give that a moment."""
@@ -297,7 +306,7 @@ class Relay:
     async def _use(self, update: Update) -> None:
         keeping = self._trouble("noting what was used")
         try:
-            self._folder.use(update.update_id)
+            self._folder.use(*update.parts if isinstance(update, Said) else (), update.update_id)
         except OSError as error:  # this process remembers it, and the server when it is asked for the next
             keeping.failed(str(error))
         else:
@@ -420,7 +429,7 @@ class Relay:
             await asyncio.wait_for(self._poke.wait(), self._pace.tick)
 
     async def _introduce(self) -> None:
-        await self._api.register_commands(commands.MENU)
+        await self._api.register_commands(commands.menu())
         self._introduced = True
 
     async def _say_deafness(self) -> None:
@@ -454,7 +463,7 @@ class Relay:
 
     async def _react(self, reaction: Post | Edit) -> None:
         if isinstance(reaction, Edit):
-            await self._api.edit(reaction.message_id, reaction.html)
+            await self._api.edit(reaction.message_id, reaction.html, reaction.rows)
             return
         messages = await asyncio.to_thread(reaction.make)
         for number, message in enumerate(messages):
@@ -470,7 +479,10 @@ class Relay:
     async def _ask_about(self, draft: Draft) -> None:
         message = drafts.ask(draft, self._folder, self._sessions)
         try:
-            self._handler.drafts.note_asked(draft, await self._chat.ask(message, draft))
+            now = self._handler.drafts.note_asked(draft, await self._chat.ask(message, draft))
         except Refused:
             self._handler.drafts.remove(draft.id)
             raise
+        if now.asked and now.text != draft.text:  # it was edited meanwhile
+            message = drafts.ask(now, self._folder, self._sessions)
+            self._queue.append(Edit(now.asked, message.html, message.rows))

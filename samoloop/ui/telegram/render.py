@@ -9,16 +9,22 @@ from pathlib import Path
 
 from samoloop.base.durations import format_seconds
 from samoloop.core import words
+from samoloop.core.gates import Verdict
 from samoloop.core.gates.questions import Question
+from samoloop.core.records import Ended, GateClosed, Halted, Interrupted, Record, Resumed, Rewound, Started, moment
 from samoloop.core.state import Condition
 from samoloop.core.words import News
 from samoloop.ui.telegram import buttons
 from samoloop.ui.telegram.buttons import Press
-from samoloop.ui.telegram.text import LABEL_LIMIT, escape, inline, markdown, opening, pack, shorten
+from samoloop.ui.telegram.text import LABEL_LIMIT, ROOM, escape, inline, markdown, opening, pack, shorten, units
+from samoloop.ui.terminal.endings import ended_line, iteration_label
 from samoloop.worker.outbox import Announcement
 
 LONG_TEXT = 6000  # characters from which a text travels as a file with its opening in the message
 DOCUMENT_LIMIT_BYTES = 40_000_000  # the server takes 50 MB
+LOG_LINES = 15
+MOST_TOGETHER = 8  # questions in one message
+MOST_LETTERS = 4  # options that get a button each there
 SENTENCE = 600  # characters of one that names commands
 OPENING = 1000  # characters of a plan or a long text shown in the message itself
 
@@ -28,11 +34,14 @@ class Role(StrEnum):
 
     INFO = "info"
     QUESTION = "question"
+    SUMMARY = "summary"  # all questions of a gate in one message
     PLAN = "plan"
     ACTION = "action"
     BLOCKED = "blocked"
     STATUS = "status"
     COMMENT = "comment"  # the box that "Request changes" opens
+    DECLINE = "decline"  # the box that "Decline" opens
+    REMINDER = "reminder"
     DRAFT = "draft"  # asks what to do with one
 
 
@@ -40,6 +49,9 @@ class Role(StrEnum):
 class Button:
     label: str
     data: str
+
+
+Rows = tuple[tuple[Button, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Outgoing:
     target: str = ""  # the question's id
     hash: str = ""  # of the text that it shows
     brief: str = ""  # HTML: what stays of it once its gate is closed
-    rows: tuple[tuple[Button, ...], ...] = ()
+    rows: Rows = ()
     document: tuple[str, bytes] | None = None  # file name, content
     silent: bool = False
     open_reply: bool = False  # the phone opens its reply box
@@ -113,6 +125,89 @@ def _option(asked: Question, letter: str, words: str) -> str:
     return shorten(f"{letter} · {words.replace('`', '').replace('**', '')}", LABEL_LIMIT - len(star)) + star
 
 
+def change_row(asked: Question, gated: Gated) -> Rows:
+    """Under a question that has its answer, while that can be changed."""
+    press = gated.press(buttons.About.CHANGE, buttons.question_hash(asked), "", asked.id)
+    return ((Button(f"✏️ Change {asked.id}", press),),)
+
+
+def goes_together(asked: Sequence[Question]) -> bool:
+    """Whether all questions of a gate fit into one message; else each has its own, and one says what is open."""
+    blank = [replace(question, answer="") for question in asked]
+    return 1 < len(asked) <= MOST_TOGETHER and units("\n".join(_together(blank, ""))) <= ROOM
+
+
+def summary(session: str, asked: Sequence[Question], gated: Gated, change: str = "") -> Outgoing:
+    """All questions of a gate as they stand, with their buttons; `change` names one whose answer is being changed."""
+    digest, whole = buttons.questions_hash(asked), goes_together(asked)
+    waiting = [question for question in asked if not question.answer or question.id == change]
+    first = head("❓", session, f"{len(asked)} questions, {f'{len(waiting)} open' if waiting else 'all answered'}")
+    lines = _together(asked, change) if whole else _open_ones(waiting)
+    rows = [row for question in asked if whole for row in _summary_row(question, gated, question in waiting)]
+    proposed = sum(bool(question.suggestion) for question in waiting)
+    if proposed:
+        press = gated.press(buttons.About.SUGGESTED, digest)
+        rows.insert(0, (Button(f"⭐ Take all suggestions ({proposed})", press),))
+    html = pack([first, *lines])[0]
+    brief = head("❓", session, f"{len(asked)} questions")
+    return Outgoing(html, Role.SUMMARY, gated.gate, "", digest, brief, tuple(rows))
+
+
+def _together(asked: Sequence[Question], change: str) -> list[str]:
+    lines: list[str] = []
+    for question in asked:
+        lines += ["", f"<b>{question.id}  {inline(question.title)}</b>"]
+        if question.answer and question.id != change:
+            lines.append(f"✅ {given(question.answer, question.options)}, {by_whom(question.by)}")
+            continue
+        if question.why:
+            lines.append(inline(question.why))
+        lines += [f"<b>{letter}</b>  {inline(words)}" for letter, words in question.options]
+        if question.suggestion:
+            lines.append(f"⭐ {inline(question.suggestion)}")
+    if any(not question.answer or question.id == change for question in asked):
+        lines += ["", f"Tap, or send <code>{asked[0].id}=A {asked[-1].id}=in words</code>"]
+    return lines
+
+
+def _open_ones(waiting: Sequence[Question]) -> list[str]:
+    return [f"Open: {', '.join(question.id for question in waiting)}"] if waiting else []
+
+
+def _summary_row(asked: Question, gated: Gated, waits: bool) -> Rows:
+    digest = buttons.question_hash(asked)
+    if not waits:
+        return change_row(asked, gated)
+    words = gated.press(buttons.About.WORDS, digest, "", asked.id)
+    if not asked.options:
+        return ((Button(f"✍️ {asked.id} in words", words),),)
+    if len(asked.options) > MOST_LETTERS:
+        press = gated.press(buttons.About.CHANGE, digest, "", asked.id)
+        return ((Button(f"{asked.id}: choose", press),),)
+    picks = [
+        Button(f"{asked.id} {letter}" + (" ⭐" if asked.suggested_answer == letter else ""),
+               gated.press(buttons.About.PICK, digest, letter, asked.id))
+        for letter, _ in asked.options
+    ]  # fmt: skip
+    return ((*picks, Button("✍️", words)),)
+
+
+def given(answer: str, options: Sequence[tuple[str, str]]) -> str:
+    """An answer as a person reads it, as HTML: a letter with what it stands for."""
+    said = next((f"{letter} · {text}" for letter, text in options if letter == answer.strip().upper()), answer)
+    return f"<b>{escape(shorten(said, 300))}</b>"
+
+
+def by_whom(by: str) -> str:
+    """Who gave the word that stands, as HTML, without the number of the update or the way it came."""
+    names = dict.fromkeys(first_name(name) for name in by.split(", "))
+    return escape(" and ".join(names))
+
+
+def first_name(by: str) -> str:
+    return "an editor" if by in ("", "editor") else by.partition(" (")[0]
+
+
 def answer_box(session: str, asked: Question, gated: Gated, message_id: int) -> Outgoing:
     """Opens the reply box for an answer in words."""
     text = f"✍️ {escape(short_name(session))}: your answer to <b>{asked.id}</b>, {inline(asked.title)}"
@@ -135,12 +230,23 @@ def plan(session: str, file: str, text: str, digest: str, gated: Gated, checks: 
     return [whole, Outgoing(pack(lines)[-1], Role.PLAN, gated.gate, "", digest, brief, plan_buttons(digest, gated))]
 
 
-def plan_buttons(digest: str, gated: Gated) -> tuple[tuple[Button, ...], ...]:
+def plan_buttons(digest: str, gated: Gated) -> Rows:
     def button(label: str, choice: buttons.Plan) -> Button:
         return Button(label, gated.press(buttons.About.PLAN, digest, choice))
 
     approve = button("✅ Approve", buttons.Plan.APPROVE)
     return (approve,), (button("✏️ Request changes", buttons.Plan.CHANGES), button("🛑 Reject", buttons.Plan.REJECT))
+
+
+def reject_buttons(digest: str, gated: Gated) -> Rows:
+    """Reject asks once."""
+    really = Button("🛑 Yes, reject it", gated.press(buttons.About.PLAN, digest, buttons.Plan.REALLY_REJECT))
+    return ((really, Button("↩️ No", gated.press(buttons.About.CHANGE, digest))),)
+
+
+def again_row(digest: str, gated: Gated) -> Rows:
+    """Under a plan or a request that was decided, while that can be changed."""
+    return ((Button("✏️ Decide anew", gated.press(buttons.About.CHANGE, digest)),),)
 
 
 def comment_box(session: str, gated: Gated, digest: str, message_id: int) -> Outgoing:
@@ -149,15 +255,25 @@ def comment_box(session: str, gated: Gated, digest: str, message_id: int) -> Out
     return Outgoing(text, Role.COMMENT, gated.gate, "", digest, open_reply=True, reply_to=message_id)
 
 
-def action(given: Announcement, gated: Gated) -> list[Outgoing]:
-    """Something to be done by hand, or a file to be changed (then the file closes the gate, no button)."""
-    if given.file:
-        text = [f"It waits for a change of <code>{escape(given.file)}</code> on the machine."]
-        return _texts(head("📝", given.session, "waits for a file"), given.text, text, Role.INFO)
-    *rest, last = _texts(head("🙋", given.session, "please do this"), given.text, [], Role.ACTION)
+def file_wanted(session: str, file: str, reason: str) -> list[Outgoing]:
+    """A file to be changed; that closes the gate, so there is no button."""
+    text = [f"It waits for a change of <code>{escape(file)}</code> on the machine."]
+    return _texts(head("📝", session, "waits for a file"), reason, text, Role.INFO)
+
+
+def action(session: str, reason: str, gated: Gated) -> list[Outgoing]:
+    """Something to be done by hand."""
+    *rest, last = _texts(head("🙋", session, "please do this"), reason, [], Role.ACTION)
     done = Button("✅ Done", gated.press(buttons.About.ACTION, ""))
-    brief = f"{head('🙋', given.session, 'asked for')}\n{escape(shorten(given.text, 300))}"
-    return [*rest, replace(last, gate=gated.gate, brief=brief, rows=((done,),))]
+    decline = Button("🚫 Decline", gated.press(buttons.About.ACTION, "", buttons.Done.DECLINE))
+    brief = f"{head('🙋', session, 'asked for')}\n{escape(shorten(reason, 300))}"
+    return [*rest, replace(last, gate=gated.gate, brief=brief, rows=((done, decline),))]
+
+
+def decline_box(session: str, gated: Gated, message_id: int) -> Outgoing:
+    """Opens the reply box for why something will not be done."""
+    text = f"🚫 {escape(short_name(session))}: why not? The next child is told."
+    return Outgoing(text, Role.DECLINE, gated.gate, open_reply=True, reply_to=message_id)
 
 
 # --- everything else --------------------------------------------------------------------------------------------------
@@ -227,12 +343,58 @@ def _texts(first: str, text: str, tail: Sequence[str], role: Role) -> list[Outgo
     return [Outgoing(message, role) for message in pack(lines)]
 
 
-def listing(title: str, text: str, file: str) -> Outgoing:
-    """Output of a command: in the message where it is short, else as a file with its end shown."""
+def log(session: str, records: Sequence[Record], now: float) -> Outgoing:
+    """What the journal knows of the last steps, oldest first, and what runs now."""
+    lines = [line for record in records if (line := _step(record, now))]
+    last = next((record for record in reversed(records) if isinstance(record, Started | Ended | Interrupted)), None)
+    if isinstance(last, Started):
+        lines.append(f"{_at(last)}  {iteration_label(last)} runs, by {last.provider}")
+    title = head("📜", session, "what was done last")
+    return listing(title, "\n".join(shorten(line, 300) for line in lines[-LOG_LINES:]), "log.txt")
+
+
+def _step(record: Record, now: float) -> str:
+    match record:
+        case Ended():
+            what = "  ".join(ended_line(record, now).split())
+        case GateClosed():
+            given = ", ".join(f"{id}={answer['answer']}" for id, answer in record.answers.items())
+            what = f"{words.VERDICTS[Verdict(record.verdict)].mark} by {first_name(record.by)}"
+            what += f": {given or record.comment}" if given or record.comment else ""
+        case Interrupted():
+            what = f"{record.iteration:03d} interrupted: {record.why or record.note}"
+        case Resumed():
+            what = f"▶️ resumed by {first_name(record.by)}"
+        case Halted():
+            what = f"{words.CONDITIONS[record.condition].mark} {record.condition}: {record.reason}"
+        case Rewound():
+            what = f"⏪ back to the end of iteration {record.to}, by {first_name(record.by)}"
+        case _:
+            return ""
+    return f"{_at(record)}  {what}"
+
+
+def _at(record: Record) -> str:
+    return clock(moment(record.at).timestamp()) if record.at else "?"
+
+
+def diff(session: str, text: str, file: str) -> Outgoing:
+    """Changes of code: in the message where they are short, else as a file; always how much it is."""
+    files = sum(line.startswith("diff --git ") for line in text.splitlines())
+    added, removed = (
+        sum(line.startswith(mark) and not line.startswith(mark * 3) for line in text.splitlines()) for mark in "+-"
+    )
+    much = f"{files} file{'s' if files != 1 else ''}, +{added} −{removed}" if text.strip() else "none yet"
+    return listing(head("🧾", session, f"changes so far: {much}"), text, file, "diff")
+
+
+def listing(title: str, text: str, file: str, language: str = "") -> Outgoing:
+    """Output of a command: in the message where it is short, else as a file."""
     text = text.strip() or "(nothing)"
-    if len(text) <= OPENING * 2:
-        return Outgoing(f"{title}\n<pre>{escape(text)}</pre>")
-    return Outgoing(title, document=(file, text.encode()[:DOCUMENT_LIMIT_BYTES]))
+    if len(text) > OPENING * 2:
+        return Outgoing(title, document=(file, text.encode()[:DOCUMENT_LIMIT_BYTES]))
+    code = f'<code class="language-{language}">{escape(text)}</code>' if language else escape(text)
+    return Outgoing(f"{title}\n<pre>{code}</pre>")
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class Known:
     ledger: Ledger
     closings: dict[str, GateClosed | GateVoid] = field(default_factory=dict)  # by the gate's id
     state: State = field(default_factory=State)
+    project: str = ""  # its name, where the bot serves several
     changes: int = 0  # how often it was found different
     _seen: Any = None
     _acted: tuple[int, tuple[str, str]] = (0, ("", ""))  # `phone_act` as it was at that many changes
@@ -45,8 +46,20 @@ class Known:
         return short_name(self.name)
 
     @property
+    def label(self) -> str:
+        """What the chat calls it."""
+        return f"{self.project} · {self.short}" if self.project else self.short
+
+    @property
     def gate(self) -> Gate | None:
         return self.state.gate
+
+    @property
+    def waits_with(self) -> str:
+        """A name for what it waits for a person with; empty where it does not."""
+        if self.state.gate is not None:
+            return self.state.gate.id
+        return f"iteration {self.state.iteration}" if self.state.condition in AT_REST - ENDED else ""
 
     @property
     def has_worker(self) -> bool:
@@ -117,7 +130,7 @@ class Known:
         until = now if works or not state.updated else datetime.fromisoformat(state.updated).timestamp()
         cost = None if state.totals.unpriced and not state.totals.cost_usd else state.totals.cost_usd
         return Progress(
-            self.name,
+            self.label,
             created.title,
             state.condition,
             state.phase,
@@ -153,7 +166,11 @@ class Sessions:
             for gone in (self._known.keys() | self.broken.keys()) - registered.keys():
                 self._known.pop(gone, None)
                 self.broken.pop(gone, None)
-            return [known for entry in registered.values() if (known := self._look(entry))]
+            found = [known for entry in registered.values() if (known := self._look(entry))]
+        several = len({entry.root for entry in registered.values()}) > 1
+        for known in found:
+            known.project = known.root.name if several else ""
+        return found
 
     def _look(self, entry: Registered) -> Known | None:
         known = self._known.get(entry.session_dir)
@@ -190,7 +207,16 @@ class Sessions:
     def by_thread(self, thread: int) -> Known | None:
         return next((known for known in self.refresh() if known.ledger.topic == thread), None)
 
-    def by_name(self, name: str) -> Known | None:
-        """By the folder's name, or the newest by its name without the date."""
-        found = [known for known in self.refresh() if name in (known.name, known.short)]
-        return max(found, key=lambda known: known.name, default=None)
+    def named(self, word: str, *, whole: bool = False) -> list[Known]:
+        """Those that a word can mean: in each project the newest of that name, with or without its date; else, unless
+        it has to be the `whole` name, all whose name begins so.
+        """
+        word, everything = word.lower(), sorted(self.refresh(), key=lambda known: known.name)
+        exact = {known.root: known for known in everything if word in (known.name.lower(), known.short.lower())}
+        begun = [known for known in everything if word and known.short.lower().startswith(word)]
+        return list(exact.values()) or ([] if whole else begun)
+
+    def likely(self) -> list[Known]:
+        """Those that a person can mean who names none: all that are not over, or all."""
+        everything = self.refresh()
+        return [known for known in everything if not known.ended] or everything

@@ -104,4 +104,4 @@ def opening(text: str, limit: int) -> str:
 
 def plain(markup: str) -> str:
     """What a person sees of our HTML: for a server that cannot read it."""
-    return html.unescape(re.sub(r"</?(?:b|i|s|code|pre|blockquote)>", "", markup))
+    return html.unescape(re.sub(r"</?(?:b|i|s|code|pre|blockquote)(?: [^<>]*)?>", "", markup))
