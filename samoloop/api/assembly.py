@@ -34,6 +34,7 @@ from samoloop.worker.guidance import guidance_findings, guidance_part, keep_befo
 from samoloop.worker.integration import integration_findings, integration_part
 from samoloop.worker.keeping import git_findings
 from samoloop.worker.learned import learned_part, propose
+from samoloop.worker.news import tell_limit_is_over
 from samoloop.worker.outside import look_before, outside_findings
 from samoloop.worker.reminders import remind
 from samoloop.worker.stations import Stations
@@ -60,7 +61,7 @@ def _no_sandbox(worker: Worker) -> str:
 
 
 STATIONS = Stations(
-    before=(limits.hold, look_at_base, fill_backlog),
+    before=(limits.hold, look_at_base, fill_backlog, tell_limit_is_over),
     around=(box.put_around,),
     look=(
         *(look_before, keep_before, keep_apart, keep_change, keep_earlier, note_tree, keep_approved, note_documents),

@@ -1,11 +1,14 @@
 """From decisions to announcements: what a person should hear of."""
 
+from dataclasses import replace
+
 from samoloop.core import ceilings, words
 from samoloop.core.headline import concluded, headline
 from samoloop.core.records import Warned
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.state import Condition
 from samoloop.core.words import News
+from samoloop.worker import proofs
 from samoloop.worker.keeping import result
 from samoloop.worker.outbox import Announcement
 from samoloop.worker.worker import Worker
@@ -43,6 +46,17 @@ def tell_resumed(worker: Worker, by: str) -> None:
         worker.announce(about(worker, News.RESUMED, f"resumed by {by.partition(' (')[0]}"))
 
 
+def tell_limit_is_over(worker: Worker) -> None:
+    """Announce that it goes on after a limit of which a person heard; a station before the next child."""
+    state = worker.state
+    ended = state.ended
+    if state.condition is not Condition.LIMITED or ended is None or ended.decision.kind is not Kind.LIMITED:
+        return
+    if state.not_before and state.not_before - ended.outcome.at >= SHORT_SECONDS:
+        said = about(worker, News.RESUMED, f"the limit of {ended.provider} is over")
+        worker.announce(replace(said, resumes_at=state.not_before))  # each limit's end is news
+
+
 def warn_of_ceilings(worker: Worker) -> None:
     """Once per ceiling and allowance, at 80 %."""
     state, given = worker.state, (worker.config.ceilings, worker.config.phase_ceilings())
@@ -61,7 +75,8 @@ def about(worker: Worker, kind: News, text: str, decision: Decision | None = Non
     state, session = worker.state, worker.session
     commits, diff_stat = result(worker) if kind is News.DONE else ([], "")
     if kind is News.DONE:
-        text = f"{headline(concluded(session.journal))}\n\n{text}".rstrip()
+        told = proofs.section(session, "In short") or text
+        text = f"{headline(concluded(session.journal))}\n\n{told}".rstrip()
     return Announcement(
         kind=kind,
         session=session.name,
@@ -78,5 +93,6 @@ def about(worker: Worker, kind: News, text: str, decision: Decision | None = Non
         branch=session.branch,
         commits=tuple(f"{oid[:10]} {subject}" for oid, subject in commits),
         diff_stat=diff_stat,
+        gaps=proofs.section(session, "Known gaps") if kind is News.DONE else "",
         command=f"samoloop resume {session.name}" if kind is not News.DONE else "",
     )

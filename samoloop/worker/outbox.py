@@ -60,6 +60,7 @@ class Announcement:
     branch: str = ""
     commits: Sequence[str] = ()  # one line each
     diff_stat: str = ""
+    gaps: str = ""  # what is open, in the child's words
     command: str = ""  # what to type next, on the machine
     project: str = ""  # the name of its folder
     folder: str = ""  # the session's

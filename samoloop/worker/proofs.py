@@ -84,11 +84,12 @@ def links(session: Session) -> str:
 
 def part(session: Session, title: str) -> str:
     """A section of the document that holds the result, quoted; empty where there is none."""
-    words = _section(session, title)
+    words = section(session, title)
     return "\n".join(f"> {line}".rstrip() for line in words.splitlines())
 
 
-def _section(session: Session, title: str) -> str:
+def section(session: Session, title: str) -> str:
+    """A section of the document that holds the result, as the child wrote it; empty where there is none."""
     path = session.result_document()
     text = (read_text(path) or "") if path else ""
     found: list[str] = []
@@ -107,9 +108,9 @@ def pull_request(session: Session, records: Sequence[Record], commits: Sequence[
     state = session.state()
     if state.condition is not Condition.DONE or not commits:
         return ""
-    parts = [f"{_line(session.task)}", _section(session, "In short") or state.summary]
+    parts = [f"{_line(session.task)}", section(session, "In short") or state.summary]
     parts.append(f"{headline(concluded(records)).rstrip('.')}.")
-    if gaps := _section(session, "Known gaps"):
+    if gaps := section(session, "Known gaps"):
         parts.append(f"Known gaps:\n\n{gaps}")
     shown = [f"- {_line(subject)}" for _, subject in commits[:_COMMITS_SHOWN]]
     if len(commits) > _COMMITS_SHOWN:

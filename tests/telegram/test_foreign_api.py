@@ -20,8 +20,10 @@ def test_a_whole_session_over_telegram_test_api(tmp_path: Path, monkeypatch: pyt
         computer = Computer(tmp_path, own_settings(tmp_path, ann.base_url, provider="demo"))
         with computer.relay():
             computer.hand_off()
-            ann.tap(ann.wait_message("question 1 of 2"), "A ·")
-            ann.reply(ann.wait_message("question 2 of 2"), "15 %")
+            asked = ann.wait_message("2 questions, 2 open")
+            ann.tap(asked, "Q1 A")
+            ann.wait(lambda: "2 questions, 1 open" in ann.shown(asked))
+            ann.reply(asked, "15 %")  # to the one that is open
             plan = ann.wait_message("the plan is ready")
             ann.tap(plan, "✅ Approve")
             ann.wait(lambda: "Approved by Ann" in ann.shown(plan))

@@ -10,6 +10,8 @@ from phone import ANN, Phone
 from session_work import QUESTIONS
 
 from samoloop.core.gates.questions import Question
+from samoloop.core.records import GateClosed, Halted, Resumed
+from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition
 from samoloop.core.words import News
 from samoloop.ui.telegram import buttons, render, text
@@ -43,6 +45,19 @@ def test_any_question_can_be_sent(title: str, why: str, options: list[str], sugg
     assert len(messages[-1].rows) == len(options) + 1
 
 
+@given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT, st.lists(ANY_TEXT, max_size=7), ANY_TEXT, ANY_TEXT), min_size=2,
+                max_size=9), st.integers(1, 20))  # fmt: skip
+def test_any_summary_can_be_sent(given: list[tuple[str, str, list[str], str, str]], times: int) -> None:
+    asked = [
+        Question(f"Q{n}", title, why * times, tuple(zip("ABCDEFG", options, strict=False)), suggestion, answer, "Ann")
+        for n, (title, why, options, suggestion, answer) in enumerate(given, 1)
+    ]
+    for change in ("", "Q1", "Q2"):
+        shown = render.summary("project · " + "x" * 90, asked, GATED, change)
+        fits(shown)
+        assert max(map(len, shown.rows), default=0) <= 8 and sum(map(len, shown.rows)) <= 100
+
+
 @given(
     ANY_TEXT,
     ANY_TEXT,
@@ -52,7 +67,7 @@ def test_any_question_can_be_sent(title: str, why: str, options: list[str], sugg
 def test_any_news_can_be_sent(words: str, other: str, times: int, kind: News) -> None:
     given = Announcement(
         kind, "26-11-21-jwt", words, "testing", 3, words * times, other, resumes_at=1e9, cost_usd=1.0, ceiling_usd=2.0,
-        seconds=99.0, branch=other, commits=(words,) * 20, diff_stat=other * times, command=other,
+        seconds=99.0, branch=other, commits=(words,) * 20, diff_stat=other * times, command=other, gaps=other * times,
     )  # fmt: skip
     for message in render.news(given):
         fits(message)
@@ -68,6 +83,11 @@ def test_any_plan_can_be_sent(words: str, times: int) -> None:
 def test_any_status_and_listing_can_be_sent(words: str, other: str) -> None:
     fits(render.status(Progress("26-11-21-jwt", words, Condition.WAITING, words, 3, 61.0, None, other)))
     fits(render.listing(render.head("📜", words, other), words * 9, "log.txt"))
+    fits(render.diff(words, other * 9, "x.diff"))
+    done = GateClosed(
+        gate="g1", kind=GateKind.QA_ANSWERS, verdict="answered", by=words, answers={"Q1": {"answer": other}}
+    )
+    fits(render.log(words, [Resumed(by=other), done, Halted(condition=Condition.BLOCKED, reason=other)] * 9, 0.0))
 
 
 @given(st.lists(ANY_TEXT, max_size=40))

@@ -23,7 +23,6 @@ from samoloop.worker.outbox import Announcement, Item
 STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
 REFUSED_SECONDS = 600.0  # until a status that the server did not take is tried again
 NO_TOPIC = ("thread not found", "TOPIC_CLOSED", "TOPIC_DELETED")
-GOES_ON = (News.STARTED, News.RESUMED, News.STAND_IN)  # told as `announce_started` says
 RESTS = AT_REST - ENDED
 
 log = logging.getLogger(__name__)
@@ -221,7 +220,7 @@ class Chat:
 def messages(known: Known, announced: Announcement, *, started: bool) -> list[Outgoing]:
     """What an announcement looks like now: a gate that was closed meanwhile gets no buttons."""
     given = replace(announced, session=known.label)
-    if given.kind in GOES_ON and not started:
+    if given.kind in render.QUIET and not started:
         return []
     if given.kind not in (News.QUESTIONS, News.PLAN, News.ACTION):
         return render.news(given)

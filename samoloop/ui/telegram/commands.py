@@ -156,7 +156,11 @@ def _questions(handler: "Handler", said: Said, known: Known, rest: str) -> list[
     gate = known.gate
     asked = gate_messages.questions(known, gate) if gate and gate.questions else []
     if not asked:
-        return [handler.say(said, f"{known.short} asks nothing now: it is {known.state.condition}.", known)]
+        return [
+            handler.say(
+                said, f"{known.label} asks nothing now: it is {known.state.condition}. /status tells more.", known
+            )
+        ]
     return [Post(lambda: asked, known)]
 
 
@@ -169,7 +173,7 @@ def _plan(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
     found = max(known.session_dir.glob("*-plan-*.md"), key=lambda path: path.stat().st_mtime, default=None)
     text = gates.read_text(found) if found else None
     if found is None or not text:
-        return [handler.say(said, f"{known.short} has no plan yet: it is in {known.state.phase}.", known)]
+        return [handler.say(said, f"{known.label} has no plan yet: it is in {known.state.phase}.", known)]
     document = Outgoing(render.head("📄", known.label, "the plan"), document=(found.name, text.encode()))
     return [_post(said, document, known)]
 
@@ -257,8 +261,8 @@ def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
     def stop() -> str:
         now = rest.strip().lower() == "now"
         if not handler.machine.stop(known.session_dir, now):
-            return f"No worker is at work on {known.short}: it is {known.state.condition}."
-        return f"{known.short} stops {'now' if now else 'after this iteration'}."
+            return f"No worker is at work on {known.label}: it is {known.state.condition}."
+        return f"{known.label} stops {'now' if now else 'after this iteration'}."
 
     return [handler.say(said, handler.outcome(known, stop), known)]
 
@@ -266,7 +270,7 @@ def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
 @about_one("resume", "go on, with words of yours if you like", words=True)
 def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if known.has_worker and known.state.condition not in RESTING:
-        return [handler.say(said, f"{known.short} has a worker already: it is {known.state.condition}.", known)]
+        return [handler.say(said, f"{known.label} has a worker already: it is {known.state.condition}.", known)]
     rests = known.state.condition in AT_REST
     reactions: list[Reaction] = []
     if known.ended and rest:

@@ -197,7 +197,8 @@ def _for_task(draft: Draft, folder: BotFolder) -> list[tuple[str, Press]]:
 
 
 def _for_command(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:
-    found = [known for known in sessions.refresh() if str(known.session_dir) in draft.sessions]
+    every = sorted(sessions.refresh(), key=lambda known: known.name, reverse=True)
+    found = [known for known in every if str(known.session_dir) in draft.sessions]
     return [(known.label, _press(draft, known, "", Use.RUN)) for known in found]
 
 

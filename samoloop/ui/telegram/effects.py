@@ -177,7 +177,7 @@ def tell(known: Known, text: str, name: str, update_id: int) -> str:
         raise SessionError(f"{known.short} is done. One more thing: /resume {known.short} and your words.")
     if not _was_told(known.session_dir, by):
         hearing.tell(session, text, by)
-    return f"Told {known.short}: its next iteration reads it."
+    return f"Told {known.label}: its next iteration reads it."
 
 
 def reopen(known: Known, text: str, name: str, update_id: int) -> str:
@@ -185,7 +185,7 @@ def reopen(known: Known, text: str, name: str, update_id: int) -> str:
     by = signed(name, update_id)
     if not _was_told(known.session_dir, by):
         gates.tell(known.session_dir, text, by)
-    return f"{known.short} is taken up again with that."
+    return f"{known.label} is taken up again with that."
 
 
 def _was_told(session_dir: Path, by: str) -> bool:

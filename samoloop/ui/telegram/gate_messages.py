@@ -54,15 +54,15 @@ def questions(known: Known, gate: Gate) -> list[Outgoing]:
     """One message for all questions; where they do not fit into it, one for each that waits, and what is open."""
     gated = Gated(known.session_dir, gate.id)
     asked = asked_at(known, gate)
-    if not any(not question.answer for question in asked):
-        return []
+    if len(asked) == 1:
+        return one_question(known, gate, asked[0].id)
     apart = [
         message
         for number, question in enumerate(asked, 1)
         if not question.answer and not render.goes_together(asked)
         for message in render.question(known.label, question, f"{number} of {len(asked)}", gated)
     ]
-    return [*apart, render.summary(known.label, asked, gated)] if len(asked) > 1 else apart
+    return [*apart, render.summary(known.label, asked, gated)] if asked else []
 
 
 def asked_at(known: Known, gate: Gate) -> list[Question]:

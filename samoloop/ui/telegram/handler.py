@@ -239,7 +239,7 @@ class Handler:
     def _tap_draft(self, tap: Tap, press: Press) -> list[Reaction]:
         text = self.drafts.get(int(press.target)) if press.target.isdecimal() else None
         if text is None:
-            return [Toast(tap.query, "That text was used or forgotten already.")]
+            return [Toast(tap.query, "That text was used or forgotten already: send it as a new message.")]
         if press.choice == Use.DROP:
             self.drafts.remove(text.id)
             self.attachments.forget(text.id)
@@ -261,7 +261,7 @@ class Handler:
     def _start(self, tap: Tap, press: Press, text: Draft) -> list[Reaction]:
         root = drafts.chosen_root(self.folder, press)
         if not root:
-            return [Toast(tap.query, "That project is gone.")]
+            return [Toast(tap.query, "That project is gone: /new and the task again shows those that are there.")]
 
         def start() -> list[Outgoing]:
             why = attempt(partial(self.machine.start, Path(root), text.name, text.text))

@@ -22,6 +22,7 @@ from samoloop.worker.outbox import Announcement
 
 LONG_TEXT = 6000  # characters from which a text travels as a file with its opening in the message
 DOCUMENT_LIMIT_BYTES = 40_000_000  # the server takes 50 MB
+QUIET = (News.STARTED, News.RESUMED, News.STAND_IN)  # nobody has to do anything about it
 LOG_LINES = 15
 MOST_TOGETHER = 8  # questions in one message
 MOST_LETTERS = 4  # options that get a button each there
@@ -290,7 +291,8 @@ def news(given: Announcement) -> list[Outgoing]:
         what=shorten(what, 200),
     )
     role = Role.BLOCKED if row.asks else Role.INFO
-    return _texts(head(row.mark, given.session, title), text, _tail(given, text), role)
+    shown = _texts(head(row.mark, given.session, title), text, _tail(given, text), role)
+    return [replace(message, silent=message.silent or given.kind in QUIET) for message in shown]
 
 
 def _tail(given: Announcement, text: str) -> list[str]:
@@ -315,7 +317,8 @@ def _tail(given: Announcement, text: str) -> list[str]:
 
 
 def _result(given: Announcement) -> list[str]:
-    tail = [""] if given.text else []
+    tail = ["", "⚠️ Open, in the child's words:", *markdown(opening(given.gaps, OPENING))] if given.gaps else []
+    tail += [""] if given.text or given.gaps else []
     if given.branch:
         tail.append(f"🌿 <code>{escape(given.branch)}</code>")
     tail += [f"• {escape(line)}" for line in given.commits[:12]]
