@@ -83,6 +83,22 @@ def _gh(words: list[str], stdin: str, state: dict[str, Any], pulls: list[dict[st
             return 0
         case ["pr", "create"]:
             return _gh_create(words, stdin, state, pulls, folder)
+        case ["pr", "view"]:
+            pull = next(pull for pull in pulls if pull["url"] == words[2])
+            more = {"statusCheckRollup": state.get("checks", []), "reviews": state.get("reviews", [])}
+            print(json.dumps({name: {**pull, **more}.get(name) for name in _after(words, "--json").split(",")}))
+            return 0
+        case ["api", "--hostname"]:
+            print(json.dumps(state.get("comments", [])))
+            return 0
+        case ["run", "list"]:
+            runs = [row for row in state.get("runs", []) if row.get("headBranch") == _after(words, "--branch")]
+            print(json.dumps([{name: row.get(name) for name in _after(words, "--json").split(",")} for row in runs]))
+            return 0
+        case ["run", "view"]:
+            assert "--log-failed" in words
+            print(state["log"])
+            return 0
     print(f'unknown command "{words[0]}" for "gh"', file=sys.stderr)
     return 1
 
@@ -148,6 +164,12 @@ def _glab(words: list[str], stdin: str, state: dict[str, Any], pulls: list[dict[
             }
             _write(folder / "pulls.json", [*pulls, pull])
             print(f"\n!{number} {pull['title']} ({pull['source_branch']})\n {pull['web_url']}\n")
+            return 0
+        case ["ci", "get"]:
+            print(json.dumps(state.get("pipeline")))
+            return 0
+        case ["ci", "trace"]:
+            print(state["log"])
             return 0
     print(f"Unknown command: {words[0]}", file=sys.stderr)
     return 1

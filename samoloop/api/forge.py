@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from samoloop.base import programs
 from samoloop.base.effects import effect
 from samoloop.base.errors import SamoloopError
+from samoloop.base.printable import printable
 
 SECONDS = 120.0  # of one call
 _SAID = 500  # characters of their words
@@ -31,6 +32,11 @@ _QUIET = {
     "GH_PAGER": "cat",
     "PAGER": "cat",
 }
+_RED = frozenset({"failure", "timed_out", "startup_failure", "error", "failed"})
+_MEMBERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})  # who may write there: nobody else's words are taken
+_DEVELOPER = 30  # the access level from which one may write, at GitLab
+_LOGS, _LOG = 3, 20_000  # of failed runs or jobs, and characters of the end of each
+_COMMENTS = 50
 _LOGIN = re.compile(r"not logged in|auth login|authenticat|401|unauthorized", re.IGNORECASE)
 _URL = re.compile(r"https?://\S+")
 
@@ -46,6 +52,37 @@ class PullRequest:
     url: str
     state: str  # open, closed, merged
     draft: bool = False
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A word of a reviewer who may write there."""
+
+    id: str
+    by: str
+    text: str
+    where: str = ""  # file and line
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a pull request stands."""
+
+    state: str  # open, closed, merged
+    commit: str  # its newest
+    failed: tuple[str, ...] = ()  # the names of what is red there
+    pending: bool = False  # something still runs there
+    comments: tuple[Comment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run or a job of the forge's CI that failed."""
+
+    name: str
+    url: str
+    commit: str
+    log: str  # the end of what it printed
 
 
 @dataclass(frozen=True)
@@ -83,12 +120,20 @@ class Cli:
 
     def listed(self, *words: str) -> list[dict[str, Any]]:
         """What it prints, as a list of objects. Raises ForgeError."""
+        found = self._json(*words)
+        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+    def object(self, *words: str) -> dict[str, Any]:
+        """What it prints, as one object. Raises ForgeError."""
+        found = self._json(*words)
+        return found if isinstance(found, dict) else {}
+
+    def _json(self, *words: str) -> Any:
         said = self.run(*words)
         try:
-            found = json.loads(said or "[]")
+            return json.loads(said or "null")
         except ValueError:
             raise ForgeError(f"`{self.program} {' '.join(words[:2])}` printed no JSON: is it up to date?") from None
-        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 class Forge(Protocol):
@@ -100,6 +145,14 @@ class Forge(Protocol):
 
     def propose(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> str:
         """Open one, into `base` or where that is empty into the default branch; its address."""
+        ...
+
+    def standing(self, url: str) -> Standing:
+        """How the pull request at this address stands."""
+        ...
+
+    def failures(self, branch: str, commit: str = "") -> list[Failure]:
+        """What of the CI failed on the branch, at this commit or where none is named at the newest that it ran on."""
         ...
 
 
@@ -138,6 +191,54 @@ class GitHub:
                 said = self.cli.run(*words, stdin=body)
         return _address(said)
 
+    def standing(self, url: str) -> Standing:
+        found = self.cli.object("pr", "view", url, "--json", "state,headRefOid,statusCheckRollup,reviews")
+        rollup = found.get("statusCheckRollup")
+        checks = [check for check in rollup if isinstance(check, dict)] if isinstance(rollup, list) else []
+        ended = [(check, str(check.get("conclusion") or check.get("state") or "").lower()) for check in checks]
+        return Standing(
+            str(found.get("state", "")).lower(),
+            str(found.get("headRefOid", "")),
+            tuple(_text(check.get("name") or check.get("context")) for check, how in ended if how in _RED),
+            any(how in ("", "pending", "expected") for _, how in ended),
+            tuple([*self._reviews(found.get("reviews")), *self._inline(url)][:_COMMENTS]),
+        )
+
+    def _reviews(self, reviews: object) -> Iterator[Comment]:
+        for review in reviews if isinstance(reviews, list) else []:
+            asks = review.get("state") in ("CHANGES_REQUESTED", "COMMENTED") and _text(review.get("body"))
+            if asks and review.get("authorAssociation") in _MEMBERS:
+                author = review.get("author")
+                id = _text(review.get("id") or review.get("submittedAt"))
+                yield Comment(id, _text(author.get("login")) if isinstance(author, dict) else "", _text(review["body"]))
+
+    def _inline(self, url: str) -> Iterator[Comment]:
+        place = re.fullmatch(r"https?://([^/]+)/([^/]+)/([^/]+)/pull/(\d+)", url)
+        if place is None:
+            return
+        host, owner, name, number = place.groups()
+        path = f"repos/{owner}/{name}/pulls/{number}/comments?per_page=100"
+        for row in self.cli.listed("api", "--hostname", host, path):
+            user = row.get("user")
+            if row.get("author_association") in _MEMBERS and isinstance(user, dict):
+                where = f"{_text(row.get('path'))}:{row.get('line') or row.get('original_line') or ''}"
+                yield Comment(_text(row.get("id")), _text(user.get("login")), _text(row.get("body")), where)
+
+    def failures(self, branch: str, commit: str = "") -> list[Failure]:
+        fields = "databaseId,conclusion,headSha,url,workflowName"
+        rows = self.cli.listed("run", "list", "--branch", branch, "--limit", "20", "--json", fields)
+        at = commit or next((_text(row.get("headSha")) for row in rows), "")
+        red = [row for row in rows if row.get("headSha") == at and _text(row.get("conclusion")) in _RED]
+        return [
+            Failure(
+                _text(row.get("workflowName")),
+                _text(row.get("url")),
+                at,
+                self.cli.run("run", "view", _text(row.get("databaseId")), "--log-failed")[-_LOG:],
+            )
+            for row in red[:_LOGS]
+        ]
+
 
 @dataclass(frozen=True)
 class GitLab:
@@ -163,6 +264,51 @@ class GitLab:
         with effect("open a pull request"):
             return _address(self.cli.run(*words, *(["--draft"] if draft else [])))
 
+    def standing(self, url: str) -> Standing:
+        path = f"projects/:fullpath/merge_requests/{url.rstrip('/').rpartition('/')[2]}"
+        found = self.cli.object("api", path)
+        pipeline = found.get("head_pipeline")
+        status = _text(pipeline.get("status")) if isinstance(pipeline, dict) else "success"
+        return Standing(
+            {"opened": "open", "locked": "open"}.get(_text(found.get("state")), _text(found.get("state"))),
+            _text(found.get("sha")),
+            ("pipeline",) if status in _RED else (),
+            status not in _RED | {"success", "canceled", "skipped", "manual"},
+            tuple(self._notes(path)),
+        )
+
+    def _notes(self, path: str) -> Iterator[Comment]:
+        notes = [
+            note
+            for note in self.cli.listed("api", f"{path}/notes?per_page=100")
+            if note.get("resolvable") and not note.get("resolved") and isinstance(note.get("author"), dict)
+        ]
+        members = self.cli.listed("api", "projects/:fullpath/members/all?per_page=100") if notes else []
+        writers = {member.get("id") for member in members if int(member.get("access_level") or 0) >= _DEVELOPER}
+        for note in notes[:_COMMENTS]:
+            if note["author"].get("id") in writers:
+                at = note.get("position")
+                where = f"{_text(at.get('new_path'))}:{at.get('new_line') or ''}" if isinstance(at, dict) else ""
+                yield Comment(
+                    _text(note.get("id")), _text(note["author"].get("username")), _text(note.get("body")), where
+                )
+
+    def failures(self, branch: str, commit: str = "") -> list[Failure]:
+        found = self.cli.object("ci", "get", "--branch", branch, "--with-job-details", "--output", "json")
+        jobs, at = found.get("jobs"), _text(found.get("sha"))
+        red = [job for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
+        red = [job for job in red if job.get("status") == "failed" and not job.get("allow_failure")]
+        return [
+            Failure(
+                _text(job.get("name")),
+                _text(job.get("web_url") or found.get("web_url")),
+                at,
+                self.cli.run("ci", "trace", _text(job.get("id")), "--branch", branch)[-_LOG:],
+            )
+            for job in red[:_LOGS]
+            if commit in ("", at)
+        ]
+
 
 def of(address: str, root: Path, environ: Mapping[str, str]) -> Forge:
     """The forge behind a remote's address: by its host, else by which of the two programs is there."""
@@ -182,6 +328,10 @@ def _host_and_owner(address: str) -> tuple[str, str]:
     return (found[1].lower(), found[2]) if found else ("", "")
 
 
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str | int) else ""
+
+
 def _address(said: str) -> str:
     found = _URL.findall(said)
     if not found:
@@ -199,3 +349,8 @@ def harmless(text: str) -> str:
 def newest_open(found: Sequence[PullRequest]) -> PullRequest | None:
     """The one that takes the branch's commits."""
     return next((one for one in found if one.state == "open"), None)
+
+
+def quoted(text: str) -> str:
+    """A stranger's words as a quotation: no line of them stands for anything else."""
+    return "\n".join(f"> {line}".rstrip() for line in printable(text).strip("\n").splitlines())

@@ -21,6 +21,7 @@ from samoloop.worker import launching, prepare
 from samoloop.worker.prepare import Brought
 
 FETCH = "fetch"  # instead of a revision
+AS_IT_IS = "as it is"  # what the start of a session on a branch of the person's is called
 _AUDIT, _FIX, _FEATURE, _IMPROVE = "audit", "fix", "feature", "improve"
 
 
@@ -113,7 +114,7 @@ def _start(order: Order, settings: Config, repo: Repo, fetches: bool) -> Start:
     """From where the work starts: the last thing to be found out, because it may reach out of the machine."""
     if branch := (order.wishes.branch or "").removeprefix("refs/heads/"):
         prepare.refuse_second(settings.sessions_dir, branch)
-        return Start(repo.existing_branch(branch), "as it is", branch)
+        return Start(repo.existing_branch(branch), AS_IT_IS, branch)
     base = order.base or settings.base
     if base != FETCH:
         commit = repo.resolve(base)

@@ -209,12 +209,14 @@ def archive(session: Session, by: str, environ: Mapping[str, str]) -> str:
 
 def _archive(worker: Worker, by: str) -> str:
     session = worker.session
-    if session.state().created.in_place:
-        raise UsageError(f"{session.name} works in place: it has no worktree to remove")
     refuse_beside_child(session)
-    left = f"branch {session.branch} and {session.dir} stay"
+    in_place = session.state().created.in_place
+    left = f"{session.dir} stays" if in_place else f"branch {session.branch} and {session.dir} stay"
     if session.state().archived:
         return f"{session.name} was archived already; {left}."
+    if in_place:
+        session.record(Archived(by=by))
+        return f"{session.name} is put away; {left}."
     if session.worktree.exists():
         worker.worktree.remove()
     session.record(Archived(by=by))

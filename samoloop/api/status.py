@@ -42,7 +42,7 @@ def at_work(session: Session) -> bool:
 def standing(session: Session) -> dict[str, Any]:
     """All that is known of a session. The keys stay; more may come.
 
-    session, title, folder, workflow, branch, base, worktree (paths as text)
+    session, title, folder, workflow, branch, base, worktree (paths as text; no worktree of an archived one)
     condition     new, ready, running, waiting, limited, blocked, failed, stopped, done
     phase, iteration, attempt, phase_iteration, phase_limit
     reason, needs, summary
@@ -75,7 +75,7 @@ def standing(session: Session) -> dict[str, Any]:
         "workflow": state.live_workflow.name,
         "branch": session.branch,
         "base": created.base,
-        "worktree": str(session.worktree),
+        "worktree": None if state.archived and not created.in_place else str(session.worktree),
         "condition": str(state.condition),
         "phase": state.phase,
         "iteration": state.iteration,

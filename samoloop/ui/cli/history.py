@@ -1,15 +1,28 @@
-"""Commands about a session's past: `diff`, `rewind`, `fork`, `archive`, `repair`."""
+"""Commands about a session's past: `diff`, `rewind`, `fork`, `archive`, `clean`, `repair`."""
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from samoloop.base.errors import UsageError
+from samoloop.base.printable import one_line
 from samoloop.core.state import Condition
 from samoloop.ui.cli import complete
-from samoloop.ui.cli.common import find_session, for_people_only, session_argument, speaker
+from samoloop.ui.cli.common import (
+    find_session,
+    for_people_only,
+    project_root,
+    session_argument,
+    speaker,
+    terminal_columns,
+)
 from samoloop.ui.terminal.output import say, say_in_pager
 from samoloop.ui.terminal.paint import tone_of_change
+from samoloop.ui.terminal.words import wrapped
+
+if TYPE_CHECKING:
+    from samoloop.api.clean import Left
 
 
 @click.command("diff")
@@ -90,7 +103,9 @@ def fork(session_name: str, iteration: int, name: str) -> None:
 @session_argument
 @click.option("--force", is_flag=True, help="Also of a session that is not finished.")
 def archive(session_name: str | None, force: bool) -> None:
-    """Remove the worktree of a session that is over, if it is clean; the branch, the folder, the checkpoints stay.
+    """Put a session away that is over: `list` hides it, and its worktree goes, if it is clean.
+
+    The branch, the folder and the checkpoints stay.
 
     \b
     samoloop archive auth
@@ -106,6 +121,44 @@ def archive(session_name: str | None, force: bool) -> None:
             f"worktree all the same with: samoloop archive {session.name} --force"
         )
     say(put_away(session, speaker(), os.environ))
+
+
+@click.command("clean")
+@click.option("--yes", is_flag=True, help="Remove what can go.")
+def clean(yes: bool) -> None:
+    """List worktrees and branches of sessions that are over: what can go without a loss, and why the others stay.
+
+    A branch can go where its commits are in the branch that it started from or at a remote, a worktree where all in it
+    is in its branch, and both where the session is archived or merged. The session's folder and checkpoints stay.
+
+    \b
+    samoloop clean
+    samoloop clean --yes
+    """
+    from samoloop.api import clean as cleaning
+
+    root = project_root()
+    if yes:
+        for_people_only()
+        for line in cleaning.remove(root, os.environ, speaker()):
+            say(line)
+        return
+    found = cleaning.look(root, os.environ)
+    going = [left for left in found if left.goes]
+    for title, lefts in (("can go, with --yes", going), ("stays", [left for left in found if not left.goes])):
+        if lefts:
+            say((title, "strong"))
+        for left in lefts:
+            for line in wrapped(one_line(_of_left(left), 1000), terminal_columns()):
+                say(f"  {line}")
+    if not found:
+        say("No worktree and no branch of a session is left here.")
+
+
+def _of_left(left: "Left") -> str:
+    parts = [f"worktree {left.worktree}" if left.worktree else "", f"branch {left.branch}" if left.branch else ""]
+    what = " and ".join(filter(None, parts))
+    return f"{left.name}: {what}; {left.why}" if what else f"{left.name}: {left.why}"
 
 
 @click.command("repair")

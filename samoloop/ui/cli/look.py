@@ -49,10 +49,7 @@ def list_(every: bool, archived: bool, as_json: bool) -> None:
     samoloop list --all
     samoloop list --archived --json
     """
-    from samoloop.config.projects import registered
-
-    here = find_root(Path.cwd())
-    roots = dict.fromkeys([*registered(os.environ), *([here] if here else [])]) if every else [project_root()]
+    roots = _every_root() if every else [project_root()]
     folders = [sessions_folder(root, os.environ) for root in roots]
     found = [session for folder in folders for session in all_sessions(folder)]
     shown = [session for session in found if archived or not is_put_away(session)]
@@ -68,6 +65,14 @@ def list_(every: bool, archived: bool, as_json: bool) -> None:
         _say_overview(ranked(rows), projects=every)
     if hidden and terminal_columns():
         say((f"{hidden} archived: samoloop list --archived", "dim"))
+
+
+def _every_root() -> list[Path]:
+    """Every registered project, and the one that the command is in."""
+    from samoloop.config.projects import registered
+
+    here = find_root(Path.cwd())
+    return list(dict.fromkeys([*registered(os.environ), *([here] if here else [])]))
 
 
 def row_now(session: Session) -> dict[str, Any]:
@@ -89,12 +94,17 @@ def _say_overview(rows: list[dict[str, Any]], *, projects: bool = False) -> None
 def status(session_name: str | None, as_json: bool) -> None:
     """Show where a session stands, what it waits for, and the commands that go on from there.
 
+    Outside of a project: the sessions of all projects, those first that wait for you.
+
     \b
     samoloop status
     samoloop status auth --json
     """
     from samoloop.ui.terminal.status_text import status_lines
 
+    if session_name is None and find_root(Path.cwd()) is None and _every_root():
+        _say_all(as_json)
+        return
     session = _one_session(session_name, as_json)
     if session is None:
         return
@@ -106,6 +116,18 @@ def status(session_name: str | None, as_json: bool) -> None:
     for text, tone in status_lines(found, Clock().now()):
         for line in wrapped(text, columns):
             say((line, tone))
+
+
+def _say_all(as_json: bool) -> None:
+    """The sessions of every project that are not put away."""
+    every = [session for root in _every_root() for session in all_sessions(sessions_folder(root, os.environ))]
+    rows = ranked(row for row in map(row_now, every) if not row["archived"])
+    if as_json:
+        say_json(rows)
+    elif rows:
+        _say_overview(rows, projects=True)
+    else:
+        say("No project has a session but archived ones: samoloop list --all --archived")
 
 
 def _one_session(name: str | None, as_json: bool) -> Session | None:

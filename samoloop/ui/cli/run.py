@@ -115,6 +115,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Mend what a test, audit, review or improve session found.",
     shell_complete=complete.sessions,
 )
+@click.option("--from-ci", is_flag=True, help="Mend what failed in the last CI run on this branch, or on --branch.")
 @click.option(
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Carry out this plan; handing it over approves it."
 )
@@ -138,6 +139,7 @@ def run(
     in_place: bool,
     until: str | None,
     source: str | None,
+    from_ci: bool,
     focus: str | None,
     plan: Path | None,
     dry_run: bool,
@@ -156,6 +158,7 @@ def run(
     samoloop run --file task.md --session auth --detach
     samoloop run "Add JWT auth" --until planning --dry-run
     samoloop run --from 26-11-20-audit
+    samoloop run --from-ci
     samoloop run --plan docs/11-21-0930-plan-auth.md
     """
     for_people_only()
@@ -163,6 +166,10 @@ def run(
     root = _root(repo, in_place)
     words = read_task(task, task_file)
     folder, name = _made_by_hand(load_config(root).sessions_dir, name) if name else (None, None)
+    if from_ci:
+        _refuse_together(("--from-ci", from_ci), ("--from", source), ("--plan", plan), ("--focus", focus))
+        words, at = _from_ci(root, repo, branch, words)
+        base, workflow = base or ("" if in_place or branch else at), workflow or "fix"
     wishes = Wishes(workflow, until, source, focus, plan, folder, branch)
     how = How(said=as_settings(flags), yes=yes, no_wait=no_wait, allow_sleep=allow_sleep)
     found = find(load_config(root, how.said).sessions_dir, name) if name else None
@@ -262,15 +269,28 @@ def _made_by_hand(sessions: Path, name: str) -> tuple[Path | None, str]:
     return path, _DATED.sub("", path.name)
 
 
+def _from_ci(root: Path, folder: Path | None, branch: str | None, words: str | None) -> tuple[str, str]:
+    """The task that the CI's log makes, and the branch that it is about."""
+    from samoloop.api import from_ci
+    from samoloop.git.repo import Repo
+
+    at = branch or from_ci.branch_at(folder or Path.cwd())
+    return from_ci.as_task(Repo.find(root), at, words, os.environ), at
+
+
 def _is_over(state: State) -> bool:
     """Done, and its worker lived long enough to write the report and say so."""
     return state.condition is Condition.DONE and state.rests
 
 
 def _refuse_both(*given: tuple[str, object]) -> None:
+    _refuse_together(*given, why="each says where the work starts")
+
+
+def _refuse_together(*given: tuple[str, object], why: str = "each says what is to be done") -> None:
     """Raise UsageError where more than one of these options, which exclude each other, was given."""
     if len(said := [name for name, value in given if value]) > 1:
-        raise UsageError(f"{' and '.join(said)} do not go together: each says where the work starts")
+        raise UsageError(f"{' and '.join(said)} do not go together: {why}")
 
 
 def read_task(task: str | None, task_file: str | None) -> str | None:

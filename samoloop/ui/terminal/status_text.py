@@ -104,7 +104,7 @@ def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("spent", ", ".join(part for part in (spent, cost, tokens) if part)),
         ("changed", f"{age(moment(standing['updated']), now)} ago"),
         ("branch", standing["branch"]),
-        ("worktree", standing["worktree"]),
+        ("worktree", standing["worktree"] or "none: it was archived"),
         ("folder", standing["folder"]),
     ]
     if standing["gate"] and standing["gate"]["reads"]:
