@@ -14,6 +14,8 @@ from samoloop.config.project import BACKLOG
 from samoloop.core import backlog, schedule
 from samoloop.core.backlog import Run, Standing, Task
 from samoloop.core.decision import Condition
+from samoloop.ui.terminal.backlog_tree import tree
+from samoloop.ui.terminal.live_block import cells
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 29, 20, tzinfo=BERLIN).timestamp()
@@ -192,6 +194,20 @@ def test_ready_ones_start_by_priority_then_age():
         task("old", written=1), task("new", written=2), task("first", written=3, priority=1), task("z", "old")
     )
     assert [one.name for one in backlog.ready(found.values())] == ["first", "old", "new"]
+
+
+def test_a_long_chain_is_no_harder_than_a_short_one():
+    chain = [task("t0"), *(task(f"t{number}", f"t{number - 1}") for number in range(1, 2000))]
+    found = stand(*chain, t0=Run("s", Condition.BLOCKED, why="no login"))
+    assert len(found["t0"].holds) == 1999 and found["t1999"].standing is Standing.HELD
+    assert found["t1"].holds == ()  # that they wait is said once, of what they wait for
+    rows = [
+        {"name": one.name, "stands": one.standing, "why": one.why, "after": one.task.after, "priority": 0}
+        | {"at": None, "holds": one.holds, "edited": False}
+        for one in found.values()
+    ]
+    lines = tree(rows, datetime.now(UTC), 80)
+    assert len(lines) > 2000 and max(cells(line) for line, _ in lines) <= 80
 
 
 GRAPHS = st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=10)

@@ -87,14 +87,19 @@ class Known:
 
 
 def look(
-    root: Path, environ: Mapping[str, str], now: float, zone: tzinfo | None = None, known: Known | None = None
+    root: Path,
+    environ: Mapping[str, str],
+    now: float,
+    zone: tzinfo | None = None,
+    known: Known | None = None,
+    sessions: Sequence[Session] | None = None,
 ) -> Found:
-    """How each task of the project at `root` stands at `now` (epoch seconds)."""
+    """How each task of the project at `root` stands at `now` (epoch seconds); `sessions` are all that it has."""
     zone, known = zone or local_zone(), known or Known()
     files = task_files.read(root, zone, known.files)
     if not files.tasks and not files.faults:
         return Found(root, ())
-    sessions = all_sessions(sessions_folder(root, environ))
+    sessions = all_sessions(sessions_folder(root, environ)) if sessions is None else sessions
     other = partial(_other, sessions, root, environ, files.tasks)
     stands = backlog.stand(files.tasks, files.faults, _runs(sessions, known), other, now, zone)
     placed = tuple(_placed(root, one) if one.name in files.tasks else one for one in stands)

@@ -213,27 +213,33 @@ def unknown(name: str, tasks: Iterable[str]) -> str:
 
 
 def _holding(found: Mapping[str, Stands], tasks: Mapping[str, Task]) -> list[Stands]:
-    """The same, those that do not go on with the names of all that wait for them."""
-    stuck = {name for name, stands in found.items() if is_stuck(stands)}
+    """The same, those that hold others up with the names of all that wait for them."""
+    after: dict[str, list[str]] = {}
+    for task in tasks.values():
+        for name in task.after:
+            after.setdefault(name, []).append(task.name)
     return [
-        replace(stands, holds=dependents(name, tasks)) if name in stuck else stands for name, stands in found.items()
+        replace(stands, holds=_dependents(name, after)) if is_stuck(stands) else stands
+        for name, stands in found.items()
     ]
 
 
 def is_stuck(stands: Stands) -> bool:
-    """Whether only a person can make it go on."""
-    if stands.standing in (Standing.WRONG, Standing.HELD):
+    """Whether only a person can make it go on, and not by way of another."""
+    if stands.standing is Standing.WRONG or (stands.standing is Standing.HELD and stands.task and stands.task.hold):
         return True
     return stands.run is not None and stands.run.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED)
 
 
-def dependents(name: str, tasks: Mapping[str, Task]) -> tuple[str, ...]:
+def _dependents(name: str, after: Mapping[str, list[str]]) -> tuple[str, ...]:
     """All that wait for it, at first or second hand, by name."""
     found: set[str] = set()
-    new = {name}
-    while new := {other for other, task in tasks.items() if new.intersection(task.after)} - found - {name}:
-        found |= new
-    return tuple(sorted(found))
+    new = [name]
+    while new:
+        one = new.pop()
+        new += [other for other in after.get(one, ()) if other not in found]
+        found.update(after.get(one, ()))
+    return tuple(sorted(found - {name}))
 
 
 def ready(stands: Iterable[Stands]) -> list[Stands]:

@@ -47,7 +47,7 @@ class Projects:
         found: list[Due] = []
         for root in projects.registered(self.environ):
             sessions = self._sessions(root)
-            self.tasks.look(root, now)
+            self.tasks.look(root, now, sessions)
             found += [self._of_session(session) for session in sessions if self._is_due(session, now)]
             found += self.tasks.ready(root, now)
         return sorted(found, key=lambda due: due.rank)

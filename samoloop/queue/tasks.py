@@ -1,6 +1,6 @@
 """The tasks of the backlogs for `up`: which can start, and what a person is to be told of the others, once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,10 +35,11 @@ class Tasks:
         default_factory=dict
     )
 
-    def look(self, root: Path, now: float) -> None:
+    def look(self, root: Path, now: float, sessions: Sequence[Session] | None = None) -> None:
         """Read what changed; what is wrong, or does not go on, is said once."""
         try:
-            found = self._found[root] = backlog.look(root, self.environ, now, known=self._known)
+            found = backlog.look(root, self.environ, now, known=self._known, sessions=sessions)
+            self._found[root] = found
         except (SamoloopError, OSError) as error:
             self._found.pop(root, None)
             self.say_once(f"the backlog of {root} is left alone: {sentence(error)}")

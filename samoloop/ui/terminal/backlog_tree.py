@@ -16,6 +16,7 @@ _GAP = "  "
 _BELOW = "    "
 _ROOM_BESIDE = 34  # columns that the reason needs beside the rest; with less it goes below
 _LONGEST_WHY = 500
+_DEEPEST = 16  # columns of a tree; what lies deeper stands there too
 _DONE_SHOWN = 5  # of those that are done, with all that waited for them
 _ORDER = {str(standing): place for place, standing in enumerate(Standing)}
 _TONES = {
@@ -31,16 +32,16 @@ Row = Mapping[str, Any]
 def tree(rows: Sequence[Row], now: datetime, width: int | None) -> list[Tinted]:
     """All tasks of one project, at most `width` columns wide; None is as wide as need be, a line a task."""
     below = _below(rows)
-    every = sorted(below[""], key=lambda row: _rank(row, below))
-    over = [row for row in every if _rank(row, below)[0] == _ORDER[Standing.DONE]]
+    ranks = _ranks(rows, below)
+    every = sorted(below[""], key=lambda row: ranks[row["name"]])
+    over = [row for row in every if ranks[row["name"]][0] == _ORDER[Standing.DONE]]
     hidden = over[_DONE_SHOWN:] if width else []
-    shown = [row for row in every if row not in hidden]
-    lines = [line for row in shown for line in _branch(row, below, "", "")]
+    lines = list(_branches([row for row in every if row not in hidden], below, ranks))
     names = max((cells(text) for text, _ in lines), default=0)
     room = names if width is None else min(names, max(width // 2, 12))
     words = max((len(row["stands"]) for _, row in lines), default=0)
     found = [part for text, row in lines for part in _line(_fit(text, room), row, now, width, words)]
-    many = sum(1 for row in hidden for _ in _branch(row, below, "", ""))
+    many = len(list(_branches(hidden, below, ranks)))
     return [*found, *([(f"and {many} more that are done: samoloop backlog --json", "dim")] if many else [])]
 
 
@@ -54,18 +55,29 @@ def _below(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _rank(row: Row, below: Mapping[str, list[Row]]) -> tuple[int, int, str]:
-    """What needs a person most, in it or below it, comes first."""
-    inner = [_rank(one, below)[0] for one in below.get(row["name"], ())]
-    return (min([_ORDER[row["stands"]], *inner]), -row["priority"], row["name"])
+def _ranks(rows: Sequence[Row], below: Mapping[str, list[Row]]) -> dict[str, tuple[int, int, str]]:
+    """What needs a person most, in a task or below it, comes first. Rows stand after those that they wait for."""
+    found: dict[str, tuple[int, int, str]] = {}
+    for row in reversed(rows):
+        inner = [found[one["name"]][0] for one in below.get(row["name"], ())]
+        found[row["name"]] = (min([_ORDER[row["stands"]], *inner]), -row["priority"], row["name"])
+    return found
 
 
-def _branch(row: Row, below: Mapping[str, list[Row]], before: str, on: str) -> Iterator[tuple[str, Row]]:
-    yield f"{before}{one_line(row['name'])}", row
-    inner = sorted(below.get(row["name"], ()), key=lambda one: _rank(one, below))
-    for place, one in enumerate(inner):
-        last = place == len(inner) - 1
-        yield from _branch(one, below, f"{on}{'└ ' if last else '├ '}", f"{on}{'  ' if last else '│ '}")
+def _branches(
+    roots: Sequence[Row], below: Mapping[str, list[Row]], ranks: Mapping[str, tuple[int, int, str]]
+) -> Iterator[tuple[str, Row]]:
+    """Each task with its name after the lines of the tree that lead to it; a backlog may be one long chain."""
+    left = [("", "", row) for row in reversed(roots)]
+    while left:
+        before, on, row = left.pop()
+        yield f"{before}{one_line(row['name'])}", row
+        inner = sorted(below.get(row["name"], ()), key=lambda one: ranks[one["name"]])
+        deep = len(on) >= _DEEPEST
+        for place, one in reversed(list(enumerate(inner))):
+            last = place == len(inner) - 1
+            lead, then = ("└ ", "  ") if last else ("├ ", "│ ")
+            left.append((on[:-2] + lead if deep else on + lead, on if deep else on + then, one))
 
 
 def _line(name: str, row: Row, now: datetime, width: int | None, words: int) -> Iterator[Tinted]:
