@@ -23,6 +23,7 @@ LIMIT_BYTES = 1_000_000
 MOST_USED = 200  # updates that are remembered
 KEPT_SECONDS = 86_400.0  # updates, by Telegram
 DEAF_SECONDS = 180.0  # without an answer of Telegram, whose polls take a minute
+ROOM_BYTES = 65_536  # more than an answer takes
 MOST_SAID = 200  # characters
 GIVES_WAY_SECONDS = 15.0  # for a detached relay to see that it has to
 
@@ -158,6 +159,11 @@ class BotFolder:
         self._used = [*self._used_updates(), *update_ids][-MOST_USED:]
         self._used_at = time.time()
         self.keep_used()
+
+    def check_room(self) -> None:
+        """Raises OSError where nothing more can be kept in the person's state folder."""
+        write_atomic(self.path / "room", bytes(ROOM_BYTES), mode=0o600)
+        remove(self.path / "room")
 
     def keep_used(self) -> None:
         """Write down what was used. Raises OSError."""

@@ -52,12 +52,14 @@ class RelayStarter:
         hears what they do on the phone, and that somebody does again.
         """
         try:
-            why = self._look()
+            why: str | None = self._look()
         except LockHeld:
-            return ""  # somebody was quicker
+            why = None  # somebody was quicker
         except OSError as error:
             why = f"nobody listens on Telegram: {error}"
         now = time.monotonic()
+        if why is None:
+            return ""
         if not why:
             was, self._deaf_since, self._said = self._said, 0.0, ""
             return "The phone is heard again." if was else ""
@@ -67,8 +69,8 @@ class RelayStarter:
         self._said = why
         return f"{why[:1].upper()}{why[1:]}."
 
-    def _look(self) -> str:
-        """Why nobody is heard. Raises OSError and LockHeld."""
+    def _look(self) -> str | None:
+        """Why nobody is heard; None where a relay has just begun. Raises OSError and LockHeld."""
         folder = self._folder = self._folder or BotFolder(self._settings, self._environ)
         folder.make()
         folder.register(*self._served)
@@ -77,6 +79,9 @@ class RelayStarter:
             self._next_start = time.monotonic() + self._pause
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
             start(folder, self._environ)
+        found = folder.listener()
+        if found is not None and not found.heard:
+            return None
         why = folder.why_deaf()
         if not why:
             self._pause = FIRST_PAUSE_SECONDS

@@ -44,6 +44,7 @@ def test_no_answer_of_the_server_ends_listening(phone: Phone, odd: str) -> None:
         message = phone.bot("Which library?")
         phone.standin.fault("getUpdates", times=2, **ODD[odd])  # type: ignore[arg-type]
         phone.ann.say("/help")  # ends the poll that waits
+        phone.standin.wait(lambda: not phone.standin.faults)
         phone.ann.toast(phone.ann.tap(message, "B ·"))
     assert "**Answer:** B" in work.read("_qa.md")
 

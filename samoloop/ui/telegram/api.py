@@ -27,6 +27,7 @@ from samoloop.ui.telegram.text import clean, plain, shorten
 from samoloop.ui.telegram.updates import Attachment, Moved, Other, Said, Tap, Update
 
 ANSWER_SECONDS = 10.0  # beyond which a poll that should have ended counts as lost
+PROBE_SECONDS = 1  # a poll's length after trouble
 LONGEST_WAIT_SECONDS = 10.0  # between two tries
 PATIENCE_SECONDS = 30.0  # with one message, then another has its turn
 TOKEN_SECONDS = 600.0  # a token that has worked may be refused for, before that is believed
@@ -199,20 +200,19 @@ class Api:
 
     async def updates(self, offset: int, poll_seconds: int) -> list[Update]:
         """The next updates from `offset` on, which acknowledges all before it; waits up to `poll_seconds`."""
-        waits = {"timeout": poll_seconds, "allowed_updates": LISTEN_TO}
 
         async def poll() -> list[dict[str, Any]]:
             nonlocal offset
+            seconds = min(poll_seconds, PROBE_SECONDS) if self.listening.why else poll_seconds  # does it work again?
+            asked = {"offset": offset, "timeout": seconds, "allowed_updates": LISTEN_TO}
             try:
                 # not `get_updates`: one update that the library cannot read would hide all the others for ever
-                raw: Any = await self._bot.do_api_request(
-                    "getUpdates", {"offset": offset, **waits}, read_timeout=poll_seconds + ANSWER_SECONDS
-                )
+                raw: Any = await self._bot.do_api_request("getUpdates", asked, read_timeout=seconds + ANSWER_SECONDS)
             except errors.BadRequest:
                 offset = 0  # it may be that which is refused
                 raise
             given = raw if isinstance(raw, list) else [raw]
-            found = [one for one in given if isinstance(one, dict) and type(one.get("update_id")) is int]
+            found = [one for one in given if isinstance(one, dict) and _is_number(one.get("update_id"))]
             if given and not found:
                 raise errors.TelegramError("the answer holds no updates")
             return found
@@ -285,9 +285,10 @@ class Api:
                     raise TokenRefused("Telegram does not know the bot token: run `samoloop telegram setup`") from None
                 why = error.message
             except errors.Conflict as error:
-                what = "a webhook is set, which takes every answer away" if "webhook" in error.message else RIVAL
-                await asyncio.sleep(self.rival.failed(f"{what} (`samoloop doctor` tells)"))
-                continue
+                if "webhook" not in error.message:
+                    await asyncio.sleep(self.rival.failed(RIVAL))
+                    continue
+                why = "a webhook is set, which takes every answer away (`samoloop doctor` says where)"
             except errors.TelegramError as error:
                 if not listens and _refuses(error):
                     raise Refused(self.scrub(error.message)) from None
@@ -312,6 +313,11 @@ class Api:
         log.warning("Telegram: the chat %d goes on as %d", self.settings.chat, chat)
         self.settings = replace(self.settings, chat=chat)
         self._moved(chat)
+
+
+def _is_number(value: object) -> bool:
+    """Whether it can be the number of an update: a greater one, asked for next, would hide all that come."""
+    return type(value) is int and 0 < value < 2**31
 
 
 def _refuses(error: errors.TelegramError) -> bool:

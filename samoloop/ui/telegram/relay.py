@@ -298,7 +298,7 @@ class Relay:
     def _disk_refuses(self) -> bool:
         """Whether nothing can be kept at all, or only what concerns one session."""
         try:
-            self._folder.keep_used()
+            self._folder.check_room()
         except OSError:
             return True
         return False
