@@ -113,6 +113,38 @@ def test_what_a_person_does_between_two_children_is_laid_to_nobody(tmp_path: Pat
     assert (folder_of(root) / "_task.md").read_text() == "Task, and mind the tests.\n"
 
 
+def test_what_a_person_does_while_a_worker_waits_for_them_is_laid_to_nobody(tmp_path: Path):
+    """The worker goes on at once, and has looked a moment ago."""
+    root = project(tmp_path, GOOD_CHILD)
+    command = [sys.executable, "-m", "samoloop", "run", "Task", "--session", "a"]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as worker:
+        until((root / "_sessions").is_dir)
+        for number, act in enumerate((["answer", "a", "--suggested"], ["approve", "a"])):
+            kind = ("qa_answers", "plan_approval")[number]
+            until(lambda kind=kind: gate_of(root) == kind)
+            git(root, "tag", f"v{number}")
+            acted = samoloop(root, *act)
+            assert acted.returncode == 0, acted.stdout + acted.stderr
+        assert worker.wait(60) == 0
+    assert said(root, "at work", tmp_path) == []
+
+
+def test_what_a_check_does_is_not_the_next_child_s_doing(tmp_path: Path):
+    root = project(tmp_path, GOOD_CHILD)
+    with (root / ".samoloop.yaml").open("a") as settings:
+        settings.write(f"checks: {{tags: {{command: 'git -C {root} tag t$(date +%s%N)'}}}}\n")
+    assert samoloop(root, "run", "Task", "--session", "a", "--yes").returncode == 0
+    assert git(root, "tag").startswith("t")
+    assert said(root, "at work", tmp_path) == []
+
+
+def gate_of(root: Path) -> str:
+    """What the session waits for; empty for nothing."""
+    found = samoloop(root, "status", "a", "--json")
+    gate = json.loads(found.stdout)["gate"] if found.returncode == 0 else None
+    return gate["kind"] if gate else ""
+
+
 def test_the_branch_of_another_session_is_not_this_child_s_doing(tmp_path: Path):
     root = project(tmp_path, once(f"cd $SAMOLOOP_WORKTREE; {COMMIT}; git update-ref {{ref}} HEAD"))
     child = tmp_path / "child.sh"
