@@ -2,7 +2,7 @@
 
     .venv/bin/python docs/make_pictures.py
 
-The chat in docs/telegram.svg is drawn by a test, tests/telegram/test_whole_session.py.
+The chat in docs/telegram.svg is drawn by a test, tests/telegram/test_gates_page.py.
 """
 
 import os

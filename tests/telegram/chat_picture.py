@@ -1,15 +1,9 @@
-"""Draws a chat that the tests recorded as an SVG, for the README: the real messages, in the order a person saw them.
-
-python tests/telegram/chat_picture.py CHAT.json PICTURE.svg     (`chat.json` is left by the test of a whole session)
-"""
+"""Draws a chat that the tests recorded as an SVG, for the README: the real messages, in the order a person saw them."""
 
 import html
-import json
-import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from chat_text import is_status
@@ -111,7 +105,3 @@ def _box(x: int, y: int, width: int, height: int, fill: str) -> str:
 def _text(x: int, y: int, line: str, colour: str) -> str:
     style = f' fill="{colour}" font-weight="600"' if colour else ""
     return f'<text x="{x}" y="{y}"{style} xml:space="preserve">{html.escape(line)}</text>'
-
-
-if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(draw(json.loads(Path(sys.argv[1]).read_text())))

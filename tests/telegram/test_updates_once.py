@@ -6,13 +6,17 @@ import time
 from pathlib import Path
 
 import pytest
+from session_work import Work
 
 from samoloop.config.bot_folder import KEPT_SECONDS, BotFolder
 from samoloop.config.telegram_bot import BotSettings
+from samoloop.core.records import GateVoid, Rewound
 from samoloop.ui.telegram.api import Outage
+from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.reactions import Reaction
 from samoloop.ui.telegram.relay import Pace, Relay
+from samoloop.ui.telegram.sessions import Known
 from samoloop.ui.telegram.updates import Other, Update
 
 SETTINGS = BotSettings(token="123:abc", chat=7, users=frozenset({7}))
@@ -96,3 +100,16 @@ def test_numbers_that_begin_anew_after_a_quiet_day_are_asked_for(folder: BotFold
     assert later.offset() == 0
     later.use(17)
     assert later.offset() == 18
+
+
+def test_what_is_new_in_a_journal_acts_on_the_state_as_if_all_were_read_anew(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    known = Known(work.dir, work.root, Ledger.load(work.dir))
+    known.look()
+    acts = [lambda: work.ask(), lambda: work.session.record(GateVoid(gate="g1")), lambda: work.show_plan(), work.block]
+    for act in [*acts, lambda: work.session.record(Rewound(to=0, record=2)), lambda: work.ask()]:
+        act()
+        assert known.look()
+        anew = Known(work.dir, work.root, known.ledger)
+        anew.look()
+        assert (known.state, known.closings) == (anew.state, anew.closings)

@@ -1,6 +1,5 @@
 """A whole session, from hand-off to done, by taps and replies alone, with worker and relay killed at each gate."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -48,7 +47,6 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
     assert all(event.by.startswith("Ann (Telegram ") for event in closings)
     secret = [path for path in computer.root.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
     assert secret == []
-    (phone.tmp_path / "chat.json").write_text(json.dumps(phone.standin.log, indent=1, ensure_ascii=False))  # to look at
 
 
 @pytest.mark.slow
