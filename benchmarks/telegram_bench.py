@@ -42,6 +42,7 @@ def rows(folder: Path) -> list[Row]:
 
 def phone_rows(folder: Path, whose: str) -> list[Row]:
     """A worker that waits, a relay, a person who taps: how long question and answer are under way."""
+    os.environ["HOME"] = str(folder)  # where the state of its sessions is
     asked: list[float] = []
     taps: list[float] = []
     with Standin() as standin:
@@ -146,6 +147,7 @@ def overhead_rows(folder: Path) -> list[Row]:
 
 def steps(folder: Path, standin: Standin | None) -> float:
     """Median milliseconds of an iteration that also has something to announce every tenth time."""
+    os.environ["HOME"] = str(folder)
     worker = make_worker(folder, TINY, commit=False)
     outlets = Outlets(telegram=standin is not None)
     worker.config = replace(worker.config, outlets=outlets)

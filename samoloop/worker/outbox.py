@@ -21,6 +21,7 @@ from samoloop.core.words import News
 
 FOLDER = "_outbox"
 _NOTHING: tuple[Any, ...] = ("", (), [], None, 0)
+RECENT = 50  # items among which one is looked for that a worker says again after its restart
 ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us
 
 log = logging.getLogger(__name__)
@@ -164,11 +165,11 @@ def _store(folder: Path, content: Mapping[str, Any]) -> int:
 
 
 def _said(folder: Path, announcement: Announcement) -> int | None:
-    """The number under which this gate, or the same words about the same iteration, were announced before."""
+    """The number under which this gate, or the same words about the same iteration, were announced just before."""
     same = ("kind", "gate") if announcement.gate else ("kind", "phase", "iteration", "text", "resumes_at")
     same = (*same, "reminder")
     wanted = announcement.as_json()
-    for number in _numbers(folder):
+    for number in reversed(_numbers(folder)[-RECENT:]):
         try:
             content = json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null")
         except ValueError:
@@ -180,9 +181,11 @@ def _said(folder: Path, announcement: Announcement) -> int | None:
 
 def _numbers(folder: Path) -> list[int]:
     """The items there, in order."""
-    if not folder.is_dir():
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
         return []
-    return sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal())
+    return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal())
 
 
 def _cursor(folder: Path, reader: str) -> int:

@@ -50,7 +50,8 @@ def _own(by: str) -> str:
 
 def _gate(known: Known) -> Gate | None:
     """The open gate, with nothing in its file that stood there before it opened."""
-    return opening.ready_gate(Session(known.session_dir))
+    known.look()
+    return known.gate if known.gate and known.gate.shown else opening.ready_gate(Session(known.session_dir))
 
 
 def asked(known: Known, target: str) -> tuple[Gate, Question]:

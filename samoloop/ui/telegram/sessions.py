@@ -1,6 +1,7 @@
 """The sessions that the relay serves, as it sees them: read from their files, never written."""
 
 import threading
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +15,8 @@ from samoloop.core import gates, words
 from samoloop.core.control import LOCK, control_of
 from samoloop.core.gates import INBOX, Closing, Gate, StillOpen, Void, examine, read_text
 from samoloop.core.journal import FILE_NAME, Journal
-from samoloop.core.records import GateClosed, GateVoid, Record
-from samoloop.core.state import AT_REST, ENDED, Condition, State, fold
+from samoloop.core.records import GateClosed, GateVoid, Record, Rewound
+from samoloop.core.state import AT_REST, ENDED, Condition, State, apply, fold
 from samoloop.ui.telegram.buttons import session_tag
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.render import Progress, short_name
@@ -35,6 +36,8 @@ class Known:
     project: str = ""  # its name, where the bot serves several
     changes: int = 0  # how often it was found different
     _seen: Any = None
+    _journal: Journal | None = None
+    _folded: list[Record] = field(default_factory=list)  # what the state was folded from
     _acted: tuple[int, tuple[str, str]] = (0, ("", ""))  # `phone_act` as it was at that many changes
 
     @property
@@ -88,12 +91,26 @@ class Known:
         return True
 
     def records(self) -> list[Record]:
-        return list(Journal(control_of(self.session_dir) / FILE_NAME).read())
+        path = control_of(self.session_dir) / FILE_NAME
+        if self._journal is None or self._journal.path != path:
+            self._journal = Journal(path)
+        return self._journal.read()
 
     def _read_journal(self) -> None:
-        records = self.records()
-        self.state = fold(records)
-        self.closings = {record.gate: record for record in records if isinstance(record, GateClosed | GateVoid)}
+        """Only what is new acts on the state, so that a long session is as quick as a young one."""
+        records, before = self.records(), self._folded
+        fresh = records[len(before) :]
+        if records[: len(before)] != before or any(isinstance(record, Rewound) for record in fresh):
+            self.state, self.closings = fold(records), {}
+            fresh = records
+        else:
+            state = copy(self.state)  # another thread may be looking at it
+            for record in fresh:
+                state = apply(state, record)
+            self.state = state
+        closed = {record.gate: record for record in fresh if isinstance(record, GateClosed | GateVoid)}
+        self.closings = {**self.closings, **closed}
+        self._folded = records
 
     def decision(self) -> Closing | Void | None:
         """What a person has decided at the open gate, whether or not a worker has seen it yet."""
