@@ -220,7 +220,8 @@ class Standin:
     def keep_file(self, kind: str, content: bytes, name: str) -> Message:
         """Take in what a person sends."""
         number = self.next_id()
-        self.files[f"{kind}s/file_{number}" + (name[name.rfind(".") :] if "." in name else "")] = content
+        ending = name.rpartition(".")[2] if "." in name else ""
+        self.files[f"{kind}s/file_{number}" + (f".{ending}" if ending.isalnum() else "")] = content
         return {"file_id": f"file-{number}", "file_unique_id": f"u{number}", "file_size": len(content)}
 
     # The server's side

@@ -126,8 +126,9 @@ def tell(session_dir: Path, text: str, by: str) -> None:
 
 
 def as_told(text: str, by: str) -> str:
-    """Words of a person as the next child is told."""
-    return f"From {' '.join(writable(by).split())}:\n{writable(text).strip()}\n\n"
+    """Words of a person as the next child is told. A line of theirs that would begin another person's is moved in."""
+    lines = (f" {line}" if line.startswith("From ") else line for line in writable(text).strip().splitlines())
+    return "\n".join((f"From {' '.join(writable(by).split())}:", *lines, "", ""))
 
 
 def writable(text: str) -> str:

@@ -394,7 +394,7 @@ def _in_our_words(update: telegram.Update, bot: int) -> Update:
         message.from_user.id,
         _name(message.from_user),
         message.message_id,
-        message.text or message.caption or "",
+        clean(message.text or message.caption or ""),
         message.date.timestamp(),
         replied.message_id if replied else None,
         thread,
