@@ -193,4 +193,4 @@ def _was_told(session_dir: Path, by: str) -> bool:
     """Whether that very message is in the inbox, or was delivered from it: a crash can repeat an update."""
     known = control_of(session_dir)
     given = [known / INBOX, *(known / LOGS).glob("*.inbox.md")]
-    return any(f"From {by}:" in (gates.read_text(path) or "") for path in given)
+    return any(f"From {by}:" in (gates.read_text(path) or "").splitlines() for path in given)

@@ -32,6 +32,7 @@ BOXES = ((About.PLAN, buttons.Plan.CHANGES), (About.ACTION, buttons.Done.DECLINE
 ROLES = {About.ANSWER: Role.QUESTION, About.PICK: Role.SUMMARY, About.SUGGESTED: Role.SUMMARY, About.PLAN: Role.PLAN,
          About.ACTION: Role.ACTION}  # fmt: skip
 REALLY = "🛑 <b>Reject it?</b> The session stops then."
+UNKNOWN = "That is no button of this message: nothing was changed. /questions and /plan show what waits now."
 STRANGE = "Not a session of this machine: it was removed, or is another machine's. Nothing was changed."
 
 DEAF = (
@@ -102,18 +103,29 @@ class Handler:
     def _tap(self, tap: Tap) -> list[Reaction]:
         press = buttons.unpack(tap.data)
         if press is None:
-            return [Toast(tap.query, "This button is not known here. /help lists what there is.")]
+            return [Toast(tap.query, UNKNOWN)]
         if press.kind is About.DRAFT:
             return self._tap_draft(tap, press)
         known = self.sessions.by_tag(press.session)
         if known is None:
             return [Toast(tap.query, STRANGE)]
+        if not self._belongs(known, press, tap):
+            return [Toast(tap.query, UNKNOWN)]
         _adopt(known, press, tap)
         if (press.kind, press.choice) in BOXES or press.kind is About.WORDS:
             return self._open_box(known, press, tap)
         if press.kind is About.CHANGE or (press.kind, press.choice) == (About.PLAN, buttons.Plan.REJECT):
             return self._show_again(known, press, tap)
         return [Toast(tap.query, self.outcome(known, partial(_act, known, press, tap)))]
+
+    def _belongs(self, known: Known, press: Press, tap: Tap) -> bool:
+        """Whether the message that was tapped can have had such a button: no other one's is acted on."""
+        owner = self.sessions.by_message(tap.message_id)
+        if owner is None:  # a crash kept it out of the ledger
+            return True
+        message = owner.ledger.messages[tap.message_id]
+        ids = (message.target,) if message.target else known.gate.questions if known.gate else ()
+        return owner is known and press.target in {target_tag(message.gate, id) for id in ("", *ids)}
 
     def _open_box(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
         """Open the reply box on the phone; nothing is changed yet."""
@@ -238,6 +250,8 @@ class Handler:
 
     def _tap_draft(self, tap: Tap, press: Press) -> list[Reaction]:
         text = self.drafts.get(int(press.target)) if press.target.isdecimal() else None
+        if self.sessions.by_message(tap.message_id):
+            return [Toast(tap.query, UNKNOWN)]
         if text is None:
             return [Toast(tap.query, "That text was used or forgotten already: send it as a new message.")]
         if press.choice == Use.DROP:
@@ -304,16 +318,18 @@ def _box(known: Known, press: Press, tap: Tap) -> Outgoing:
 def _act(known: Known, press: Press, tap: Tap) -> str:
     by = effects.signed(tap.name, tap.update_id)
     if press.kind in (About.ANSWER, About.PICK):
+        if press.choice not in dict(effects.asked(known, press.target)[1].options):
+            raise SessionError(UNKNOWN)
         return effects.answer(known, "", press.target, press.hash, press.choice, by)
     if press.kind is About.SUGGESTED:
         return effects.take_suggestions(known, press, by)
-    if press.kind is About.ACTION:
+    if (press.kind, press.choice) == (About.ACTION, buttons.Done.YES):
         return effects.confirm_action(known, press.target, by)
     if press.choice == buttons.Plan.APPROVE:
         return effects.approve(known, press, by)
     if press.choice == buttons.Plan.REALLY_REJECT:
         return effects.reject(known, press, by)
-    raise SessionError("This button is not known here. /questions and /plan show what waits now.")
+    raise SessionError(UNKNOWN)
 
 
 def _asked_for(known: Known, to: Sent, said: Said) -> Callable[[], str] | None:
