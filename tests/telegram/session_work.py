@@ -31,6 +31,7 @@ A) `pyjwt`
 B) our own
 **Answer:** _waiting_
 """
+ONE_QUESTION = "# Questions\n\n### Q2: Which library?\nA) `pyjwt`\nB) our own\n**Answer:** _waiting_\n"
 PLAN = "# Plan: JWT\n\n- [ ] add `token.py`\n- [ ] test < 5 minutes & more\n"
 WORKFLOW = Workflow(
     "feature", tuple(Phase(name) for name in ("init", "requirements", "planning", "implementation", "done"))

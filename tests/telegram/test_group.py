@@ -8,7 +8,7 @@ import pytest
 from bot_api import Message
 from person import Person
 from phone import ANN, Phone
-from session_work import Work
+from session_work import ONE_QUESTION, Work
 
 from samoloop.ui.telegram.drafts import Drafts
 
@@ -72,7 +72,7 @@ def test_its_name_calls_it(phone: Phone) -> None:
 
 def test_a_reply_to_it_is_heard_and_one_to_another_is_not(phone: Phone) -> None:
     work = in_group(phone)
-    work.ask()
+    work.ask(ONE_QUESTION)
     with phone.relay():
         asked = phone.bot("Which library?")
         bob = Person(phone.standin, 99, "Bob", phone.chat)

@@ -80,7 +80,7 @@ def test_strangers_are_not_answered_and_hold_nobody_up(
         anonymous = Person(phone.standin, 1087968824, "Group", chat)
         anonymous.say("/stop@samoloop_test_bot", sender_chat=chat.described())
         began = time.monotonic()
-        phone.ann.toast(phone.ann.tap(asked, "B ·"))
+        phone.ann.toast(phone.ann.tap(asked, "Q2 B"))
         assert time.monotonic() - began < 5
         done = [name for name, _ in phone.standin.calls[first:] if name not in ("editMessageText", "sendMessage")]
         assert done == ["answerCallbackQuery"]
@@ -118,7 +118,7 @@ def forged(random: random.Random, real: list[str]) -> Iterator[str]:
     ]
     yield from odd
     for kind in [*About, "z"]:
-        for _ in range(6):
+        for _ in range(4):
             yield "|".join([str(kind), *(random.choice([*parts, *odd]) for _ in range(4))])
     for data in real:
         fields = data.split("|")
@@ -131,15 +131,16 @@ def test_forged_buttons_change_nothing_and_break_nothing(phone: Phone, caplog: p
     asking.ask()
     planning.show_plan()
     with phone.relay():
-        shown = [phone.bot("Which token lifetime?"), phone.bot("Which library?"), phone.bot("the plan is ready")]
+        shown = [phone.bot("Which token lifetime?"), phone.bot("the plan is ready")]
         real = [data for message in shown for data in data_of(message)]
         with unchanged(phone, asking, planning):
-            made = set(forged(random.Random(7), real)) - set(real)
+            meaning = {data.partition("|")[2] for data in real}  # of a pick, whichever message shows it
+            made = {data for data in forged(random.Random(7), real) if data.partition("|")[2] not in meaning}
             taps = [phone.ann.tap_data(random.Random(data).choice(shown), data) for data in sorted(made)]
             for tap in taps:
                 phone.ann.toast(tap)
     assert "Traceback" not in caplog.text
-    assert len(taps) > 80
+    assert len(taps) > 60
 
 
 def test_a_copied_button_acts_on_no_other_message_and_no_other_session(phone: Phone) -> None:
@@ -147,8 +148,8 @@ def test_a_copied_button_acts_on_no_other_message_and_no_other_session(phone: Ph
     one.ask()
     two.ask()
     with phone.relay():
-        ones = phone.standin.wait(lambda: phone.standin.messages(ANN, "one · Q1"))[-1]
-        twos = phone.standin.wait(lambda: phone.standin.messages(ANN, "two · Q1"))[-1]
+        ones = phone.standin.wait(lambda: phone.standin.messages(ANN, "one · 2 questions"))[-1]
+        twos = phone.standin.wait(lambda: phone.standin.messages(ANN, "two · 2 questions"))[-1]
         with unchanged(phone, one, two):
             for data in data_of(twos):
                 phone.ann.toast(phone.ann.tap_data(ones, data))
@@ -157,7 +158,7 @@ def test_a_copied_button_acts_on_no_other_message_and_no_other_session(phone: Ph
         ledgers = [(work.session.control / "_outbox" / "telegram.jsonl").read_text() for work in (one, two)]
         assert f'"id": {twos["message_id"]}' not in ledgers[0]
         assert f'"id": {ones["message_id"]}' not in ledgers[1]
-        phone.ann.toast(phone.ann.tap(ones, "A ·"))
+        phone.ann.toast(phone.ann.tap(ones, "Q1 A"))
         assert one.read("_qa.md").count("_waiting_") == 1
         assert two.read("_qa.md").count("_waiting_") == 2
 
@@ -172,11 +173,11 @@ def test_words_in_every_field_stay_words(phone: Phone, caplog: pytest.LogCapture
     work.ask()
     phone.ann.user.update(first_name=EVIL, last_name=EVIL, username=EVIL)
     with phone.relay():
-        numbers = [phone.ann.reply(phone.bot("Which library?"), EVIL)]
-        phone.bot("Q2 answered")
-        asked = phone.bot("Which token lifetime?")
-        numbers.append(phone.ann.send("voice", EVIL.encode(), EVIL, EVIL, reply_to=asked))
+        phone.ann.tap(phone.bot("Which library?"), "✍️")
+        numbers = [phone.ann.reply(phone.bot("your answer to Q1"), EVIL)]
         phone.bot("Q1 answered")
+        numbers.append(phone.ann.send("voice", EVIL.encode(), EVIL, EVIL, reply_to=phone.bot("Which library?")))
+        phone.bot("Q2 answered")
         questions = gates.read_questions(work.dir)
         work.close()
         work.show_plan()
@@ -196,7 +197,7 @@ def test_words_in_every_field_stay_words(phone: Phone, caplog: pytest.LogCapture
     assert "refused" not in caplog.text
     assert "Traceback" not in caplog.text
     assert [(q.id, q.answer.count("### Q9: mine?"), len(q.options)) for q in questions] == [("Q1", 1, 2), ("Q2", 1, 2)]
-    assert [q.by.rpartition(" (Telegram ")[2] for q in questions] == [f"{number})" for number in reversed(numbers)]
+    assert [q.by.rpartition(" (Telegram ")[2] for q in questions] == [f"{number})" for number in numbers]
     assert comment is not None
     assert comment.verdict == "changes"
     said = [message["shown"] for message in phone.standin.messages(ANN)]

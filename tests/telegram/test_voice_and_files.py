@@ -10,7 +10,7 @@ import pytest
 from bot_api import Message
 from person import Person, wire
 from phone import ANN, Phone
-from session_work import Work
+from session_work import ONE_QUESTION, Work
 
 from samoloop.ui.telegram.api import Api, Refused
 from samoloop.worker.relay_starter import RelayStarter
@@ -36,7 +36,7 @@ def documents(work: Work) -> dict[str, bytes]:
 
 def test_a_voice_reply_is_an_answer_and_is_shown_back(phone: Phone) -> None:
     work = listening(phone).work()
-    work.ask()
+    work.ask(ONE_QUESTION)
     with phone.relay():
         asked = phone.bot("Which library?")
         phone.ann.send("voice", VOICE, reply_to=asked)
@@ -69,20 +69,36 @@ def test_without_a_command_it_says_that_it_cannot_hear(phone: Phone) -> None:
 @pytest.mark.parametrize("script, why", [("exit 4", "ended with 4"), ("true", "no words"), ("yes", "more than 16000")])
 def test_what_it_does_not_understand_changes_nothing(phone: Phone, script: str, why: str) -> None:
     work = listening(phone, "sh", "-c", script).work()
-    work.ask()
+    work.ask(ONE_QUESTION)
     with phone.relay():
         phone.ann.send("voice", VOICE, reply_to=phone.bot("Which library?"))
         phone.bot(why)
-    assert work.read("_qa.md").count("_waiting_") == 2
+    assert work.read("_qa.md").count("_waiting_") == 1
     assert list((phone.folder.path / "attachments").iterdir()) == []
+
+
+def test_what_was_heard_late_does_not_take_the_place_of_what_was_said_since(phone: Phone) -> None:
+    work = listening(phone, "sh", "-c", f"while [ ! -e {phone.tmp_path}/go ]; do sleep 0.02; done; echo late").work()
+    work.ask("# Questions\n\n### Q1: And?\n**Answer:** _waiting_\n\n" + ONE_QUESTION.partition("\n\n")[2])
+    with phone.relay():
+        asked = phone.bot("Which library?")
+        phone.ann.tap(asked, "✍️")
+        phone.ann.send("voice", VOICE, reply_to=phone.bot("your answer to Q1"))
+        phone.ann.say("Q1=now")
+        phone.bot("Q1 answered")
+        (phone.tmp_path / "go").touch()
+        assert "You have said something else since" in phone.bot("🎙")["shown"]
+    assert "**Answer:** now <!--" in work.read("_qa.md")
 
 
 def test_nothing_waits_for_one_that_takes_long(phone: Phone) -> None:
     work = listening(phone, "sh", "-c", f"while [ ! -e {phone.tmp_path}/go ]; do sleep 0.02; done; echo long").work()
     work.ask()
     with phone.relay():
-        phone.ann.send("voice", VOICE, reply_to=phone.bot("Which library?"))
-        phone.ann.toast(phone.ann.tap(phone.bot("Which token lifetime?"), "A ·"))
+        asked = phone.bot("Which library?")
+        phone.ann.tap(asked, "✍️")
+        phone.ann.send("voice", VOICE, reply_to=phone.bot("your answer to Q1"))
+        phone.ann.toast(phone.ann.tap(asked, "Q2 B"))
         assert work.read("_qa.md").count("_waiting_") == 1
         (phone.tmp_path / "go").touch()
         phone.bot("that was all")
@@ -94,7 +110,7 @@ def test_nothing_waits_for_one_that_takes_long(phone: Phone) -> None:
 
 def test_a_picture_with_words_that_answers_a_question_is_named_in_the_answer(phone: Phone) -> None:
     work = phone.work()
-    work.ask()
+    work.ask(ONE_QUESTION)
     with phone.relay():
         phone.ann.send("photo", PICTURE, "as in this one", reply_to=phone.bot("Which library?"))
         phone.bot("Q2 answered")
@@ -252,7 +268,7 @@ def test_the_relay_of_a_worker_hears_by_the_person_s_own_command(phone: Phone) -
     command = [sys.executable, str(heard), "-f"]
     environ = phone.remember(telegram={**phone.section, "transcribe": command})
     work = phone.work()
-    work.ask()
+    work.ask(ONE_QUESTION)
     RelayStarter(phone.section, environ).serve(Path(work.dir), work.root)
     phone.ann.send("voice", VOICE, reply_to=phone.bot("Which library?"))
     phone.bot("Q2 answered")

@@ -43,6 +43,19 @@ def _stands(known: Known, by: str, before: str) -> bool:
     return before == by
 
 
+def overtaken(known: Known, question: str, by: str) -> bool:
+    """Whether the same person has said more at the open gate since a message that took long to become words."""
+    decided = known.decision()
+    said = [asked.by for asked in gates.read_questions(known.session_dir) if asked.id == question]
+    said += [decided.by] if isinstance(decided, Closing) and not question else []
+    return any(_number(before) > _number(by) for before in said if before.startswith(_own(by)))
+
+
+def _number(by: str) -> int:
+    number = by.partition(SIGNED)[2].rstrip(")")
+    return int(number) if number.isdecimal() else 0
+
+
 def _own(by: str) -> str:
     """How the names begin that the same person has signed with."""
     return by.partition(SIGNED)[0] + SIGNED

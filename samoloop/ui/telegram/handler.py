@@ -220,6 +220,10 @@ class Handler:
         act = _asked_for(known, to, said)
         if act is None:
             return self.keep(said, Purpose.REMARK, known)
+        came_late = said.spoken or said.document
+        if came_late and effects.overtaken(known, to.target, effects.signed(said.name, said.update_id)):
+            self.attachments.forget(said.update_id)
+            return [self.say(said, "You have said something else since, so that stands: nothing was changed.", known)]
         return [self.say(said, self.outcome(known, act, said.update_id), known)]
 
     def _edited(self, draft: Draft, said: Said) -> list[Reaction]:
@@ -321,7 +325,7 @@ def _act(known: Known, press: Press, tap: Tap) -> str:
         if press.choice not in dict(effects.asked(known, press.target)[1].options):
             raise SessionError(UNKNOWN)
         return effects.answer(known, "", press.target, press.hash, press.choice, by)
-    if press.kind is About.SUGGESTED:
+    if (press.kind, press.choice) == (About.SUGGESTED, ""):
         return effects.take_suggestions(known, press, by)
     if (press.kind, press.choice) == (About.ACTION, buttons.Done.YES):
         return effects.confirm_action(known, press.target, by)
