@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 from kit import Bench, git, make_repo, script
 
 from samoloop.api import backlog, backlog_start
+from samoloop.base import effects
 from samoloop.base.clock import Clock
 from samoloop.base.errors import UsageError
 from samoloop.config import task_files
 from samoloop.core.backlog import Standing
-from samoloop.core.session import Session, task_of
+from samoloop.core.session import Session, all_sessions, task_of
 from samoloop.git import joining
 from samoloop.git.repo import Repo
 
@@ -107,8 +109,9 @@ def test_a_branch_that_is_gone_with_its_work_is_said_and_the_task_waits(bench):
     git(bench.root, "branch", "-D", store.branch)
     with pytest.raises(UsageError, match=f"git branch {store.branch} {commit[:12]}"):
         begin(bench, "api")
-    git(bench.root, "branch", store.branch, commit)
-    assert begin(bench, "api")[0].state().created.base == commit
+    git(bench.root, "update-ref", "refs/remotes/origin/store", commit)  # it was pushed, and cleared away here
+    api, notes = begin(bench, "api")
+    assert api.state().created.base == commit and "its work is taken from origin/store" in notes[0]
 
 
 @pytest.mark.slow
@@ -265,3 +268,45 @@ def test_a_file_can_only_narrow_what_the_persons_own_settings_let_come_after_the
     session, notes = begin(bench, "none")
     assert session.state().created.settings["finish"] == "none" and notes == ()
     assert "finish" not in begin(bench, "silent")[0].state().created.settings  # as the person's file says
+
+
+def killed_at(number: int, begin: Callable[[], object]) -> bool:
+    """Whether a process that does this came to its end, which is killed at that effect."""
+    pid = os.fork()
+    if pid == 0:
+        left = [number]
+
+        def look(point: str) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                os._exit(9)
+
+        effects.observer = look
+        try:
+            begin()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.slow
+def test_a_start_that_is_killed_at_any_effect_leaves_no_session_or_one(bench):
+    number = 1
+    while True:
+        name = f"t{number}"
+        add(bench, name, f"{name}.txt x")
+        found = look(bench)
+        over = killed_at(number, lambda found=found, name=name: begin_of(found, name, bench))
+        again = look(bench).named(name)
+        if again.run is None:
+            begin(bench, name)
+        assert [link.task for link in map(task_of, all_sessions(bench.config.sessions_dir)) if link].count(name) == 1
+        assert look(bench).named(name).standing is Standing.RUNS
+        if over:
+            break
+        number += 1
+    assert number > 5
+
+
+def begin_of(found: backlog.Found, name: str, bench: Bench) -> object:
+    return backlog_start.start(found, found.named(name), bench.environ)

@@ -91,9 +91,12 @@ def _tip(repo: Repo, session: Session, base: str) -> tuple[Merge | None, str]:
     if tip is None:
         if head is None or joining.is_in(repo, head, base):
             return None, ""
+        if other := joining.branch_with(repo, head):
+            note = f"the branch {branch} of {session.name} is gone, and its work is taken from {other}"
+            return Merge(session=session.name, branch=other, commit=head), note
         raise UsageError(
-            f"the branch {branch} of {session.name} is gone, and its work is not in {base[:12]} either: "
-            f"`git branch {branch} {head[:12]}` brings it back; or take {session.undated} out of `after`"
+            f"the branch {branch} of {session.name} is gone, and its work is in no other: `git branch {branch} "
+            f"{head[:12]}` brings it back; where it was squashed or is unwanted, take {session.undated} out of `after`"
         )
     if joining.is_in(repo, tip, base):
         return None, ""

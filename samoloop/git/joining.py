@@ -22,6 +22,13 @@ def is_in(repo: Repo, commit: str, other: str) -> bool:
     return repo.store.call("merge-base", "--is-ancestor", commit, other).returncode == 0
 
 
+def branch_with(repo: Repo, commit: str) -> str:
+    """A branch, of a remote too, that has the commit in its history; empty where none has, or it is not there."""
+    refs = ("--format=%(refname:lstrip=2)", "--count=1", "refs/heads", "refs/remotes")
+    done = repo.store.call("for-each-ref", f"--contains={commit}", *refs)
+    return os.fsdecode(done.stdout).strip() if done.returncode == 0 else ""
+
+
 def join(repo: Repo, commits: Sequence[str], names: Sequence[str]) -> Joined:
     """A commit with the first one and, merged in this order, all others that meet no conflict. No branch is moved.
 
