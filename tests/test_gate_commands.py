@@ -14,6 +14,8 @@ from samoloop.core.state import Condition
 from samoloop.worker import gatekeeper
 from samoloop.worker.lease import locked
 
+pytestmark = pytest.mark.slow  # whole commands
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:

@@ -29,7 +29,7 @@ def test_the_persons_identity_and_configuration_are_kept(monkeypatch: pytest.Mon
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/somewhere")
     monkeypatch.setenv("GIT_TRACE", "1")
     kept = {name for name in environment() if name.startswith("GIT_")}
-    ours = {"GIT_TERMINAL_PROMPT", "GIT_EDITOR", "GIT_NO_LAZY_FETCH"}
+    ours = {"GIT_TERMINAL_PROMPT", "GIT_EDITOR", "GIT_NO_LAZY_FETCH", "GIT_NO_REPLACE_OBJECTS"}
     assert kept == {"GIT_AUTHOR_NAME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"} | ours
 
 

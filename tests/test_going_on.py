@@ -23,6 +23,8 @@ from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
 from samoloop.worker.lease import FILES
 
+pytestmark = pytest.mark.slow  # whole commands
+
 TWO_CHILDREN = """
 case $SAMOLOOP_PHASE in
 investigation) echo x > dive.md

@@ -22,6 +22,8 @@ from samoloop.queue.due import Due
 from samoloop.queue.night import Night
 from samoloop.queue.pool import Pool
 
+pytestmark = pytest.mark.slow  # whole commands
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:

@@ -71,7 +71,9 @@ class Repo:
         """The full id of a commit. Raises GitError with the value."""
         oid = self.git.resolve(revision)
         if oid is None:
-            raise GitError(f"{revision!r} is no commit of {self.root}: give a branch, a tag or a commit id.")
+            raise GitError(
+                too_old() or f"{revision!r} is no commit of {self.root}: give a branch, a tag or a commit id."
+            )
         return oid
 
     def head_line(self, base: str, name: str = "") -> str:
