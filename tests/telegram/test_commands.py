@@ -236,7 +236,7 @@ def test_a_picture_is_answered_and_does_nothing(phone: Phone) -> None:
     work.ask()
     with phone.relay():
         phone.ann.reply(phone.bot("Which library?"), "")
-        phone.bot("I can only read words.")
+        phone.bot("I can read words, pictures, files and voice messages.")
     assert work.read("_qa.md").count("_waiting_") == 2
 
 

@@ -46,7 +46,7 @@ class Attachments:
         for number in sorted(int(path.stem) for path in self._path.glob("*.json") if path.stem.isdecimal()):
             try:
                 given = json.loads(read_plain(self._path / f"{number}.json", LIMIT_BYTES) or b"")
-                yield Said(**{**given, "attachment": Attachment(**given["attachment"])})
+                yield Said(**{**given, "attachment": Attachment(**given["attachment"]), "parts": ()})
             except (ValueError, TypeError, KeyError):
                 remove(self._path / f"{number}.json")
 
