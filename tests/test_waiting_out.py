@@ -75,6 +75,18 @@ def test_a_five_hour_limit_is_slept_through_and_costs_no_attempt(bench):
     assert Session(session.dir).state().failures == 0
 
 
+@pytest.mark.parametrize("seconds, told", [(5 * 3600, ["limited", "resumed"]), (60, [])], ids=["long", "short"])
+def test_that_a_limit_is_over_is_told_where_it_was_told_that_it_began(bench, tmp_path, seconds, told):
+    bench = failing_once(bench, error("usage_limit", "come back later", resets_at=START + seconds))
+    bench.settings["announce"] = {"command": ["sh", "-c", f"cat >> {tmp_path}/heard; echo >> {tmp_path}/heard"]}
+    assert bench.run(bench.session(), clock=JumpingClock(), no_wait=False, yes=True).kind is Kind.DONE
+    said = [json.loads(line) for line in (tmp_path / "heard").read_text().splitlines()]
+    assert [given["kind"] for given in said if given["kind"] in ("limited", "resumed")] == told
+    assert [given["text"] for given in said if given["kind"] == "resumed"] == ["the limit of scripted is over"][
+        : len(told)
+    ]
+
+
 def test_without_waiting_a_limit_exits_with_3_and_is_remembered(bench):
     bench = failing_once(bench, error("usage_limit", "come back later", resets_at=START + 5 * 3600))
     session = bench.session()

@@ -11,6 +11,7 @@ import pytest
 from kit import make_repo, script
 from person import Person
 from phone import ANN, Phone
+from session_work import Work
 
 from samoloop.base.errors import SessionError
 from samoloop.base.locks import is_held
@@ -316,6 +317,80 @@ def test_nothing_reminds_in_quiet_hours(phone: Phone) -> None:
         work.announce(News.STARTED)
         phone.bot("started")
     assert phone.standin.messages(ANN, "still waits for you") == []
+
+
+def test_in_quiet_hours_only_what_was_asked_for_makes_a_sound(phone: Phone) -> None:
+    now = datetime.now().astimezone()
+    around = ((now - timedelta(hours=1)).time(), (now + timedelta(hours=1)).time())
+    phone.settings = replace(phone.settings, quiet=around)
+    work = phone.work()
+    work.show_plan()
+    with phone.relay():
+        assert phone.bot("the plan is ready")["silent"] is True
+        phone.ann.say("/plan")
+        phone.standin.wait(lambda: [m for m in phone.standin.messages(ANN, "the plan is ready") if not m["silent"]])
+
+
+def test_a_gate_makes_one_sound_and_what_calls_for_nothing_none(phone: Phone) -> None:
+    work = phone.work()
+    work.show_plan()
+    for kind in (News.STARTED, News.RESUMED, News.STAND_IN, News.LIMITED):
+        work.announce(kind, text=f"codex stands in: {kind}")
+    with phone.relay():
+        phone.bot("usage limit reached")
+        loud = [m["shown"].splitlines()[0] for m in phone.standin.messages(ANN) if not m["silent"]]
+    assert loud == ["📋 jwt-auth · the plan is ready", "⏳ jwt-auth · usage limit reached"]
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_that_it_starts_goes_on_and_who_stands_in_is_told_as_the_settings_say(phone: Phone, started: bool) -> None:
+    phone.settings = replace(phone.settings, announce_started=started)
+    work = phone.work()
+    work.announce(News.STARTED)
+    work.announce(News.STAND_IN, text="codex stands in for claude: usage limit")
+    work.announce(News.RESUMED, text="the limit of claude is over")
+    work.announce(News.STOPPED, text="stopped by a person")
+    with phone.relay():
+        phone.bot("stopped by a person")
+    told = [[text for m in phone.standin.messages(ANN, text)] for text in ("· started", "codex stands in", "is over")]
+    assert [len(found) for found in told] == ([1, 1, 1] if started else [0, 0, 0])
+
+
+def test_the_end_says_what_was_checked_and_what_is_open(phone: Phone) -> None:
+    work = phone.work()
+    text = "Done. pytest green at 3bef69b (212 passed), run by samoloop\n\nA discount of 15 % at 10 pieces."
+    work.announce(News.DONE, text=text, gaps="- no test <for> the 10,000th piece", branch="samoloop/jwt-auth")
+    with phone.relay():
+        shown = phone.bot("· done")["shown"]
+    assert "Done. pytest green at 3bef69b (212 passed), run by samoloop\n\nA discount of 15 %" in shown
+    assert "⚠️ Open, in the child's words:\n• no test <for> the 10,000th piece\n\n🌿 samoloop/jwt-auth" in shown
+
+
+def test_with_several_projects_each_is_named(phone: Phone) -> None:
+    phone.work().block()
+    other = Work(phone.tmp_path / "other", "26-11-21-jwt-auth")
+    phone.folder.register(other.dir, other.root)
+    other.block("no network")
+    with phone.relay():
+        assert phone.bot("The tests need a database")["shown"].startswith("⛔ project · jwt-auth · blocked")
+        assert phone.bot("no network")["shown"].startswith("⛔ other · jwt-auth · blocked")
+        phone.ann.say("/tell jwt-auth use a cable")  # the same name in both
+        phone.ann.tap(phone.bot("For which session?"), "other")
+        phone.bot("Told other · jwt-auth")
+    assert "use a cable" in other.read("_inbox.md")
+
+
+def test_a_beginning_of_a_name_is_enough_where_no_words_follow(phone: Phone) -> None:
+    one, two = phone.work("26-11-21-add-jwt"), phone.work("26-11-21-use-cache")
+    with phone.relay():
+        phone.ann.say("/status Use")
+        phone.bot("use-cache · requirements, iteration 0")
+        phone.ann.say("/tell use the small library")
+        asking = phone.bot("For which session?")
+        assert [button for button in ("add-jwt", "use-cache") if button in str(asking["reply_markup"])]
+        phone.ann.tap(asking, "add-jwt")
+        phone.bot("Told add-jwt")
+    assert one.read("_inbox.md").endswith("use the small library\n\n") and two.read("_inbox.md") == ""
 
 
 def test_one_status_message_is_edited_in_place_and_never_buzzes(phone: Phone) -> None:
