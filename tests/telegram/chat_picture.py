@@ -11,7 +11,7 @@ from chat_text import is_status
 WIDTH, MARGIN, PAD, LINE = 460, 16, 12, 18
 BUBBLE = 380
 CHARACTERS = 52  # of a bubble's line, on average
-MOST_LINES = 16
+MOST_LINES = 24
 MARKS = ("✅", "✏️", "🛑")  # begin the line that says how a gate was closed
 SKIN = {
     "bot": "#ffffff",
@@ -48,7 +48,7 @@ def bubbles(log: list[dict[str, Any]]) -> Iterator[Bubble]:
             known.tapped = entry["text"]
         elif entry["what"] == "edit" and known and not entry["buttons"]:
             said = entry["text"].splitlines()
-            marked = max((number for number, line in enumerate(said) if line.startswith(MARKS)), default=len(said))
+            marked = min((number for number, line in enumerate(said) if line.startswith(MARKS)), default=len(said))
             known.became = _wrapped("\n".join(["", *said[marked:]]))
     yield from shown.values()
 

@@ -161,7 +161,9 @@ def _decided(closing: Closing | GateClosed, message: Sent, at: str = "") -> str:
     bound = plan if message.hash and closing.verdict == Verdict.APPROVE else ""
     said = closing.comment if closing.verdict in (Verdict.CHANGES, Verdict.REJECT, Verdict.DECLINED) else ""
     why = f"\n<blockquote>{escape(shorten(said, 300))}</blockquote>" if said else ""
-    return f"<b>{words.VERDICTS[Verdict(closing.verdict)].mark} by {render.by_whom(closing.by)}</b>{at}{bound}{why}"
+    return (
+        f"<b>{words.VERDICTS[Verdict(closing.verdict)].mark} by {escape(render.names(closing.by))}</b>{at}{bound}{why}"
+    )
 
 
 def _answered(known: Known, message: Sent, gate: Gate, asked: Mapping[str, Question]) -> Form | None:
@@ -175,7 +177,7 @@ def _answered(known: Known, message: Sent, gate: Gate, asked: Mapping[str, Quest
     question = asked.get(message.target)
     if question is None:
         return _final(message, NOT_ASKED)
-    said = f"✅ {render.given(question.answer, question.options)}\n{render.by_whom(question.by)}"
+    said = f"✅ {render.given(question.answer, question.options)}\n{escape(render.names(question.by))}"
     return _form(message, said, render.change_row(question, gated)) if question.answer else None
 
 
@@ -190,10 +192,11 @@ def _last_answers(known: Known, message: Sent, asked: Mapping[str, Question]) ->
         options: Sequence[tuple[str, str]] = question.options if question and question.title == given["title"] else ()
         return render.given(given["answer"], options)
 
-    signed = f"{render.by_whom(closing.by)}{_when(closing)}"
+    signed = f"{escape(render.names(closing.by))}{_when(closing)}"
     if message.role == Role.QUESTION:
         return _final(message, f"✅ {said(message.target)}\n{signed}")
-    lines = [f"✅ {id}  {said(id)}" for id in ids]
+    titles = {id: f"<b>{id}  {escape(shorten(closing.answers[id]['title'], 120))}</b>" for id in ids}
+    lines = [line for id in ids for line in (titles[id], f"✅ {said(id)}")]
     return _final(message, "\n".join(pack([*lines, signed])[:1]))
 
 

@@ -24,6 +24,7 @@ LONG_TEXT = 6000  # characters from which a text travels as a file with its open
 DOCUMENT_LIMIT_BYTES = 40_000_000  # the server takes 50 MB
 QUIET = (News.STARTED, News.RESUMED, News.STAND_IN)  # nobody has to do anything about it
 LOG_LINES = 15
+NO_GAP = re.compile(r"[-*\s]*(none|nothing)\b.{0,40}$", re.IGNORECASE)
 MOST_TOGETHER = 8  # questions in one message
 MOST_LETTERS = 4  # options that get a button each there
 SENTENCE = 600  # characters of one that names commands
@@ -159,7 +160,7 @@ def _together(asked: Sequence[Question], change: str) -> list[str]:
     for question in asked:
         lines += ["", f"<b>{question.id}  {inline(question.title)}</b>"]
         if question.answer and question.id != change:
-            lines.append(f"✅ {given(question.answer, question.options)}, {by_whom(question.by)}")
+            lines.append(f"✅ {given(question.answer, question.options)}, {escape(names(question.by))}")
             continue
         if question.why:
             lines.append(inline(question.why))
@@ -199,14 +200,10 @@ def given(answer: str, options: Sequence[tuple[str, str]]) -> str:
     return f"<b>{escape(shorten(said, 300))}</b>"
 
 
-def by_whom(by: str) -> str:
-    """Who gave the word that stands, as HTML, without the number of the update or the way it came."""
-    names = dict.fromkeys(first_name(name) for name in by.split(", "))
-    return escape(" and ".join(names))
-
-
-def first_name(by: str) -> str:
-    return "an editor" if by in ("", "editor") else by.partition(" (")[0]
+def names(by: str) -> str:
+    """Who gave the word that stands, without the number of the update or the way it came."""
+    every = ("an editor" if name in ("", "editor") else name.partition(" (")[0] for name in by.split(", "))
+    return " and ".join(dict.fromkeys(every))
 
 
 def answer_box(session: str, asked: Question, gated: Gated, message_id: int) -> Outgoing:
@@ -317,8 +314,9 @@ def _tail(given: Announcement, text: str) -> list[str]:
 
 
 def _result(given: Announcement) -> list[str]:
-    tail = ["", "⚠️ Open, in the child's words:", *markdown(opening(given.gaps, OPENING))] if given.gaps else []
-    tail += [""] if given.text or given.gaps else []
+    gaps = "" if NO_GAP.match(given.gaps) else given.gaps
+    tail = ["", "⚠️ Open, in the child's words:", *markdown(opening(gaps, OPENING))] if gaps else []
+    tail += [""] if given.text or gaps else []
     if given.branch:
         tail.append(f"🌿 <code>{escape(given.branch)}</code>")
     tail += [f"• {escape(line)}" for line in given.commits[:12]]
@@ -362,16 +360,16 @@ def _step(record: Record, now: float) -> str:
             what = "  ".join(ended_line(record, now).split())
         case GateClosed():
             given = ", ".join(f"{id}={answer['answer']}" for id, answer in record.answers.items())
-            what = f"{words.VERDICTS[Verdict(record.verdict)].mark} by {first_name(record.by)}"
+            what = f"{words.VERDICTS[Verdict(record.verdict)].mark} by {names(record.by)}"
             what += f": {given or record.comment}" if given or record.comment else ""
         case Interrupted():
             what = f"{record.iteration:03d} interrupted: {record.why or record.note}"
         case Resumed():
-            what = f"▶️ resumed by {first_name(record.by)}"
+            what = f"▶️ resumed by {names(record.by)}"
         case Halted():
             what = f"{words.CONDITIONS[record.condition].mark} {record.condition}: {record.reason}"
         case Rewound():
-            what = f"⏪ back to the end of iteration {record.to}, by {first_name(record.by)}"
+            what = f"⏪ back to the end of iteration {record.to}, by {names(record.by)}"
         case _:
             return ""
     return f"{_at(record)}  {what}"

@@ -2,7 +2,7 @@
 
 import threading
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from samoloop.core.records import GateClosed, GateVoid, Record, Rewound
 from samoloop.core.state import AT_REST, ENDED, Condition, State, apply, fold
 from samoloop.ui.telegram.buttons import session_tag
 from samoloop.ui.telegram.ledger import Ledger
-from samoloop.ui.telegram.render import Progress, short_name
+from samoloop.ui.telegram.render import Progress, names, short_name
 
 SIGNED = "(Telegram "  # in the name of whoever acted from a phone
 
@@ -163,7 +163,9 @@ class Known:
         if gate is None:
             return self.state.reason
         decided = self.decision()
-        return words.closed(gate, decided) if isinstance(decided, Closing) else f"waits for {words.waits_for(gate)}"
+        if isinstance(decided, Closing):
+            return words.closed(gate, replace(decided, by=names(decided.by)))
+        return f"waits for {words.waits_for(gate)}"
 
 
 class Sessions:
