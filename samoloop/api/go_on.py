@@ -98,12 +98,13 @@ def go_on(
 def refuse_if_over(session: Session, how: How) -> None:
     """Raise SessionError for a session that is done, whose report is written and whose announcements are delivered.
 
-    For a person it is not over where it was handed off with --until, or where they have one more thing to be done.
+    It is not over where something was said that no child has read; for a person neither where it was handed off with
+    --until, or where they have one more thing to be done.
     """
     state = session.state()
     if how.words and hearing.ends_with_gate(state):
         hearing.refuse_unheard(session)
-    if how.by is not None and (how.words or hearing.unread_by(session) or beyond(session)):
+    if hearing.unread_by(session) or (how.by is not None and (how.words or beyond(session))):
         return
     if state.condition is Condition.DONE and state.rests and not outbox.is_left(session.dir):
         raise hearing.unheard(session)

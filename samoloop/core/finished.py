@@ -8,7 +8,7 @@ from typing import Any
 
 from samoloop.core.records import Record, RoomRecord
 
-PUSHED, OPENED, FAILED = "finish.pushed", "finish.opened", "finish.failed"
+PUSHED, OPENED, ENDED, FAILED = "finish.pushed", "finish.opened", "finish.ended", "finish.failed"
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Finished:
 
     pushed: Mapping[str, Any] = field(default_factory=dict)  # remote, branch, commit
     opened: Mapping[str, Any] = field(default_factory=dict)  # url, draft, commit
+    ended: str = ""  # how the pull request ended: merged, closed
     failed: str = ""  # why the last try came to nothing
 
     @property
@@ -34,6 +35,7 @@ class Finished:
         return {
             "pushed": self.commit or None,
             "pull_request": self.url or None,
+            "ended": self.ended or None,
             "draft": bool(self.opened.get("draft")),
             "failed": self.failed or None,
             "lines": self.lines(),
@@ -46,7 +48,8 @@ class Finished:
             where = f"{self.pushed.get('branch', '')} to {self.pushed.get('remote', '')}"
             found.append(f"Pushed {where} at {self.commit[:7]}")
         if self.url:
-            found.append(f"{'Draft pull' if self.opened.get('draft') else 'Pull'} request: {self.url}")
+            end = f" ({self.ended})" if self.ended else ""
+            found.append(f"{'Draft pull' if self.opened.get('draft') else 'Pull'} request: {self.url}{end}")
         if self.failed:
             found.append(f"Not finished: {self.failed}")
         return [" ".join(line.split()) for line in found]
@@ -66,7 +69,9 @@ def _after(found: Finished, name: str, values: Mapping[str, Any]) -> Finished:
         case "finish.pushed":
             return replace(found, pushed=values, failed="")
         case "finish.opened":
-            return replace(found, opened=values, failed="")
+            return replace(found, opened=values, ended="", failed="")
+        case "finish.ended":
+            return replace(found, ended=str(values.get("state", "")))
         case "finish.failed":
             return replace(found, failed=str(values.get("why", "")))
     return found

@@ -11,7 +11,7 @@ from samoloop.base.errors import SamoloopError, sentence
 from samoloop.base.files import Stamp, stamp
 from samoloop.base.locks import is_held
 from samoloop.config import loading, projects
-from samoloop.core import gates
+from samoloop.core import gates, hearing
 from samoloop.core.control import CHILD_LOCK
 from samoloop.core.gates import WAKE, StillOpen
 from samoloop.core.journal import FILE_NAME
@@ -154,6 +154,8 @@ def when_due(session: Session, state: State, environ: Mapping[str, str]) -> floa
         return 0.0
     if state.condition in AT_REST and not state.rests:
         return 0.0  # its worker died before it had told anybody
+    if state.condition is Condition.DONE and hearing.unread_by(session):
+        return 0.0  # one more thing
     if state.gate:
         found = gates.examine(state.gate, session.dir, session.worktree)
         return None if isinstance(found, StillOpen) else 0.0

@@ -35,6 +35,7 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, allow_sle
     from samoloop.config.loading import load
     from samoloop.queue.night import Night
     from samoloop.queue.pool import Pool
+    from samoloop.queue.pull_requests import PullRequests
     from samoloop.queue.reminders import Reminders
     from samoloop.queue.runner import Processes
     from samoloop.queue.source import Projects
@@ -51,6 +52,12 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, allow_sle
         hide_environment(SECRETS)
         awake = Awake(not allow_sleep)
         source = Projects(environ, say)
+        reminders, pull_requests = Reminders(environ), PullRequests(environ, say)
+
+        def each_look(now: float) -> None:
+            reminders.look(now)
+            pull_requests.look(now)
+
         pool = Pool(
             source,
             Processes(environ),
@@ -59,7 +66,7 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, allow_sle
             slots=load(folder, environ).slots,
             night=night,
             stop=stop,
-            each_look=Reminders(environ).look,
+            each_look=each_look,
         )
         awake.on()
         try:
