@@ -1,4 +1,4 @@
-"""The phone as a program that meets faults: `python tests/phone_faults [--answers N] [--kills N] [--seed N]`.
+"""The phone as a program that meets faults: `python tests/phone_faults [--answers N] [--kills N] [--rounds N]`.
 
 Real commands, a real relay, real workers in four sessions; only the children are scripted and the server is ours. A
 person answers in a hurry, says other things a moment later, and gives guidance, while relay and workers are killed
@@ -26,7 +26,8 @@ from run import PATIENCE_SECONDS, Run, Watched
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/phone_faults", description=__doc__)
     parser.add_argument("--answers", type=int, default=200, help="questions that are answered")
-    parser.add_argument("--kills", type=int, default=50, help="processes that are killed")
+    parser.add_argument("--kills", type=int, default=50, help="times that relay, worker or both are killed")
+    parser.add_argument("--rounds", type=int, default=3, help="times that everything else breaks")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
     started = time.monotonic()

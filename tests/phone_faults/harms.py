@@ -18,6 +18,7 @@ from samoloop.core.control import LOCK, control_of
 
 PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 FOR_EVER = 10_000  # times
+BEGINS_SECONDS = 10.0  # that a relay may take to be there
 BROKEN_SECONDS = 2.0  # how long what is broken stays so
 
 
@@ -49,6 +50,9 @@ class Harms:
             return None
 
     def kill_relay(self) -> None:
+        deadline = time.monotonic() + BEGINS_SECONDS
+        while not self.relays() and time.monotonic() < deadline:
+            time.sleep(0.02)
         for pid in self.relays():
             if kill(pid):
                 self.killed += 1

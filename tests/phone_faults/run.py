@@ -31,6 +31,7 @@ from samoloop.ui.telegram.buttons import Press, session_tag, unpack
 SESSIONS = ("north", "east", "south", "west")
 STRANGER = 666
 VICTIM = "victim"  # on which the faults of a session fall
+KILLS = ("SIGKILL of a worker", "SIGKILL of the relay", "SIGKILL of both")
 ANSWERING = {"a", "q"}  # kinds of buttons that answer one question
 PATIENCE_SECONDS = 60.0  # until a deaf phone is given up
 QUIET_SECONDS = 90.0  # for all that was said to arrive, at the end
@@ -108,7 +109,8 @@ class Run:
         self.harms = Harms(standin, bot, self.counted, self.dirs[VICTIM])
         self.said: list[Said] = []
         self.done: list[Harm] = []
-        self.over = threading.Event()  # the person has said all
+        self.harmed = threading.Event()  # nothing more will break
+        self.over = threading.Event()
 
     def samoloop(self, *words: str) -> "subprocess.CompletedProcess[str]":
         argv = [sys.executable, "-m", "samoloop", *words]
@@ -122,12 +124,12 @@ class Run:
     # The person
 
     def answer_all(self) -> None:
-        """Tap what asks, in a hurry and not once only, and give guidance in between."""
+        """Tap what asks, in a hurry and not once only, and give guidance in between, until all is done."""
         try:
             tags = {session_tag(path): name for name, path in self.dirs.items()}
             chance = random.Random(self.options.seed + 1)
             answered: set[tuple[str, str]] = set()
-            while len(answered) < self.options.answers and not self.over.is_set():
+            while not (self.over.is_set() or (self.harmed.is_set() and len(answered) >= self.options.answers)):
                 for message, press, letters in self.waiting(tags, answered):
                     answered.add((press.session, press.target))
                     self.answer(tags[press.session], message, press.target, letters, chance)
@@ -165,24 +167,21 @@ class Run:
     # The faults
 
     def harm_all(self) -> None:
-        harms = self.harms.all()
-        names: list[str] = []
-        while not self.over.is_set():
-            time.sleep(self.chance.uniform(0.2, 1.0))
-            names = names or self.chance.sample(sorted(harms), len(harms))
-            if self.harms.killed < self.options.kills and self.chance.random() < 0.65:
-                self.harm(self.chance.choice(("SIGKILL of the relay", "SIGKILL of a worker", "SIGKILL of both")))
-            else:
-                self.harm(names.pop())
-        while self.harms.killed < self.options.kills:
-            self.harm("SIGKILL of the relay")
+        """Each fault so many times, and the kills, in any order."""
+        plan = [*self.harms.all()] * self.options.rounds
+        plan += [self.chance.choice(KILLS) for _ in range(self.options.kills)]
+        self.chance.shuffle(plan)
+        for name in plan:
+            time.sleep(self.chance.uniform(0.1, 0.6))
+            self.harm(name)
+        self.harmed.set()
 
     def harm(self, name: str) -> None:
         undo = None
-        if name.startswith("SIGKILL"):
-            if "relay" in name or "both" in name:
+        if name in KILLS:
+            if name != KILLS[0]:
                 self.harms.kill_relay()
-            if "worker" in name or "both" in name:
+            if name != KILLS[1]:
                 self.harms.kill_worker(self.chance)
             self.look_after()
         else:

@@ -487,7 +487,11 @@ def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            size = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(size)
+            if len(body) < size:  # the bot was killed
+                self.close_connection = True
+                return
             token, _, method = self.path.removeprefix("/bot").partition("/")
             fault = standin.take_fault(method, body) or Fault(method, "")
             if standin.down or fault.act == "cut":
