@@ -119,9 +119,9 @@ def test_what_a_session_found_out_enters_by_a_persons_act_and_reaches_the_next_o
     assert not (root / LEARNED).exists()
 
     done = samoloop(root, "learn", "a", "2")
-    assert done.returncode == 0 and f"Taken into {root / LEARNED}: The API's dates are UTC" in done.stdout
+    assert done.returncode == 0 and f"Taken into {root / LEARNED}:\n- The API's dates are UTC\n" in done.stdout
     assert (root / LEARNED).read_text() == "# Learned\n\n- The API's dates are UTC (`api.py:12`; a)\n"
-    assert "Nothing new" in samoloop(root, "learn", "a", "2").stdout
+    assert "has it already" in samoloop(root, "learn", "a", "2").stdout
     samoloop(root, "learn", "a", "1", "2")
     assert (root / LEARNED).read_text().count("\n- ") == 2
     assert "1. Run `make fast`; the whole suite needs docker  (taken)" in samoloop(root, "learn", "a").stdout

@@ -50,9 +50,9 @@ def take(session: Session, numbers: Sequence[int], environ: Mapping[str, str]) -
         if new:
             make_folder(path.parent)
             write_atomic(path, text)
-    said = [f"Taken into {path}: {one.line}" for one in new] or [f"Nothing new: it stands in {path} already"]
+    said = [f"Taken into {path}:", *(f"- {one.line}" for one in new)] if new else [f"{path} has it already"]
     if (size := len(text.encode())) > learned.TOLD_BYTES:
-        said.append(f"It has {size:,} bytes, and children are told of the first {learned.TOLD_BYTES:,}: shorten it")
+        said.append(f"It has {size:,} bytes, and children are told the first {learned.TOLD_BYTES:,}: shorten it")
     return said
 
 

@@ -48,7 +48,7 @@ COMMANDS = {
     "up": ("always:up", "Work on the backlogs and unfinished sessions of your projects."),
     "service": ("always:service", "Run `up` after login or reboot."),
     "projects": ("always:projects", "List or forget the projects that have sessions."),
-    "mcp": ("mcp:mcp", "Serve other programs: they hand off and look, and decide nothing."),
+    "mcp": ("mcp:mcp", "Serve other programs (MCP): they hand off, and decide nothing."),
     "telegram": ("telegram:telegram", "Set up the bot, and test it."),
     "relay": ("relay:relay", "Listen on Telegram for all sessions of this machine."),
     "signal": ("data:signal", "The signal's schema; check a signal file."),

@@ -8,8 +8,9 @@ from samoloop.base.errors import UsageError
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.ui.cli import complete
-from samoloop.ui.cli.common import find_session, for_people_only, is_terminal
+from samoloop.ui.cli.common import find_session, for_people_only, is_terminal, terminal_columns
 from samoloop.ui.terminal.output import ask, say
+from samoloop.ui.terminal.words import wrapped
 
 
 @click.command("learn")
@@ -32,15 +33,17 @@ def learn(words: tuple[str, ...]) -> None:
         say(f"{session.name} proposes nothing to be learned.")
         return
     if not numbers:
+        columns = terminal_columns()
         for number, one in enumerate(there, 1):
             mark = "  (taken)" if learned.is_taken(session, one) else ""
-            say(f"{number}. {one.line}{mark}")
-            say((f"   {one.evidence}", "dim"))
+            say("\n".join(wrapped(f"{number}. {one.line}{mark}", columns)))
+            say(("\n".join(wrapped(f"   {one.evidence}", columns)), "dim"))
         numbers = _asked(session, len(there)) if is_terminal() else []
         if not numbers:
             say(f"Nothing was taken. Take some: samoloop learn {session.name} 1")
             return
-    say("\n".join(learned.take(session, numbers, os.environ)))
+    said = "\n".join(learned.take(session, numbers, os.environ))
+    say("\n".join(wrapped(said, terminal_columns())))
 
 
 def _asked(session: Session, count: int) -> list[int]:
