@@ -96,6 +96,13 @@ def test_a_phase_that_makes_a_backlog_is_approved_and_followed(tmp_path: Path):
         workflow_files.load("own", tmp_path)
 
 
+def test_a_list_is_not_handed_over_as_a_plan(tmp_path: Path):
+    root = scripted_project(tmp_path, BREAKER)
+    (root / "list").write_text(LIST)
+    done = samoloop(root, "run", "--workflow", "breakdown", "--plan", "list")
+    assert done.returncode == 2 and "samoloop run --workflow breakdown --file list" in done.stderr
+
+
 @pytest.mark.slow
 def test_an_approved_list_becomes_files_in_order_and_nothing_before(tmp_path: Path):
     root = scripted_project(tmp_path, BREAKER)

@@ -14,7 +14,7 @@ from samoloop.config.project import sessions_folder
 from samoloop.core import gates, signals
 from samoloop.core.decision import Decision
 from samoloop.core.evidence import Evidence, Weight
-from samoloop.core.records import RoomRecord
+from samoloop.core.records import GateOpened, RoomRecord
 from samoloop.core.session import all_sessions
 from samoloop.core.signals import GateKind, Signal
 from samoloop.worker.report import FILLED
@@ -52,12 +52,15 @@ def fill_backlog(worker: Worker) -> Decision | None:
     if making is None or workflow.names.index(worker.state.phase) <= workflow.names.index(making):
         return None
     records = lived(worker.session.journal)
-    closed = approval(records)
-    digest = closed.sha256 if closed else None
+    asked = {record.gate.id for record in records if isinstance(record, GateOpened) and record.gate.phase == making}
+    closed = approval(records)  # the last one, which may be of a plan that came later
+    if closed is None or closed.gate not in asked:
+        return None
+    digest = closed.sha256
     made = (
         record.values.get("sha256") for record in records if isinstance(record, RoomRecord) and record.name == FILLED
     )
-    if closed is None or digest in made:
+    if digest in made:
         return None
     text = approved_plan(worker)
     if text is None:

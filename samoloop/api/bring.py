@@ -25,6 +25,10 @@ def plan(brought: Brought, path: Path, workflow: Workflow, now: datetime) -> tup
     following = workflow.after(gated.name) if gated else None
     if following is None:
         raise UsageError(f"--plan: the workflow {workflow.name} has no phase in which an approved plan is carried out")
+    if gated and gated.backlog:
+        raise UsageError(
+            f"--plan: a list of tasks is approved in its session: samoloop run --workflow {workflow.name} --file {path}"
+        )
     if not path.is_file():
         raise UsageError(f"--plan {path}: there is no such file")
     text = read_text(path.resolve())
