@@ -53,6 +53,18 @@ def test_up_brings_every_session_to_its_gate_and_never_past_it(bench):
     assert [state(session).gate.kind for session in sessions] == ["qa_answers"] * 3
 
 
+@pytest.mark.slow
+def test_a_program_reads_what_up_does_as_one_event_a_line(bench):
+    session = bench.session()
+    done = samoloop(bench.root, "up", "--once", "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    of_it = [event for event in events if event["event"] != "said"]
+    assert [event["event"] for event in of_it] == ["started", "ended"]
+    assert of_it[0] == {"event": "started", "session": session.name, "folder": str(session.dir)}
+    assert (of_it[1]["exit_code"], of_it[1]["condition"], of_it[1]["needs_you"]) == (3, "waiting", True)
+    assert any("answers to Q1" in event["text"] for event in events if event["event"] == "said")
+
+
 def test_up_goes_on_when_a_person_answers(bench):
     session = bench.session()
     process = subprocess.Popen([sys.executable, "-m", "samoloop", "up"], cwd=bench.root, stdout=subprocess.DEVNULL)

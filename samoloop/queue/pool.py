@@ -38,6 +38,8 @@ class Pool:
     clock: Clock = field(default_factory=Clock)
     stop: StopRequest = field(default_factory=StopRequest)
     each_look: Callable[[float], None] = lambda now: None  # what else is to be done, at `now` (epoch seconds)
+    started: Callable[[Session], None] = lambda session: None  # a worker of it, for whoever wants to know
+    ended: Callable[[Session, int], None] = lambda session, code: None  # with this exit code
     running: dict[Path, Run] = field(default_factory=dict)
     _silent: dict[Path, int] = field(default_factory=dict)  # workers in a row that could not even record why they ended
     _not_before: dict[Path, float] = field(default_factory=dict)
@@ -102,6 +104,7 @@ class Pool:
 
     def _ended(self, session: Session, code: int) -> None:
         """Say how a worker ended: why it failed once, however often it is tried again."""
+        self.ended(session, code)
         if code in EXIT_CODES.values():
             self._silent.pop(session.dir, None)
             failure = _failure(session)
@@ -141,6 +144,7 @@ class Pool:
                 self._leave_alone(due.key)
                 self._say_new(due, f"{due.name} is left alone for now: {sentence(error)}")
                 continue
+            self.started(session)
             if session.dir not in self._said:
                 self.say(f"{session.name}: {run.name} started")
             return True

@@ -3,11 +3,15 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from samoloop.ui.cli.common import for_people_only, json_option, next_time
 from samoloop.ui.terminal.output import say, say_json
+
+if TYPE_CHECKING:
+    from samoloop.core.session import Session
 
 
 @click.command("up")
@@ -17,8 +21,9 @@ from samoloop.ui.terminal.output import say, say_json
     "--budget", type=click.FloatRange(0, min_open=True), metavar="USD", help="End when so much was spent over all."
 )
 @click.option("--once", is_flag=True, help="Exit when every session waits for a person, a time, or is over.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as JSON, one a line.")
 @click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep.")
-def up(jobs: int, until: str | None, budget: float | None, once: bool, allow_sleep: bool) -> int:
+def up(jobs: int, until: str | None, budget: float | None, once: bool, as_json: bool, allow_sleep: bool) -> int:
     """Work on the backlogs and the unfinished sessions of your projects; never past a gate.
 
     \b
@@ -47,12 +52,13 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, allow_sle
     _register_here(environ)
     night = Night(environ, next_time(until, "--until") if until else None, budget) if until or budget else None
     stop = StopRequest()
+    tell = _say_as_event if as_json else say
     with Lock.take(folder / "up.lock", 1.0, f"{os.getpid()}\n"):
         install_handlers(stop)
         hide_environment(SECRETS)
         awake = Awake(not allow_sleep)
-        source = Projects(environ, say)
-        reminders, pull_requests = Reminders(environ), PullRequests(environ, say)
+        source = Projects(environ, tell)
+        reminders, pull_requests = Reminders(environ), PullRequests(environ, tell)
 
         def each_look(now: float) -> None:
             reminders.look(now)
@@ -62,25 +68,49 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, allow_sle
             source,
             Processes(environ),
             jobs,
-            say,
+            tell,
             slots=load(folder, environ).slots,
             night=night,
             stop=stop,
             each_look=each_look,
         )
+        if as_json:
+            pool.started, pool.ended = _started_as_event, _ended_as_event
         awake.on()
         try:
             pool.run(once)
         finally:
             awake.off()
         if stop.interrupted:
-            say("Finishing the running iterations; Ctrl-C again ends the children.")
+            tell("Finishing the running iterations; Ctrl-C again ends the children.")
             pool.finish()
             return 130
         if night or once:
             for line in source.summary():
-                say(line)
+                tell(line)
     return 0
+
+
+def _say_as_event(sentence: str) -> None:
+    from samoloop.ui.terminal.event_lines import say_event
+
+    say_event("said", "", {"text": sentence})
+
+
+def _started_as_event(session: "Session") -> None:
+    """A worker began to go on with a session."""
+    from samoloop.ui.terminal.event_lines import say_event
+
+    say_event("started", session.name, {"folder": str(session.dir)})
+
+
+def _ended_as_event(session: "Session", code: int) -> None:
+    """It ended: where the session stands now, as `list --json` tells it."""
+    from samoloop.api.status import row
+    from samoloop.core.session import Session
+    from samoloop.ui.terminal.event_lines import say_event
+
+    say_event("ended", session.name, {"exit_code": code, **row(Session(session.dir))})
 
 
 def _register_here(environ: Mapping[str, str]) -> None:
