@@ -50,7 +50,7 @@ class Work:
         self.session = Session(self.dir)
         branch = "samoloop/jwt-auth"
         self.session.record(
-            Created(session=name, title="Add JWT auth", workflow=WORKFLOW, branch=branch, worktree=root)
+            Created(session=name, title="Add JWT auth", workflow=WORKFLOW, branch=branch, root=root, worktree=root)
         )
         self.session.record(Prepared(phase="requirements"))
         self._lock: Lock | None = None

@@ -26,6 +26,7 @@ class About(StrEnum):
     CHANGE = "c"  # show the buttons again of what was decided
     PLAN = "p"  # choice: Plan
     ACTION = "d"  # what was asked for is done; choice: Done
+    LEARN = "l"  # take over what was proposed; choice: its number, or all
     DRAFT = "h"  # say what a draft is for; choice: Use
 
 

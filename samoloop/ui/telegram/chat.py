@@ -10,7 +10,7 @@ from samoloop.config.outlets import is_quiet, reminder_seconds
 from samoloop.core import gates
 from samoloop.core.state import AT_REST, ENDED
 from samoloop.core.words import News
-from samoloop.ui.telegram import gate_messages, render
+from samoloop.ui.telegram import gate_messages, render, tasks
 from samoloop.ui.telegram.api import Api, Refused
 from samoloop.ui.telegram.drafts import Draft
 from samoloop.ui.telegram.ledger import READER, Sent
@@ -101,7 +101,7 @@ class Chat:
                 item,
                 part,
                 *what,
-                waits=bool(message.rows or message.role is Role.REMINDER),
+                waits=bool(message.rows and message.role is not Role.LEARN) or message.role is Role.REMINDER,
             )
         )
         return number
@@ -223,7 +223,7 @@ def messages(known: Known, announced: Announcement, *, started: bool) -> list[Ou
     if given.kind in render.QUIET and not started:
         return []
     if given.kind not in (News.QUESTIONS, News.PLAN, News.ACTION):
-        return render.news(given)
+        return [*render.news(given), *(tasks.proposals(known) if given.kind is News.DONE else ())]
     if known.gate is None or known.gate.id != given.gate:
         return [Outgoing(render.head("☑️", given.session, f"a gate was opened and closed meanwhile ({given.kind})"))]
     if found := gate_messages.waiting(known):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samoloop.base.errors import SamoloopError
@@ -11,7 +12,7 @@ from samoloop.core import gates
 from samoloop.core.gates import Verdict
 from samoloop.core.session import slug_of
 from samoloop.core.state import AT_REST, Condition
-from samoloop.ui.telegram import effects, gate_messages, render
+from samoloop.ui.telegram import effects, gate_messages, render, tasks
 from samoloop.ui.telegram.drafts import Draft, Purpose
 from samoloop.ui.telegram.machine import attempt
 from samoloop.ui.telegram.reactions import Post, Reaction
@@ -30,6 +31,7 @@ ABOUT = (
     "questions. Any other message does nothing until you say what it is for. What you decided can be changed while it "
     "waits: tap or reply again, or edit your message.\n\n"
 )
+UNKNOWN = "No project is known yet: a project's first session is started on the machine."
 NAMING = "\n\nWith several sessions, name one (its beginning is enough), or tap the one that is meant."
 
 Alone = Callable[["Handler", Said, str], list[Reaction]]
@@ -291,20 +293,63 @@ def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Rea
     return [*reactions, Post(start, known)]
 
 
-@alone("new", "hand off a task")
-def _new(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
+@about_one("learn", "take over what it proposes to remember: /learn NAME 1 3", fits=lambda known: known.ended)
+def _learn(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
+    shown = tasks.proposals(known)
+    if not shown:
+        return [handler.say(said, f"{known.short} proposes nothing to be learned.", known)]
+    numbers = tasks.numbers(known, rest)
+    if not numbers:
+        return [Post(lambda: shown, known)]
+    taken = handler.outcome(known, lambda: "\n".join(handler.machine.learn(known.session_dir, numbers)))
+    return [handler.say(said, taken, known)]
+
+
+@alone("backlog", "the tasks that wait for a session, and how they stand")
+def _backlog(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
+    def make() -> list[Outgoing]:
+        found = {root: rows for root in handler.folder.roots() if (rows := handler.machine.backlog(root))}
+        return [Outgoing(tasks.backlogs(found) or "The backlog is empty: /add puts a task into it.")]
+
+    return [Post(make, None, said.thread)]
+
+
+@alone("add", "put a task into the backlog: /add after NAME: the task")
+def _add(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
+    roots, root, words = _project(handler, rest)
+    if not roots:
+        return [handler.say(said, UNKNOWN)]
+    if root is None or not words:
+        names = ", ".join(root.name for root in roots)
+        return [handler.say(said, f"Add what? /add PROJECT and the task. Projects: {names}.")]
+    after, task = tasks.wanted(words)
+    try:
+        name = handler.machine.add(root, task, after)
+    except (SamoloopError, OSError) as error:
+        return [handler.say(said, f"Nothing was added: {error}")]
+    return [handler.say(said, f"{name} is in the backlog of {root.name}; `samoloop up` starts it when its turn comes.")]
+
+
+def _project(handler: "Handler", rest: str) -> tuple[list[Path], Path | None, str]:
+    """All projects, the one that the first word names, or the only one, and the words after its name."""
     roots = handler.folder.roots()
     first, _, after = rest.partition(" ")
     named = next((root for root in roots if root.name.lower() == first.lower() and after.strip()), None)
-    task = after.strip() if named else rest
+    only = roots[0] if len(roots) == 1 else None
+    return roots, named or only, after.strip() if named else rest.strip()
+
+
+@alone("new", "hand off a task")
+def _new(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
+    roots, root, task = _project(handler, rest)
     if not roots:
-        return [handler.say(said, "No project is known yet: a project's first session is started on the machine.")]
+        return [handler.say(said, UNKNOWN)]
     if not task:
         names = ", ".join(root.name for root in roots)
         return [handler.say(said, f"Hand off what? /new PROJECT and the task. Projects: {names}.")]
     name = _free_name(slug_of(task), handler)
     draft = Draft(said.update_id, Purpose.TASK, task, said.name, said.message_id, said.thread,
-                    root=str(named or ""), name=name)  # fmt: skip
+                    root=str(root or ""), name=name)  # fmt: skip
     handler.drafts.keep(draft)
     return []
 

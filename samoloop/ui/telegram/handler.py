@@ -15,7 +15,8 @@ from samoloop.base.files import remove
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.core import gates
-from samoloop.ui.telegram import buttons, commands, drafts, effects, gate_messages, render
+from samoloop.core.session import Session
+from samoloop.ui.telegram import buttons, commands, drafts, effects, gate_messages, render, tasks
 from samoloop.ui.telegram.address import meant
 from samoloop.ui.telegram.attachments import MOST_BYTES, Attachments, named
 from samoloop.ui.telegram.buttons import About, Press, Use, target_tag
@@ -111,6 +112,8 @@ class Handler:
             return [Toast(tap.query, STRANGE)]
         if not self._belongs(known, press, tap):
             return [Toast(tap.query, UNKNOWN)]
+        if press.kind is About.LEARN:
+            return self._learn(known, press, tap)
         _adopt(known, press, tap)
         if (press.kind, press.choice) in BOXES or press.kind is About.WORDS:
             return self._open_box(known, press, tap)
@@ -126,6 +129,16 @@ class Handler:
         message = owner.ledger.messages[tap.message_id]
         ids = (message.target,) if message.target else known.gate.questions if known.gate else ()
         return owner is known and press.target in {target_tag(message.gate, id) for id in ("", *ids)}
+
+    def _learn(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
+        """Take over what was shown with the button, and show what is left."""
+        if press.hash != tasks.digest_of(Session(known.session_dir)):
+            return [Toast(tap.query, effects.OLD)]
+        said = self.outcome(
+            known, lambda: "\n".join(self.machine.learn(known.session_dir, tasks.numbers(known, press.choice)))
+        )
+        edits = [Edit(tap.message_id, one.html, one.rows) for one in tasks.proposals(known)]
+        return [Toast(tap.query, said), *edits]
 
     def _open_box(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
         """Open the reply box on the phone; nothing is changed yet."""

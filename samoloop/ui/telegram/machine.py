@@ -1,15 +1,19 @@
 """What a person who is not at the machine can have done there: by the same entrances as every other face uses."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from samoloop.api import backlog, learned
 from samoloop.api.asked import How, Order
 from samoloop.api.detach import detach
 from samoloop.api.hand_off import hand_off
 from samoloop.api.rewind import code_changes
 from samoloop.api.stop import stop
 from samoloop.base.errors import SamoloopError, SessionError
+from samoloop.config import task_files
 from samoloop.config.loading import load
 from samoloop.core.session import Session, find
 
@@ -30,6 +34,24 @@ class Machine:
     def stop(self, session_dir: Path, now: bool) -> bool:
         """Ask the worker to stop; False where there is none."""
         return stop(Session(session_dir), now=now) is not None
+
+    def add(self, root: Path, task: str, after: Sequence[str]) -> str:
+        """Put a task into the backlog, once, however often it is asked for; its name."""
+        content = task_files.written(task, {"after": tuple(after)})
+        text = content if not after else task_files.split(content)[1]
+        for one in backlog.look(root, os.environ, time.time()).stands:
+            if one.task and (one.task.text, one.task.after) == (text, tuple(after)):
+                return one.name
+        return backlog.add(root, content, os.environ, time.time()).name
+
+    def backlog(self, root: Path) -> list[Mapping[str, Any]]:
+        """How each task of a project stands."""
+        found = backlog.look(root, os.environ, time.time())
+        return [backlog.row(found, one) for one in found.stands]
+
+    def learn(self, session_dir: Path, numbers: Sequence[int]) -> list[str]:
+        """Take over what a session proposes; sentences that say what was done."""
+        return learned.take(Session(session_dir), numbers, os.environ)
 
     def diff(self, session_dir: Path) -> str:
         """All that a session has changed in the code so far."""

@@ -44,6 +44,7 @@ class Role(StrEnum):
     COMMENT = "comment"  # the box that "Request changes" opens
     DECLINE = "decline"  # the box that "Decline" opens
     REMINDER = "reminder"
+    LEARN = "learn"  # what is proposed to be learned; it waits for nobody
     DRAFT = "draft"  # asks what to do with one
 
 
