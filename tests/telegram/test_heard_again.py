@@ -45,7 +45,7 @@ def test_a_full_disk_makes_nobody_deaf_and_what_was_tapped_counts_when_there_is_
         message = phone.standin.wait_message(ANN, "Which library?", 20)
         phone.standin.wait_message(ANN, "iteration 0")
         limit_files(relay.pid, 0)
-        tap = phone.ann.tap(message, "B ·")
+        tap = phone.ann.tap(message, "Q2 B")
         said = phone.standin.wait_message(ANN, "I may not hear you: ", 20)
         assert "File too large" in said["shown"] and tap not in phone.standin.toasts
         limit_files(relay.pid, resource.RLIM_INFINITY)
@@ -63,7 +63,7 @@ def test_a_person_s_relay_whose_folder_was_removed_makes_it_anew_and_hears(phone
         shutil.rmtree(phone.folder.path)
         listens(phone, 2)
         phone.standin.wait(lambda: phone.relays() == [relay.pid], 15)
-        phone.ann.toast(phone.ann.tap(message, "B ·"))
+        phone.ann.toast(phone.ann.tap(message, "Q2 B"))
         with process(phone, *DETACHED) as other:
             assert other.wait(20) == 0  # the lock keeps others out again
     assert "**Answer:** B" in work.read("_qa.md")
@@ -85,7 +85,7 @@ def test_a_worker_registers_its_session_anew_where_the_folder_was_removed(phone:
 
     phone.standin.wait(another, 20)
     phone.standin.wait(
-        lambda: phone.ann.tap(message, "B ·") in phone.standin.toasts or "B <!--" in work.read("_qa.md"), 20
+        lambda: phone.ann.tap(message, "Q2 B") in phone.standin.toasts or "B <!--" in work.read("_qa.md"), 20
     )
 
 

@@ -45,7 +45,7 @@ def test_no_answer_of_the_server_ends_listening(phone: Phone, odd: str) -> None:
         phone.standin.fault("getUpdates", times=2, **ODD[odd])  # type: ignore[arg-type]
         phone.ann.say("/help")  # ends the poll that waits
         phone.standin.wait(lambda: not phone.standin.faults)
-        phone.ann.toast(phone.ann.tap(message, "B ·"))
+        phone.ann.toast(phone.ann.tap(message, "Q2 B"))
     assert "**Answer:** B" in work.read("_qa.md")
 
 
@@ -68,8 +68,8 @@ def test_a_token_that_is_refused_for_a_while_is_not_given_up(phone: Phone) -> No
         message = phone.bot("Which library?")
         for method in ("getUpdates", "sendMessage", "editMessageText"):
             phone.standin.fault(method, "refuse", code=401, description="Unauthorized", times=3)
-        phone.ann.toast(phone.ann.tap(message, "B ·"))
-        phone.ann.toast(phone.ann.tap(phone.bot("Which token"), "A ·"))
+        phone.ann.toast(phone.ann.tap(message, "Q2 B"))
+        phone.ann.toast(phone.ann.tap(message, "Q1 A"))
         phone.standin.wait(lambda: "✅ B" in phone.shown(message))
 
 
@@ -95,8 +95,8 @@ def test_with_a_full_state_folder_it_goes_on_and_says_nothing_twice(
         work.ask()
         broken.setattr(outbox, "acknowledge", outbox.acknowledge.__class__(_refuse.__code__, globals()))
         message = phone.bot("Which library?")
-        phone.ann.toast(phone.ann.tap(message, "B ·"))
-        phone.ann.toast(phone.ann.tap(phone.bot("Which token"), "A ·"))
+        phone.ann.toast(phone.ann.tap(message, "Q2 B"))
+        phone.ann.toast(phone.ann.tap(message, "Q1 A"))
         time.sleep(20 * PACE.tick)
         assert len(phone.standin.messages(ANN, "Which library?")) == 1
         assert caplog.text.count("cannot be written") == 1
@@ -115,16 +115,16 @@ def test_an_answer_that_one_session_cannot_take_is_said_and_holds_up_nobody(
     stuck.ask()
     well.ask()
     with phone.relay():
-        theirs, ours = phone.bot("stuck · Q1"), phone.bot("well · Q1")
+        theirs, ours = phone.bot("stuck · 2 q"), phone.bot("well · 2 q")
         (stuck.session.control / "_wake").unlink()
         monkeypatch.setattr("samoloop.core.gates.folder.files.make_way", _refuse_for("stuck"))
-        first, second = phone.ann.tap(theirs, "A ·"), phone.ann.tap(ours, "B ·")
+        first, second = phone.ann.tap(theirs, "Q1 A"), phone.ann.tap(ours, "Q1 B")
         assert phone.ann.toast(first).startswith("Nothing was changed: it could not be written (Read-only")
         assert phone.ann.toast(second) == "Q1 answered. Still open: Q2."
         monkeypatch.undo()
         for name, value in phone.environ.items():
             monkeypatch.setenv(name, value)
-        assert phone.ann.toast(phone.ann.tap(theirs, "A ·")) == "Q1 answered. Still open: Q2."
+        assert phone.ann.toast(phone.ann.tap(theirs, "Q1 A")) == "Q1 answered. Still open: Q2."
 
 
 def _refuse_for(name: str):  # type: ignore[no-untyped-def]
@@ -149,7 +149,7 @@ def test_while_nothing_can_be_kept_answers_wait_and_the_chat_says_so(
         message = phone.bot("Which library?")
         with monkeypatch.context() as broken:
             broken.setattr("samoloop.core.gates.folder.files.make_way", _refuse_for(""))
-            tap = phone.ann.tap(message, "B ·")
+            tap = phone.ann.tap(message, "Q2 B")
             said = phone.bot("I may not hear you: ")
             assert tap not in phone.standin.toasts
         assert phone.ann.toast(tap) == "Q2 answered. Still open: Q1."
@@ -165,13 +165,13 @@ def test_what_a_child_puts_in_the_place_of_a_file_of_ours_breaks_nothing(
     well.ask()
     broken.announce(News.STARTED)
     with phone.relay():
-        message = phone.bot("well · Q1")
+        message = phone.bot("well · 2 q")
         phone.bot("broken · started")
         phone.standin.wait(lambda: len(phone.standin.messages(ANN, "iteration 0")) == 2)
         before = len(phone.standin.messages(ANN))
         put(what, broken.session.control / place, phone.tmp_path / "elsewhere")
         time.sleep(10 * PACE.tick)
-        phone.ann.toast(phone.ann.tap(message, "A ·"))
+        phone.ann.toast(phone.ann.tap(message, "Q1 A"))
         if place != "_history.jsonl":
             broken.announce(News.BUDGET, text="80% of it")
             broken.announce(News.STOPPED, text="for the night")
@@ -234,7 +234,7 @@ def test_a_chat_that_shuts_the_bot_out_loses_nothing_and_its_words_are_still_hea
         message = phone.bot("Which library?")
         phone.chat.forbidden = "bot was blocked by the user"
         work.announce(News.BUDGET, text="80% of it")
-        phone.ann.toast(phone.ann.tap(message, "B ·"))
+        phone.ann.toast(phone.ann.tap(message, "Q2 B"))
         phone.chat.forbidden = ""
         phone.bot("80% of it")
     assert len(phone.standin.messages(ANN, "80% of it")) == 1
@@ -255,10 +255,10 @@ def test_a_group_that_becomes_a_supergroup_is_followed_and_shown_what_is_open(ph
         ann = Person(phone.standin, ANN, "Ann", new)
         work.announce(News.BUDGET, text="80% of it")
         assert phone.standin.wait_message(-100_500, "80% of it")
-        ann.toast(ann.tap(phone.standin.wait_message(-100_500, "Which library?"), "B ·"))
+        ann.toast(ann.tap(phone.standin.wait_message(-100_500, "Which library?"), "Q2 B"))
     assert "**Answer:** B" in work.read("_qa.md")
     with phone.relay():  # another one knows it too
-        ann.toast(ann.tap(phone.standin.wait_message(-100_500, "Which token"), "A ·"))
+        ann.toast(ann.tap(phone.standin.wait_message(-100_500, "Which token"), "Q1 A"))
     assert len(phone.standin.messages(-100_500, "Which token")) == 1
 
 
@@ -284,5 +284,5 @@ def test_a_stranger_s_replies_delay_nobody(phone: Phone) -> None:
         for _ in range(20):
             eve.reply({**message, "message_id": 10**6}, "me first")
         began = time.monotonic()
-        phone.ann.toast(phone.ann.tap(message, "B ·"))
+        phone.ann.toast(phone.ann.tap(message, "Q2 B"))
     assert time.monotonic() - began < 1.0
