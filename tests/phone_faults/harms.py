@@ -142,7 +142,9 @@ class Harms:
         def undo() -> None:
             if outbox.is_symlink():
                 outbox.unlink()
-            if not outbox.exists():
+            if outbox.exists():  # made anew
+                shutil.rmtree(kept)
+            else:
                 kept.rename(outbox)
 
         return undo

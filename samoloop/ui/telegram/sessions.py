@@ -38,6 +38,7 @@ class Known:
     _seen: Any = None
     _journal: Journal | None = None
     _folded: list[Record] = field(default_factory=list)  # what the state was folded from
+    _turn: Any = field(default_factory=threading.RLock, compare=False)  # updates are handled in a thread of their own
     _acted: tuple[int, tuple[str, str]] = (0, ("", ""))  # `phone_act` as it was at that many changes
 
     @property
@@ -77,24 +78,26 @@ class Known:
 
         Raises SamoloopError where the journal is damaged.
         """
-        gate = self.state.gate
-        more = gates.watched(gate, self.session_dir, self.state.created.worktree) if gate else []
-        known = control_of(self.session_dir)
-        answers = [self.session_dir / name for name in gates.FILES]
-        seen = tuple(stamp(path) for path in (known / FILE_NAME, *answers, known / INBOX, *more))
-        if seen == self._seen:
-            return False
-        self.changes += 1
-        if self._seen is None or seen[0] != self._seen[0]:
-            self._read_journal()
-        self._seen = seen
-        return True
+        with self._turn:
+            gate = self.state.gate
+            more = gates.watched(gate, self.session_dir, self.state.created.worktree) if gate else []
+            known = control_of(self.session_dir)
+            answers = [self.session_dir / name for name in gates.FILES]
+            seen = tuple(stamp(path) for path in (known / FILE_NAME, *answers, known / INBOX, *more))
+            if seen == self._seen:
+                return False
+            self.changes += 1
+            if self._seen is None or seen[0] != self._seen[0]:
+                self._read_journal()
+            self._seen = seen
+            return True
 
     def records(self) -> list[Record]:
         path = control_of(self.session_dir) / FILE_NAME
-        if self._journal is None or self._journal.path != path:
-            self._journal = Journal(path)
-        return self._journal.read()
+        with self._turn:
+            if self._journal is None or self._journal.path != path:
+                self._journal = Journal(path)
+            return self._journal.read()
 
     def _read_journal(self) -> None:
         """Only what is new acts on the state, so that a long session is as quick as a young one."""
