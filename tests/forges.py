@@ -136,7 +136,7 @@ def _gh_create(words: list[str], stdin: str, state: dict[str, Any], pulls: list[
     }
     _write(folder / "pulls.json", [*pulls, pull])
     if state.get("hangs"):
-        _write(folder / "hanging", os.getpid())
+        _write(folder / "hanging.json", os.getpid())
         time.sleep(600)
     print(pull["url"])
     return 0
@@ -164,6 +164,9 @@ def _glab(words: list[str], stdin: str, state: dict[str, Any], pulls: list[dict[
             }
             _write(folder / "pulls.json", [*pulls, pull])
             print(f"\n!{number} {pull['title']} ({pull['source_branch']})\n {pull['web_url']}\n")
+            return 0
+        case ["api", path]:
+            print(json.dumps(next(value for key, value in state["api"].items() if path.endswith(key))))
             return 0
         case ["ci", "get"]:
             print(json.dumps(state.get("pipeline")))

@@ -16,7 +16,7 @@ from samoloop.base.errors import GitError, SamoloopError, SessionError, UsageErr
 from samoloop.children.stop import StopRequest
 from samoloop.config.keys import Finish
 from samoloop.core.decision import Condition
-from samoloop.core.finished import FAILED, OPENED, PUSHED, Finished, finished
+from samoloop.core.finished import BEGUN, FAILED, OPENED, PUSHED, Finished, finished
 from samoloop.core.headline import concluded
 from samoloop.core.records import RoomRecord
 from samoloop.core.session import Session
@@ -76,6 +76,11 @@ def _is_left(worker: Worker, what: Finish) -> bool:
 def _recorded(worker: Worker, what: Finish, seen: str) -> list[str]:
     """Do it; journal, report and announcement have what came of it. Raises SamoloopError and OSError."""
     session, before = worker.session, finished(worker.session.journal)
+    if before.commit == _tip(worker) and (before.url or what is Finish.PUSH) and not before.failed:
+        return before.lines()  # a merged branch that the forge has removed is not pushed again
+    if not before.begun:
+        session.record(RoomRecord(name=BEGUN, values={"what": str(what)}))
+        before = finished(session.journal)
     try:
         _do(worker, what, seen)
     except (SamoloopError, OSError) as error:

@@ -55,24 +55,30 @@ def wanted(session: Session, environ: Mapping[str, str]) -> bool:
 
 
 def is_watched(session: Session, environ: Mapping[str, str]) -> bool:
-    """Whether the session is done and the settings want a pull request of it to be looked after."""
-    state = session.state()
-    if state.condition is not Condition.DONE or not state.rests or state.created.in_place:
+    """Whether the session is done, and what its settings want of its branch is begun and not over.
+
+    One that was done before anybody wanted that is left alone.
+    """
+    state, known = session.state(), finished(session.journal)
+    if state.condition is not Condition.DONE or not state.rests or not known.begun or known.ended:
         return False
-    return not hearing.unread_by(session) and not finished(session.journal).ended and wanted(session, environ)
+    what = settings_of(session, environ).finish
+    return not hearing.unread_by(session) and (what is Finish.PR or (what is Finish.PUSH and not known.commit))
 
 
 def look(session: Session, environ: Mapping[str, str]) -> Seen:
     """Look at the session's pull request, and where it needs work leave that for the next child.
 
-    One that was not opened yet, because a worker died before it could, is opened. Raises LockHeld while a worker is at
-    the session, and SamoloopError where the forge cannot be asked.
+    What was not pushed or not opened yet, because a worker died before it could, is. Raises LockHeld while a worker is
+    at the session, and SamoloopError where the forge cannot be asked.
     """
     known = finished(session.journal)
     if known.failed:
         return Seen(f"{session.name}: {known.failed}", is_over=True)
-    if not known.url:
-        return Seen("; ".join(finish(session, environ, Finish.PR, "")))
+    what = settings_of(session, environ).finish
+    if not known.url or what is Finish.PUSH:
+        said = finish(session, environ, Finish.PR if what is Finish.NONE else what, "")
+        return Seen("; ".join(said), is_over=what is Finish.PUSH)
     created = session.state().created
     repo = Repo(created.root, created.repo or created.root)
     there = forge.of(remote.address(repo, str(known.pushed.get("remote"))), repo.root, environ)

@@ -8,13 +8,15 @@ from typing import Any
 
 from samoloop.core.records import Record, RoomRecord
 
-PUSHED, OPENED, ENDED, FAILED = "finish.pushed", "finish.opened", "finish.ended", "finish.failed"
+BEGUN, FAILED = "finish.begun", "finish.failed"
+PUSHED, OPENED, ENDED = "finish.pushed", "finish.opened", "finish.ended"
 
 
 @dataclass(frozen=True)
 class Finished:
     """What is known of it; a later record counts."""
 
+    begun: bool = False  # it was to be done, whatever came of it
     pushed: Mapping[str, Any] = field(default_factory=dict)  # remote, branch, commit
     opened: Mapping[str, Any] = field(default_factory=dict)  # url, draft, commit
     ended: str = ""  # how the pull request ended: merged, closed
@@ -66,6 +68,8 @@ def finished(records: Iterable[Record]) -> Finished:
 
 def _after(found: Finished, name: str, values: Mapping[str, Any]) -> Finished:
     match name:
+        case "finish.begun":
+            return replace(found, begun=True)
         case "finish.pushed":
             return replace(found, pushed=values, failed="")
         case "finish.opened":

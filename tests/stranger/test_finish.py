@@ -15,8 +15,9 @@ import pytest
 from forges import Forge
 from kit import GOOD_CHILD, git, samoloop, scripted_project, until
 
-from samoloop.core.records import Resumed
+from samoloop.api import forge as forges_of
 from samoloop.core.session import Session
+from samoloop.queue.pull_requests import PullRequests
 
 pytestmark = pytest.mark.slow
 BRANCH = "samoloop/a"
@@ -53,7 +54,9 @@ def announced(tmp_path: Path) -> list[str]:
 
 def records(root: Path) -> list[str]:
     session = Session(next((root / "_sessions").glob("*-a")))
-    return [record.type_name for record in session.journal if record.type_name.startswith("finish.")]
+    names = [record.type_name for record in session.journal if record.type_name.startswith("finish.")]
+    assert names.count("finish.begun") <= 1
+    return [name for name in names if name != "finish.begun"]
 
 
 def report(root: Path) -> str:
@@ -117,20 +120,24 @@ def test_a_pull_request_is_no_draft_where_the_checks_passed(tmp_path: Path):
     assert "tests" in pull["body"] and "## Evidence" in pull["body"]
 
 
-def test_killed_between_the_pull_request_and_its_record_there_is_one(tmp_path: Path):
-    root, forge = project(tmp_path), Forge(tmp_path / "forge")
-    env = forge.install("gh")
+def kill_while_it_opens(root: Path, forge: Forge, env: Mapping[str, str]) -> None:
+    """A worker that dies after the forge has opened the pull request, and before anybody has written that down."""
     forge.says(hangs=True)
     words = [sys.executable, "-m", "samoloop", "run", "Add a thing", "--session", "a", "--yes", "--finish", "pr"]
     with subprocess.Popen(words, cwd=root, env={**os.environ, **env}, stdout=subprocess.DEVNULL) as worker:
-        gh = int(
-            until(lambda: (tmp_path / "forge" / "hanging").exists() and (tmp_path / "forge" / "hanging").read_text())
-        )
+        hanging = forge.folder / "hanging.json"
+        gh = int(until(lambda: hanging.exists() and hanging.read_text()))
         worker.kill()
         worker.wait()
     os.kill(gh, signal.SIGKILL)
     forge.says(hangs=False)
     assert records(root) == ["finish.pushed"]
+
+
+def test_killed_between_the_pull_request_and_its_record_there_is_one(tmp_path: Path):
+    root, forge = project(tmp_path), Forge(tmp_path / "forge")
+    env = forge.install("gh")
+    kill_while_it_opens(root, forge, env)
     done = samoloop(root, "finish", "a", env=env)
     assert done.returncode == 0, done.stderr
     [pull] = forge.pulls
@@ -392,23 +399,100 @@ def test_words_of_a_reviewer_count_and_those_of_a_passer_by_do_not(tmp_path: Pat
     assert "(merged)" in samoloop(root, "status", "a").stdout
 
 
-def test_up_looks_after_pull_requests_and_finishes_what_a_killed_worker_left(tmp_path: Path, own_home: Path):
-    (own_home / ".config" / "samoloop").mkdir(parents=True)
-    (own_home / ".config" / "samoloop" / "config.yaml").write_text("finish: pr\n")
+def test_up_looks_after_pull_requests_and_finishes_what_a_killed_worker_left(tmp_path: Path):
     root = project(tmp_path, child=answering_child().replace("{kept}", str(tmp_path)))
     forge = Forge(tmp_path / "forge")
     env = forge.install("gh")
-    run(root, "--finish", "none", env=env)
-    words = [sys.executable, "-m", "samoloop", "up"]
-    session = Session(next((root / "_sessions").glob("*-a")))
-    assert not records(root)
-    session.record(Resumed(by="ada", settings={"finish": "pr"}))  # as if it had been so when its worker was killed
-    with subprocess.Popen(words, cwd=root, env={**os.environ, **env}, stdout=subprocess.DEVNULL) as up:
+    kill_while_it_opens(root, forge, env)
+    with up(root, env) as pool:
         until(lambda: records(root) == ["finish.pushed", "finish.opened"])
-        up.send_signal(signal.SIGINT)
+        pool.send_signal(signal.SIGINT)
+    assert len(forge.pulls) == 1
     to_commit(forge, root)
     forge.says(**red(root))
-    with subprocess.Popen(words, cwd=root, env={**os.environ, **env}, stdout=subprocess.DEVNULL) as up:
+    with up(root, env) as pool:
         until(lambda: records(root).count("finish.resumed") == 1 and records(root)[-1] == "finish.opened")
-        up.send_signal(signal.SIGINT)
+        pool.send_signal(signal.SIGINT)
     assert there(tmp_path) == git(root, "rev-parse", BRANCH)
+
+
+def up(root: Path, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    words = [sys.executable, "-m", "samoloop", "up"]
+    return subprocess.Popen(words, cwd=root, env={**os.environ, **env}, stdout=subprocess.DEVNULL)
+
+
+def test_what_was_done_before_a_person_wanted_it_is_not_pushed(tmp_path: Path, own_home: Path):
+    root, forge = project(tmp_path), Forge(tmp_path / "forge")
+    env = {**os.environ, **forge.install("gh")}
+    run(root)
+    (own_home / ".config" / "samoloop").mkdir(parents=True)
+    (own_home / ".config" / "samoloop" / "config.yaml").write_text("finish: pr\n")
+    said: list[str] = []
+    pulls = PullRequests(env, said.append)
+    pulls.look(0.0)
+    assert pulls._thread
+    pulls._thread.join(30)
+    assert (said, forge.asked, there(tmp_path)) == ([], [], "")
+    assert samoloop(root, "finish", "a", env=env).returncode == 0
+    assert there(tmp_path) and len(forge.pulls) == 1
+
+
+def test_gitlabs_pipeline_and_its_open_threads(tmp_path: Path):
+    stand_in = Forge(tmp_path / "forge")
+    environ = {**os.environ, **stand_in.install("glab")}
+    there = forges_of.of("git@gitlab.example.org:team/thing.git", tmp_path, environ)
+    url = "https://gitlab.example.org/team/thing/-/merge_requests/4"
+    note = {"resolvable": True, "resolved": False, "position": {"new_path": "a.py", "new_line": 3}, "body": "Why?"}
+    stand_in.says(
+        api={
+            "merge_requests/4": {"state": "opened", "sha": "c" * 40, "head_pipeline": {"status": "failed"}},
+            "merge_requests/4/notes?per_page=100": [
+                {**note, "id": 1, "author": {"id": 10, "username": "ada"}},
+                {**note, "id": 2, "author": {"id": 11, "username": "eve"}},
+                {**note, "id": 3, "author": {"id": 10, "username": "ada"}, "resolved": True},
+            ],
+            "members/all?per_page=100": [{"id": 10, "access_level": 30}, {"id": 11, "access_level": 20}],
+        },
+        pipeline={
+            "sha": "c" * 40,
+            "web_url": "https://gitlab.example.org/p/1",
+            "jobs": [
+                {"id": 5, "name": "lint", "status": "failed", "allow_failure": True},
+                {"id": 6, "name": "tests", "status": "failed", "web_url": "https://gitlab.example.org/j/6"},
+                {"id": 7, "name": "build", "status": "success"},
+            ],
+        },
+        log="E assert 1 == 2",
+    )
+    now = there.standing(url)
+    assert (now.state, now.commit, now.failed, now.pending) == ("open", "c" * 40, ("pipeline",), False)
+    assert [(one.id, one.by, one.where, one.text) for one in now.comments] == [("1", "ada", "a.py:3", "Why?")]
+    [failure] = there.failures("samoloop/a")
+    assert (failure.name, failure.commit, failure.log.strip()) == ("tests", "c" * 40, "E assert 1 == 2")
+    assert stand_in.asked[-1]["words"] == ["ci", "trace", "6", "--branch", "samoloop/a"]
+    assert there.failures("samoloop/a", "d" * 40) == []
+
+
+def test_what_still_runs_is_waited_for_and_which_forge_it_is_tells_the_address(tmp_path: Path):
+    stand_in = Forge(tmp_path / "forge")
+    environ = {**os.environ, **stand_in.install("gh", "glab")}
+    url = "https://github.com/ada/thing/pull/1"
+    stand_in.put([{"url": url, "state": "OPEN", "headRefOid": "c" * 40}])
+    red = {"name": "tests", "status": "COMPLETED", "conclusion": "FAILURE"}
+    stand_in.says(
+        checks=[red, {"name": "slow", "status": "IN_PROGRESS", "conclusion": ""}, {"context": "x", "state": "ERROR"}]
+    )
+    there = forges_of.of("https://token@github.com/ada/thing.git", tmp_path, environ)
+    now = there.standing(url)
+    assert now.pending and now.failed == ("tests", "x")
+    for address, owner in {
+        "https://github.com/ada/thing.git": "ada",
+        "ssh://git@github.com:22/ada/thing": "ada",
+        "git@github.com:ada/thing.git": "ada",
+        "/srv/git/thing.git": "",
+    }.items():
+        assert forges_of.of(address, tmp_path, environ) == forges_of.GitHub(
+            forges_of.Cli("gh", tmp_path, environ), owner
+        )
+    for address in ("https://gitlab.com/a/b/c.git", "git@gitlab.example.org:a/b.git"):
+        assert isinstance(forges_of.of(address, tmp_path, environ), forges_of.GitLab)
