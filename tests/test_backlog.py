@@ -196,18 +196,29 @@ def test_ready_ones_start_by_priority_then_age():
     assert [one.name for one in backlog.ready(found.values())] == ["first", "old", "new"]
 
 
+def rows_of(found: dict[str, backlog.Stands]) -> list[dict[str, object]]:
+    return [
+        {"name": one.name, "stands": one.standing, "why": one.why, "priority": 0, "holds": one.holds}
+        | {"after": one.task.after if one.task else (), "at": None, "edited": False}
+        for one in found.values()
+    ]
+
+
 def test_a_long_chain_is_no_harder_than_a_short_one():
     chain = [task("t0"), *(task(f"t{number}", f"t{number - 1}") for number in range(1, 2000))]
     found = stand(*chain, t0=Run("s", Condition.BLOCKED, why="no login"))
     assert len(found["t0"].holds) == 1999 and found["t1999"].standing is Standing.HELD
     assert found["t1"].holds == ()  # that they wait is said once, of what they wait for
-    rows = [
-        {"name": one.name, "stands": one.standing, "why": one.why, "after": one.task.after, "priority": 0}
-        | {"at": None, "holds": one.holds, "edited": False}
-        for one in found.values()
-    ]
-    lines = tree(rows, datetime.now(UTC), 80)
+    lines = tree(rows_of(found), datetime.now(UTC), 80)
     assert len(lines) > 2000 and max(cells(line) for line, _ in lines) <= 80
+
+
+@pytest.mark.parametrize("width", [30, 40, 80, 120])
+def test_the_tree_fits_its_terminal(width):
+    long = "a" * 60
+    found = stand(task(long), task("b", long), task("c", "nothing"), task("d", "b", long, hold=True), task("e", "d"))
+    lines = tree(rows_of(found), datetime.now(UTC), width)
+    assert max(cells(line) for line, _ in lines) <= width and len(lines) >= 5
 
 
 GRAPHS = st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=10)

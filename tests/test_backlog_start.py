@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kit import Bench, git, make_repo, script
@@ -16,9 +17,12 @@ from samoloop.base.clock import Clock
 from samoloop.base.errors import UsageError
 from samoloop.config import task_files
 from samoloop.core.backlog import Standing
+from samoloop.core.evidence import Evidence, Weight
+from samoloop.core.records import FromBacklog, Merge
 from samoloop.core.session import Session, all_sessions, task_of
 from samoloop.git import joining
 from samoloop.git.repo import Repo
+from samoloop.worker.integration import integration_findings
 
 # `exec`: writes the file that the task names, with its own name in it, and merges what it is told to merge.
 CHILD = """
@@ -160,6 +164,24 @@ def test_a_conflict_is_the_first_action_of_a_child_and_the_phase_is_not_left_bef
     assert git(bench.root, "show", f"{tip}:shared.txt") == "both"
     prompt = next((Session(session.dir).logs).glob("001-integration*prompt*")).read_text()
     assert "## To be merged" in prompt and two.branch in prompt and "wrote shared.txt" in prompt
+
+
+def test_the_phase_is_left_when_each_commit_is_in_the_branch_and_not_before(bench):
+    first = git(bench.root, "rev-parse", "HEAD")
+    git(bench.root, "commit", "--quiet", "--allow-empty", "-m", "Theirs")
+    theirs = git(bench.root, "rev-parse", "HEAD")
+    link = FromBacklog(task="both", merges=(Merge(session="s", branch="samoloop/s", commit=theirs),))
+    worker = SimpleNamespace(
+        state=SimpleNamespace(created=SimpleNamespace(backlog=link)), store=Repo.find(bench.root).store
+    )
+
+    def found(head: str, phase: str = "integration", leaves: bool = True) -> list[Evidence]:
+        committed = SimpleNamespace(snapshot=SimpleNamespace(head=head))
+        finished = SimpleNamespace(started=SimpleNamespace(phase=phase), leaves=lambda: leaves, committed=committed)
+        return integration_findings(worker, finished)  # type: ignore[arg-type]
+
+    assert [seen.weight for seen in found(first)] == [Weight.VETO] and "samoloop/s" in found(first)[0].text
+    assert found(theirs) == found(first, leaves=False) == found(first, phase="exec") == []
 
 
 @pytest.mark.slow

@@ -84,13 +84,24 @@ def add(task: str | None, task_file: str | None, name: str | None, at: str | Non
         except UsageError as error:
             if not edit:
                 raise
-            say(str(error), err=True)
+            say(f"{error}\nYour text is kept in {_kept(content)}", err=True)
             if ask("Enter to edit it again, q to give up", default="").strip():
                 raise
     say(f"{added.name} is in the backlog: {task_files.path_of(root, added.name)}")
     if note := backlog.narrowed(added, load_config(root).finish)[1]:
         warn(f"  {note}")
     _say_when(root, added.name)
+
+
+def _kept(content: str) -> Path:
+    """Where a text is that could not be added, so that it is not lost."""
+    from samoloop.base.files import make_folder, write_atomic
+    from samoloop.base.places import state_folder
+
+    path = state_folder(os.environ) / "not-added.md"
+    make_folder(path.parent)
+    write_atomic(path, content)
+    return path
 
 
 def _edited(content: str, *, template: bool) -> str:

@@ -84,15 +84,17 @@ def _line(name: str, row: Row, now: datetime, width: int | None, words: int) -> 
     tone = _TONES.get(Standing(row["stands"]), "plain")
     start = f"{name}{_GAP}{row['stands']:<{words}}"
     why = one_line(_why(row, now), _LONGEST_WHY)
+    used = cells(start) + len(_GAP)
     if width is None:
         yield f"{start}{_GAP}{why}".rstrip(), tone
-    elif width - cells(start) - len(_GAP) >= min(_ROOM_BESIDE, cells(why)):
-        first, *more = wrapped(why, width - cells(start) - len(_GAP) - 1)
+    elif width - used >= min(_ROOM_BESIDE, cells(why)):
+        first, *more = (_cut(part, width - used) for part in wrapped(why, width - used - 1))
         yield f"{start}{_GAP}{first}".rstrip(), tone
-        yield from ((" " * (cells(start) + len(_GAP)) + part, tone) for part in more)
+        yield from ((" " * used + part, tone) for part in more)
     else:
         yield start.rstrip(), tone
-        yield from ((_BELOW + part, tone) for part in wrapped(why, max(width - len(_BELOW) - 1, 1)))
+        room = max(width - len(_BELOW) - 1, 1)
+        yield from ((_BELOW + _cut(part, room), tone) for part in wrapped(why, room))
 
 
 def _why(row: Row, now: datetime) -> str:
@@ -109,8 +111,12 @@ def _why(row: Row, now: datetime) -> str:
 
 
 def _fit(text: str, columns: int) -> str:
-    found = "".join(part for part, _ in cut([(text, "plain")], columns))
+    found = _cut(text, columns)
     return found + " " * (columns - cells(found))
+
+
+def _cut(text: str, columns: int) -> str:
+    return "".join(part for part, _ in cut([(text, "plain")], columns))
 
 
 def heading(root: str) -> Tinted:
