@@ -1,5 +1,6 @@
 """What a session proposes to be learned, who takes it over, and who is told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -122,13 +123,18 @@ def test_what_a_session_found_out_enters_by_a_persons_act_and_reaches_the_next_o
     assert done.returncode == 0 and f"Taken into {root / LEARNED}:\n- The API's dates are UTC\n" in done.stdout
     assert (root / LEARNED).read_text() == "# Learned\n\n- The API's dates are UTC (`api.py:12`; a)\n"
     assert "has it already" in samoloop(root, "learn", "a", "2").stdout
-    samoloop(root, "learn", "a", "1", "2")
-    assert (root / LEARNED).read_text().count("\n- ") == 2
-    assert "1. Run `make fast`; the whole suite needs docker  (taken)" in samoloop(root, "learn", "a").stdout
 
     assert samoloop(root, "run", "Another one", "--session", "b", "--no-wait").returncode == 3
     session = Session(next((root / "_sessions").glob("*-b")))
     for prompt in session.logs.glob("*.prompt.md"):
         assert "\n> - The API's dates are UTC (`api.py:12`; a)\n" in prompt.read_text()
+
+    samoloop(root, "learn", "a", "1", "2")
+    assert (root / LEARNED).read_text().count("\n- ") == 2
+    assert "1. Run `make fast`; the whole suite needs docker  (taken)" in samoloop(root, "learn", "a").stdout
+    samoloop(root, "answer", "b", "Q1=A")
+    samoloop(root, "up", "--once")  # a session at work goes on, nobody has to look at the file first
+    assert "plan" in json.loads(samoloop(root, "status", "b", "--json").stdout)["waits_for"]
+    assert "the whole suite needs docker" in max(session.logs.glob("*.prompt.md")).read_text()
     learn = samoloop(root, "learn", "b")
     assert learn.returncode == 0 and "proposes nothing" in learn.stdout

@@ -397,3 +397,8 @@ m("any_beginning_is_taken", "core/session.py", "    if len(begun) == 1:\n       
 m("who_waits_comes_anywhere", "api/status.py", "    if row[\"needs_you\"]:\n        return 0\n", "", "tests/test_look.py")
 m("an_answer_not_seen_is_not_shown", "ui/terminal/overview.py", "        why = row[\"decided\"] + (\"\" if row[\"worker_alive\"] else \"; no worker has taken it up yet\")\n", "        why = row[\"reason\"]\n", "tests/test_look.py")
 m("an_interrupt_leaves_the_screen", "ui/terminal/keys.py", "        finally:\n            self._give_back()\n            signal.set_wakeup_fd", "        finally:\n            signal.set_wakeup_fd", "tests/test_watch_command.py")
+m("learned_counts_as_a_child_wrote_it", "worker/learned.py", "    if worker.state.created.in_place and worker.settings_now", "    if False and worker.settings_now", "tests/stranger/test_learned.py")
+m("learned_stops_who_is_at_work", "config/settings_files.py", " if name != str(LEARNED)}", "}", "tests/test_learned.py")
+m("a_proposal_needs_no_evidence", "worker/learned.py", r"\(evidence:\s*(\S.*?)\s*\)\.?\s*", r"(?:\(evidence:\s*)?(.*?)\)?\.?\s*", "tests/test_learned.py")
+m("a_list_in_a_circle_reaches_a_person", "api/breakdown.py", "Evidence(_SOURCE, Weight.VETO, why)", "Evidence(_SOURCE, Weight.NOTE, why)", "tests/test_breakdown.py")
+m("a_program_sets_what_comes_after_done", "ui/mcp/tools.py", "    Argument(\"priority\", \"the higher, the sooner\"", "    Argument(\"finish\", \"none, push or pr\"),\n    Argument(\"priority\", \"the higher, the sooner\"", "tests/test_mcp_server.py")
