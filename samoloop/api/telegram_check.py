@@ -1,6 +1,7 @@
 """Does the person's bot work? Asks Telegram itself, with a time limit, and acknowledges nothing."""
 
 import json
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from samoloop.base.errors import shown
 from samoloop.config.bot_folder import BotFolder, Listener
 from samoloop.config.project import user_file
 from samoloop.config.telegram_bot import BotSettings
@@ -43,7 +45,7 @@ def check(found: BotSettings, section: Mapping[str, Any], environ: Mapping[str, 
     """
     folder = BotFolder(found, environ)
     now = folder.chat_of(found)
-    relay, problems = folder.listener(), list(_readable_by_others(section, environ))
+    relay, problems = folder.listener(), [*_readable_by_others(section, environ), *_cannot_hear(found, environ)]
     if relay and (why := folder.why_deaf()):
         problems.append(why)
     if now.chat != found.chat:
@@ -66,6 +68,11 @@ def _readable_by_others(section: Mapping[str, Any], environ: Mapping[str, str]) 
     path = user_file(environ)
     if section.get("token") and path.exists() and path.stat().st_mode & 0o077:
         yield f"{path} holds the bot token and others can read it: chmod 600 {path}"
+
+
+def _cannot_hear(found: BotSettings, environ: Mapping[str, str]) -> Iterator[str]:
+    if found.transcribe and not shutil.which(found.transcribe[0], path=environ.get("PATH")):
+        yield f"telegram.transcribe: there is no program {shown(found.transcribe[0])}, so voice messages are not heard"
 
 
 def _competitors(found: BotSettings, folder: BotFolder) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from samoloop.base.errors import shown
 from samoloop.base.files import sha256
 from samoloop.config.outlets import REMIND_SECONDS, Hours, quiet_hours, remind_seconds
-from samoloop.config.schema import Fault, address, command, flag, key, read_keys, table_of
+from samoloop.config.schema import Fault, address, command, flag, key, path, read_keys, table_of
 
 PUBLIC_API = "https://api.telegram.org/bot"
 TOKEN_SHAPE = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")
@@ -37,6 +37,12 @@ def _users(value: object) -> frozenset[int]:
     if not isinstance(value, list) or not all(type(user) is int and user > 0 for user in value):
         raise ValueError(f"it must be a list of user numbers, got {shown(value)}")
     return frozenset(value)
+
+
+def _program(value: object) -> tuple[str, ...]:
+    """A command; its program may be below a home folder."""
+    first, *others = command(value)
+    return str(path(first).expanduser()), *others
 
 
 def _base_url(value: object) -> str:
@@ -69,10 +75,10 @@ class BotSettings:
         flag, True, "say it when a session starts or goes on, and which CLI stands in; true if not set"
     )
     transcribe: tuple[str, ...] = key(  # empty: voice messages are not understood, which is said
-        command,
+        _program,
         (),
         "program and arguments that print a voice message as words; its file is the last argument",
-        example="[whisper-cli, -np, -nt, -f]",
+        example="[~/bin/hear]",
     )
     base_url: str = key(_base_url, PUBLIC_API, "another Bot API server; ends in /bot")  # the token is appended to it
 

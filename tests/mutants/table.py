@@ -290,6 +290,7 @@ m("tg_stranger_taps", "ui/telegram/handler.py", "        if isinstance(update, M
 m("tg_group_hears_all", "ui/telegram/address.py", "and not (in_topic or said.answers_bot or named)", "and False", "tests/telegram/test_address.py")
 m("tg_other_bots_command", "ui/telegram/address.py", "    if command and command[2].lower() != bot.lower():\n", "    if False:\n", "tests/telegram/test_address.py")
 m("tg_guessed_before", "ui/telegram/setup.py", "            return update if in_group or update.text == f\"/start {code}\" else None\n", "            return update if update.text.startswith(\"/start\") else None\n", "tests/telegram/test_owner.py")
+m("tg_forwarded_words_act", "ui/telegram/handler.py", "        if said.forwarded:\n", "        if False:\n", "tests/telegram/test_strangers.py")
 m("tg_owner_not_confirmed", "ui/telegram/setup.py", "        if not confirm(\"Is that you? Only this user may answer and approve\"):\n", "        if False:\n", "tests/telegram/test_owner.py")
 m("tg_copied_button_acts", "ui/telegram/handler.py", "        if not self._belongs(known, press, tap):\n", "        if False:\n", "tests/telegram/test_strangers.py")
 m("tg_forged_choice_answers", "ui/telegram/handler.py", "        if press.choice not in dict(effects.asked(known, press.target)[1].options):\n", "        if False:\n", "tests/telegram/test_strangers.py")

@@ -107,12 +107,21 @@ def test_doctor_asks_the_bot_and_names_the_relay_that_listens(phone: Phone) -> N
     phone.work().block()
     RelayStarter(phone.section, environ).serve(phone.tmp_path / "session", phone.tmp_path)
     pid = phone.standin.wait(phone.relays)[0]
-    assert f"a relay listens (process {pid})" in samoloop(phone.tmp_path, "doctor", env=environ).stdout
+    assert f"a relay runs (process {pid})" in samoloop(phone.tmp_path, "doctor", env=environ).stdout
 
 
 def test_doctor_does_not_wait_for_a_server_that_is_gone(phone: Phone) -> None:
     assert (
         "127.0.0.1 cannot be reached (ConnectionRefusedError)" in checkup(phone, base_url="http://127.0.0.1:1/bot")[0]
+    )
+
+
+def test_doctor_names_a_program_for_voices_that_is_not_there(phone: Phone) -> None:
+    phone.environ["PATH"] = "/usr/bin:/bin"
+    assert checkup(phone, transcribe=["sh", "-c", "cat"]) == ()
+    assert (
+        "there is no program 'whisper-cl', so voice messages are not heard"
+        in checkup(phone, transcribe=["whisper-cl"])[0]
     )
 
 

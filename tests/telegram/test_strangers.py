@@ -93,6 +93,20 @@ def test_strangers_are_not_answered_and_hold_nobody_up(
     assert caplog.text.count("user 666 in chat") == 1
 
 
+def test_what_is_not_one_s_own_words_is_asked_about(phone: Phone) -> None:
+    work = phone.work()
+    work.ask()
+    with phone.relay():
+        phone.bot("iteration 0")
+        with unchanged(phone, work):
+            phone.ann.forward("/stop now")
+            phone.ann.forward("Q1=A Q2=B")
+            phone.ann.say("/tell jwt-auth hello", via_bot={"id": 5, "is_bot": True, "first_name": "x", "username": "x"})
+            asked = phone.standin.wait(lambda: len(phone.standin.messages(ANN, "What is this for?")) == 3)
+        assert asked
+    assert phone.standin.messages(ANN, "stops") == []
+
+
 # --- buttons ----------------------------------------------------------------------------------------------------------
 
 

@@ -65,6 +65,16 @@ def test_a_group_must_name_its_people_and_a_private_chat_is_its_person() -> None
     assert found.users == {ANN}
 
 
+def test_the_command_for_voices_is_a_list_and_may_be_below_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    found, problems = parse({"token": TOKEN, "chat": ANN, "transcribe": ["~/bin/hear", "~"]}, {})
+    assert problems == []
+    assert found is not None
+    assert found.transcribe == ("/home/ann/bin/hear", "~")
+    for wrong in ("hear", [], [1], ["a\0"]):
+        assert parse({"token": TOKEN, "chat": ANN, "transcribe": wrong}, {})[0] is None
+
+
 def test_nothing_configured_is_off_and_everything_wrong_is_named() -> None:
     assert parse({}, {}) == (None, [])
     assert parse({}, {"TELEGRAM_BOT_TOKEN": TOKEN}) == (None, [])

@@ -80,8 +80,10 @@ def find_person(
     folder = BotFolder(found, environ)
 
     async def listen(api: Api) -> Said:
-        for newest in await api.updates(-1, 0):
-            folder.use(newest.update_id)
+        start = -1  # the newest; the server forgets those before it
+        while passed := await api.updates(start, 0):
+            folder.use(passed[-1].update_id)
+            start = passed[-1].update_id + 1
         code = secrets.token_hex(CODE_BYTES)
         say(f"Open this on your phone and tap Start:\n  https://t.me/{name}?start={code}")
         say(f"or, to use it in a group:\n  https://t.me/{name}?startgroup={code}")
