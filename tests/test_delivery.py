@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from kit import until
 
+from samoloop.api import assembly
 from samoloop.base.errors import ConfigError
+from samoloop.children.awake import Awake
 from samoloop.config.outlets import Outlets
 from samoloop.core import control
+from samoloop.core.outcome import Collector
 from samoloop.core.words import News
 from samoloop.worker.delivery import Delivery, NotDelivered, post, run_command
 from samoloop.worker.outbox import Announcement, put
@@ -141,3 +144,17 @@ def test_a_control_folder_that_is_a_link_stops_no_reader(tmp_path: Path, monkeyp
     place.symlink_to(tmp_path / "moved")
     delivery.look()
     assert delivery.close(0.2) == ["The announce command does not work: what it has not heard is kept."]
+
+
+def test_while_a_child_works_it_is_looked_now_and_then_whether_somebody_hears_the_phone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+    view = assembly._WhileAtWork(Awake(False))
+    view.deliver = lambda: looks.append(1)
+    for seconds in (100.0, 0.0):
+        monkeypatch.setattr(assembly, "DELIVERY_SECONDS", seconds)
+        view.progress(Collector())
+        view.progress(Collector())
+        view._next_look = 0.0
+    assert len(looks) == 3

@@ -1,6 +1,7 @@
 """A worker put together: the one place that knows which rooms act at the worker's stations."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
 from samoloop.config import profiles
 from samoloop.config.loading import Config
+from samoloop.core.outcome import Collector
 from samoloop.core.permissions import SandboxMode
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session
@@ -60,6 +62,7 @@ def _no_sandbox(worker: Worker) -> str:
     return "## No sandbox\n\nNothing keeps a program from what is the human's here: a stranger's code is read, not run."
 
 
+DELIVERY_SECONDS = 5.0  # between two looks while a child works
 STATIONS = Stations(
     before=(limits.hold, look_at_base, fill_backlog, tell_limit_is_over),
     around=(box.put_around,),
@@ -107,12 +110,13 @@ def assembled(
     found = as_they_are(session, settings)
     believe(session, found)
     awake = Awake(settings.keep_awake and not how.allow_sleep)
+    at_work = _WhileAtWork(awake)
     worker = Worker(
         session,
         settings,
         clock=clock or Clock(),
         stop=stop,
-        view=Several((view, _WhileAtWork(awake))),
+        view=Several((view, at_work)),
         environ=environ,
         stations=STATIONS if more is None else STATIONS.and_then(more),
         settings_now=found,
@@ -120,7 +124,7 @@ def assembled(
         no_wait=how.no_wait,
     )
     delivery = _delivery(worker)
-    deliver = worker.deliver
+    deliver = at_work.deliver = worker.deliver
 
     def look() -> None:
         remind(worker)
@@ -137,10 +141,17 @@ def assembled(
 
 
 class _WhileAtWork(Quiet):
-    """Keeps the machine awake while children work, not while the session waits."""
+    """While children work: keeps the machine awake, and looks now and then whether somebody hears the phone."""
 
     def __init__(self, awake: Awake) -> None:
         self._awake = awake
+        self.deliver: Callable[[], None] = lambda: None
+        self._next_look = 0.0  # monotonic
+
+    def progress(self, collector: Collector) -> None:
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + DELIVERY_SECONDS
+            self.deliver()
 
     def started(self, running: Running) -> None:
         self._awake.on()

@@ -1,6 +1,7 @@
 """Whatever the server answers, whatever the disk refuses, whatever one session is: the phone is heard again."""
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from person import Person
 from phone import ANN, PACE, Phone
 
 from samoloop.base.files import write_atomic
+from samoloop.base.locks import Lock, gain
 from samoloop.config import bot_folder
 from samoloop.core.words import News
 from samoloop.ui.telegram import ledger as ledger_module
@@ -286,3 +288,25 @@ def test_a_stranger_s_replies_delay_nobody(phone: Phone) -> None:
         began = time.monotonic()
         phone.ann.toast(phone.ann.tap(message, "Q2 B"))
     assert time.monotonic() - began < 1.0
+
+
+def test_a_child_that_holds_a_lock_of_its_session_blocks_nobody_else(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = threading.Event()
+
+    def tried(descriptor: int, seconds: float) -> bool:
+        tries.set()
+        return gain(descriptor, 60)  # longer than anybody waits below
+
+    monkeypatch.setattr("samoloop.core.gates.folder.gain", tried)
+    stuck, well = phone.work("26-11-21-stuck"), phone.work("26-11-21-well")
+    stuck.ask()
+    with phone.relay():
+        message = phone.bot("stuck · 2 q")
+        with Lock.take(stuck.session.control / "_wake", 1, ""):
+            tap = phone.ann.tap(message, "Q1 A")
+            assert tries.wait(10)
+            well.announce(News.STOPPED, text="for the night")
+            phone.bot("for the night")
+        assert phone.ann.toast(tap) == "Q1 answered. Still open: Q2."

@@ -48,6 +48,7 @@ from samoloop.worker import outbox
 OVERTAKEN_SECONDS = 1.0
 RIVAL_TIMES = 3  # another program has got in between, before that is told
 PARTING_SECONDS = 2.0
+NAME_SECONDS = 5.0  # for its own name, while nothing else is heard
 
 NEEDS_NOBODY = ENDED | {Condition.STOPPED}  # once all is told; the others wait for a person, or work
 
@@ -247,7 +248,7 @@ class Relay:
     async def _know_own_name(self, update: Update) -> None:
         """Which bot is meant is asked for where a name is in a message."""
         if isinstance(update, Said) and "@" in update.text and not self._handler.bot and self._handler.allows(update):
-            self._handler.bot = await self._api.bot_name()
+            self._handler.bot = await asyncio.wait_for(self._api.bot_name(), NAME_SECONDS)
 
     async def _hear(self) -> list[Update]:
         """The next updates; what may be the first part of a long message, together with the rest."""

@@ -103,8 +103,9 @@ def find_person(
 
 def test(found: BotSettings, environ: Mapping[str, str], say: Say) -> None:
     """Try out a bot that is set up. Raises UsageError where a person's relay listens to it, NoReply."""
-    with BotFolder(found, environ).foreground():
-        say(f"{try_out(found, environ, say)} tapped: it works.")
+    folder = BotFolder(found, environ)
+    with folder.foreground():
+        say(f"{try_out(folder.chat_of(found), environ, say)} tapped: it works.")
 
 
 def try_out(found: BotSettings, environ: Mapping[str, str], say: Say, seconds: float = PERSON_SECONDS) -> str:
