@@ -8,10 +8,13 @@ from person import Person
 from phone import ANN, Phone
 from session_work import Work
 
+from samoloop.base.errors import UsageError
 from samoloop.checks import receipts
 from samoloop.checks.check import Check
 from samoloop.checks.finding import described
 from samoloop.checks.receipts import Found
+from samoloop.core import gates
+from samoloop.core.gates import Act, Verdict
 
 
 def test_a_tap_answers_the_question_and_the_message_says_so(phone: Phone) -> None:
@@ -78,6 +81,16 @@ def test_many_questions_come_one_by_one_and_a_short_message_says_what_is_open(ph
         phone.standin.wait(lambda: "Open: Q1, Q2, Q3, Q5" in phone.shown(message))
         assert phone.ann.toast(phone.ann.tap(message, "⭐ Take all suggestions (8)")).endswith("that was all.")
     assert answers(work) == ["A", "A", "A", "B", *"AAAAA"]
+
+
+def test_what_is_open_is_told_also_where_nothing_is_suggested(phone: Phone) -> None:
+    work = phone.work()
+    work.ask(many(9).replace("**Suggestion:** A - it is\n", ""))
+    with phone.relay():
+        message = phone.bot("9 questions, 9 open")
+        assert labels(phone, message) == []
+        phone.ann.toast(phone.ann.tap(phone.bot("Number 1?"), "B ·"))
+        phone.standin.wait(lambda: "9 questions, 8 open\nOpen: Q2, Q3" in phone.shown(message))
 
 
 @pytest.mark.parametrize("how", ["message", "reply", "edited", "command"])
@@ -184,6 +197,18 @@ def test_another_persons_answer_stands_and_the_refusal_says_what_to_do(phone: Ph
         phone.ann.reply(message, "Q2=B")
         phone.bot("Q2: A. That was decided by somebody in an editor, so it stands.")
     assert answers(work) == ["A", "A"]
+
+
+def test_at_an_open_gate_only_ones_own_word_is_replaced(phone: Phone) -> None:
+    """Also where another's word came between look and act."""
+    work = phone.work()
+    gate = work.ask()
+    gates.answer(work.dir, gate, {"Q1": "A"}, "Bob (Telegram 7)")
+    own = Act(Verdict.ANSWERED, "Ann (Telegram 8)", answers={"Q1": "B"}, own="Ann (Telegram ")
+    with pytest.raises(UsageError, match="has its answer already"):
+        gates.act(work.dir, gate, own)
+    gates.act(work.dir, gate, replace(own, own="Bob (Telegram "))
+    assert answers(work)[0] == "B"
 
 
 def test_a_long_answer_that_the_phone_cut_in_two_is_one_answer(phone: Phone) -> None:

@@ -93,17 +93,8 @@ class Chat:
             text = f"⚠️ {escape(known.short)}: a message could not be shown here ({escape(str(refused))})."
             number = await self._send_if_taken(known, Outgoing(text))
         what = message.gate, message.target, message.hash, message.brief
-        known.ledger.sent(
-            Sent(
-                number,
-                message.role,
-                time.time(),
-                item,
-                part,
-                *what,
-                waits=bool(message.rows and message.role is not Role.LEARN) or message.role is Role.REMINDER,
-            )
-        )
+        waits = bool(message.rows and message.role is not Role.LEARN) or message.role in (Role.REMINDER, Role.SUMMARY)
+        known.ledger.sent(Sent(number, message.role, time.time(), item, part, *what, waits=waits))
         return number
 
     async def _send_if_taken(self, known: Known, message: Outgoing) -> int:

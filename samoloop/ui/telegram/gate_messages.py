@@ -195,8 +195,8 @@ def _last_answers(known: Known, message: Sent, asked: Mapping[str, Question]) ->
     signed = f"{escape(render.names(closing.by))}{_when(closing)}"
     if message.role == Role.QUESTION:
         return _final(message, f"✅ {said(message.target)}\n{signed}")
-    titles = {id: f"<b>{id}  {escape(shorten(closing.answers[id]['title'], 120))}</b>" for id in ids}
-    lines = [line for id in ids for line in (titles[id], f"✅ {said(id)}")]
+    titles = {id: f"✅ {id}  {escape(shorten(closing.answers[id]['title'], 120))}" for id in ids}
+    lines = [line for id in ids for line in (titles[id], said(id))]
     return _final(message, "\n".join(pack([*lines, signed])[:1]))
 
 

@@ -316,7 +316,7 @@ def _adopt(known: Known, press: Press, tap: Tap) -> None:
     brief = "\n".join(f"<b>{escape(line)}</b>" for line in lines)
     digest = press.hash
     if role is Role.SUMMARY:
-        target, digest = "", buttons.questions_hash(gate_messages.asked_at(known, gate))
+        target, digest = "", press.hash if press.kind is About.SUGGESTED else ""  # else what it shows is not known
     known.ledger.sent(Sent(tap.message_id, role, time.time(), 0, "", gate.id, target, digest, brief, waits=True))
 
 

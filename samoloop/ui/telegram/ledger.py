@@ -36,7 +36,7 @@ class Sent:
     target: str = ""  # the question's id
     hash: str = ""
     brief: str = ""  # HTML: what stays of the message once its gate is closed
-    waits: bool = False  # it has buttons that will go
+    waits: bool = False  # it will show something else when its gate is closed
     chat: int = 0  # 0: the one that the bot had when that was not noted
 
 
