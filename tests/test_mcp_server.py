@@ -19,6 +19,7 @@ from kit import GOOD_CHILD, Bench, make_repo, samoloop, script, scripted_project
 from samoloop.base.errors import SamoloopError, UsageError
 from samoloop.core.records import GateClosed, Guided
 from samoloop.core.session import Session
+from samoloop.ui.cli.mcp import mcp
 from samoloop.ui.mcp import tools
 from samoloop.ui.mcp.tools import Desk
 
@@ -307,3 +308,10 @@ def test_the_worker_outlives_the_program_and_a_waiting_server_ends_with_it(tmp_p
 def test_no_child_serves(tmp_path: Path):
     done = samoloop(tmp_path, "mcp", env={"SAMOLOOP_MARKER": "x"}, input="")
     assert done.returncode == 2 and "this is inside a child" in done.stderr
+
+
+def test_without_the_package_the_command_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert mcp.callback is not None
+    with pytest.raises(UsageError, match="the package `mcp` is not installed: pipx inject samoloop mcp"):
+        mcp.callback(None)
