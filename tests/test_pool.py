@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script, until
 
+from samoloop.base.errors import UsageError
 from samoloop.children.processes import Mark, find
 from samoloop.config import projects
 from samoloop.core import gates
@@ -278,3 +279,21 @@ def test_the_night_ends_by_itself_and_lets_what_runs_finish(tmp_path: Path) -> N
     shop.pool.run()
     assert len(shop.started) == 1 and not shop.pool.running
     assert "The night is over: it is" in said[-2] and said[-1] == "a"
+
+
+def test_a_task_that_could_not_start_is_tried_again_soon_and_said_once(tmp_path: Path) -> None:
+    shop, said = Workshop(tmp_path), []
+    tries: list[float] = []
+
+    def begin() -> Session:
+        tries.append(shop.now)
+        raise UsageError("its branch is gone")
+
+    def due(now: float) -> Iterator[Due]:
+        shop.now += 40.0
+        yield Due(tmp_path / "auth.md@1", "auth", (0, 1, 0.0, "auth"), begin, lambda: "claude")
+
+    shop.due = due  # type: ignore[method-assign]
+    shop.pool = Pool(shop, shop, 1, said.append, clock=shop)  # type: ignore[arg-type]
+    shop.pool.run()
+    assert len(tries) == shop.looks and said == ["auth is left alone for now: its branch is gone"]

@@ -14,11 +14,16 @@ Rank = tuple[float, int, float, str]  # less priority, begun before not begun, a
 class Due:
     """A session to go on with, or a task that gets one when it starts."""
 
-    key: Path  # the folder of the session, or the file of the task
+    key: Path  # the folder of the session, or the file of the task with when it was written: another text is another
     name: str
     rank: Rank
     session: Callable[[], Session]  # made where it is not there yet; raises SamoloopError
     provider: Callable[[], str]  # the CLI that works on it next; raises SamoloopError
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a session."""
+        return self.rank[1] == 0
 
 
 class Source(Protocol):

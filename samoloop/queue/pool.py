@@ -19,7 +19,7 @@ from samoloop.core.session import Session
 from samoloop.queue.due import Due, Source
 from samoloop.queue.night import Night
 from samoloop.queue.runner import Run, Runner
-from samoloop.queue.source import pause
+from samoloop.queue.source import FIRST_PAUSE_SECONDS, pause
 
 LOOK_SECONDS = 1.0
 STAGGER_SECONDS = 0.5  # between two starts, so that a machine that comes up is not hit at once
@@ -141,7 +141,10 @@ class Pool:
                     self.night.began(session)
                 self.running[session.dir] = run = self.runner.start(session)
             except (SamoloopError, OSError) as error:
-                self._leave_alone(due.key)
+                if due.is_begun:
+                    self._leave_alone(due.key)
+                else:  # nothing was made, and a person may mend at any time what stands in the way
+                    self._not_before[due.key] = now + FIRST_PAUSE_SECONDS
                 self._say_new(due, f"{due.name} is left alone for now: {sentence(error)}")
                 continue
             self.started(session)

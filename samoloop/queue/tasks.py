@@ -58,7 +58,7 @@ class Tasks:
         for one in ready(found.stands) if found else ():
             task = one.task
             if found and task and not _is_new(task, now) and self._free(root, task, now):
-                path = task_files.path_of(root, task.name)
+                path = task_files.path_of(root, f"{task.name}@{task.written}")
                 rank = (-task.priority, 1, task.written, task.name)
                 yield Due(path, task.name, rank, self._begin(found, one), self._provider(root, task, now))
 
