@@ -129,6 +129,21 @@ def test_answers_to_questions_that_were_never_shown_here_change_nothing(phone: P
         phone.bot("Nothing asks Q7 now")
 
 
+def test_answers_in_reply_to_an_earlier_gate_change_nothing_at_the_next(phone: Phone) -> None:
+    work = phone.work()
+    work.ask(many(2))
+    with phone.relay():
+        first = phone.bot("2 questions, 2 open")
+        phone.ann.toast(phone.ann.tap(first, "⭐ Take all"))
+        work.close()
+        work.ask("# Questions\n\n### Q1: Another?\nA) one\nB) two\n**Answer:** _waiting_\n")
+        phone.bot("Another?")
+        phone.standin.wait(lambda: not labels(phone, first))
+        phone.ann.reply(first, "Q1=B")
+        phone.bot("This belongs to an earlier gate: nothing was changed.")
+    assert answers(work) == ["_waiting_"]
+
+
 def test_where_two_sessions_ask_the_same_a_tap_says_which_and_nothing_is_typed_twice(phone: Phone) -> None:
     one, two = phone.work("26-11-21-one"), phone.work("26-11-21-two")
     for work in (one, two):

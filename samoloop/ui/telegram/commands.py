@@ -108,9 +108,8 @@ def run_for(handler: "Handler", draft: Draft, known: Known, tap: Tap) -> list[Re
     """Carry out a command for the session that was chosen."""
     name, rest = _split(draft.text)
     command = COMMANDS.get(name)
-    said = Said(
-        tap.update_id, tap.chat, tap.user, draft.by, draft.message_id, draft.text, time.time(), None, draft.thread
-    )
+    by, message = draft.by, draft.message_id
+    said = Said(tap.update_id, tap.chat, tap.user, by, message, draft.text, time.time(), thread=draft.thread)
     return command.about(handler, said, known, rest) if command and command.about else []
 
 
@@ -222,7 +221,9 @@ def _answer(handler: "Handler", said: Said, known: Known, rest: str) -> list[Rea
 
 def answer_pairs(handler: "Handler", said: Said, known: Known, pairs: dict[str, str]) -> list[Reaction]:
     """Answer several questions as they were shown here before the person wrote that."""
-    gate = known.gate
+    gate, to = known.gate, known.ledger.messages.get(said.reply_to or 0)
+    if to and to.gate and (gate is None or to.gate != gate.id):
+        return [handler.say(said, effects.OLD, known)]
     shown = gate_messages.shown_before(known, gate, said.message_id) if gate else {}
     unseen = [id for id in pairs if gate and id in gate.questions and id not in shown]
     if unseen:
@@ -243,11 +244,9 @@ def pairs_said(handler: "Handler", said: Said, pairs: dict[str, str], known: Kno
     if not asking:
         text = f"Nothing asks {', '.join(pairs)} now: nothing was changed. /questions shows what waits."
         return [handler.say(said, text, known)]
-    return (
-        answer_pairs(handler, said, asking[0], pairs)
-        if len(asking) == 1
-        else which(handler, said, asking, f"/answer {said.text}")
-    )
+    if len(asking) > 1:
+        return which(handler, said, asking, f"/answer {said.text}")
+    return answer_pairs(handler, said, asking[0], pairs)
 
 
 @about_one("tell", "guidance for the next iteration", words=True)
