@@ -29,7 +29,8 @@ ABOUT = (
     "<b>Tap</b> a button, or <b>reply</b> to a message: a reply to a question is its answer, a reply to a plan asks "
     "for changes, a reply to a blocked session is its guidance. <code>Q1=A Q2=in words</code> answers several "
     "questions. Any other message does nothing until you say what it is for. What you decided can be changed while it "
-    "waits: tap or reply again, or edit your message.\n\n"
+    "waits: tap or reply again, or edit your message. A voice message counts as its words, and a picture or file goes "
+    "where the words with it go.\n\n"
 )
 UNKNOWN = "No project is known yet: a project's first session is started on the machine."
 NAMING = "\n\nWith several sessions, name one (its beginning is enough), or tap the one that is meant."
