@@ -22,6 +22,7 @@ from samoloop.core.records import FromBacklog, Merge
 from samoloop.core.session import Session, all_sessions, task_of
 from samoloop.git import joining
 from samoloop.git.repo import Repo
+from samoloop.queue.tasks import Tasks
 from samoloop.worker.integration import integration_findings
 
 # `exec`: writes the file that the task names, with its own name in it, and merges what it is told to merge.
@@ -332,3 +333,18 @@ def test_a_start_that_is_killed_at_any_effect_leaves_no_session_or_one(bench):
 
 def begin_of(found: backlog.Found, name: str, bench: Bench) -> object:
     return backlog_start.start(found, found.named(name), bench.environ)
+
+
+def test_settings_that_changed_since_up_began_start_no_task_though_there_was_none_before(bench):
+    tasks = Tasks(bench.environ, lambda sentence: None)
+    tasks.look(bench.root, time.time())
+    (bench.root / ".samoloop.yaml").write_text(json.dumps({**bench.said, "setup": "true"}))
+    add(bench, "auth", "auth.txt a")
+    tasks.look(bench.root, time.time())
+    assert list(tasks.ready(bench.root, time.time())) == []  # it may be half saved
+    due = next(tasks.ready(bench.root, time.time() + 2))
+    with pytest.raises(UsageError, match="changed since `up` began"):
+        due.session()
+    again = Tasks(bench.environ, lambda sentence: None)
+    again.look(bench.root, time.time())
+    assert next(again.ready(bench.root, time.time() + 2)).session().undated == "auth"

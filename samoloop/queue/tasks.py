@@ -37,6 +37,8 @@ class Tasks:
 
     def look(self, root: Path, now: float, sessions: Sequence[Session] | None = None) -> None:
         """Read what changed; what is wrong, or does not go on, is said once."""
+        if root not in self._seen:
+            self._seen[root] = self._settings(root)
         try:
             found = backlog.look(root, self.environ, now, known=self._known, sessions=sessions)
             self._found[root] = found
@@ -44,8 +46,6 @@ class Tasks:
             self._found.pop(root, None)
             self.say_once(f"the backlog of {root} is left alone: {sentence(error)}")
             return
-        if found.stands and root not in self._seen:
-            self._seen[root] = self._settings(root)
         for one in found.stands:
             if one.standing is Standing.WRONG or (is_stuck(one) and one.holds):
                 self.say_once(_said(one))
