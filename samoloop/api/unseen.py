@@ -5,6 +5,8 @@ A child can write them, and they name commands that run as the person. A worker 
 started with; a start with others needs a person who was shown what changed.
 """
 
+from pathlib import Path
+
 from samoloop.base.errors import SessionError
 from samoloop.base.files import read_plain, sha256
 from samoloop.config.keys import Config
@@ -14,6 +16,7 @@ from samoloop.core.session import Session
 from samoloop.git import drivers
 from samoloop.git.calls import Git
 from samoloop.git.checkout import registered
+from samoloop.git.mending import odd_files
 from samoloop.worker.outside import SETTINGS, SETTINGS_FILE
 
 _BYTES = 10_000_000
@@ -23,9 +26,14 @@ _NAMED = 5
 def as_they_are(session: Session, settings: Config) -> str:
     """The settings' files and git's programs now, see `config.settings_files`. In place git runs none."""
     created = session.state().created
-    repo = created.repo
-    programs = Git(registered(repo, session.worktree) or repo).programs() if repo else {}
+    programs = git_of(created.repo, session.worktree).programs() if created.repo else {}
     return settings_now(settings, programs, in_reach=created.in_place)
+
+
+def git_of(repo: Path, worktree: Path) -> Git:
+    """Git in the worktree; in the repository while that has files that git must not read, and that are mended later."""
+    own = registered(repo, worktree)
+    return Git(repo if own is None or any(odd_files(own)) else own)
 
 
 def believe(session: Session, settings: str | None) -> None:

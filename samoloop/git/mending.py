@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from samoloop.base import proc
@@ -15,12 +15,18 @@ def remove_odd(*git_dirs: Path) -> list[str]:
     """Remove the links and pipes among worktrees' own git files, of which git makes none: it would write where a link
     leads, and wait for ever on a pipe."""
     notes = []
+    for path in odd_files(*git_dirs):
+        path.unlink(missing_ok=True)
+        notes.append(f"{path.name[:200]} among the worktree's git files was a link or no file and is gone.")
+    return notes
+
+
+def odd_files(*git_dirs: Path) -> Iterator[Path]:
+    """Those links, pipes and devices; git must not be called while one is there."""
     for folder in (folder / below for folder in git_dirs if not folder.is_symlink() for below in ("", "logs")):
         for entry in entries_of(folder):
-            if not entry.is_dir(follow_symlinks=False) and not is_own(Path(entry.path)):
-                Path(entry.path).unlink(missing_ok=True)
-                notes.append(f"{entry.name[:200]} among the worktree's git files was a link or no file and is gone.")
-    return notes
+            if not entry.is_dir(follow_symlinks=False) and not is_own(path := Path(entry.path)):
+                yield path
 
 
 def mend_head(git_dir: Path, ref: str) -> list[str]:

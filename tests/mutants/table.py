@@ -249,6 +249,7 @@ m("a_lost_check_counts", "checks/examining.py", "            if not ran.is_lost:
 m("a_pipe_is_opened_once_more", "git/pipes.py", "os.O_RDWR | os.O_NONBLOCK", "os.O_WRONLY | os.O_NONBLOCK", "tests/test_pipes.py")
 m("refs_stand_in_for_objects", "git/calls.py", " | {\"GIT_NO_REPLACE_OBJECTS\": \"1\"}", "", "tests/stranger/test_refs.py")
 m("what_a_check_did_is_the_childs", "checks/examining.py", "        worker.look_anew()\n", "", OUTSIDE)
+m("git_reads_a_device", "api/unseen.py", " or any(odd_files(own))", "", "tests/stranger/test_refs.py")
 m("index_lock_stays", "git/mending.py", "        lock.unlink(missing_ok=True)\n", "        pass\n", "tests/test_git_crashes.py", COMMIT)
 m("lock_of_a_git_at_work_goes", "git/mending.py", "folder.is_relative_to(root) or folder in others", "False", COMMIT)
 m("branch_elsewhere_not_blocked", "git/commit.py", " or not _contains(worktree, state.head, tip or since):\n", ":\n", COMMIT)

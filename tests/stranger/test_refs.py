@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kit import GOOD_CHILD, IDENTITY, git, samoloop, scripted_project
 
+from samoloop.api import unseen
 from samoloop.git.calls import Git
 
 ONCE = "if [ $SAMOLOOP_PHASE = investigation ]; then\n{deed}\nfi\n{child}"
@@ -34,3 +35,20 @@ def test_a_device_among_the_refs_is_not_read(tmp_path: Path):
     for command in ("diff", "status", "log", "list"):
         said = samoloop(root, command, *(["a"] if command != "list" else []))
         assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_a_device_in_the_place_of_gits_own_files_is_not_read_before_it_is_mended(tmp_path: Path):
+    """The folder of the worktrees is a link, so the session is blocked before anything in it is put right."""
+    deed = """
+cd "$(git -C "$SAMOLOOP_WORKTREE" rev-parse --path-format=absolute --git-dir)"; ln -sf /dev/zero commondir
+top=$(dirname "$SAMOLOOP_WORKTREE"); mv "$top" "$top.moved"; ln -s "$top.moved" "$top"; cd "$SAMOLOOP_SESSION_DIR"
+"""
+    root = scripted_project(tmp_path, ONCE.format(deed=deed, child=GOOD_CHILD))
+    for words in (["run", "Task", "--session", "a", "--yes"], ["resume", "a", "-m", "go on"]):
+        said = samoloop(root, *words)
+        assert said.returncode == 4 and "is reached through a link" in said.stdout + said.stderr, said
+    top = root / ".samoloop" / "worktrees"
+    top.unlink()
+    top.with_name("worktrees.moved").rename(top)
+    worktree = next(path for path in top.iterdir() if path.is_dir())
+    assert unseen.git_of(root / ".git", worktree).git_dir == root / ".git"
