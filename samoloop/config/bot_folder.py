@@ -116,7 +116,8 @@ class BotFolder:
         """Why nobody hears what a person does on the phone, as a sentence; empty where somebody does."""
         found = self.listener()
         if found is None:
-            return f"nobody listens on Telegram: `samoloop relay` does (why the last one ended: {self.log})"
+            ended = f" (why the last one ended: {self.log})" if self.log.exists() else ""
+            return f"nobody listens on Telegram now: `samoloop relay` would{ended}"
         if found.trouble:
             return f"the phone is not heard: {found.trouble}"
         if found.heard and time.time() - found.heard > DEAF_SECONDS:

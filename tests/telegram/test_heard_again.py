@@ -113,7 +113,7 @@ def test_where_nobody_listens_status_says_so_and_of_one_that_is_stopped_not(phon
     with process(phone, *DETACHED):
         phone.standin.wait_message(ANN, "blocked in testing", 20)
         assert "nobody listens" not in samoloop(phone, "status", "jwt-auth")
-    assert "nobody listens on Telegram: `samoloop relay` does" in samoloop(phone, "status", "jwt-auth")
+    assert "nobody listens on Telegram now: `samoloop relay` would" in samoloop(phone, "status", "jwt-auth")
 
 
 def test_a_relay_that_hangs_is_named(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def test_the_terminal_is_told_once_that_nobody_listens_and_once_that_somebody_do
         return len([one for one in said if one]) == count
 
     phone.standin.wait(lambda: told(1), 20)
-    assert next(filter(None, said)).startswith("Nobody listens on Telegram: ")
+    assert next(filter(None, said)).startswith("Nobody listens on Telegram now: ")
     mine.write_text(right)
     phone.standin.wait(lambda: told(2), 30)
     assert said[-1] == "The phone is heard again."
