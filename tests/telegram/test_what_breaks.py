@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter
 
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
@@ -82,6 +82,17 @@ def test_an_odd_answer_to_a_poll_is_waited_out(odd: Any) -> None:
         api = Api(SETTINGS, first_wait=0, longest_wait=0)
         answers(api, odd, odd, [{"update_id": 5}])
         return await api.updates(1, 1)
+
+    assert asyncio.run(poll()) == [Other(5)]
+
+
+def test_a_server_that_asks_for_a_million_seconds_is_asked_again_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samoloop.ui.telegram.api.PATIENCE_SECONDS", 0.01)
+
+    async def poll() -> list[Update]:
+        api = Api(SETTINGS, first_wait=0, longest_wait=0)
+        answers(api, RetryAfter(10**6), [{"update_id": 5}])
+        return await asyncio.wait_for(api.updates(1, 1), 5)
 
     assert asyncio.run(poll()) == [Other(5)]
 

@@ -31,7 +31,7 @@ PROBE_SECONDS = 1  # a poll's length after trouble
 LONGEST_WAIT_SECONDS = 10.0  # between two tries
 PATIENCE_SECONDS = 30.0  # with one message, then another has its turn
 TOKEN_SECONDS = 600.0  # a token that has worked may be refused for, before that is believed
-MOST_PATIENT_SECONDS = 600.0  # whatever the server asks for
+MOST_PATIENT_SECONDS = 600.0  # with sending, whatever the server asks for; with listening it is `PATIENCE_SECONDS`
 RIVAL_SECONDS, RIVAL_WAIT_SECONDS = 60.0, 3.0  # without another program it is gone; between two tries beside one
 RIVAL = "another program polls this bot, perhaps on another machine"
 POOL = 16  # connections
@@ -275,7 +275,8 @@ class Api:
                 result = await call()
             except errors.RetryAfter as error:
                 outage.failed("too many messages for Telegram's taste")
-                await asyncio.sleep(min(_seconds(error.retry_after), MOST_PATIENT_SECONDS))
+                most = PATIENCE_SECONDS if listens else MOST_PATIENT_SECONDS
+                await asyncio.sleep(min(_seconds(error.retry_after), most))
                 continue
             except errors.ChatMigrated as error:
                 self.move(error.new_chat_id)
