@@ -179,7 +179,7 @@ class GitHub:
         return login.lower() == self.owner.lower() if self.owner else not row.get("isCrossRepository")
 
     def propose(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> str:
-        words = ["pr", "create", "--head", branch, "--title", title, "--body-file", "-"]
+        words = ["pr", "create", "--head", self._head(branch), "--title", title, "--body-file", "-"]
         words += ["--base", base] if base else []
         with effect("open a pull request"):
             try:
@@ -190,6 +190,12 @@ class GitHub:
                 words[words.index(title)] = f"Draft: {title}"  # a private repository without that feature
                 said = self.cli.run(*words, stdin=body)
         return _address(said)
+
+    def _head(self, branch: str) -> str:
+        """How `gh` is told the branch: with its owner where that is a fork of the repository it goes to."""
+        there = self.cli.object("repo", "view", "--json", "owner").get("owner") if self.owner else None
+        login = _text(there.get("login")) if isinstance(there, dict) else self.owner
+        return branch if login.lower() == self.owner.lower() else f"{self.owner}:{branch}"
 
     def standing(self, url: str) -> Standing:
         found = self.cli.object("pr", "view", url, "--json", "state,headRefOid,statusCheckRollup,reviews")
