@@ -73,7 +73,7 @@ class Terminal:
         """A command to its end, on a screen of its own."""
         self.clear()
         self.type(command)
-        return self.wait_for(r"^\$$", times=1)
+        return self.wait_for(r"\n\$\Z")
 
     def _tmux(self, *words: str) -> str:
         done = subprocess.run(["tmux", "-L", self._socket, *words], capture_output=True, text=True, check=True)
