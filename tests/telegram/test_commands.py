@@ -419,3 +419,24 @@ def test_the_machine_hands_off_once_and_stops(phone: Phone, monkeypatch: pytest.
     phone.standin.wait(lambda: Machine().stop(session.dir, True), 20)
     phone.standin.wait(lambda: not is_held(session.control / LOCK), 20)
     assert Machine().stop(session.dir, True) is False
+
+
+def test_where_a_worker_was_killed_what_a_person_said_on_the_phone_is_taken_up_by_another(phone: Phone) -> None:
+    phone.machine = machine = Recorder()
+    answered, running = phone.work("26-11-21-answered"), phone.work("26-11-21-running")
+    answered.ask()
+    running.session.record(Started(iteration=1, attempt=1, phase="requirements", provider="claude"))
+    answered.live()  # a worker
+    running.live()
+    with phone.relay():
+        phone.ann.reply(phone.bot("2 questions"), "Q1=A Q2=B")
+        phone.standin.wait(lambda: answered.decision() is not None)
+        answered.close()
+        phone.ann.say("/tell running mind the gap")
+        phone.bot("Told running")
+        assert machine.ran == []
+        answered.die()
+        running.die()
+        phone.standin.wait(lambda: len(machine.ran) == 2)
+    acts = sorted((str(name), str(by).partition(" (")[0]) for _, name, by in machine.ran)
+    assert acts == [("26-11-21-answered", "Ann"), ("26-11-21-running", "Ann")]

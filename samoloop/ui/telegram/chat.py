@@ -50,18 +50,20 @@ class Chat:
     async def serve(self, known: Known) -> None:
         """Everything that is due for one session now."""
         known.ledger.look()
-        if known.ledger.has_moved:
-            await self._show_again(known)
         for item in list(outbox.pending(known.session_dir, READER)):
             known.look()
             await self._deliver(known, item)
+        if known.ledger.has_moved:
+            await self._show_again(known)
         await self.update_gates(known)
         await self._update_status(known)
         await self._remind(known)
 
     async def _show_again(self, known: Known) -> None:
         """What waits was shown in another chat, whose buttons are worth nothing any more."""
-        given = outbox.last(known.session_dir, known.gate.id) if known.gate else None
+        shown = {message.gate for message in known.ledger.live.values()}  # it came just then, here already
+        waits = known.gate.id if known.gate and known.gate.id not in shown else ""
+        given = outbox.last(known.session_dir, waits) if waits else None
         for message in messages(known, given, started=False) if given else ():
             await self.post(known, message)
         known.ledger.shown_again()

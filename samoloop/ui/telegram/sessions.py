@@ -138,7 +138,10 @@ class Known:
                 return f"void {self.state.gate.id}", "the phone"
             names = [name for name in (decision.by if decision else "").split(", ") if SIGNED in name]
             return (f"gate {self.state.gate.id}", names[-1]) if names else ("", "")
-        words = read_text(control_of(self.session_dir) / INBOX) if self.state.condition in AT_REST else None
+        last = self._folded[-1] if self._folded else None
+        if isinstance(last, GateClosed) and SIGNED in last.by:  # a worker was killed before the next child
+            return f"closed {last.gate}", last.by.split(", ")[-1]
+        words = read_text(control_of(self.session_dir) / INBOX)
         found = [line for line in (words or "").splitlines() if line.startswith("From ") and SIGNED in line]
         return (f"guidance {sha256(words or '')}", found[-1][len("From ") :].rstrip(":")) if found else ("", "")
 
