@@ -8,14 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bot_api import TOKEN, Chat, Fault, Message, Standin
+from bot_api import BOT, TOKEN, Chat, Fault, Message, Standin
 from checker import Closed, Copy, Harm, Said, Seen, violations
-from harms import BROKEN_SECONDS, Harms
+from harms import BROKEN_SECONDS, REMOVED, Harms
 from kit import make_repo
 from person import Person
 from phone import ANN, own_settings
@@ -24,14 +23,17 @@ from samoloop.base.locks import is_held
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.core.control import LOCK, control_of
+from samoloop.core.gates import INBOX
 from samoloop.core.records import GateClosed, GateOpened, Guided
 from samoloop.core.session import Session
 from samoloop.ui.telegram.buttons import Press, session_tag, unpack
 
 SESSIONS = ("north", "east", "south", "west")
+GROUP, SUPERGROUP = -4711, -1004711  # its number, and the one that it gets in the middle of the run
 STRANGER = 666
 VICTIM = "victim"  # on which the faults of a session fall
 KILLS = ("SIGKILL of a worker", "SIGKILL of the relay", "SIGKILL of both")
+MIGRATES = "the group becomes a supergroup"
 ANSWERING = {"a", "q"}  # kinds of buttons that answer one question
 PATIENCE_SECONDS = 60.0  # until a deaf phone is given up
 QUIET_SECONDS = 90.0  # for all that was said to arrive, at the end
@@ -88,27 +90,36 @@ def presses(message: Message) -> list[tuple[Press, str]]:
     return found
 
 
+def is_held_back(session_dir: Path) -> bool:
+    """Whether guidance waits for the next child."""
+    inbox = control_of(session_dir) / INBOX
+    return inbox.exists() and bool(inbox.read_text().strip())
+
+
 class Run:
     """One run: the sessions, the person, the faults, and what was seen."""
 
     def __init__(self, folder: Path, standin: Watched, options: argparse.Namespace) -> None:
         self.standin, self.options = standin, options
         self.chance = random.Random(options.seed)
-        self.ann = Person(standin, ANN, "Ann", standin.chat(ANN))
+        self.ann = Person(standin, ANN, "Ann", standin.chat(GROUP, type="group", allowance=0))
         self.stranger = Person(standin, STRANGER, "Mallory", standin.chat(STRANGER))
         child = folder / "child.sh"
         child.write_text(CHILD)
         child.chmod(0o755)
         self.root = make_repo(folder / "repo")
         provider = {"provider": "scripted", "providers": {"scripted": {"command": [str(child)]}}}
-        self.environ = {**own_settings(folder, standin.base_url, **provider), "SAMOLOOP_SANDBOX": "off"}
+        self.environ = {**own_settings(folder, standin.base_url, GROUP, **provider), "SAMOLOOP_SANDBOX": "off"}
         os.environ.update({name: self.environ[name] for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")})
-        bot = BotFolder(BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=standin.base_url), self.environ)
+        bot = BotFolder(BotSettings(TOKEN, GROUP, frozenset({ANN}), base_url=standin.base_url), self.environ)
         self.dirs = {name: self.start(name) for name in (*SESSIONS, VICTIM)}
         self.counted = {name: self.dirs[name] for name in SESSIONS}
         self.harms = Harms(standin, bot, self.counted, self.dirs[VICTIM])
+        self.tags = {session_tag(path): name for name, path in self.dirs.items()}
+        self.answered: set[tuple[str, str]] = set()
         self.said: list[Said] = []
         self.done: list[Harm] = []
+        self.moved: list[float] = []  # when the chat became another one
         self.harmed = threading.Event()  # nothing more will break
         self.over = threading.Event()
 
@@ -126,51 +137,56 @@ class Run:
     def answer_all(self) -> None:
         """Tap what asks, in a hurry and not once only, and give guidance in between, until all is done."""
         try:
-            tags = {session_tag(path): name for name, path in self.dirs.items()}
             chance = random.Random(self.options.seed + 1)
-            answered: set[tuple[str, str]] = set()
-            while not (self.over.is_set() or (self.harmed.is_set() and len(answered) >= self.options.answers)):
-                for message, press, letters in self.waiting(tags, answered):
-                    answered.add((press.session, press.target))
-                    self.answer(tags[press.session], message, press.target, letters, chance)
+            while not (self.over.is_set() or (self.harmed.is_set() and len(self.answered) >= self.options.answers)):
+                for message, press, letters in self.waiting():
+                    self.answer(message, press, letters, chance)
+                    if chance.random() < 0.3:
+                        self.guide(chance.choice(SESSIONS))
                     time.sleep(chance.uniform(0, 0.4))
                 time.sleep(0.05)
         finally:
             self.over.set()
 
-    def waiting(
-        self, tags: Mapping[str, str], answered: set[tuple[str, str]]
-    ) -> list[tuple[Message, Any, dict[str, str]]]:
+    def guide(self, name: str) -> None:
+        words = f"guidance {len(self.said):04d}"
+        with self.standin.changed:
+            self.said.append(Said(self.ann.say(f"/tell@{BOT['username']} {name} {words}"), name, words))
+
+    def waiting(self) -> list[tuple[Message, Press, dict[str, str]]]:
         """Each question that has buttons and was not answered yet, with its letters and their buttons' data."""
         found = {}
         with self.standin.changed:
             for message in list(self.ann.chat.messages.values()):
                 for press, data in presses(message) if message["from"]["is_bot"] else ():
                     key = press.session, press.target
-                    if press.session in tags and tags[press.session] != VICTIM and key not in answered:
+                    if self.tags.get(press.session, VICTIM) != VICTIM and key not in self.answered:
                         found.setdefault(key, (dict(message), press, {}))[2][press.choice] = data
         return list(found.values())
 
-    def answer(self, name: str, message: Message, target: str, letters: dict[str, str], chance: random.Random) -> None:
-        gate, _, question = target.partition("/")
+    def answer(self, message: Message, press: Press, letters: dict[str, str], chance: random.Random) -> None:
+        """Tap, and tap otherwise; nobody can tap in a group that is another one now."""
+        gate, _, question = press.target.partition("/")
         for _ in range(chance.choice((1, 1, 2, 3))):
             letter = chance.choice(sorted(letters))
             with self.standin.changed:
-                self.ann.tap_data(message, letters[letter], letter)
-                self.said.append(Said(self.standin.newest_update, name, letter, gate, question))
-        if chance.random() < 0.3:
-            other = chance.choice(SESSIONS)
-            words = f"guidance {len(self.said):04d}"
-            with self.standin.changed:
-                self.said.append(Said(self.ann.say(f"/tell {other} {words}"), other, words))
+                if message["chat"]["id"] == self.ann.chat.id:
+                    self.ann.tap_data(message, letters[letter], letter)
+                    self.said.append(Said(self.standin.newest_update, self.tags[press.session], letter, gate, question))
+                    self.answered.add((press.session, press.target))
 
     # The faults
 
     def harm_all(self) -> None:
-        """Each fault so many times, and the kills, in any order."""
+        """Each fault so many times, and the kills, in any order.
+
+        But for one: what number the group has now stands in the state folder, so that is not removed afterwards.
+        """
         plan = [*self.harms.all()] * self.options.rounds
         plan += [self.chance.choice(KILLS) for _ in range(self.options.kills)]
         self.chance.shuffle(plan)
+        removed = len(plan) - plan[::-1].index(REMOVED)
+        plan.insert(self.chance.randint(removed, len(plan)), MIGRATES)
         for name in plan:
             time.sleep(self.chance.uniform(0.1, 0.6))
             self.harm(name)
@@ -184,6 +200,11 @@ class Run:
             if name != KILLS[1]:
                 self.harms.kill_worker(self.chance)
             self.look_after()
+        elif name == MIGRATES:
+            with self.standin.changed:
+                self.ann.chat = self.standin.migrate(self.ann.chat, SUPERGROUP)
+                self.ann.chat.allowance = 0
+            self.moved.append(time.monotonic())
         else:
             undo = self.harms.all()[name]()
             if undo:
@@ -212,12 +233,23 @@ class Run:
     # What was seen
 
     def settle(self) -> Seen:
-        """Wait until all that was said has arrived, or long enough."""
+        """Wait until all that was said has arrived, or long enough.
+
+        A person answers what keeps guidance from a child, and goes on with what has no worker left.
+        """
         deadline = time.monotonic() + QUIET_SECONDS
+        resumes = time.monotonic() + QUIET_SECONDS / 6
         while time.monotonic() < deadline:
             if not self.standin.updates and not violations(seen := self.seen()):
                 return seen
-            self.look_after()
+            for message, press, letters in self.waiting():
+                if is_held_back(self.dirs[self.tags[press.session]]):
+                    self.answer(message, press, letters, self.chance)
+            if time.monotonic() > resumes:
+                resumes = deadline
+                for name, path in self.counted.items():
+                    if not is_held(control_of(path) / LOCK):
+                        self.samoloop("resume", name, "--detach")
             time.sleep(0.5)
         return self.seen()
 
@@ -240,7 +272,7 @@ class Run:
                             words = re.findall(r"^guidance \d+$", (session.logs / inbox).read_text(), re.MULTILINE)
                             taken.setdefault(name, []).extend(words)
             prompts[name] = "\n".join(path.read_text() for path in sorted(session.logs.glob("*prompt*")))
-        excuses = (*self.harms.killed_relay, *self.standin.lost)
+        excuses = (*self.harms.killed_relay, *self.standin.lost, *self.moved)
         return Seen(tuple(self.said), asked, tuple(closed), taken, prompts, tuple(self.standin.copies), excuses,
                     tuple(self.done))  # fmt: skip
 

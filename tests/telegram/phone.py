@@ -119,16 +119,16 @@ class Phone:
         return str(self.chat.messages[message["message_id"]]["shown"])
 
 
-def own_section(base_url: str) -> dict[str, object]:
+def own_section(base_url: str, chat: int = ANN) -> dict[str, object]:
     """The person's `telegram:` section."""
-    return {"token": TOKEN, "chat": ANN, "users": [ANN], "base_url": base_url, "remind": "off"}
+    return {"token": TOKEN, "chat": chat, "users": [ANN], "base_url": base_url, "remind": "off"}
 
 
-def own_settings(home: Path, base_url: str, **more: object) -> dict[str, str]:
+def own_settings(home: Path, base_url: str, chat: int = ANN, **more: object) -> dict[str, str]:
     """Write the person's own file in that home; gives the environment of a process that reads it."""
     folder = home / "config" / "samoloop"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(json.dumps({"telegram": own_section(base_url), **more}))
+    (folder / "config.yaml").write_text(json.dumps({"telegram": own_section(base_url, chat), **more}))
     return {**os.environ, **own_home(home), "XDG_CONFIG_HOME": str(folder.parent)}
 
 
