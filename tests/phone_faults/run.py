@@ -185,7 +185,7 @@ class Run:
         plan = [*self.harms.all()] * self.options.rounds
         plan += [self.chance.choice(KILLS) for _ in range(self.options.kills)]
         self.chance.shuffle(plan)
-        removed = len(plan) - plan[::-1].index(REMOVED)
+        removed = len(plan) - plan[::-1].index(REMOVED) if REMOVED in plan else 0
         plan.insert(self.chance.randint(removed, len(plan)), MIGRATES)
         for name in plan:
             time.sleep(self.chance.uniform(0.1, 0.6))

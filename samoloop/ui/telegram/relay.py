@@ -226,6 +226,10 @@ class Relay:
         updates = await self._hear()
         self._heard = time.time()
         for update in joined(updates):
+            if self._lock is not None and not self._lock.keeps_out(self._folder.relay_lock):
+                self.is_replaced = True  # the register went with the lock: the next relay knows the sessions again
+                self.stop()
+                return
             if isinstance(update, Moved) and update.chat == self._api.settings.chat:
                 self._api.move(update.to)
             if not self._folder.was_used(update.update_id):
