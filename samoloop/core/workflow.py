@@ -157,7 +157,7 @@ class Workflow:
         for phase in value["phases"]:
             phase["signals"] = sorted(phase["signals"])
             phase["waits"] = sorted(phase["waits"])
-            for key in ("changes", "leaves", "checks"):
+            for key in ("changes", "leaves", "checks", "backlog"):
                 if not phase[key]:
                     del phase[key]
         return value

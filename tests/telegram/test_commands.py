@@ -372,8 +372,8 @@ def test_with_several_projects_each_is_named(phone: Phone) -> None:
     phone.folder.register(other.dir, other.root)
     other.block("no network")
     with phone.relay():
-        assert phone.bot("The tests need a database")["shown"].startswith("⛔ project · jwt-auth · blocked")
-        assert phone.bot("no network")["shown"].startswith("⛔ other · jwt-auth · blocked")
+        assert "The tests need a database" in phone.bot("⛔ project · jwt-auth · blocked")["shown"]
+        assert "no network" in phone.bot("⛔ other · jwt-auth · blocked")["shown"]
         phone.ann.say("/tell jwt-auth use a cable")  # the same name in both
         phone.ann.tap(phone.bot("For which session?"), "other")
         phone.bot("Told other · jwt-auth")
