@@ -99,8 +99,12 @@ def requirements() -> None:
         leave()
 
 
-def plan() -> None:
-    path = document()
+def breakdown() -> None:
+    plan(re.sub(r"Workflow: <(\w+),.*>", r"Workflow: \1", re.sub(r"After: <.*>", "After: none", FENCES[0])))
+
+
+def plan(template: str = "") -> None:
+    path = document(template)
     raw = json.loads(next(raw for raw in SIGNALS if "plan_approval" in raw))
     signal(json.dumps({**raw, "file": path.name}))
 
@@ -176,6 +180,7 @@ def pin() -> None:
 
 DO = {
     "requirements": requirements,
+    "breakdown": breakdown,
     "planning": plan,
     "roadmap": plan,
     "implementation": item,

@@ -77,7 +77,7 @@ def test_a_fetch_that_fails_is_said_before_anything_is_made(project: Path, remot
         git(project, "remote", "add", "origin", remote)
     done = run(project, "--base", "fetch")
     assert done.returncode == 2 and nothing_made(project) and done.stdout == ""
-    wanted = "Fetching from origin failed, so nothing was started" if remote else "has no remote to fetch from"
+    wanted = "Fetching from origin failed, so nothing was started" if remote else "has no remote: add one with"
     assert wanted in done.stderr and "--base HEAD" in done.stderr and "secret" not in done.stderr
     assert not list(project.parent.rglob("ran"))
 
