@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,15 +14,18 @@ import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script, until
 
 from samoloop.base.errors import UsageError
+from samoloop.base.locks import Lock
 from samoloop.children.processes import Mark, find
 from samoloop.config import projects
 from samoloop.core import gates
+from samoloop.core.control import LOCK
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.queue import service
 from samoloop.queue.due import Due
 from samoloop.queue.night import Night
 from samoloop.queue.pool import Pool
+from samoloop.queue.source import Projects
 
 pytestmark = pytest.mark.slow  # whole commands
 
@@ -147,6 +151,17 @@ def test_up_says_who_waits_for_what_and_how_a_worker_ended(bench):
     first = samoloop(bench.root, "up", "--once").stdout
     assert waits in first and f"{session.name}: its worker ended with 3, waiting\n" in first  # in either order
     assert waits in samoloop(bench.root, "up", "--once").stdout
+
+
+def test_what_a_session_waits_for_is_said_too_where_its_worker_ends_a_moment_later(bench):
+    session = bench.session("Do it", name="auth")
+    assert samoloop(bench.root, "up", "--once").returncode == 0
+    said: list[str] = []
+    source = Projects(os.environ, said.append)
+    with Lock.take(session.control / LOCK, 5.0, ""):
+        assert source.due(time.time()) == [] and said == []
+    assert source.due(time.time()) == []
+    assert said == [f"{session.name}: waits for answers to Q1; samoloop questions {session.name}"]
 
 
 def systemctl(folder: Path, body: str) -> None:

@@ -71,7 +71,8 @@ def planning(visit: Visit, scenario: Scenario) -> None:
     items = all_items(visit, scenario, comment)
     lines = scenario.requirements(values(visit, scenario))
     task = visit.read_note(notes.TASK)
-    text = documents.plan(task, items, lines, scenario, comment)
+    write = documents.breakdown if visit.phase == "breakdown" else documents.plan
+    text = write(task, items, lines, scenario, comment)
     name = visit.document("plan", scenario.slug, text)
     visit.events.text(f"The plan has {len(items)} items." + (" Your comment is one of them." if comment else ""))
     visit.look_back("plan rewritten" if comment else "plan written", f"the person decides on {name}", [name])
@@ -325,6 +326,7 @@ ACTS: Mapping[str, Act] = {
     "investigation": investigation,
     "requirements": requirements,
     "planning": planning,
+    "breakdown": planning,
     "pinning": pinning,
     "reproduction": reproduction,
     "implementation": implementation,

@@ -75,6 +75,26 @@ def plan(task: str, items: Sequence[Item], lines: Sequence[str], scenario: Scena
     )
 
 
+def breakdown(task: str, items: Sequence[Item], lines: Sequence[str], scenario: Scenario, comment: str) -> str:
+    command = f"`{' '.join(scenario.tests)}`" if scenario.tests else "looking at it"
+    names = [f"{scenario.slug}-{number}" for number in range(1, len(items) + 1)]
+    boxes = [
+        f"- [ ] {name}: {item.title}\n  - After: {before}\n  - Workflow: feature\n"
+        f"  - Do: {item.title}\n  - Acceptance: {command}"
+        for name, before, item in zip(names, ["none", *names], items, strict=False)
+    ]
+    covered = [f"- R{number}: {', '.join(names)}" for number in range(1, len(lines) + 1)]
+    changes = f"\n## Changes asked for\n- {_one_line(comment)} → {names[-1]}" if comment else ""
+    return (
+        f"# Plan: {title_of(task)}\n"
+        f"## In short\n{_count(items)}, one after the other, each a session of its own.\n"
+        "## Tasks\n" + "\n".join(boxes) + "\n"
+        f"## Requirements covered\n{_list(covered)}\n"
+        f"## Left out\n{_list([f'- {line}' for line in scenario.out_of_scope])}"
+        f"{changes}\n"
+    )
+
+
 def comment_of(plan: str) -> str:
     """What the human asked for when sending an earlier plan back; empty where nothing was asked."""
     section = plan.partition("\n## Changes asked for\n")[2]

@@ -93,7 +93,7 @@ class Projects:
 
     def _is_due(self, session: Session, now: float) -> bool:
         look = self._looked.get(session.dir)
-        if look is None or look.is_stale():
+        if look is None or look.is_stale() or (look.unsaid and not self._is_held(session.dir)):
             look = self._looked[session.dir] = self._look(session)
         return look.due is not None and look.due <= now and not self._is_held(session.dir)
 
@@ -102,7 +102,7 @@ class Projects:
         known = session.control
         files = [known / FILE_NAME, known / WAKE, session.dir / OVERVIEW]
         stamps = [stamp(path) for path in files]
-        moves = False
+        moves = unsaid = False
         try:
             state = session.state()
             moves = state.condition in _MOVING
@@ -110,12 +110,14 @@ class Projects:
                 answers = gates.watched(state.gate, session.dir, session.worktree)
                 files, stamps = [*files, *answers], [*stamps, *(stamp(path) for path in answers)]
             due = when_due(session, state, self.environ)
-            if due is None and state.condition is not Condition.DONE and not self.lease.is_held(session.dir):
-                self._say_once(_waits(session, state))
+            if due is None and state.condition is not Condition.DONE:
+                unsaid = self.lease.is_held(session.dir)
+                if not unsaid:
+                    self._say_once(_waits(session, state))
         except Exception as error:  # whatever is wrong with one session, the others go on
             self._say_once(f"{session.name} is left alone: {sentence(error)}")
             due = None
-        return _Look(tuple(files), tuple(stamps), due, moves)
+        return _Look(tuple(files), tuple(stamps), due, moves, unsaid)
 
     def _say_once(self, sentence: str) -> None:
         if sentence not in self._said:
@@ -131,6 +133,7 @@ class _Look:
     stamps: tuple[Stamp, ...]
     due: float | None
     moves: bool  # a worker that is at it does not wait
+    unsaid: bool = False  # what it waits for, because its worker had not ended
 
     def is_stale(self) -> bool:
         return tuple(stamp(path) for path in self.files) != self.stamps
