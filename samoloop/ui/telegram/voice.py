@@ -13,6 +13,7 @@ from samoloop.ui.telegram.text import clean, shorten
 SECONDS = 300.0
 _MOST_BYTES = 16_000  # of words; what is longer is no answer
 _SAID_BYTES = 2000  # of what it says of itself
+_ENDING_SECONDS = 5.0  # for what was killed
 
 
 class Unheard(SamoloopError):
@@ -33,15 +34,18 @@ async def transcribe(command: Sequence[str], file: Path, environ: Mapping[str, s
     name = shown(command[0])
     try:
         async with asyncio.timeout(seconds):
-            words, said = await asyncio.gather(_words(process.stdout, name), _end(process.stderr))
+            words, said = await asyncio.gather(_words(process), _end(process.stderr))
             code = await process.wait()
     except TimeoutError:
         raise Unheard(f"{name} took longer than {seconds:g} seconds") from None
     finally:
         if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            _kill(process)
+            with suppress(TimeoutError):  # asyncio waits for the ends of the pipes, which nobody may have read to
+                async with asyncio.timeout(_ENDING_SECONDS):
+                    await asyncio.gather(_end(process.stdout), _end(process.stderr), process.wait())
+    if len(words) > _MOST_BYTES:
+        raise Unheard(f"{name} printed more than {_MOST_BYTES} bytes")
     if code:
         why = shorten(said.decode("utf-8", "replace"), 200)
         raise Unheard(f"{name} ended with {code}" + (f": {why}" if why else ""))
@@ -51,13 +55,22 @@ async def transcribe(command: Sequence[str], file: Path, environ: Mapping[str, s
     return text
 
 
-async def _words(stream: asyncio.StreamReader, name: str) -> bytes:
+async def _words(process: asyncio.subprocess.Process) -> bytes:
+    """What it prints; of one that prints too much, which is killed, as much as shows it."""
+    assert process.stdout
     found = b""
-    while data := await stream.read(_MOST_BYTES):
-        found += data
-        if len(found) > _MOST_BYTES:
-            raise Unheard(f"{name} printed more than {_MOST_BYTES} bytes")
+    while data := await process.stdout.read(_MOST_BYTES):
+        if len(found) <= _MOST_BYTES:
+            found += data
+            if len(found) > _MOST_BYTES:
+                _kill(process)
     return found
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """With all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _end(stream: asyncio.StreamReader) -> bytes:
