@@ -204,4 +204,6 @@ def _worker_of(session: Session) -> int:
 
 
 def rows(folder: Path) -> list[Row]:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "pycache")  # compiled once, as for an installed package
     return [*iterations(folder / "iterations"), *first_child(folder / "first"), *at_once(folder / "many")]
