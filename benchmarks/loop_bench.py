@@ -33,17 +33,29 @@ PHASES = {
 _OPEN = ExitStack()  # the workers, until the program ends
 
 
-def make_worker(folder: Path, body: str, commit: bool) -> Worker:
-    """A worker on a prepared session whose one phase never ends."""
+def lay_out(folder: Path, body: str, *, commit: bool, iterations: int | None = None) -> Path:
+    """A project whose one phase never ends, or ends at that many iterations."""
     root = project(folder)
-    tiny = program(folder / "child.sh", body)
+    child = program(folder / "child.sh", body)
     own = root / ".samoloop"
     (own / "workflows").mkdir(parents=True)
     for name, text in PHASES.items():
         (own / f"{name}.md").write_text(text)
     (own / "workflows" / "bench.yaml").write_text("name: bench\nphases: [init, work]\n")
-    settings = {"provider": "tiny", "providers": {"tiny": {"command": [str(tiny)]}}, "commit": commit}
-    (root / ".samoloop.yaml").write_text(json.dumps({**settings, "workflow": "bench"}))
+    settings = {
+        "provider": "tiny",
+        "providers": {"tiny": {"command": [str(child)]}},
+        "workflow": "bench",
+        "commit": commit,
+        **({"ceilings": {"iterations": iterations}} if iterations else {}),
+    }
+    (root / ".samoloop.yaml").write_text(json.dumps(settings))
+    return root
+
+
+def make_worker(folder: Path, body: str, commit: bool) -> Worker:
+    """A worker on a prepared session of such a project."""
+    root = lay_out(folder, body, commit=commit)
     environ = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}
     session = hand_off(Order(root, "Bench"), environ)
     made = _OPEN.enter_context(

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_bench import PHASES, TINY
-from measure import Row, cpu_seconds, median, program, project
+from loop_bench import TINY, lay_out
+from measure import Row, cpu_seconds, median, program
 
 from samoloop.core.session import Session, all_sessions
 
@@ -37,25 +37,9 @@ class Used:
     proc: float
 
 
-def lay_out(folder: Path, body: str, iterations: int, *, commit: bool) -> Path:
-    """A project whose one phase goes on until that many iterations are spent."""
-    root = project(folder)
-    child = program(folder / "child.sh", body)
-    own = root / ".samoloop"
-    (own / "workflows").mkdir(parents=True)
-    for name, text in PHASES.items():
-        (own / f"{name}.md").write_text(text)
-    (own / "workflows" / "bench.yaml").write_text("name: bench\nphases: [init, work]\n")
-    settings = {"provider": "tiny", "providers": {"tiny": {"command": [str(child)]}}, "workflow": "bench"}
-    (root / ".samoloop.yaml").write_text(
-        json.dumps({**settings, "commit": commit, "ceilings": {"iterations": iterations}})
-    )
-    return root
-
-
 def one_run(folder: Path, body: str, iterations: int, *, commit: bool) -> tuple[float, dict[str, float]]:
     """Milliseconds of a whole run, and what its worker counted."""
-    root = lay_out(folder, body, iterations, commit=commit)
+    root = lay_out(folder, body, commit=commit, iterations=iterations)
     command = [sys.executable, str(WATCHED), str(folder / "counts.json"), "run", "Bench", "--no-wait"]
     begin = time.perf_counter()
     environ = {**os.environ, "HOME": str(folder)}
@@ -153,7 +137,7 @@ def first_child(folder: Path) -> list[Row]:
     """From the command to its first child's start."""
     times = []
     for round in range(ROUNDS):
-        root = lay_out(folder / str(round), SAME, 1, commit=False)
+        root = lay_out(folder / str(round), SAME, commit=False, iterations=1)
         begin = time.time()
         subprocess.run(
             [sys.executable, "-m", "samoloop", "run", "Bench", "--no-wait"], cwd=root, capture_output=True, check=False
@@ -174,7 +158,7 @@ def proportional_kb(pid: int) -> int:
 
 def at_once(folder: Path) -> list[Row]:
     """Many workers that each hold a child which does nothing."""
-    root = lay_out(folder, "exec sleep 600", 1, commit=False)
+    root = lay_out(folder, "exec sleep 600", commit=False, iterations=1)
     command = [sys.executable, "-m", "samoloop"]
     for number in range(SESSIONS):
         subprocess.run(

@@ -25,11 +25,6 @@ def signed(name: str, update_id: int) -> str:
     return f"{name} {SIGNED}{update_id})"
 
 
-def unsigned(by: str) -> str:
-    """For people: without the number."""
-    return by.partition(f" {SIGNED}")[0]
-
-
 def _stands(known: Known, by: str, before: str) -> bool:
     """Whether that very update has decided it before: a crash can repeat it. Raises SessionError where the word that
     stands is somebody else's.
