@@ -106,7 +106,8 @@ class Drafts:
 
     def remove(self, id: int) -> None:
         """The text was used or dropped: no second tap can use it again."""
-        remove(self._file(id))
+        with self._changing:  # else it is written once more, with the number of its question
+            remove(self._file(id))
 
     def _all(self) -> list[Draft]:
         ids = sorted(int(path.stem) for path in self._path.glob("*.json") if path.stem.isdecimal())
