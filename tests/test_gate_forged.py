@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from kit import Bench, make_repo, samoloop, script
 
+from samoloop.api.deciding import question_hash
 from samoloop.base import effects as points
 from samoloop.base.errors import SessionError
 from samoloop.core import gates
@@ -14,7 +15,7 @@ from samoloop.core.records import GateClosed, GateShown
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
 from samoloop.ui.telegram import effects
-from samoloop.ui.telegram.buttons import About, Press, question_hash, session_tag, target_tag
+from samoloop.ui.telegram.buttons import About, Press, session_tag, target_tag
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.sessions import Known
 

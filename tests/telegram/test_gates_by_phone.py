@@ -401,7 +401,7 @@ def test_a_question_that_reads_differently_now_is_not_answered(phone: Phone) -> 
         message = phone.bot("Which library?")
         text = work.read("_qa.md").replace("B) our own", "B) none at all")
         (work.dir / "_qa.md").write_text(text)
-        assert "Q2 has changed since that message" in phone.ann.toast(phone.ann.tap(message, "Q2 B"))
+        assert "Q2 has changed since it was shown" in phone.ann.toast(phone.ann.tap(message, "Q2 B"))
     assert work.read("_qa.md") == text
 
 

@@ -4,15 +4,13 @@
 never act on a newer gate, plan or question.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from samoloop.api.deciding import DIGEST
 from samoloop.base.files import sha256
-from samoloop.core.gates.questions import Question
 
-DIGEST = 8  # hexadecimal digits; enough to tell apart what one chat ever shows, not a secret
 LONGEST_TARGET_BYTES = 30
 
 
@@ -86,14 +84,3 @@ def target_tag(gate: str, question: str = "") -> str:
     """Names a gate, or one question of it; an overlong name is replaced by its digest."""
     target = f"{gate}/{question}" if question else gate
     return target if len(target.encode()) <= LONGEST_TARGET_BYTES and "|" not in target else sha256(target)[:DIGEST]
-
-
-def question_hash(question: Question) -> str:
-    """Of everything a person reads before answering."""
-    shown = [question.id, question.title, question.why, question.suggestion, *map(str, question.options)]
-    return sha256("\n".join(shown))[:DIGEST]
-
-
-def questions_hash(asked: Iterable[Question]) -> str:
-    """Of several questions as they were shown together."""
-    return sha256("".join(map(question_hash, asked)))[:DIGEST]

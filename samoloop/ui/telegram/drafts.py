@@ -8,13 +8,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from samoloop.api.deciding import DIGEST, question_hash
 from samoloop.base.errors import SessionError
 from samoloop.base.files import read_plain, remove, sha256, write_atomic
 from samoloop.config.bot_folder import LIMIT_BYTES, BotFolder
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
 from samoloop.ui.telegram import buttons, effects
-from samoloop.ui.telegram.buttons import DIGEST, Press, Use
+from samoloop.ui.telegram.buttons import Press, Use
 from samoloop.ui.telegram.render import Button, Outgoing, Role
 from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape, shorten
@@ -172,7 +173,7 @@ def _for_remark(draft: Draft, sessions: Sessions) -> list[tuple[str, Press]]:
     for known in sessions.refresh():
         if draft.session_dir == str(known.session_dir) or (not draft.session_dir and not known.ended):
             for question in gates.waiting_questions(known.session_dir, known.gate)[:MOST_ANSWERS]:
-                press = _press(draft, known, buttons.question_hash(question), f"{Use.ANSWER}:{question.id}")
+                press = _press(draft, known, question_hash(question), f"{Use.ANSWER}:{question.id}")
                 found.append((f"💬 Answer to {question.id} of {known.label}", press))
             if known.gate and gates.takes(known.gate, Verdict.DONE):
                 for mark, use in (("✅ Done", Use.DONE), ("🚫 Declined", Use.DECLINE)):

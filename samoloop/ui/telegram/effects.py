@@ -5,16 +5,19 @@ changed. None can act twice: what is written carries the number of the update th
 person's later word takes the place of the earlier one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from samoloop.api import deciding
+from samoloop.api.deciding import DIGEST, Decided, Stale, Who, questions_hash
 from samoloop.base.errors import SessionError
 from samoloop.core import gates, hearing, opening
 from samoloop.core.control import LOGS, control_of
-from samoloop.core.gates import INBOX, Act, Closing, Gate, Verdict
+from samoloop.core.gates import INBOX, Closing, Gate, Verdict
 from samoloop.core.gates.questions import Question
 from samoloop.core.session import Session
-from samoloop.ui.telegram.buttons import DIGEST, Press, question_hash, questions_hash, target_tag
+from samoloop.ui.telegram.buttons import Press, target_tag
 from samoloop.ui.telegram.sessions import SIGNED, Known
 
 OLD = "This belongs to an earlier gate: nothing was changed. /questions and /plan show what waits now."
@@ -25,17 +28,22 @@ def signed(name: str, update_id: int) -> str:
     return f"{name} {SIGNED}{update_id})"
 
 
-def _stands(known: Known, by: str, before: str) -> bool:
-    """Whether that very update has decided it before: a crash can repeat it. Raises SessionError where the word that
-    stands is somebody else's.
-    """
-    if not before.startswith(_own(by)):
-        who = "somebody in an editor" if before in ("", "editor") else before.partition(" (")[0]
+def _who(by: str) -> Who:
+    """Whoever signed so; all that they sign begins the same."""
+    return Who(by, by.partition(SIGNED)[0] + SIGNED)
+
+
+@contextmanager
+def _hinting(known: Known) -> Iterator[None]:
+    """Say what can be done on the phone where nothing was changed."""
+    try:
+        yield
+    except Stale as error:
+        raise SessionError(f"{error} /questions shows it anew.") from None
+    except Decided as error:
         raise SessionError(
-            f"That was decided by {who}, so it stands. On the machine --replace decides anew; /tell {known.short} and "
-            "your words reach the next child."
-        )
-    return before == by
+            f"{error} On the machine --replace decides anew; /tell {known.short} and your words reach the next child."
+        ) from None
 
 
 def overtaken(known: Known, question: str, by: str) -> bool:
@@ -43,17 +51,12 @@ def overtaken(known: Known, question: str, by: str) -> bool:
     decided = known.decision()
     said = [asked.by for asked in gates.read_questions(known.session_dir) if asked.id == question]
     said += [decided.by] if isinstance(decided, Closing) and not question else []
-    return any(_number(before) > _number(by) for before in said if before.startswith(_own(by)))
+    return any(_number(before) > _number(by) for before in said if before.startswith(_who(by).own))
 
 
 def _number(by: str) -> int:
     number = by.partition(SIGNED)[2].rstrip(")")
     return int(number) if number.isdecimal() else 0
-
-
-def _own(by: str) -> str:
-    """How the names begin that the same person has signed with."""
-    return by.partition(SIGNED)[0] + SIGNED
 
 
 def _gate(known: Known) -> Gate | None:
@@ -91,22 +94,8 @@ def answer_all(known: Known, gate_id: str, answers: Mapping[str, str], shown: Ma
     gate = _asking(known)
     if gate.id != gate_id:
         raise SessionError(OLD)
-    found = {question.id: question for question in gates.read_questions(known.session_dir)}
-    changed = [id for id, question in found.items() if id in shown and question_hash(question) != shown[id]]
-    if changed:
-        names = ", ".join(changed)
-        raise SessionError(f"{names} has changed since that message: nothing was changed. /questions shows it anew.")
-    before = {id: found[id] for id in answers if id in found and found[id].answer}
-    for id, question in before.items():
-        try:
-            if _stands(known, by, question.by):
-                return f"{id} is answered: {question.answer[:80]}"
-        except SessionError as error:
-            raise SessionError(f"{id}: {question.answer[:60]}. {error}") from None
-    act = Act(Verdict.ANSWERED, by, answers=answers, own=_own(by))
-    left = gates.act(known.session_dir, gate, act)
-    told = f"{', '.join(answers)} {'changed' if before else 'answered'}"
-    return f"{told}. Still open: {', '.join(left)}." if left else f"{told}, that was all."
+    with _hinting(known):
+        return deciding.answer(known.session_dir, gate, answers, shown, _who(by))
 
 
 def take_suggestions(known: Known, press: Press, by: str) -> str:
@@ -137,10 +126,8 @@ def waiting_plan(known: Known, target: str, shown: str) -> Gate:
 
 def _decide(known: Known, gate: Gate, verdict: Verdict, by: str, words: str = "", shown: str | None = None) -> None:
     """In place of the same person's earlier decision."""
-    decided = known.decision()
-    if isinstance(decided, Closing) and _stands(known, by, decided.by):
-        return
-    gates.act(known.session_dir, gate, Act(verdict, by, words, shown=shown, own=_own(by)))
+    with _hinting(known):
+        deciding.decide(known.session_dir, known.state.created.worktree, gate, verdict, _who(by), words, shown)
 
 
 def approve(known: Known, press: Press, by: str) -> str:

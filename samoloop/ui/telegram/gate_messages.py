@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from samoloop.api.deciding import DIGEST, question_hash, questions_hash
 from samoloop.base.files import sha256
 from samoloop.checks import receipts
 from samoloop.core import gates, words
 from samoloop.core.gates import Closing, Gate, Verdict, Void
 from samoloop.core.gates.questions import Question
 from samoloop.core.records import GateClosed, GateVoid, Record, moment
-from samoloop.ui.telegram import buttons, render
+from samoloop.ui.telegram import render
 from samoloop.ui.telegram.ledger import Sent
 from samoloop.ui.telegram.render import Gated, Outgoing, Role, Rows
 from samoloop.ui.telegram.sessions import Known
@@ -30,7 +31,7 @@ class Form:
 
     @property
     def digest(self) -> str:
-        return sha256(repr(self))[: buttons.DIGEST]
+        return sha256(repr(self))[:DIGEST]
 
 
 # --- as it waits ------------------------------------------------------------------------------------------------------
@@ -121,8 +122,8 @@ def shown_before(known: Known, gate: Gate, message_id: int) -> dict[str, str]:
         if message.gate == gate.id and message.id < message_id:
             if message.role == Role.QUESTION:
                 shown[message.target] = message.hash
-            elif message.role == Role.SUMMARY and message.hash == buttons.questions_hash(asked):
-                shown.update({question.id: buttons.question_hash(question) for question in asked})
+            elif message.role == Role.SUMMARY and message.hash == questions_hash(asked):
+                shown.update({question.id: question_hash(question) for question in asked})
     return shown
 
 

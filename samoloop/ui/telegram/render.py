@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from samoloop.api.deciding import DIGEST, question_hash, questions_hash
 from samoloop.base.durations import format_seconds
 from samoloop.core import words
 from samoloop.core.gates import Verdict
@@ -83,7 +84,7 @@ class Gated:
 
     def press(self, kind: buttons.About, hash: str, choice: str = "", question: str = "") -> str:
         target = buttons.target_tag(self.gate, question)
-        return Press(kind, buttons.session_tag(self.session_dir), target, hash[: buttons.DIGEST], choice).pack()
+        return Press(kind, buttons.session_tag(self.session_dir), target, hash[:DIGEST], choice).pack()
 
 
 def short_name(session: str) -> str:
@@ -106,7 +107,7 @@ def clock(epoch: float) -> str:
 
 def question(session: str, asked: Question, place: str, gated: Gated) -> list[Outgoing]:
     """One question with its options as buttons under the last message; `place` is "1 of 3"."""
-    digest = buttons.question_hash(asked)
+    digest = question_hash(asked)
     lines = [head("❓", session, f"{asked.id}, question {place}"), "", f"<b>{inline(asked.title)}</b>"]
     if asked.why:
         lines += markdown(asked.why)
@@ -130,7 +131,7 @@ def _option(asked: Question, letter: str, words: str) -> str:
 
 def change_row(asked: Question, gated: Gated) -> Rows:
     """Under a question that has its answer, while that can be changed."""
-    press = gated.press(buttons.About.CHANGE, buttons.question_hash(asked), "", asked.id)
+    press = gated.press(buttons.About.CHANGE, question_hash(asked), "", asked.id)
     return ((Button(f"✏️ Change {asked.id}", press),),)
 
 
@@ -142,7 +143,7 @@ def goes_together(asked: Sequence[Question]) -> bool:
 
 def summary(session: str, asked: Sequence[Question], gated: Gated, change: str = "") -> Outgoing:
     """All questions of a gate as they stand, with their buttons; `change` names one whose answer is being changed."""
-    digest, whole = buttons.questions_hash(asked), goes_together(asked)
+    digest, whole = questions_hash(asked), goes_together(asked)
     waiting = [question for question in asked if not question.answer or question.id == change]
     first = head("❓", session, f"{len(asked)} questions, {f'{len(waiting)} open' if waiting else 'all answered'}")
     lines = _together(asked, change) if whole else _open_ones(waiting)
@@ -178,7 +179,7 @@ def _open_ones(waiting: Sequence[Question]) -> list[str]:
 
 
 def _summary_row(asked: Question, gated: Gated, waits: bool) -> Rows:
-    digest = buttons.question_hash(asked)
+    digest = question_hash(asked)
     if not waits:
         return change_row(asked, gated)
     words = gated.press(buttons.About.WORDS, digest, "", asked.id)
@@ -210,7 +211,7 @@ def names(by: str) -> str:
 def answer_box(session: str, asked: Question, gated: Gated, message_id: int) -> Outgoing:
     """Opens the reply box for an answer in words."""
     text = f"✍️ {escape(short_name(session))}: your answer to <b>{asked.id}</b>, {inline(asked.title)}"
-    digest = buttons.question_hash(asked)
+    digest = question_hash(asked)
     return Outgoing(text, Role.QUESTION, gated.gate, asked.id, digest, open_reply=True, reply_to=message_id)
 
 

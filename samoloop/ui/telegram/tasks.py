@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.api import learned
+from samoloop.api.deciding import DIGEST
 from samoloop.base.files import sha256
 from samoloop.core.session import Session
 from samoloop.ui.telegram import buttons, render
-from samoloop.ui.telegram.buttons import DIGEST, About, Press
+from samoloop.ui.telegram.buttons import About, Press
 from samoloop.ui.telegram.render import Button, Outgoing, Role, Rows
 from samoloop.ui.telegram.sessions import Known
 from samoloop.ui.telegram.text import escape, shorten
