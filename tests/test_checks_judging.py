@@ -99,6 +99,7 @@ def ran(outcome: Outcome, why: str = "") -> Ran:
 
 
 LOST = ran(*understand(None, Counted(), ""))
+KILLED = ran(*understand(-9, Counted(), ""))
 WELL, BADLY = ran(Outcome.PASSED), ran(Outcome.FAILED)
 
 
@@ -110,6 +111,8 @@ WELL, BADLY = ran(Outcome.PASSED), ran(Outcome.FAILED)
         ([LOST, BADLY, BADLY], BADLY, False),
         ([LOST, LOST, WELL], WELL, False),
         ([LOST, LOST, LOST], LOST, False),
+        ([KILLED, WELL], WELL, False),
+        ([KILLED, KILLED, KILLED, KILLED], KILLED, False),
         ([BADLY, WELL], BADLY, True),
     ],
 )

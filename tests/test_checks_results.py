@@ -1,10 +1,14 @@
 """What a run came to, by JUnit files and by the summaries of the known runners: tables."""
 
+import errno
+from pathlib import Path
+
 import pytest
 
+from samoloop.base.errors import ProviderError
 from samoloop.checks.receipts import Outcome
 from samoloop.checks.results import Counted, from_junit, from_output, unable
-from samoloop.checks.running import understand
+from samoloop.checks.running import not_run, understand
 
 # What a runner prints -> passed, failed, skipped, the names of the failed ones.
 SUMMARIES = {
@@ -110,6 +114,8 @@ OUTCOMES = {
     "pytest without tests": (5, Counted(), "no tests ran in 0.00s", Outcome.UNCOUNTED),
     "a test that complains of a missing program": (1, Counted(1, 1), "sh: 1: jest: not found", Outcome.FAILED),
     "nobody knows": (None, Counted(), "", Outcome.UNVERIFIED),
+    "killed": (-9, Counted(), "", Outcome.FAILED),  # by its own tests, perhaps
+    "killed in its shell": (137, Counted(3), "", Outcome.FAILED),
 }  # fmt: skip
 
 
@@ -117,6 +123,19 @@ OUTCOMES = {
 def test_outcomes(name):
     code, counted, text, wanted = OUTCOMES[name]
     assert understand(code, counted, text)[0] is wanted
+
+
+def test_a_failure_of_the_machine_is_none_of_the_check(tmp_path: Path) -> None:
+    """No child could mend a full disk, so none is asked to: the worker fails, and goes on when it is resumed."""
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory", "folder")
+    assert not_run(missing, tmp_path / "x").outcome is Outcome.UNVERIFIED
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="No space"):
+        not_run(full, tmp_path / "x")
+    wrapped = ProviderError("no shell")
+    wrapped.__cause__ = full
+    with pytest.raises(ProviderError):
+        not_run(wrapped, tmp_path / "x")
 
 
 def test_why_it_could_not_be_run_is_one_short_line():

@@ -68,8 +68,8 @@ def begin(worker: Worker, checks: Sequence[Check], job: Callable[[Check, Path], 
 def _run(job: Job, stop: StopRequest) -> Ran:
     try:
         return running.run(job, stop)
-    except (ProviderError, OSError) as error:
-        return running.not_run(error, job.stem)
+    except (ProviderError, OSError):
+        return running.lost(job.stem)  # it is run where it is needed, which says what is the matter
 
 
 def are_at_work(worker: Worker) -> bool:

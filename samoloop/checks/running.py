@@ -1,8 +1,10 @@
 """One run of a check: a child like any other, whose output is bounded and whose results are read when it has ended."""
 
+import errno
 import os
 import re
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +65,10 @@ _PYTEST = re.compile(  # alone, without a shell's operators
     r"(?: [^|;&<>`$()]*)?"
 )
 
+_KILL_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
+_KILLED = "something killed it"  # a person, a lack of memory, or its own tests
 _LOST = "nobody knows how it ended"
+_OF_THE_MACHINE = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,8 @@ class Ran:
 
     @property
     def is_lost(self) -> bool:
-        """Something ended it from outside, so it says nothing of the tree."""
-        return self.why == _LOST
+        """Something may have ended it from outside, and then it says nothing of the tree."""
+        return self.why in (_LOST, _KILLED)
 
 
 class _Silent:
@@ -182,6 +187,8 @@ def understand(exit_code: int | None, counted: Counted, text: str) -> tuple[Outc
     """What an ended run says, and why where its numbers do not tell."""
     if exit_code is None:
         return Outcome.UNVERIFIED, _LOST
+    if exit_code in _KILL_CODES and not counted.failed:
+        return Outcome.FAILED, _KILLED
     if exit_code == 0:
         if counted.failed:
             return Outcome.FAILED, "it ended with 0 though tests failed"
@@ -195,9 +202,17 @@ def understand(exit_code: int | None, counted: Counted, text: str) -> tuple[Outc
 
 
 def not_run(error: Exception, stem: Path) -> Ran:
-    """A run that did not begin."""
+    """A run that did not begin. Raises the error where it is the machine's: no child could mend it."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
+        raise error
     why = f"it could not be run: {error}"
     return Ran(Outcome.UNVERIFIED, Counted(), None, 0.0, why, wrapper.logs(stem)[0])
+
+
+def lost(stem: Path) -> Ran:
+    """A run of which nothing is known."""
+    return Ran(Outcome.UNVERIFIED, Counted(), None, 0.0, _LOST, wrapper.logs(stem)[0])
 
 
 def end_left(marker: str, lock: Path) -> None:

@@ -132,6 +132,24 @@ def test_a_flaky_suite_is_said_and_counts_as_failed(tmp_path):
     assert "flaky" in flaky[0].said
 
 
+@pytest.mark.parametrize("whom", ["$$", "$PPID"], ids=["the shell", "all of it"])
+def test_a_suite_that_is_killed_once_is_run_again_and_held_against_nobody(tmp_path, whom):
+    count = tmp_path / "count"
+    second = f'echo x >> {count}; [ "$(wc -l < {count})" != 2 ]'
+    once = f"{second} || kill -9 {whom}; python3 -m unittest discover -v -s tests"
+    lab = Lab.of(tmp_path, PYTHON, child(GROW), {"checks": {"tests": {"command": once}}})
+    assert lab.run().returncode == 0
+    assert [(run.outcome, run.flaky) for run in lab.runs if run.kind == "now"] == [("passed", False)]
+
+
+def test_a_suite_that_kills_itself_each_time_is_refused(tmp_path):
+    once = "[ ! -e grown ] || kill -9 $PPID; python3 -m unittest discover -v -s tests"
+    lab = Lab.of(tmp_path, PYTHON, child(f"{GROW}\ntouch grown"), {"checks": {"tests": {"command": once}}})
+    assert lab.run().returncode != 0
+    assert lab.verdicts[-1].verdict == "veto"
+    assert "something killed it" in lab.verdicts[-1].said
+
+
 @pytest.mark.parametrize("lie", ["Ran 5 tests in 0.1s\\n\\nOK", ""], ids=["fakes a summary", "does nothing"])
 def test_a_check_that_a_child_redefines_does_not_pass(tmp_path, lie):
     files = {
