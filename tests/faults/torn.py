@@ -84,6 +84,8 @@ def cut_signal(play: "Play") -> None:
     play.strict = False
     while killed(play, "after sweep"):
         path = play.scene.session.dir / signals.FILE_NAME
+        if not path.exists():
+            continue  # behind the check at the base
         data = path.read_bytes()
         if not play.repaired:
             path.write_bytes(data[: play.chance.randrange(0, len(data.rstrip()))])
