@@ -29,6 +29,7 @@ COMMANDS = {
     "learn": ("learn:learn", "Take over what a session proposes to remember."),
     "list": ("look:list_", "List the sessions."),
     "watch": ("watch:watch", "Watch all sessions live on one screen; answer, stop, read a log."),
+    "web": ("web:web", "Look at all sessions in a browser, and answer there."),
     "status": ("look:status", "Show where a session stands."),
     "show": ("show:show", "Show what is to be judged: report, plan, documents, code."),
     "report": ("look:report", "Print the report; --html writes it as one file."),

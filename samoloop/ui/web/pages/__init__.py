@@ -1,0 +1,1 @@
+"""The pages: each module says in ROUTES what it answers. `app.py` lists the modules."""
