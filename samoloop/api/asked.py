@@ -1,16 +1,17 @@
 """What a person or a program asks for, as values: to hand a task off, and how to go on with a session."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.core.records import FromBacklog
 
 FOCUSES = ("security", "performance", "quality", "accessibility")
 
 
-@dataclass(frozen=True)
+@frozen
 class Wishes:
     """Flags of `run` that say what the session is about."""
 
@@ -30,7 +31,7 @@ class Wishes:
         return next((flag for flag, value in flags.items() if value), "")
 
 
-@dataclass(frozen=True)
+@frozen
 class Order:
     """All that a person says when handing a task off."""
 
@@ -45,7 +46,7 @@ class Order:
     called: str = ""  # what `base` is called, where its own name does not say it
 
 
-@dataclass(frozen=True)
+@frozen
 class How:
     """How a worker is to go on."""
 

@@ -20,6 +20,7 @@ from samoloop.base.files import Stamp, make_folder, read_plain, sha256, stamp, w
 from samoloop.base.locks import Lock
 from samoloop.base.nearest import named
 from samoloop.base.places import state_folder
+from samoloop.base.values import frozen
 from samoloop.config import loading, projects, task_files, workflow_files
 from samoloop.config.keys import Finish
 from samoloop.config.project import BACKLOG, sessions_folder, user_file
@@ -36,7 +37,7 @@ DROPPED = "dropped"  # the folder in which a dropped task is kept
 _LOCK_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """A backlog as it stands."""
 

@@ -5,13 +5,13 @@ chosen here: a branch that is gone, with work that is nowhere else, is said, and
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.api import hand_off
 from samoloop.api.asked import Order, Wishes
 from samoloop.api.backlog import Found, narrowed, settings_of
 from samoloop.base.errors import UsageError
+from samoloop.base.values import frozen
 from samoloop.config import loading
 from samoloop.config.project import sessions_folder
 from samoloop.core.backlog import Stands
@@ -21,7 +21,7 @@ from samoloop.git import joining
 from samoloop.git.repo import Repo
 
 
-@dataclass(frozen=True)
+@frozen
 class Ground:
     """What a session starts on, and what it has to merge first."""
 

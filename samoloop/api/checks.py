@@ -2,11 +2,11 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.durations import format_seconds
 from samoloop.base.errors import GitError
+from samoloop.base.values import frozen
 from samoloop.checks import copies, examining, finding, running
 from samoloop.checks.check import Check
 from samoloop.checks.receipts import Kind, Outcome
@@ -19,7 +19,7 @@ from samoloop.git.repo import Repo
 from samoloop.worker import box, launching
 
 
-@dataclass(frozen=True)
+@frozen
 class Known:
     """What a session that starts now would run."""
 

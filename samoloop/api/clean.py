@@ -6,7 +6,7 @@ stays.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from samoloop.api.assembly import onlooker
@@ -14,6 +14,7 @@ from samoloop.api.hand_off import AS_IT_IS
 from samoloop.api.status import at_work
 from samoloop.base import errors
 from samoloop.base.errors import SamoloopError
+from samoloop.base.values import frozen
 from samoloop.config import loading
 from samoloop.config.loading import Config
 from samoloop.core.decision import Condition
@@ -27,7 +28,7 @@ from samoloop.worker.roots import check
 from samoloop.worker.worker import Worker
 
 
-@dataclass(frozen=True)
+@frozen
 class Left:
     """What a session left, or nobody that is known."""
 

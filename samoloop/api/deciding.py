@@ -5,11 +5,11 @@ of their own earlier one; somebody else's stands. All that is written here count
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import SessionError
 from samoloop.base.files import sha256
+from samoloop.base.values import frozen
 from samoloop.core import gates
 from samoloop.core.gates import Act, Closing, Gate, Verdict
 from samoloop.core.gates.questions import Question
@@ -26,7 +26,7 @@ class Decided(SessionError):
     """Somebody else has said it before, so their word stands; nothing was changed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Who:
     """Who acts."""
 

@@ -7,13 +7,13 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from samoloop import providers
 from samoloop.base.errors import ConfigError, SamoloopError, sentence
 from samoloop.base.places import state_folder
+from samoloop.base.values import frozen
 from samoloop.config import loading, mcp, samocode, workflow_files
 from samoloop.config.keys import KNOWN
 from samoloop.config.loading import Config
@@ -38,7 +38,7 @@ class Level(StrEnum):
     PROBLEM = "problem"  # a session would fail
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnosis:
     """One thing that was looked at."""
 

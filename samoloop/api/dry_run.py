@@ -1,7 +1,6 @@
 """What a session would be, found out without making it: phases, gates, limits, CLIs, sizes of the prompts."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from samoloop.api.assembly import STATIONS
 from samoloop.api.earlier import Earlier, earlier, in_words
 from samoloop.api.hand_off import Handoff
 from samoloop.base.durations import format_seconds
+from samoloop.base.values import frozen
 from samoloop.checks import finding
 from samoloop.checks.check import Check
 from samoloop.config.loading import Config
@@ -22,7 +22,7 @@ from samoloop.worker.iteration import build_prompt
 from samoloop.worker.worker import Worker
 
 
-@dataclass(frozen=True)
+@frozen
 class PhaseAhead:
     """One phase as it would run."""
 
@@ -42,7 +42,7 @@ class PhaseAhead:
     prompt_bytes: int | None  # of the first prompt; None without a child
 
 
-@dataclass(frozen=True)
+@frozen
 class DryRun:
     """A session that is not made."""
 

@@ -1,13 +1,14 @@
 """What earlier sessions of the same shape took, by their journals: of this project, else of all registered ones."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from samoloop.base.durations import format_seconds
+from samoloop.base.values import frozen
 from samoloop.config import projects
 from samoloop.config.project import sessions_folder
 from samoloop.core.session import sound_sessions
@@ -17,7 +18,7 @@ from samoloop.core.workflow import Workflow
 _MOST = 50  # of a project, the newest: a journal is read whole
 
 
-@dataclass(frozen=True)
+@frozen
 class Spread:
     """A number over several sessions."""
 
@@ -30,7 +31,7 @@ class Spread:
         return cls(median(numbers), min(numbers), max(numbers)) if numbers else None
 
 
-@dataclass(frozen=True)
+@frozen
 class Earlier:
     """What finished sessions with the same workflow, to the same last phase, took."""
 

@@ -1,17 +1,17 @@
 """Whether what would be merged is what was checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from samoloop.api.assembly import onlooker
+from samoloop.base.values import frozen
 from samoloop.checks import judging, receipts
 from samoloop.checks.receipts import Judged, Receipt
 from samoloop.core import fields
 from samoloop.core.session import Session
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """The receipts of a session, held against its branch as it is now."""
 

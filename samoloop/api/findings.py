@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import UsageError
 from samoloop.base.files import read_plain
+from samoloop.base.values import frozen
 from samoloop.core.session import Session
 
 _DOCUMENTS = ("*-testing-*.md", "*-review-*.md")
@@ -17,7 +17,7 @@ _FENCE = re.compile(r"\s*(?:```|~~~)")
 _CONFIRMED = "confirmed"
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """One finding of a document."""
 

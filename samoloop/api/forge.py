@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from samoloop.base import programs
 from samoloop.base.effects import effect
 from samoloop.base.errors import SamoloopError
 from samoloop.base.printable import printable
+from samoloop.base.values import frozen
 
 SECONDS = 120.0  # of one call
 _SAID = 500  # characters of their words
@@ -45,7 +45,7 @@ class ForgeError(SamoloopError):
     """The forge's CLI is not there, or did not do it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class PullRequest:
     """One that is there."""
 
@@ -54,7 +54,7 @@ class PullRequest:
     draft: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Comment:
     """A word of a reviewer who may write there."""
 
@@ -64,7 +64,7 @@ class Comment:
     where: str = ""  # file and line
 
 
-@dataclass(frozen=True)
+@frozen
 class Standing:
     """How a pull request stands."""
 
@@ -75,7 +75,7 @@ class Standing:
     comments: tuple[Comment, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Failure:
     """A run or a job of the forge's CI that failed."""
 
@@ -85,7 +85,7 @@ class Failure:
     log: str  # the end of what it printed
 
 
-@dataclass(frozen=True)
+@frozen
 class Cli:
     """One of the two programs, in a project."""
 
@@ -156,7 +156,7 @@ class Forge(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class GitHub:
     """By `gh`."""
 
@@ -246,7 +246,7 @@ class GitHub:
         ]
 
 
-@dataclass(frozen=True)
+@frozen
 class GitLab:
     """By `glab`."""
 

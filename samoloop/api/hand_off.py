@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from samoloop.api import bring, findings
@@ -11,6 +11,7 @@ from samoloop.api.settings import remembered
 from samoloop.base.clock import Clock
 from samoloop.base.errors import UsageError
 from samoloop.base.nearest import named
+from samoloop.base.values import frozen
 from samoloop.config import loading, projects, workflow_files
 from samoloop.config.loading import Config
 from samoloop.core.session import Session, check_name, resolve
@@ -25,7 +26,7 @@ AS_IT_IS = "as it is"  # what the start of a session on a branch of the person's
 _AUDIT, _FIX, _FEATURE, _IMPROVE = "audit", "fix", "feature", "improve"
 
 
-@dataclass(frozen=True)
+@frozen
 class Start:
     """From where the work starts."""
 
@@ -34,7 +35,7 @@ class Start:
     branch: str = ""  # one of theirs, which the session works on; else one is made
 
 
-@dataclass(frozen=True)
+@frozen
 class Handoff:
     """An order that was looked at: what the new session starts with."""
 

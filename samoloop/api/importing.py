@@ -6,7 +6,7 @@ again where the session stands, unless the person who imports it says that they 
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from samoloop.base.clock import Clock
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import read_plain
 from samoloop.base.locks import is_held
+from samoloop.base.values import frozen
 from samoloop.config import loading, projects, samocode, workflow_files
 from samoloop.config.loading import Config
 from samoloop.config.project import find_root
@@ -34,7 +35,7 @@ _APPROVED = "approved in samocode, says who imported it"
 _LEASE = "_orchestrator.lock"
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """What a person says of an old session, where its folder does not."""
 
@@ -47,7 +48,7 @@ class Wanted:
     by: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """Where its work is."""
 
@@ -57,7 +58,7 @@ class Place:
     new: bool = False  # there is no such branch yet
 
 
-@dataclass(frozen=True)
+@frozen
 class Look:
     """What an old session would become."""
 

@@ -3,12 +3,12 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from samoloop.base.errors import SessionError
 from samoloop.base.files import open_plain
+from samoloop.base.values import frozen
 from samoloop.core.records import Ended, Interrupted, Record, Started
 from samoloop.core.session import Session
 from samoloop.core.state import AT_REST, State, fold
@@ -23,7 +23,7 @@ _PAUSE_SECONDS = 0.2  # between two looks at a log that grows
 _SETTLED_SECONDS = 1.0  # how long a session must rest before nobody waits for more: --yes closes gates at once
 
 
-@dataclass(frozen=True)
+@frozen
 class Attempt:
     """One child that was started."""
 

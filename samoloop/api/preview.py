@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import SessionError
+from samoloop.base.values import frozen
 from samoloop.core import gates, overview
 from samoloop.core.records import Prepared, Resumed
 from samoloop.core.session import Session
@@ -15,7 +15,7 @@ from samoloop.worker.iteration import build_prompt
 from samoloop.worker.worker import Worker
 
 
-@dataclass(frozen=True)
+@frozen
 class Preview:
     """The next child's prompt."""
 

@@ -6,7 +6,6 @@ child is told is a sentence of samoloop's own that names it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from samoloop.api import forge
 from samoloop.api.asked import How
@@ -17,6 +16,7 @@ from samoloop.api.settings import settings_of
 from samoloop.base.clock import Clock
 from samoloop.base.files import write_atomic
 from samoloop.base.printable import one_line
+from samoloop.base.values import frozen
 from samoloop.children.stop import StopRequest
 from samoloop.config.keys import Finish
 from samoloop.core import gates, hearing
@@ -40,7 +40,7 @@ _NAMES = 5
 _COMMENT = 5000  # characters of one
 
 
-@dataclass(frozen=True)
+@frozen
 class Seen:
     """What a look at a session's pull request came to."""
 

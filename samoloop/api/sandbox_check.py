@@ -4,11 +4,11 @@ import fnmatch
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.api.look_inside import needs_of
 from samoloop.base.files import small_text
+from samoloop.base.values import frozen
 from samoloop.children import sandbox, scope
 from samoloop.children.sandbox import NoSandbox
 from samoloop.config.loading import Config
@@ -34,7 +34,7 @@ _OF_CLIS = (
 _SET = re.compile(r"^\s*(?:export\s+|set\s+-\S+\s+)?([A-Za-z_]\w*)=", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Sandbox:
     """What there is."""
 

@@ -17,6 +17,7 @@ from typing import Any
 from samoloop import __version__
 from samoloop.base.errors import UsageError
 from samoloop.base.files import read_plain, sha256, write_atomic
+from samoloop.base.values import frozen
 from samoloop.config.skills import NAME, Skill, write
 
 RECORD = ".samoloop-skills.json"
@@ -44,7 +45,7 @@ class Standing(StrEnum):
     OWN = "own"  # the person's own skill of the same name
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """A folder that CLIs read skills from."""
 
@@ -81,7 +82,7 @@ class InstallRecord:
         return self.skills[name]["files"] if name in self.skills else None
 
 
-@dataclass(frozen=True)
+@frozen
 class InstallPlan:
     """What an installation will do in one folder."""
 
@@ -139,7 +140,7 @@ def carry_out(plan: InstallPlan) -> None:
     _write_record(folder, record)
 
 
-@dataclass(frozen=True)
+@frozen
 class Removal:
     """What an uninstallation will do in one folder."""
 

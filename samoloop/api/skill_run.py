@@ -12,6 +12,7 @@ from samoloop.base.durations import format_seconds
 from samoloop.base.errors import UsageError
 from samoloop.base.files import remove, write_anew
 from samoloop.base.locks import Lock
+from samoloop.base.values import frozen
 from samoloop.children.run import run as run_child
 from samoloop.children.stop import StopRequest
 from samoloop.config.loading import Config
@@ -30,7 +31,7 @@ _NO_PHASE = ""  # so the settings of no phase apply
 _NEEDS_PERSON = (Trouble.LOGIN, Trouble.BILLING)
 
 
-@dataclass(frozen=True)
+@frozen
 class SkillOrder:
     """What is to be run, where and how."""
 
@@ -40,7 +41,7 @@ class SkillOrder:
     provider: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Report:
     """What became of it."""
 

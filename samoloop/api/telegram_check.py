@@ -5,11 +5,11 @@ import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from samoloop.base.errors import shown
+from samoloop.base.values import frozen
 from samoloop.config.bot_folder import BotFolder, Listener
 from samoloop.config.project import user_file
 from samoloop.config.telegram_bot import BotSettings
@@ -29,7 +29,7 @@ class NoAnswer(Exception):
         self.code = code
 
 
-@dataclass(frozen=True)
+@frozen
 class Checked:
     """What was found out about a bot."""
 

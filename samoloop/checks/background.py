@@ -7,7 +7,6 @@ run again when that matters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from samoloop.base.effects import effect
 from samoloop.base.errors import ProviderError, SamoloopError, sentence
 from samoloop.base.files import remove, sha256
 from samoloop.base.locks import is_held
+from samoloop.base.values import frozen
 from samoloop.checks import copies, running
 from samoloop.checks.check import Check
 from samoloop.checks.running import Job, Ran
@@ -31,7 +31,7 @@ COPIED_BYTES = 2_000_000_000  # of a worktree; what is larger would hold up the 
 _LOOK_SECONDS = 0.25  # between two looks whether the worker shall stop
 
 
-@dataclass(frozen=True)
+@frozen
 class _Runs:
     """What a worker has at work, in a thread: there each run is awaited, bounded and swept like any other."""
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.core import backlog
 from samoloop.core.backlog import Task
 
@@ -17,7 +17,7 @@ _NONE = ("", "none", "-", "nothing", "default")
 _NAMED = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """One task of the list."""
 

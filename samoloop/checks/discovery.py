@@ -8,9 +8,9 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.checks.check import Check
 
 MOST = 8  # checks that are found in one project
@@ -29,7 +29,7 @@ _SKIPPED = re.compile(r"(?:^|/)(?:\.[^/]+|node_modules|vendor|third_party|exampl
 _NO_SCRIPT = "no test specified"  # what `npm init` writes
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """A folder of the project, with all that is below it."""
 

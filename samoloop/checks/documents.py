@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.files import read_plain, sha256
+from samoloop.base.values import frozen
 from samoloop.checks.items import items
 from samoloop.checks.lived import lived, since_entered
 from samoloop.checks.markdown import heading, lines
@@ -32,7 +32,7 @@ _FIELD = re.compile(r"[\s>*+`-]*(severity|status)\W{0,4}(\w{1,20})", re.IGNORECA
 _VERDICT = re.compile(r"[\s>*+`#-]*verdict[*_` ]*:[*_` ]*(.+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Document:
     """What a document admits."""
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from samoloop.base.values import frozen
 from samoloop.checks.markdown import heading, lines
 
 TICKS = "xX✓✔"
@@ -16,7 +16,7 @@ _ID = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Item:
     """A line of a plan that can be ticked, or could become one."""
 

@@ -5,8 +5,8 @@ could not be run there proves nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from samoloop.base.values import frozen
 from samoloop.checks.receipts import Judged, Outcome, Receipt
 
 _SHOWN = 5  # tests that a sentence names
@@ -15,7 +15,7 @@ REWRITTEN = "old tests rewritten"  # green, but as they were before they fail, a
 GOOD = frozenset({GREEN, SUCCEEDED, WAIVED})  # nothing speaks against it
 
 
-@dataclass(frozen=True)
+@frozen
 class Runs:
     """All that was run of one check at one tree. None was not run."""
 
@@ -25,7 +25,7 @@ class Runs:
     new_tests: Receipt | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Rules:
     """What holds for this session."""
 

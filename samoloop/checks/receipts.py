@@ -1,10 +1,10 @@
 """What the worker ran and what it came to, as records of the journal: bound to a command and to a tree."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.checks.check import Check
 from samoloop.core import fields
 from samoloop.core.fields import Fields
@@ -85,7 +85,7 @@ class Judged(Fields):
     iteration: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Standing:
     """All that the journal knows of a session's checks."""
 

@@ -5,14 +5,15 @@ What is counted here decides whether "exit 0" means anything: a run in which no 
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from xml.etree import ElementTree
+
+from samoloop.base.values import frozen
 
 MOST_NAMES, NAME_LENGTH = 2000, 200
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-@dataclass(frozen=True)
+@frozen
 class Counted:
     """Tests by what became of them."""
 

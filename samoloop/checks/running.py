@@ -6,13 +6,13 @@ import re
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base import programs
 from samoloop.base.durations import format_seconds
 from samoloop.base.files import open_plain, read_plain
 from samoloop.base.locks import holders
+from samoloop.base.values import frozen
 from samoloop.checks import results
 from samoloop.checks.check import Check
 from samoloop.checks.receipts import Outcome
@@ -71,7 +71,7 @@ _LOST = "nobody knows how it ended"
 _OF_THE_MACHINE = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
-@dataclass(frozen=True)
+@frozen
 class Job:
     """All that a run needs."""
 
@@ -87,7 +87,7 @@ class Job:
     beside: bool = False  # the worker does other work meanwhile
 
 
-@dataclass(frozen=True)
+@frozen
 class Ran:
     """How a run ended."""
 

@@ -7,9 +7,10 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 
+from samoloop.base.values import frozen
 from samoloop.checks import paths
 from samoloop.checks.check import Check
 from samoloop.checks.discovery import definition, npm_scripts
@@ -25,7 +26,7 @@ _TOML_HEAD = re.compile(r"^\s*\[{1,2}\s*([\w.\"' -]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _RUNNERS = ("jest", "mocha", "ava", "vitest", "tap", "c8", "nyc")  # keys of a package.json
 
 
-@dataclass(frozen=True)
+@frozen
 class Swap:
     """What is put in place before a check runs: files of another tree, and files that go."""
 

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
 
 from samoloop.base.effects import effect
 from samoloop.base.locks import Lock, holders, is_held
+from samoloop.base.values import frozen
 from samoloop.children import wrapper
 from samoloop.children.output import Output
 from samoloop.children.processes import (
@@ -50,7 +51,7 @@ _SWEEP_SECONDS = 1.0  # for what is left behind to end by itself
 _KILLED_SECONDS = 5.0  # for a killed child to be gone; longer only where it hangs in the kernel
 
 
-@dataclass(frozen=True)
+@frozen
 class Spec:
     """A child to be started."""
 
@@ -74,7 +75,7 @@ class Habits(Protocol):
     def starts_at_once(self) -> bool: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class ChildEnd:
     """How a child's run ended."""
 

@@ -16,10 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Self
 
 from samoloop.base import proc
+from samoloop.base.values import frozen
 
 _LOOKS = 5  # for what comes up while one looks; more only where something starts processes without end
 _EXEC_SECONDS = 0.1  # the longest that a process may be in the middle of an exec
@@ -94,7 +94,7 @@ def session_of(pid: int) -> int | None:
         return None
 
 
-@dataclass(frozen=True)
+@frozen
 class Mark:
     """A word in a variable of the environment, inherited by all that a process starts."""
 
@@ -176,7 +176,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True)
+@frozen
 class Swept:
     """What a sweep did."""
 

@@ -4,9 +4,9 @@ steps, because its child may have been started by a worker before.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop.base.values import frozen
 from samoloop.children.child import Child, ChildEnd, Spec
 from samoloop.children.processes import become_subreaper
 from samoloop.children.stop import StopRequest
@@ -17,7 +17,7 @@ from samoloop.providers.base import Launch, Provider, Request
 from samoloop.providers.program import argv_of
 
 
-@dataclass(frozen=True)
+@frozen
 class Ran:
     """A child that was run to its end."""
 

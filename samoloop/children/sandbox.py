@@ -12,13 +12,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import real, small_text
+from samoloop.base.values import frozen
 from samoloop.children import seatbelt
 from samoloop.children.scope import apart
 from samoloop.core.permissions import Access, Sandboxing, SandboxMode
@@ -47,7 +48,7 @@ class NoSandbox(SamoloopError):
     """There is no sandbox here; the message says why, and what mends it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Box:
     """What a process has of the machine; all that is not named is there to be read."""
 
@@ -61,7 +62,7 @@ class Box:
     stays: bool = False  # it goes on when the process that started it ends
 
 
-@dataclass(frozen=True)
+@frozen
 class Maker:
     """A program that makes boxes, tried on this machine."""
 

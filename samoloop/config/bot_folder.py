@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from samoloop.base.errors import LockHeld, UsageError
 from samoloop.base.files import make_folder, read_plain, real, remove, sha256, small_text, stamp, write_atomic
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.base.places import state_folder
+from samoloop.base.values import frozen
 from samoloop.config import projects
 from samoloop.config.telegram_bot import BotSettings
 
@@ -28,7 +29,7 @@ MOST_SAID = 200  # characters
 GIVES_WAY_SECONDS = 15.0  # for a detached relay to see that it has to
 
 
-@dataclass(frozen=True)
+@frozen
 class Registered:
     """A session that the relay serves."""
 
@@ -36,7 +37,7 @@ class Registered:
     root: Path  # where its commands are run: the main checkout
 
 
-@dataclass(frozen=True)
+@frozen
 class Listener:
     """The relay, as it says of itself."""
 

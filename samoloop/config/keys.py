@@ -5,12 +5,13 @@ new key is a field of `Config`, one of a phase a field of `PhaseSettings`.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, replace
+from dataclasses import MISSING, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from samoloop.base.durations import parse_seconds
+from samoloop.base.values import frozen
 from samoloop.config import presets
 from samoloop.config.mcp import MCP_SERVER, McpServer
 from samoloop.config.outlets import OUTLETS, Outlets
@@ -103,7 +104,7 @@ SANDBOX = Table(_SANDBOX, lambda found: Sandboxing(**found))
 CEILINGS = Table(_CEILINGS, _session_ceilings)
 
 
-@dataclass(frozen=True)
+@frozen
 class PhaseSettings:
     """What the configuration says of one phase; None is: as the session."""
 
@@ -200,7 +201,7 @@ def _some_files(value: object) -> tuple[str, ...]:
     return (text(value),) if isinstance(value, str) else texts(value)
 
 
-@dataclass(frozen=True)
+@frozen
 class CheckSettings:
     """A command that tells whether the project's tests pass."""
 
@@ -229,7 +230,7 @@ class Finish(StrEnum):
     PR = "pr"
 
 
-@dataclass(frozen=True)
+@frozen
 class Config:
     """All settings of one project."""
 

@@ -8,13 +8,14 @@ what the repository says, as `setup` does.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, replace
+from dataclasses import MISSING, field, replace
 from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import ConfigError, shown
 from samoloop.base.files import small_text
 from samoloop.base.nearest import named
+from samoloop.base.values import frozen
 from samoloop.config.project import user_file
 from samoloop.config.schema import At, Fault, command, key, paths, table_of, texts, texts_by_name
 
@@ -37,7 +38,7 @@ def _environment(value: object) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True)
+@frozen
 class McpServer:
     """How an MCP server is started; it speaks on its standard input and output."""
 

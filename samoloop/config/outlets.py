@@ -1,9 +1,10 @@
 """Who is to hear of a session, by the configuration."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, time
 
 from samoloop.base.errors import shown
+from samoloop.base.values import frozen
 from samoloop.config.schema import Key, Table, address, on_or_off, or_off, positive_seconds, texts
 
 Hours = tuple[time, time] | None
@@ -12,7 +13,7 @@ LONGEST_REMINDER_SECONDS = 24 * 3600.0
 TELEGRAM = "telegram"  # a reader that reminds by itself
 
 
-@dataclass(frozen=True)
+@frozen
 class Outlets:
     """Who is to hear of it, beside the terminal that a worker runs in."""
 

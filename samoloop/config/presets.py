@@ -6,14 +6,16 @@ the CLI's documents alone.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
+
+from samoloop.base.values import frozen
 
 FOLDER = Path(__file__).parent / "presets"
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """What a line of output means: an object of the form that `providers.custom` reads."""
 
@@ -24,7 +26,7 @@ class Line:
     each: str = ""  # the place of a list whose objects are looked at one by one, as `item`
 
 
-@dataclass(frozen=True)
+@frozen
 class Home:
     """A folder of the CLI's own that a variable moves: the child gets another, with the login of the person's."""
 
@@ -33,7 +35,7 @@ class Home:
     login: Sequence[str]  # files in it
 
 
-@dataclass(frozen=True)
+@frozen
 class Preset:
     """One CLI. In arguments and variables `{model}`, `{session_dir}`, `{mcp_config}`, `{mcp_names}` and `{own}`, a
     folder of the session's for this CLI, are replaced.

@@ -9,17 +9,18 @@ extends it:
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from samoloop.base.errors import shown
+from samoloop.base.values import frozen
 from samoloop.config.schema import Key, Table
 from samoloop.core.events import Usage
 
 
-@dataclass(frozen=True)
+@frozen
 class Price:
     """USD per million tokens."""
 

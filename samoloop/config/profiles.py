@@ -1,15 +1,15 @@
 """Profiles: a posture that is added to a prompt, one Markdown file each."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import ConfigError
 from samoloop.base.nearest import named
+from samoloop.base.values import frozen
 from samoloop.config.workflow_files import search_path, split_front_matter
 from samoloop.config.yaml_text import read_file
 
 
-@dataclass(frozen=True)
+@frozen
 class Profile:
     name: str
     text: str

@@ -6,12 +6,12 @@ name.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import ConfigError, UsageError, listed, shown
 from samoloop.base.files import is_plainly, read_plain, remove, write_atomic
 from samoloop.base.nearest import named
+from samoloop.base.values import frozen
 from samoloop.config.resources import folder
 from samoloop.config.schema import Fault, Key, Table, read_keys, text
 from samoloop.config.workflow_files import split_front_matter
@@ -24,7 +24,7 @@ DESCRIPTIONS_LENGTH = 6000  # of all shipped ones together: what some CLIs prelo
 _FILE_BYTES = 1_000_000
 
 
-@dataclass(frozen=True)
+@frozen
 class Skill:
     """One skill, read whole."""
 

@@ -6,11 +6,12 @@ able to send the bot's token to another server, nor add people to the allow list
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from typing import Any
 
 from samoloop.base.errors import shown
 from samoloop.base.files import sha256
+from samoloop.base.values import frozen
 from samoloop.config.outlets import REMIND_SECONDS, Hours, quiet_hours, remind_seconds
 from samoloop.config.schema import Fault, address, command, flag, key, path, read_keys, table_of
 
@@ -51,7 +52,7 @@ def _base_url(value: object) -> str:
     return address(value)
 
 
-@dataclass(frozen=True)
+@frozen
 class BotSettings:
     """One bot, one chat, and the people who may act there."""
 

@@ -5,17 +5,18 @@ how it stands is worked out anew by each look.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import tzinfo
 from enum import StrEnum
 from typing import Any
 
 from samoloop.base.nearest import named
+from samoloop.base.values import frozen
 from samoloop.core import schedule
 from samoloop.core.decision import Condition
 
 
-@dataclass(frozen=True)
+@frozen
 class Task:
     """One file of the backlog."""
 
@@ -34,7 +35,7 @@ class Task:
     written: float = 0.0  # epoch seconds: when the file was
 
 
-@dataclass(frozen=True)
+@frozen
 class Run:
     """A session, as far as a task depends on it."""
 
@@ -61,7 +62,7 @@ class Standing(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True)
+@frozen
 class Stands:
     """How a task stands."""
 

@@ -1,16 +1,16 @@
 """What a session, or a phase of it, may spend before a human is asked."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from samoloop.base.durations import format_seconds
+from samoloop.base.values import frozen
 
 if TYPE_CHECKING:
     from samoloop.core.state import State, Totals  # 20 ms that settings need not pay
 
 
-@dataclass(frozen=True)
+@frozen
 class Ceilings:
     """What a session, or a phase of it, may spend before a human is asked; None is no ceiling."""
 

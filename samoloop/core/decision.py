@@ -1,9 +1,9 @@
 """What follows from a child, or from none: a decision, and the condition that it leaves the session in. Values only."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from samoloop.base.values import frozen
 from samoloop.core import fields
 from samoloop.core.signals import GateKind
 
@@ -47,7 +47,7 @@ EXIT_CODES = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Note:
     """Something that the next child is told."""
 
@@ -59,7 +59,7 @@ class Note:
         return {"kind": self.kind, "text": self.text} | ({"words": self.words} if self.words else {})
 
 
-@dataclass(frozen=True)
+@frozen
 class Decision:
     """One decision with its reason, a sentence for a person."""
 

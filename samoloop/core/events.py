@@ -1,8 +1,10 @@
 """What a child's output means, whatever CLI wrote it: the seven events, and why a CLI could not do its work."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
+
+from samoloop.base.values import frozen
 
 
 class Trouble(StrEnum):
@@ -19,21 +21,21 @@ class Trouble(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True)
+@frozen
 class Started:
     """The CLI is up: a first event that comes before any model reply."""
 
     session_id: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Text:
     """Words of the model."""
 
     text: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Tool:
     """A tool call: `running` while it is under way, else finished (`ok` tells how)."""
 
@@ -44,7 +46,7 @@ class Tool:
     ok: bool = True
 
 
-@dataclass(frozen=True)
+@frozen
 class Usage:
     """Tokens and cost of this child so far: totals that replace what an earlier Usage said; None is unknown."""
 
@@ -60,7 +62,7 @@ class Usage:
         return {key: value for key, value in asdict(self).items() if value is not None and value is not False}
 
 
-@dataclass(frozen=True)
+@frozen
 class Denied:
     """A permission was refused inside the CLI."""
 
@@ -76,7 +78,7 @@ class Denied:
         return cls(tool, detail)
 
 
-@dataclass(frozen=True)
+@frozen
 class Failure:
     """Something went wrong; `fatal` means that the CLI gave up on it."""
 
@@ -86,7 +88,7 @@ class Failure:
     resets_at: float | None = None  # epoch seconds, for USAGE_LIMIT (or a Retry-After)
 
 
-@dataclass(frozen=True)
+@frozen
 class Result:
     """The CLI's own word that the run is over. A later one replaces an earlier one."""
 

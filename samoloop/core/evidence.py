@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from samoloop.base.values import frozen
 
 
 class Weight(StrEnum):
@@ -15,7 +16,7 @@ class Weight(StrEnum):
     BLOCK = "block"  # only a human can sort it out
 
 
-@dataclass(frozen=True)
+@frozen
 class Evidence:
     """One thing that was seen."""
 

@@ -3,16 +3,17 @@ that does it, in one place for report, status and phone.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.core.records import Record, RoomRecord
 
 BEGUN, FAILED = "finish.begun", "finish.failed"
 PUSHED, OPENED, ENDED = "finish.pushed", "finish.opened", "finish.ended"
 
 
-@dataclass(frozen=True)
+@frozen
 class Finished:
     """What is known of it; a later record counts."""
 

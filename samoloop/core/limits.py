@@ -1,10 +1,11 @@
 """How long a child may take, and why its run was over. Values only; the rule is in `watch`."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from samoloop.base.values import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Limits:
     """All in seconds; None is no such limit."""
 

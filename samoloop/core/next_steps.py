@@ -1,9 +1,10 @@
 """What a person can do with a session as it stands: the commands, each with what it does."""
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from samoloop.base.values import frozen
 from samoloop.core import gates, words
 from samoloop.core.evidence import vetoed_by
 from samoloop.core.gates import Closing, StillOpen
@@ -13,7 +14,7 @@ from samoloop.core.state import Condition, State
 from samoloop.core.words import SESSION_REPAIR, Step
 
 
-@dataclass(frozen=True)
+@frozen
 class Outlook:
     """What a session waits for now, by its journal and by what people have written since."""
 

@@ -8,9 +8,9 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop.base.values import frozen
 from samoloop.core import journal
 from samoloop.core.gates import questions
 from samoloop.core.gates.questions import Question
@@ -32,7 +32,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class OldSession:
     """What such a folder says."""
 

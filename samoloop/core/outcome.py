@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
+from samoloop.base.values import frozen
 from samoloop.core import fields
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.limits import EndedBy
@@ -14,7 +15,7 @@ _DENIED_KEPT = 20
 NO_USAGE = Usage()
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """One child, after its end."""
 

@@ -1,8 +1,9 @@
 """How far a child may go unasked, and what of the machine it has in its sandbox."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from samoloop.base.values import frozen
 
 
 class Permissions(StrEnum):
@@ -29,7 +30,7 @@ class Access(StrEnum):
     HIDDEN = "hidden"  # an empty folder of its own, or a file that cannot be read
 
 
-@dataclass(frozen=True)
+@frozen
 class Sandboxing:
     """What the settings say of the sandbox of children; None is: as the session."""
 

@@ -5,12 +5,13 @@ This module knows the shape of a signal. Whether a well-formed signal is allowed
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from samoloop.base.files import read_plain
+from samoloop.base.values import frozen
 
 FILE_NAME = "_signal.json"
 LIMIT_BYTES = 64 * 1024
@@ -54,7 +55,7 @@ class Needs(StrEnum):
     ERROR_RESOLUTION = "error_resolution"
 
 
-@dataclass(frozen=True)
+@frozen
 class Signal:
     """A well-formed signal."""
 
@@ -90,7 +91,7 @@ class Signal:
         return signal
 
 
-@dataclass(frozen=True)
+@frozen
 class BadSignal:
     """No signal, or one that cannot be used; `reason` is a sentence that the next child is told."""
 

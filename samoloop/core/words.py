@@ -5,10 +5,10 @@ which the functions at the end fill in.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.core import gates
 from samoloop.core.decision import Condition, Kind
 from samoloop.core.gates import Closing, Gate, Verdict
@@ -46,7 +46,7 @@ class News(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One thing to do."""
 
@@ -54,7 +54,7 @@ class Step:
     what: str
 
 
-@dataclass(frozen=True)
+@frozen
 class GateWords:
     """Of a kind of gate. Names: session, questions, given (Q1=... for each), file, reason, why, gate_file."""
 
@@ -67,14 +67,14 @@ class GateWords:
     steps: tuple[Step, ...]  # the likely one first
 
 
-@dataclass(frozen=True)
+@frozen
 class ConditionWords:
     tone: Tone
     mark: str  # before a heading on the phone
     headline: str = "**{condition}** in {phase}{why}{needs}"  # in the report
 
 
-@dataclass(frozen=True)
+@frozen
 class DecisionWords:
     """Of a decision. Names: kind, phase, where (the phase, or it again), when, waits, why (": " and the reason)."""
 
@@ -83,13 +83,13 @@ class DecisionWords:
     news: News | None = None  # that it is
 
 
-@dataclass(frozen=True)
+@frozen
 class VerdictWords:
     said: str  # names: questions, file, reason, by
     mark: str  # on the phone
 
 
-@dataclass(frozen=True)
+@frozen
 class NewsWords:
     mark: str
     title: str  # names: where (" in testing"), took (" in 5m"), what (the first words of its text)

@@ -5,11 +5,12 @@ Values only; reading and checking the files is in `workflow_files`.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.core.signals import ALWAYS, GateKind, Status
 
 
@@ -21,7 +22,7 @@ class Changes(StrEnum):
     CODE = "code"  # it is there to change the code: without a change it is not done
 
 
-@dataclass(frozen=True)
+@frozen
 class Phase:
     """One step of the work and its rules."""
 
@@ -51,7 +52,7 @@ def reviewer_of(phase: str) -> str:
     return phase.removeprefix(f"{SECOND_LOOK}-") if phase.startswith(f"{SECOND_LOOK}-") else ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Workflow:
     """Phases in their main order, with extra edges."""
 

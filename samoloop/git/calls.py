@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from samoloop.base import programs
@@ -19,6 +19,7 @@ from samoloop.base.durations import format_seconds
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
 from samoloop.base.files import small_text
+from samoloop.base.values import frozen
 from samoloop.git import drivers
 from samoloop.git.checkout import common_dir
 from samoloop.git.pipes import release
@@ -68,7 +69,7 @@ _OID_LENGTHS = (40, 64)  # SHA-1, SHA-256
 _HEX = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True)
+@frozen
 class Git:
     """Runs git on one repository."""
 

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from samoloop.base.files import real, same_place, small_text
+from samoloop.base.values import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Location:
     """A repository as found above some folder."""
 

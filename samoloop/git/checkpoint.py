@@ -12,11 +12,11 @@ import re
 import stat
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
 from samoloop.base.files import read_plain, remove, sha256
+from samoloop.base.values import frozen
 from samoloop.git.calls import Git, failure
 from samoloop.git.objects import Objects
 from samoloop.git.session_files import session_files
@@ -39,7 +39,7 @@ _DIGITS = 16  # of the hash over the journal
 _NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\%]|\.\.|@\{|^\.|\.$|\.(?=lock$)|^@$|/")
 
 
-@dataclass(frozen=True)
+@frozen
 class Checkpoint:
     """The session at the end of one iteration."""
 
@@ -55,7 +55,7 @@ class Checkpoint:
     first: bool = False  # just made, with nothing before it: the session is new, or its ref was deleted
 
 
-@dataclass(frozen=True)
+@frozen
 class Part:
     """A journal, of which earlier checkpoints hold the start."""
 

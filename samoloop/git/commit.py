@@ -3,10 +3,11 @@
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from samoloop.base.errors import GitError
+from samoloop.base.values import frozen
 from samoloop.git.calls import Git
 from samoloop.git.objects import OWN_IDENTITY
 from samoloop.git.staging import stage
@@ -14,7 +15,7 @@ from samoloop.git.tree_state import Skipped, TreeState
 from samoloop.git.worktree import Snapshot, Worktree
 
 
-@dataclass(frozen=True)
+@frozen
 class Committed:
     """What became of the child's leftovers."""
 

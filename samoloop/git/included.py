@@ -3,19 +3,19 @@
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
 from samoloop.base.files import real
+from samoloop.base.values import frozen
 from samoloop.git.repo import Repo
 from samoloop.git.worktree import Worktree
 
 LIST = ".worktreeinclude"  # gitignore patterns of the files to be copied
 
 
-@dataclass(frozen=True)
+@frozen
 class Included:
     """What `.worktreeinclude` brought into a fresh worktree."""
 

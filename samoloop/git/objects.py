@@ -15,11 +15,11 @@ import time
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
 from samoloop.base.files import read_plain
+from samoloop.base.values import frozen
 from samoloop.git.calls import Git
 
 OWN_IDENTITY = "samoloop <samoloop@localhost>"
@@ -30,7 +30,7 @@ _SHARED = dict.fromkeys(("group", "true", "yes", "on", "1"), 0o660)
 _SHARED |= dict.fromkeys(("all", "world", "everybody", "2"), 0o664)
 
 
-@dataclass(frozen=True)
+@frozen
 class Objects:
     """The objects of one repository."""
 

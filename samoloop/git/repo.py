@@ -3,11 +3,11 @@
 import os
 import shlex
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
 from samoloop.base.files import remove, small_text, write_atomic
+from samoloop.base.values import frozen
 from samoloop.git import tree_state
 from samoloop.git.calls import Git, is_oid, too_old
 from samoloop.git.checkout import locate, registered
@@ -17,7 +17,7 @@ from samoloop.git.worktree import Worktree, checked_out
 _INITIALIZING = "initializing"  # git's own reason for the lock of a worktree that it has not finished making
 
 
-@dataclass(frozen=True)
+@frozen
 class Repo:
     """The main checkout of a repository."""
 

@@ -4,11 +4,11 @@ import io
 import os
 import shutil
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
 from samoloop.base.files import is_plainly, remove, write_atomic
+from samoloop.base.values import frozen
 from samoloop.core.control import LOGS, control_of
 from samoloop.git import checkpoint as checkpoints
 from samoloop.git.calls import Git
@@ -21,7 +21,7 @@ from samoloop.git.worktree import Snapshot, Worktree
 _LEAVING = "Before going back to"  # the summary of what is left
 
 
-@dataclass(frozen=True)
+@frozen
 class Restored:
     """What `restore` did."""
 

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from samoloop.base.values import frozen
 from samoloop.git.calls import Git
 
 _LINK, _REPOSITORY = "120000", "160000"
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One file of a tree."""
 
@@ -22,7 +22,7 @@ class Entry:
         return self.mode not in (_LINK, _REPOSITORY)
 
 
-@dataclass(frozen=True)
+@frozen
 class Change:
     """A path that two trees hold differently."""
 

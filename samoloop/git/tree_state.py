@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from samoloop.base.values import frozen
 
 STATUS = (
     "status",
@@ -28,7 +29,7 @@ _OPERATIONS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Skipped:
     """A path that a commit or snapshot leaves out."""
 
@@ -36,7 +37,7 @@ class Skipped:
     why: str
 
 
-@dataclass(frozen=True)
+@frozen
 class TreeState:
     """HEAD, branch and changes of a worktree at one moment. Paths are relative; a nested repository ends in a slash."""
 

@@ -5,11 +5,11 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import GitError
 from samoloop.base.files import entries_of, real, remove, small_text, write_atomic
+from samoloop.base.values import frozen
 from samoloop.git import mending, tree_state
 from samoloop.git.calls import Git, failure
 from samoloop.git.checkout import linked_folder, refs_in_files, registered
@@ -31,7 +31,7 @@ class WorktreeGone(GitError):
     """The worktree's folder, or what git knows of it, is no longer there."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Snapshot:
     """The worktree's content as a commit that no branch names."""
 
@@ -45,7 +45,7 @@ class Snapshot:
 _SHARED_FILES = ("HEAD", "config", "packed-refs", "shallow", "info/exclude", "info/attributes", "info/grafts")
 
 
-@dataclass(frozen=True)
+@frozen
 class Worktree:
     """The folder a session's children work in, with its branch."""
 

@@ -5,16 +5,17 @@ searches prose for words such as "limit" or "401": only structured fields count.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
+from samoloop.base.values import frozen
 from samoloop.config.mcp import McpServer
 from samoloop.core.events import Event
 from samoloop.core.permissions import Access, Permissions
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """One child to be started."""
 
@@ -32,7 +33,7 @@ class Request:
     environ: Mapping[str, str] = field(default_factory=dict)  # what the child's environment will be before `Launch.env`
 
 
-@dataclass(frozen=True)
+@frozen
 class Launch:
     """The process to start."""
 
@@ -60,7 +61,7 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Checkup:
     """What `doctor` says of one CLI."""
 

@@ -8,11 +8,11 @@ import os
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import put_folder, write_atomic
+from samoloop.base.values import frozen
 from samoloop.core.permissions import Access
 from samoloop.providers.base import Request
 from samoloop.providers.program import installed_at
@@ -20,7 +20,7 @@ from samoloop.providers.program import installed_at
 START_SECONDS = 60  # for a server to be there; the first start of an npm package downloads it
 
 
-@dataclass(frozen=True)
+@frozen
 class Servers:
     """What a CLI is told."""
 

@@ -5,11 +5,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import put_folder, read_plain, remove
+from samoloop.base.values import frozen
 from samoloop.core.permissions import Access
 from samoloop.providers import installed
 from samoloop.providers.base import Checkup, Launch, Request
@@ -18,7 +19,7 @@ _LONGEST_ARGUMENT = 100_000  # bytes; Linux takes 131,071
 QUESTION_SECONDS = 10  # time limit of a `--version` or a login question
 
 
-@dataclass(frozen=True)
+@frozen
 class ProviderSettings:
     """What `providers: {NAME: ...}` in the configuration says of a built-in provider: see `config.keys.PROGRAM`."""
 
@@ -27,7 +28,7 @@ class ProviderSettings:
     env: Mapping[str, str] = field(default_factory=dict)  # put over our own environment
 
 
-@dataclass(frozen=True)
+@frozen
 class Program:
     """Where a CLI is looked for: the configured path, the variable that names it, then PATH."""
 

@@ -3,10 +3,10 @@ or can be forged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.files import is_plainly, sha256, write_atomic
+from samoloop.base.values import frozen
 from samoloop.core import gates, hearing, words
 from samoloop.core.decision import Kind
 from samoloop.core.evidence import Evidence, Weight
@@ -37,7 +37,7 @@ _HEAD = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Saying:
     """One thing that a person said or did."""
 

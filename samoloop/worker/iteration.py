@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from samoloop.base.effects import effect
 from samoloop.base.files import put_folder, remove, sha256, sync_folder, write_anew
+from samoloop.base.values import frozen
 from samoloop.children import wrapper
 from samoloop.children.child import Child, ChildEnd
 from samoloop.children.processes import boot_id
@@ -48,7 +49,7 @@ def step(worker: Worker) -> Decision:
     return finish(worker, begun, ended, collector)
 
 
-@dataclass(frozen=True)
+@frozen
 class Begun:
     """A child at work, and what is needed to understand it."""
 

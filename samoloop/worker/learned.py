@@ -6,12 +6,12 @@ child is told.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from samoloop.base.files import read_plain, sha256
 from samoloop.base.printable import one_line
+from samoloop.base.values import frozen
 from samoloop.config.project import LEARNED
 from samoloop.config.settings_files import hash_in
 from samoloop.core.decision import Kind
@@ -29,7 +29,7 @@ _SECTION_LINES = 20
 _PROPOSAL = re.compile(r"\s{0,3}[-*]\s+(\S.*?)\s*\(evidence:\s*(\S.*?)\s*\)\.?\s*", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Proposal:
     """A line that a child would have others know."""
 

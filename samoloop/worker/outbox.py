@@ -9,12 +9,13 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from samoloop.base import files
 from samoloop.base.files import read_plain, write_atomic
+from samoloop.base.values import frozen
 from samoloop.config.outlets import TELEGRAM, Outlets
 from samoloop.core.control import control_of
 from samoloop.core.words import News
@@ -27,7 +28,7 @@ ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """One question as it stood when its gate opened."""
 
@@ -38,7 +39,7 @@ class Asked:
     suggestion: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Announcement:
     """One thing to say. Texts are plain words; whoever shows them escapes them. Empty fields are left out on disk."""
 
@@ -74,7 +75,7 @@ class Announcement:
         return {name: value for name, value in given if value not in _NOTHING or (name, value) == ("cost_usd", 0)}
 
 
-@dataclass(frozen=True)
+@frozen
 class Item:
     """An announcement with its place in the order."""
 

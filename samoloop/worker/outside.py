@@ -8,11 +8,11 @@ control folder, with its hash in the journal, so that a worker that adopts the c
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import read_plain, sha256, write_anew, write_atomic
+from samoloop.base.values import frozen
 from samoloop.config.project import LEARNED, user_file
 from samoloop.config.settings_files import settings_files
 from samoloop.core.control import is_begun
@@ -49,7 +49,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Change:
     """One thing that is not as it was: a sentence but for when it happened."""
 

@@ -1,13 +1,14 @@
 """Phase `init`: branch, worktree, what a fresh worktree lacks, and the first files. No child, no tokens."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import UsageError
 from samoloop.base.files import sha256, write_atomic
+from samoloop.base.values import frozen
 from samoloop.config.loading import Config
 from samoloop.core import gates, overview, words
 from samoloop.core.decision import Condition
@@ -38,7 +39,7 @@ from samoloop.worker.worktrees import make_worktree, run_setup
 _HANDED = "handed over with --plan"
 
 
-@dataclass(frozen=True)
+@frozen
 class Brought:
     """What a person brings to a new session."""
 

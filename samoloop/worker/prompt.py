@@ -6,10 +6,11 @@ prompt names.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from samoloop.base.values import frozen
 from samoloop.config.workflow_files import fill
 from samoloop.core import overview, signals
 from samoloop.core.decision import Note
@@ -19,7 +20,7 @@ INLINE_BYTES = 1000  # what is longer goes to a file
 _SHOWN = re.compile(r'^\{"status": "continue", "phase": "([\w-]+)"\}$', re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """Where the child works, and what of that it is told."""
 
@@ -34,7 +35,7 @@ class Place:
     documents: Sequence[str] = ()  # the newest of each kind
 
 
-@dataclass(frozen=True)
+@frozen
 class Prompt:
     """The text, and the file of additions that it names (None where everything fits)."""
 

@@ -5,9 +5,9 @@ nobody.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from samoloop.base.values import frozen
 from samoloop.core import rules
 from samoloop.core.evidence import Evidence
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from samoloop.worker.worker import Worker
 
 
-@dataclass(frozen=True)
+@frozen
 class Finished:
     """A child after its end, before anything was decided."""
 
@@ -37,7 +37,7 @@ class Finished:
         return self.wanted is not None and rules.leaves(self.started.phase, self.wanted)
 
 
-@dataclass(frozen=True)
+@frozen
 class Stations:
     """Who acts, in this order. Each is called with the worker, which holds the session's lease."""
 

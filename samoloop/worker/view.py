@@ -1,16 +1,16 @@
 """What the worker shows while it works. The worker speaks to this; the terminal is one way of listening."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from samoloop.base.values import frozen
 from samoloop.core.outcome import Collector
 from samoloop.core.records import Ended
 from samoloop.core.rules import Decision
 from samoloop.worker.outbox import Announcement
 
 
-@dataclass(frozen=True)
+@frozen
 class Running:
     """The child that is at work."""
 

@@ -1,10 +1,11 @@
 """The values of a gate: what was asked, what a person decided, and what follows from that."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.core.decision import Note
 from samoloop.core.signals import GateKind
 
@@ -23,7 +24,7 @@ class Verdict(StrEnum):
     UPDATED = "updated"
 
 
-@dataclass(frozen=True)
+@frozen
 class Gate:
     """A gate, as the journal keeps it."""
 
@@ -48,7 +49,7 @@ class Gate:
         return cls(**{**value, "kind": GateKind(value["kind"]), "questions": tuple(value.get("questions") or ())})
 
 
-@dataclass(frozen=True)
+@frozen
 class Closing:
     """What a human decided."""
 
@@ -59,7 +60,7 @@ class Closing:
     answers: Given = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class StillOpen:
     """The gate stays open; `why` is a sentence where something was there but did not count."""
 
@@ -67,14 +68,14 @@ class StillOpen:
     left: tuple[str, ...] = ()  # the questions that have no answer yet
 
 
-@dataclass(frozen=True)
+@frozen
 class Void:
     """The plan is no longer the text that was approved: the gate must open again."""
 
     why: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Act:
     """What a person does at a gate by a command or the phone."""
 
@@ -91,7 +92,7 @@ class Act:
         return self.replace or (bool(self.own) and by.startswith(self.own))
 
 
-@dataclass(frozen=True)
+@frozen
 class Effect:
     """What the closing of a gate means for its session."""
 

@@ -3,9 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
+
+from samoloop.base.values import frozen
 
 FILE_NAME = "_qa.md"
 WAITING = "_waiting_"
@@ -27,7 +28,7 @@ _ESCAPED = re.compile(rf"(?<!\\)\\(\\*(?:<!--|{WAITING}))")
 _TO_ESCAPE = re.compile(rf"(?<!\\)(\\*(?:<!--|{WAITING}))")
 
 
-@dataclass(frozen=True)
+@frozen
 class Question:
     """One question as it stands in the file."""
 
