@@ -12,10 +12,10 @@ from samoloop.base.errors import SessionError
 from samoloop.core import gates
 from samoloop.core.gates import Closing, Gate, StillOpen
 from samoloop.core.records import GateClosed, GateShown
-from samoloop.core.session import Session
+from samoloop.core.session import Session, session_tag
 from samoloop.core.signals import GateKind
 from samoloop.ui.telegram import effects
-from samoloop.ui.telegram.buttons import About, Press, session_tag, target_tag
+from samoloop.ui.telegram.buttons import About, Press, target_tag
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.sessions import Known
 

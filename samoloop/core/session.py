@@ -11,7 +11,7 @@ from pathlib import Path
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError, UsageError, shown
-from samoloop.base.files import head, make_folder, make_ignored_folder, real, remove, sync_folder
+from samoloop.base.files import head, make_folder, make_ignored_folder, real, remove, sha256, sync_folder
 from samoloop.base.locks import Lock
 from samoloop.base.nearest import near
 from samoloop.core import control, journal, old_session
@@ -34,6 +34,7 @@ _NAME_BYTES = 100
 _FIRST_BYTES = 4000  # of a journal, in which its first record says what is short
 _BACKLOG = b'"backlog":'
 _LISTED = 10  # names in a message
+_TAG_DIGITS = 8
 
 
 class Session:
@@ -146,6 +147,11 @@ def task_of(session: Session) -> FromBacklog | None:
         return read(FromBacklog, value)
     except (SessionError, OSError, *DAMAGE):
         return None
+
+
+def session_tag(session_dir: Path) -> str:
+    """Names a session's folder in a few characters, for a button or an address; no secret."""
+    return sha256(os.fsencode(session_dir))[:_TAG_DIGITS]
 
 
 def undated(name: str) -> str:

@@ -25,8 +25,8 @@ from samoloop.config.telegram_bot import BotSettings
 from samoloop.core.control import LOCK, control_of
 from samoloop.core.gates import INBOX
 from samoloop.core.records import GateClosed, GateOpened, Guided
-from samoloop.core.session import Session
-from samoloop.ui.telegram.buttons import Press, session_tag, unpack
+from samoloop.core.session import Session, session_tag
+from samoloop.ui.telegram.buttons import Press, unpack
 
 SESSIONS = ("north", "east", "south", "west")
 GROUP, SUPERGROUP = -4711, -1004711  # its number, and the one that it gets in the middle of the run

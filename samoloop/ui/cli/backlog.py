@@ -142,15 +142,14 @@ def backlog(ctx: click.Context, every: bool, as_json: bool) -> None:
             raise UsageError(f"--all and --json are for the list, not for `samoloop backlog {ctx.invoked_subcommand}`")
         return
     from samoloop.api import backlog
+    from samoloop.api.sessions import roots
     from samoloop.base.clock import Clock
     from samoloop.config.project import find_root
-    from samoloop.config.projects import registered
     from samoloop.ui.terminal.backlog_tree import heading, tree
 
-    here = find_root(Path.cwd())
-    roots = list(dict.fromkeys([*registered(os.environ), *([here] if here else [])])) if every else [project_root()]
+    projects = roots(os.environ, find_root(Path.cwd())) if every else [project_root()]
     now = Clock()
-    looks = [backlog.look(root, os.environ, now.epoch()) for root in roots]
+    looks = [backlog.look(root, os.environ, now.epoch()) for root in projects]
     if as_json:
         say_json([backlog.row(found, one) for found in looks for one in found.stands])
         return

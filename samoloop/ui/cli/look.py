@@ -69,10 +69,9 @@ def list_(every: bool, archived: bool, as_json: bool) -> None:
 
 def _every_root() -> list[Path]:
     """Every registered project, and the one that the command is in."""
-    from samoloop.config.projects import registered
+    from samoloop.api.sessions import roots
 
-    here = find_root(Path.cwd())
-    return list(dict.fromkeys([*registered(os.environ), *([here] if here else [])]))
+    return roots(os.environ, find_root(Path.cwd()))
 
 
 def row_now(session: Session) -> dict[str, Any]:

@@ -11,13 +11,11 @@ from typing import Any
 
 import click
 
-from samoloop.api.status import is_put_away, last_tool, ranked, row
+from samoloop.api.sessions import KnownProject, roots
+from samoloop.api.status import ranked
 from samoloop.base.clock import Clock
-from samoloop.base.errors import SamoloopError, UsageError, sentence
-from samoloop.base.files import stamp
-from samoloop.config.project import find_root, sessions_folder
-from samoloop.config.projects import registered
-from samoloop.core.session import Session, all_sessions
+from samoloop.base.errors import UsageError, sentence
+from samoloop.config.project import find_root
 from samoloop.ui.cli.common import is_terminal, project_root
 from samoloop.ui.terminal.board import Look, chosen, frame, moved
 from samoloop.ui.terminal.keys import Keys
@@ -41,59 +39,16 @@ def watch(here: bool) -> None:
     """
     if not is_terminal() or os.environ.get("TERM", "") in _DULL_TERMINALS:
         raise UsageError("watch needs a terminal that can move its cursor; here: samoloop list, or status --json")
-    roots = [project_root()] if here else _roots()
-    _Watch(roots, Keys(sys.stdout)).run()
-
-
-def _roots() -> list[Path]:
-    here = find_root(Path.cwd())
-    return list(dict.fromkeys([*registered(os.environ), *([here] if here else [])]))
-
-
-class _Known:
-    """A session, read again only when its journal has changed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._session = Session(folder)
-        self._stamp: object = None
-        self._log: tuple[object, str] = (None, "")
-        self._is_away = False
-
-    def row(self) -> dict[str, Any] | None:
-        """As `list` shows it; None where it was put away."""
-        try:
-            present: object = stamp(self._session.journal.path)
-        except (SamoloopError, OSError):
-            present = None
-        if present is None or present != self._stamp:
-            self._session, self._stamp = Session(self._folder), present
-            self._is_away = is_put_away(self._session)
-        if self._is_away:
-            return None
-        found = row(self._session)
-        if found["archived"]:
-            return None
-        return found | {"last_tool": self._tool() if found["child_alive"] else ""}
-
-    def _tool(self) -> str:
-        started = self._session.state().open
-        if started is None:
-            return ""
-        log = self._session.logs / f"{Path(started.stem).name}.jsonl"
-        present: object = (log, stamp(log))
-        if present != self._log[0]:
-            self._log = present, last_tool(self._session, os.environ)
-        return self._log[1]
+    projects = [project_root()] if here else roots(os.environ, find_root(Path.cwd()))
+    _Watch([KnownProject(root) for root in projects], Keys(sys.stdout)).run()
 
 
 class _Watch:
     """The screen, the sessions and the choice."""
 
-    def __init__(self, roots: list[Path], keys: Keys) -> None:
-        self._roots = roots
+    def __init__(self, projects: list[KnownProject], keys: Keys) -> None:
+        self._projects = projects
         self._keys = keys
-        self._known: dict[Path, _Known] = {}
         self._rows: list[dict[str, Any]] = []
         self._look = Look()
         self._asks = ""  # the session that is stopped if the next key says yes
@@ -125,10 +80,7 @@ class _Watch:
                     return True  # something may have changed
 
     def _seen(self) -> Iterator[dict[str, Any]]:
-        folders = [sessions_folder(root, os.environ) for root in self._roots]
-        present = [session.dir for folder in folders for session in all_sessions(folder)]
-        self._known = {path: self._known.get(path) or _Known(path) for path in present}
-        return (found for known in self._known.values() if (found := known.row()) is not None)
+        return (row for project in self._projects for row in project.rows(os.environ))
 
     def _act(self, key: str) -> bool:
         """Do what the key says. Whether the sessions are to be looked at again."""

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from pathlib import Path
 
 import click
 
@@ -27,8 +28,9 @@ def web(port: int, opens: bool, names: tuple[str, ...]) -> None:
         raise UsageError("the page's packages are not installed: pip install 'samoloop[web]'")
     from samoloop.children.processes import hide_environment
     from samoloop.config.keys import SECRETS
+    from samoloop.config.project import find_root
     from samoloop.ui.web.server import serve
     from samoloop.ui.web.site import Site
 
     hide_environment(SECRETS)
-    serve(Site(dict(os.environ)), port, names, opens=opens)
+    serve(Site(dict(os.environ), find_root(Path.cwd())), port, names, opens=opens)

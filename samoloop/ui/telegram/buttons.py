@@ -6,7 +6,6 @@ never act on a newer gate, plan or question.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from samoloop.api.deciding import DIGEST
 from samoloop.base.files import sha256
@@ -73,11 +72,6 @@ def unpack(data: str) -> Press | None:
     if len(parts) != 5 or parts[0] not in set(About):
         return None
     return Press(About(parts[0]), *parts[1:])
-
-
-def session_tag(session_dir: Path) -> str:
-    """Names a session folder."""
-    return sha256(str(session_dir))[:DIGEST]
 
 
 def target_tag(gate: str, question: str = "") -> str:

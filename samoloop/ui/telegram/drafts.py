@@ -14,6 +14,7 @@ from samoloop.base.files import read_plain, remove, sha256, write_atomic
 from samoloop.config.bot_folder import LIMIT_BYTES, BotFolder
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
+from samoloop.core.session import session_tag
 from samoloop.ui.telegram import buttons, effects
 from samoloop.ui.telegram.buttons import Press, Use
 from samoloop.ui.telegram.render import Button, Outgoing, Role
@@ -164,7 +165,7 @@ def _choices(draft: Draft, folder: BotFolder, sessions: Sessions) -> list[tuple[
 
 
 def _press(draft: Draft, known: Known | None, hash: str, choice: str) -> Press:
-    tag = buttons.session_tag(known.session_dir) if known else ""
+    tag = session_tag(known.session_dir) if known else ""
     return Press(buttons.About.DRAFT, tag, str(draft.id), hash[:DIGEST], choice)
 
 

@@ -13,6 +13,7 @@ from samoloop.core import words
 from samoloop.core.gates import Verdict
 from samoloop.core.gates.questions import Question
 from samoloop.core.records import Ended, GateClosed, Halted, Interrupted, Record, Resumed, Rewound, Started, moment
+from samoloop.core.session import session_tag
 from samoloop.core.state import Condition
 from samoloop.core.words import News
 from samoloop.ui.telegram import buttons
@@ -84,7 +85,7 @@ class Gated:
 
     def press(self, kind: buttons.About, hash: str, choice: str = "", question: str = "") -> str:
         target = buttons.target_tag(self.gate, question)
-        return Press(kind, buttons.session_tag(self.session_dir), target, hash[:DIGEST], choice).pack()
+        return Press(kind, session_tag(self.session_dir), target, hash[:DIGEST], choice).pack()
 
 
 def short_name(session: str) -> str:

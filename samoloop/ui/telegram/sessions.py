@@ -16,8 +16,8 @@ from samoloop.core.control import LOCK, control_of
 from samoloop.core.gates import INBOX, Closing, Gate, StillOpen, Void, examine, read_text
 from samoloop.core.journal import FILE_NAME, Journal
 from samoloop.core.records import GateClosed, GateVoid, Record, Rewound
+from samoloop.core.session import session_tag
 from samoloop.core.state import AT_REST, ENDED, Condition, State, apply, fold
-from samoloop.ui.telegram.buttons import session_tag
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.render import Progress, names, short_name
 

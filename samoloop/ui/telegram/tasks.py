@@ -8,8 +8,8 @@ from typing import Any
 from samoloop.api import learned
 from samoloop.api.deciding import DIGEST
 from samoloop.base.files import sha256
-from samoloop.core.session import Session
-from samoloop.ui.telegram import buttons, render
+from samoloop.core.session import Session, session_tag
+from samoloop.ui.telegram import render
 from samoloop.ui.telegram.buttons import About, Press
 from samoloop.ui.telegram.render import Button, Outgoing, Role, Rows
 from samoloop.ui.telegram.sessions import Known
@@ -71,7 +71,7 @@ def digest_of(session: Session) -> str:
 
 
 def _button(known: Known, digest: str, label: str, choice: str) -> Button:
-    return Button(label, Press(About.LEARN, buttons.session_tag(known.session_dir), "", digest, choice).pack())
+    return Button(label, Press(About.LEARN, session_tag(known.session_dir), "", digest, choice).pack())
 
 
 def numbers(known: Known, choice: str) -> list[int]:

@@ -1,41 +1,131 @@
-"""All registered projects and their sessions, as the pages show them."""
+"""What the pages show of all projects: their sessions as rows, read again only where a file of one changed."""
 
+import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from samoloop.api.status import ranked, row
-from samoloop.base.errors import SessionError
-from samoloop.base.files import sha256
-from samoloop.config.project import sessions_folder
-from samoloop.config.projects import registered
-from samoloop.core.session import Session, all_sessions
+from samoloop.api.sessions import KnownProject, roots
+from samoloop.api.status import ranked
+from samoloop.base.errors import SessionError, sentence
+from samoloop.base.printable import one_line
+from samoloop.core.session import Session, is_session, session_tag, undated
+
+PATIENCE_SECONDS = 2.0  # for the disk of one project
+
+Row = dict[str, Any]
 
 
 class Gone(SessionError):
-    """A session whose page is open was archived, moved or removed, or its project is not to be reached."""
+    """The session that a page is about is not there any more."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project, as it was when its disk last answered."""
+
+    root: Path
+    rows: list[Row] = field(default_factory=list)
+    problem: str = ""  # why its sessions cannot be looked at now, or are shown as they were
+
+    @property
+    def name(self) -> str:
+        return one_line(self.root.name or str(self.root))
 
 
 class Site:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    """All projects of a person, and the one `here`. Any thread may ask."""
 
-    def rows(self) -> list[dict[str, Any]]:
-        return ranked(row(one) | {"url": url_of(one)} for root in registered(self._environ) for one in self._in(root))
+    def __init__(self, environ: Mapping[str, str], here: Path | None = None) -> None:
+        self.environ = environ
+        self._here = here
+        self._looks: dict[Path, _Look] = {}
+        self._found: list[Project] = []
+        self._turn = threading.Lock()
+        self._began = self._ended = 0  # looks: who comes while one is at work shares the next
 
-    def session(self, tag: str, name: str) -> Session:
-        for root in registered(self._environ):
-            for one in self._in(root):
-                if (_tag(one), one.name) == (tag, name):
-                    return one
-        raise Gone(f"there is no session {name} any more")
+    def rows(self, *, archived: bool = False) -> list[Row]:
+        """The sessions of all projects, ranked as `list` does; a row of `api.status` each, and besides
 
-    def _in(self, root: Any) -> list[Session]:
-        return list(all_sessions(sessions_folder(root, self._environ)))
+        tag, url      names it in addresses; of its page
+        name, project without its day; of the project's folder
+        """
+        return ranked(row for project in self.projects(archived=archived) for row in project.rows)
+
+    def projects(self, *, archived: bool = False) -> list[Project]:
+        """Each as it is now. A disk that is gone or does not answer is said, and holds up no other for long."""
+        wanted = self._began + 1
+        with self._turn:
+            if archived:
+                return self._look(archived=True)
+            if self._ended < wanted:
+                self._began += 1
+                self._found = self._look(archived=False)
+                self._ended = self._began
+            return self._found
+
+    def session(self, tag: str, name: str = "") -> Session:
+        """The session behind a tag, also an archived one. Raises Gone."""
+        folder = self._folder(tag)
+        if folder is None:
+            self.projects()
+            folder = self._folder(tag)
+        if folder is None or not is_session(folder):
+            what = f"the session {(folder.name if folder else name)[:100]}".rstrip()
+            raise Gone(f"{what} is not there any more: it was deleted or moved, or its project was forgotten")
+        return Session(folder)
+
+    def _folder(self, tag: str) -> Path | None:
+        return next((look.folders[tag] for look in list(self._looks.values()) if tag in look.folders), None)
+
+    def _look(self, *, archived: bool) -> list[Project]:
+        every = roots(self.environ, self._here)
+        self._looks = {root: self._looks.get(root) or _Look(root) for root in every}
+        return [look.look(self.environ, archived) for look in self._looks.values()]
 
 
-def _tag(session: Session) -> str:
-    return sha256(str(session.dir))[:8]
+class _Look:
+    """Looks at one project, in a thread that is left behind where its disk does not answer."""
+
+    def __init__(self, root: Path) -> None:
+        self.project = Project(root)
+        self.folders: dict[str, Path] = {}  # of its sessions, by their tags
+        self._root = root
+        self._known = KnownProject(root)
+        self._addresses: dict[Path, Row] = {}
+        self._thread: threading.Thread | None = None
+
+    def look(self, environ: Mapping[str, str], archived: bool) -> Project:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._read, args=(environ, archived), daemon=True)
+            self._thread.start()
+            self._thread.join(PATIENCE_SECONDS)
+        if self._thread.is_alive():
+            why = f"the disk of {self._root} does not answer; its sessions are shown as they were"
+            return Project(self._root, self.project.rows, why)
+        return self.project
+
+    def _read(self, environ: Mapping[str, str], archived: bool) -> None:
+        try:
+            if not self._root.is_dir():
+                why = f"{self._root} is gone; forget it with: samoloop projects forget {self._root}"
+                self.project = Project(self._root, problem=why)
+                return
+            rows = list(self._known.rows(environ, archived=archived))
+            self._addresses = {path: self._addresses.get(path) or _address(path) for path in self._known.folders}
+            self.folders = {row["tag"]: path for path, row in self._addresses.items()}
+            where = {"project": self.project.name}
+            self.project = Project(self._root, [row | self._addresses[Path(row["folder"])] | where for row in rows])
+        except Exception as error:  # whatever is wrong with one project, the others are shown
+            self.project = Project(self._root, problem=f"{self._root} cannot be looked at: {sentence(error)}")
+
+
+def _address(folder: Path) -> Row:
+    return {"tag": session_tag(folder), "url": url_of(Session(folder)), "name": one_line(undated(folder.name))}
 
 
 def url_of(session: Session) -> str:
-    return f"/s/{_tag(session)}/{session.name}"
+    """The address of a session's page; the tag alone finds it, the name is for people."""
+    return f"/s/{session_tag(session.dir)}/{quote(session.name, safe='', errors='replace')}"

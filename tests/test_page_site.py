@@ -1,0 +1,208 @@
+"""What the pages know of all projects: rows that are read again only where something changed, and what is gone."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import recorded
+from kit import until
+
+from samoloop.api import sessions as api_sessions
+from samoloop.api import status
+from samoloop.base.locks import Lock
+from samoloop.config.projects import register
+from samoloop.core.control import LOCK
+from samoloop.core.records import Archived
+from samoloop.core.session import Session, session_tag
+from samoloop.ui.web import site as site_module
+from samoloop.ui.web.site import Gone, Site, url_of
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the sessions whose row was worked out."""
+    found: list[str] = []
+
+    def row(session: Session) -> dict[str, Any]:
+        found.append(session.name)
+        return real(session)
+
+    real = status.row
+    monkeypatch.setattr(api_sessions.status, "row", row)
+    return found
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    register(folder, os.environ)
+    return folder
+
+
+def project(tmp_path: Path, name: str) -> Path:
+    folder = tmp_path / name
+    folder.mkdir()
+    register(folder, os.environ)
+    return folder
+
+
+def test_a_row_says_where_its_page_is(root: Path) -> None:
+    session = recorded.make_session(root, "26-11-21-auth")
+    row = Site(os.environ).rows()[0]
+    assert (row["name"], row["project"], row["tag"]) == ("auth", "shop", session_tag(session.dir))
+    assert row["url"] == url_of(session) == f"/s/{row['tag']}/26-11-21-auth"
+
+
+def test_only_what_changed_is_read_again(root: Path, reads: list[str]) -> None:
+    quiet = recorded.make_session(root, "26-11-21-quiet")
+    busy = recorded.make_session(root, "26-11-21-busy")
+    site = Site(os.environ)
+    site.rows()
+    reads.clear()
+    assert len(site.rows()) == 2 and not reads
+    recorded.iterate(busy, "requirements")
+    row = next(row for row in site.rows() if row["session"] == busy.name)
+    assert (reads, row["phase"]) == ([busy.name], "requirements")
+    assert quiet.name not in reads
+
+
+def test_an_answer_that_a_person_writes_in_an_editor_shows(root: Path) -> None:
+    session = recorded.make_session(root)
+    recorded.ask_questions(session, "Q1")
+    recorded._record(session, "gate_shown", gate="g1", sha256="0" * 64, stamp=None)
+    site = Site(os.environ)
+    assert site.rows()[0]["waits_for"] == "answers to Q1"
+    file = session.dir / "_qa.md"
+    file.write_text(file.read_text().replace("_waiting_", "B"))
+    row = site.rows()[0]
+    assert not row["waits_for"] and "Q1" in row["decided"]
+
+
+def test_a_tick_in_the_plan_shows(root: Path) -> None:
+    session = recorded.make_session(root)
+    plan = session.dir / recorded.PLAN
+    plan.write_text("- [ ] 1.1 one\n- [ ] 1.2 two\n")
+    site = Site(os.environ)
+    assert site.rows()[0]["plan"] == [0, 2]
+    plan.write_text("- [x] 1.1 one\n- [ ] 1.2 two\n")
+    assert site.rows()[0]["plan"] == [1, 2]
+
+
+def test_a_worker_that_comes_and_goes_is_seen_though_nothing_is_written(root: Path) -> None:
+    session = recorded.make_session(root)
+    site = Site(os.environ)
+    assert not site.rows()[0]["worker_alive"]
+    with Lock.take(session.control / LOCK, 0, f"{os.getpid()}\n"):
+        assert site.rows()[0]["worker_alive"]
+    assert not site.rows()[0]["worker_alive"]
+
+
+def test_archived_sessions_are_there_when_asked_for(root: Path) -> None:
+    session = recorded.make_session(root)
+    site = Site(os.environ)
+    assert site.rows()
+    session.record(Archived())
+    assert not site.rows()
+    assert [row["archived"] for row in site.rows(archived=True)] == [True]
+    assert not site.rows()
+    assert site.session(session_tag(session.dir)).dir == session.dir
+
+
+def test_a_damaged_session_is_a_row_with_its_reason(root: Path) -> None:
+    good = recorded.make_session(root, "26-11-21-good")
+    bad = recorded.make_session(root, "26-11-21-bad")
+    bad.journal.path.write_bytes(b"\x00 nonsense\n" * 3)
+    rows = {row["session"]: row for row in Site(os.environ).rows()}
+    assert rows[bad.name]["condition"] == "damaged" and rows[bad.name]["reason"]
+    assert rows[good.name]["condition"] == "ready"
+
+
+def test_a_project_that_is_gone_is_named_and_the_others_are_shown(tmp_path: Path, root: Path) -> None:
+    recorded.make_session(root)
+    other = project(tmp_path, "lost")
+    shutil.rmtree(other)
+    site = Site(os.environ)
+    assert [(one.name, len(one.rows), bool(one.problem)) for one in site.projects()] == [
+        ("shop", 1, False),
+        ("lost", 0, True),
+    ]
+    assert str(other) in site.projects()[1].problem
+
+
+def test_a_disk_that_does_not_answer_holds_nobody_up_twice(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.make_session(root)
+    other = project(tmp_path, "nfs")
+    recorded.make_session(other)
+    site = Site(os.environ)
+    site.rows()
+    answers, looked = threading.Event(), list[Path]()
+    real = site_module.KnownProject.rows
+
+    def rows(self: Any, *words: Any, **how: Any) -> Iterator[dict[str, Any]]:
+        if self.root == other:
+            looked.append(other)
+            answers.wait()
+        return real(self, *words, **how)
+
+    monkeypatch.setattr(site_module.KnownProject, "rows", rows)
+    monkeypatch.setattr(site_module, "PATIENCE_SECONDS", 0.1)
+    for _ in range(3):
+        found = {one.name: one for one in site.projects()}
+        assert (len(found["shop"].rows) == 1 and not found["shop"].problem) or found["shop"].problem
+        assert "does not answer" in found["nfs"].problem and len(found["nfs"].rows) == 1
+    assert looked == [other]
+    answers.set()
+    until(lambda: not {one.name: one for one in site.projects()}["nfs"].problem)
+
+
+def test_a_session_that_was_deleted_is_gone(root: Path) -> None:
+    session = recorded.make_session(root)
+    site = Site(os.environ)
+    tag = site.rows()[0]["tag"]
+    shutil.rmtree(session.dir)
+    with pytest.raises(Gone, match="26-11-21-auth is not there any more"):
+        site.session(tag)
+    with pytest.raises(Gone, match="the session old is not there"):
+        site.session("0" * 8, "old")
+
+
+def test_a_name_that_is_no_text_harms_nobody(root: Path) -> None:
+    recorded.make_session(root)
+    odd = Path(os.fsdecode(os.fsencode(root / "_sessions") + b"/26-11-21-\xff<b>"))
+    odd.mkdir()
+    (odd / "_history.jsonl").write_text("")
+    rows = Site(os.environ).rows()
+    assert len(rows) == 2
+    assert all((row["url"] + row["name"]).encode() for row in rows)
+
+
+def test_who_comes_while_somebody_looks_shares_the_next_look(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded.make_session(root)
+    site, looks = Site(os.environ), list[int]()
+    begun, goes_on = threading.Event(), threading.Event()
+    real = Site._look
+
+    def look(self: Site, *, archived: bool) -> Any:
+        looks.append(1)
+        begun.set()
+        goes_on.wait(20)
+        return real(self, archived=archived)
+
+    monkeypatch.setattr(Site, "_look", look)
+    threads = [threading.Thread(target=site.rows)]
+    threads[0].start()
+    begun.wait(20)
+    threads += [threading.Thread(target=site.rows) for _ in range(20)]
+    for thread in threads[1:]:
+        thread.start()
+    goes_on.set()
+    for thread in threads:
+        thread.join()
+    assert len(looks) in (2, 3)  # one thread may not have asked before the first look ended
