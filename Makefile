@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 SANDBOX ?= required # of the real CLIs; or off
 WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
 
-.PHONY: demo test stranger box checks hour slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
+.PHONY: demo test stranger box checks hour page slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger --ignore=tests/box --ignore=tests/checks --ignore=tests/hour -n $(WORKERS) -m "not slow and not faults" $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger --ignore=tests/box --ignore=tests/checks --ignore=tests/hour --ignore=tests/page -n $(WORKERS) -m "not slow and not faults" $(ARGS)
 
 stranger: $(VENV)/dev
 	$(BIN)/pytest tests/stranger -n $(WORKERS) $(ARGS)
@@ -30,8 +30,13 @@ hour: $(VENV)/dev
 	@command -v tmux >/dev/null || apt-get install -y -q tmux
 	$(BIN)/pytest tests/hour -n 0 --timeout 600 $(ARGS)
 
+page: $(VENV)/page
+	@command -v chromium >/dev/null || apt-get install -y -q --no-install-recommends chromium
+	@$(BIN)/python tests/page/axe.py
+	$(BIN)/pytest tests/page -n 2 --dist worksteal --timeout 120 $(ARGS)
+
 slow: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/hour -n 2 -m slow --timeout 400 $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/hour --ignore=tests/page -n 2 -m slow --timeout 400 $(ARGS)
 
 e2e: $(VENV)/dev
 	$(BIN)/python tests/e2e/install.py
@@ -81,6 +86,10 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/page: $(VENV)/dev tests/page/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/page/requirements.txt
 	@touch $@
 
 $(VENV)/mutmut: $(VENV)/dev tests/mutants/requirements.txt

@@ -1,5 +1,6 @@
 """A session's own working tree: opened, looked at, kept as a snapshot. Every call names its repository."""
 
+import logging
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
@@ -16,6 +17,8 @@ from samoloop.git.objects import Objects
 from samoloop.git.pipes import READ_IN_TREE, remove_pipes
 from samoloop.git.staging import stage
 from samoloop.git.tree_state import Skipped, TreeState
+
+logger = logging.getLogger(__name__)
 
 # In place nothing may be converted: what comes back must be what was there, byte for byte.
 _RAW = "* -text -filter -ident -working-tree-encoding\n"
@@ -64,7 +67,7 @@ class Worktree:
             raise WorktreeGone(f"git no longer knows the worktree {root} of branch {branch}: it was pruned or removed.")
         worktree = cls(root, git_dir, common_dir, branch, frozenset(left_out))
         for note in worktree.repair():
-            _warn(note)
+            logger.warning("%s", note)
         return worktree
 
     @classmethod
@@ -88,7 +91,7 @@ class Worktree:
         write_atomic(info / "attributes", _RAW)
         write_atomic(info / "exclude", "".join(f"{pattern}\n" for pattern in excludes))
         for skipped in stage(self.git, self.root, self.state().to_stage):
-            _warn(f"Not recorded: {skipped.path} ({skipped.why})")
+            logger.warning("Not recorded: %s (%s)", skipped.path, skipped.why)
         tree = self.git.line("write-tree")
         first = self.objects(tree).commit(tree, [], b"The folder as the session found it\n")
         self.git.run("update-ref", self.ref, first, "")
@@ -237,12 +240,6 @@ class Worktree:
         if replaced := sorted(self.git_dir.glob("replaced-git-*")):
             raise GitError(f"A repository that a child made in the worktree is in {replaced[0]}: move it away first.")
         self.store.run("worktree", "remove", str(self.root))
-
-
-def _warn(sentence: str) -> None:
-    import logging  # seldom
-
-    logging.getLogger(__name__).warning("%s", sentence)
 
 
 def checked_out(common_dir: Path, ref: str, but: Worktree | None = None) -> Path | None:

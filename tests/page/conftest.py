@@ -1,0 +1,107 @@
+"""A Chromium for all tests, and for each a home of its own with `samoloop web` in it."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kit import until
+
+from samoloop.base.locks import is_held
+from samoloop.core.control import LOCK
+
+if TYPE_CHECKING:
+    from filled import Played
+    from playwright.sync_api import Browser
+    from window import Client, Person, Web
+
+ADA = "[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n"
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """A plain `pytest` leaves these tests out: they need a browser. `pytest tests/page` asks for them."""
+    asked = any("page" in Path(argument.partition("::")[0]).resolve().parts for argument in config.args)
+    return None if asked else True
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """The system's Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.exit("there is no Chromium: run `make page`, which installs it", returncode=2)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def home(own_home: Path) -> Iterator[Path]:
+    """A home with a git identity; what still works on its sessions at the end is ended."""
+    (own_home / ".gitconfig").write_text(ADA)
+    yield own_home
+    for lock in (own_home / ".local" / "state" / "samoloop" / "control").glob(f"*/{LOCK}"):
+        if is_held(lock):
+            with suppress(ProcessLookupError, ValueError):
+                os.kill(int(lock.read_text()), signal.SIGKILL)
+            until(lambda lock=lock: not is_held(lock))
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Played]":
+    """The marked session, played once."""
+    from filled import play
+
+    folder = tmp_path_factory.mktemp("played")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        patch.setenv("SAMOLOOP_SANDBOX", "off")
+        found = play(folder)
+    yield found
+
+
+@pytest.fixture
+def open_web(home: Path, tmp_path: Path) -> "Iterator[Callable[..., Web]]":
+    """Starts `samoloop web` in a folder, with further words if there are any."""
+    from window import Web
+
+    with ExitStack() as stack:
+        number = iter(range(100))
+
+        def start(folder: Path, *words: str) -> Web:
+            port = () if "--port" in words else ("--port", "0")
+            web = Web(folder, os.environ, tmp_path / f"web-{next(number)}.txt", *port, *words)
+            return stack.enter_context(web)
+
+        yield start
+
+
+@pytest.fixture
+def call() -> "Iterator[Callable[[Web], Client]]":
+    """Lets a program come to a page, by its link."""
+    from window import Client
+
+    with ExitStack() as stack:
+        yield lambda web: stack.enter_context(closing(Client(web)))
+
+
+@pytest.fixture
+def meet(browser: "Browser") -> "Iterator[Callable[..., Person]]":
+    """Lets a person come to a page, by its link."""
+    from window import Person
+
+    with ExitStack() as stack:
+
+        def come(web: "Web", **options: Any) -> Person:
+            person = stack.enter_context(Person(browser, web, **options))
+            person.arrive()
+            return person
+
+        yield come

@@ -1,0 +1,95 @@
+"""Whatever stands in any field that a child or a file name can fill: nothing of it runs, loads or leads away.
+
+The page's policy is switched off in the browser for all but one test, so that escaping alone has to hold.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import filled
+import pytest
+from audit import strange
+from texts import TEXTS
+from window import PHONE, Person, Web
+
+from samoloop.core.session import session_tag
+
+GROUPS = 12
+OF_A_DONE_ONE = (
+    "",
+    "/log/2",
+    "/log/8",
+    "/prompt/4",
+    "/checks",
+    "/report",
+    "/document/_qa.md",
+    "/document/_overview.md",
+    "/document/11-21-0900-plan-x.md",
+    "/document/11-21-0900-summary-x.md",
+)
+PATHS = {
+    "blocked": ("",),
+    "damaged": ("",),
+    "works": ("", "/log/8"),
+    "asks": ("", "/gate"),
+    "plans": ("", "/gate"),
+    "acts": ("", "/gate"),
+    "done": OF_A_DONE_ONE,
+}
+SHARED = ("/", "/backlog", "/new", "/stats", "/search?q=hit", "/search?q=example")
+
+
+def urls_of(folders: dict[str, Path]) -> list[str]:
+    return [
+        f"/s/{session_tag(folder)}/{folder.name}{path}" for moment, folder in folders.items() for path in PATHS[moment]
+    ]
+
+
+def addresses_with(text: str, folder: Path) -> list[str]:
+    """Addresses that hold the text where somebody else may have put it."""
+    spelled, start = quote(text[:1500], safe=""), f"/s/{session_tag(folder)}"
+    found = [f"/search?q={spelled}", f"/{spelled}", f"/s/{spelled}/x", f"{start}/{spelled}"]
+    return [*found, f"{start}/{folder.name}/document/{spelled}", f"{start}/{folder.name}/log/{spelled}"]
+
+
+def look(person: Person, url: str) -> list[str]:
+    """What is wrong with a page, once it is loaded."""
+    answer = person.page.goto(person.web.origin + url, wait_until="load")
+    assert answer is not None and answer.status < 500, (url, answer)
+    found = [f"{url}: {what}" for what in strange(person.page)]
+    found += [f"{url}: it ran: {hit}" for hit in person.hits]
+    found += [f"{url}: it asked for {far}" for far in person.strayed]
+    found += [f"{url}: led to {person.page.url}"] if not person.page.url.startswith(person.web.origin) else []
+    person.hits.clear()
+    person.strayed.clear()
+    return found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_no_text_of_a_stranger_does_anything_without_the_policy(
+    group: int, played: filled.Played, tmp_path: Path, open_web: Callable[..., Web], meet: Callable[..., Person]
+) -> None:
+    texts = TEXTS[group::GROUPS]
+    projects = [filled.fill(played, tmp_path / str(number), text) for number, text in enumerate(texts)]
+    person = meet(open_web(tmp_path), bypass_csp=True, viewport=PHONE)
+    person.listen()
+    with filled.at_work(*(folders["works"] for folders in projects)):
+        found = [fault for url in SHARED for fault in look(person, url)]
+        for text, folders in zip(texts, projects, strict=True):
+            person.call_themselves(text)
+            for url in (*urls_of(folders), *addresses_with(text, folders["done"])):
+                found += [f"{text[:60]!r} {fault}" for fault in look(person, url)]
+    assert not found, "\n".join(found[:40])
+
+
+def test_no_name_and_no_content_of_a_file_in_a_diff_does_anything(
+    played: filled.Played, home: Path, tmp_path: Path, open_web: Callable[..., Web], meet: Callable[..., Person]
+) -> None:
+    folders = filled.fill(played, tmp_path, "shop")
+    person = meet(open_web(tmp_path), bypass_csp=True)
+    person.listen()
+    url = f"/s/{session_tag(folders['done'])}/{folders['done'].name}"
+    found = [fault for path in ("/diff", "/diff/6", "/diff/7") for fault in look(person, url + path)]
+    assert not found, "\n".join(found[:40])
