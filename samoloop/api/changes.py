@@ -1,7 +1,8 @@
 """What a session has changed: in the code, in its own folder, and in its plan between two looks of a person."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from samoloop.api.assembly import onlooker
 from samoloop.base.errors import SessionError
@@ -10,9 +11,12 @@ from samoloop.core.records import GateOpened
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
 from samoloop.git import checkpoint
-from samoloop.git.compare import around, diff_stat, patch
+from samoloop.git.calls import Git
+from samoloop.git.compare import Changed, around, changed_files, diff_stat, patch, patch_of
 from samoloop.worker.keeping import base_of
 from samoloop.worker.worker import Worker
+
+_AT_ONCE = 10  # files of a patch
 
 
 def code(session: Session, environ: Mapping[str, str], iteration: int | None = None, *, stat: bool = False) -> str:
@@ -20,16 +24,39 @@ def code(session: Session, environ: Mapping[str, str], iteration: int | None = N
 
     Raises GitError for an iteration that is not there.
     """
+    found = _compared(session, environ, iteration)
+    return "" if found is None else diff_stat(*found) if stat else patch(*found)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a branch or an iteration changed, file by file, so that nobody has to hold all of it."""
+
+    files: tuple[Changed, ...]
+    compared: tuple[Git, str, str] | None
+
+    def patches(self, files: Sequence[Changed]) -> Iterator[str]:
+        """The patch of some of its files, in pieces of a few files each."""
+        if self.compared:
+            store, old, new = self.compared
+            for start in range(0, len(files), _AT_ONCE):
+                yield patch_of(store, old, new, files[start : start + _AT_ONCE])
+
+
+def by_file(session: Session, environ: Mapping[str, str], iteration: int | None = None) -> Change:
+    """The code as `code` compares it. Raises GitError for an iteration that is not there."""
+    found = _compared(session, environ, iteration)
+    return Change(tuple(changed_files(*found)) if found else (), found)
+
+
+def _compared(session: Session, environ: Mapping[str, str], iteration: int | None) -> tuple[Git, str, str] | None:
+    """The repository, and the two commits between which the code of the branch or of an iteration lies."""
     worker = onlooker(session, environ)
     if iteration is not None:
         before, target = around(worker.store, worker.ref, iteration)
-        old, new = (before.code if before else target.code), target.code
-    else:
-        found = _newest_code(worker)
-        if found is None:
-            return ""
-        old, new = base_of(worker, found), found
-    return diff_stat(worker.store, old, new) if stat else patch(worker.store, old, new)
+        return worker.store, (before.code if before else target.code), target.code
+    found = _newest_code(worker)
+    return None if found is None else (worker.store, base_of(worker, found), found)
 
 
 def _newest_code(worker: Worker) -> str | None:

@@ -1,10 +1,21 @@
 """What lies between two commits. Needs no worktree, so it works after `archive` too."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from samoloop.git import checkpoint
 from samoloop.git.calls import Git
 from samoloop.git.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One file that differs between two commits."""
+
+    name: str
+    before: str = ""  # its name there, where it was renamed
+    lines: tuple[int, int] | None = None  # added, removed; None: binary, or more than 1 MB
 
 
 def commits_between(store: Git, old: str, new: str) -> list[tuple[str, str]]:
@@ -50,6 +61,30 @@ def patch(store: Git, old: str, new: str, folder: str = "") -> str:
     return _text(store, "diff", *_PLAIN, "--find-renames", *prefixes, old, new, "--")
 
 
+def changed_files(store: Git, old: str, new: str) -> list[Changed]:
+    """The files that differ, with how many of their lines do."""
+    found = store.run(*_LARGEST, "diff", *_PLAIN, "--find-renames", "--numstat", "-z", old, new, "--")
+    parts = iter(os.fsdecode(found).split("\0"))
+    files = []
+    for part in parts:
+        if part:
+            added, removed, name = part.split("\t", 2)
+            before = "" if name else next(parts)
+            lines = None if added == "-" else (int(added), int(removed))
+            files.append(Changed(name or next(parts), before, lines))
+    return files
+
+
+def patch_of(store: Git, old: str, new: str, files: Sequence[Changed]) -> str:
+    """What lies between two commits in some of the files, as a patch."""
+    names = [f":(top,literal){name}" for file in files for name in (file.before, file.name) if name]
+    prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
+    return (
+        _text(store, *_LARGEST, "diff", *_PLAIN, "--find-renames", *prefixes, old, new, "--", *names) if names else ""
+    )
+
+
+_LARGEST = ("-c", "core.bigFileThreshold=1m")  # of a file whose lines are compared; a larger one counts as binary
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative")
 
 
