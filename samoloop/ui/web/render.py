@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from samoloop import __version__
 from samoloop.base.durations import format_seconds
-from samoloop.base.printable import one_line
+from samoloop.base.printable import one_line, printable
 from samoloop.ui.terminal.words import age, spending
 
 HERE = Path(__file__).parent
@@ -88,6 +88,7 @@ def _templates() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # marked-up text was made so before
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
