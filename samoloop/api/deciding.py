@@ -10,9 +10,11 @@ from pathlib import Path
 from samoloop.base.errors import SessionError
 from samoloop.base.files import sha256
 from samoloop.base.values import frozen
-from samoloop.core import gates
+from samoloop.core import gates, words
 from samoloop.core.gates import Act, Closing, Gate, Verdict
 from samoloop.core.gates.questions import Question
+from samoloop.core.records import GateClosed, GateOpened, GateVoid, moment
+from samoloop.core.session import Session
 
 DIGEST = 8  # hexadecimal digits; enough to tell apart what one person is ever shown, not a secret
 _LONGEST = 80  # characters of an answer in a sentence
@@ -41,6 +43,47 @@ class Who:
             who = "somebody in an editor" if before in ("", "editor") else before.partition(" (")[0]
             raise Decided(f"That was decided by {who}, so it stands.")
         return before == self.by != self.own
+
+
+@frozen
+class Became:
+    """What became of a gate."""
+
+    said: str  # in a sentence's half
+    by: str = ""  # who decided it
+    at: float | None = None  # when, in epoch seconds; of questions that are not all answered, the last answer
+
+
+def became_of(session: Session, gate_id: str) -> Became:
+    """What became of a gate that a person was shown: decided, opened anew, or not of this session."""
+    gate = session.state().gate
+    if gate is not None and gate.id == gate_id:
+        return _decided(session, gate)
+    opened: dict[str, Gate] = {}
+    found = Became("this belongs to a gate that is not open here")
+    for record in session.journal.read():
+        if isinstance(record, GateOpened):
+            opened[record.gate.id] = record.gate
+        elif isinstance(record, GateVoid) and record.gate == gate_id:
+            found = Became(f"it was asked anew: {record.why}")
+        elif isinstance(record, GateClosed) and record.gate == gate_id and gate_id in opened:
+            said = words.closed(opened[gate_id], Closing(record.verdict, record.by))
+            found = Became(said, record.by, moment(record.at).timestamp() if record.at else None)
+    return found
+
+
+def _decided(session: Session, gate: Gate) -> Became:
+    decided = gates.examine(gate, session.dir, session.worktree)
+    if not isinstance(decided, Closing):
+        return Became(f"it {words.asked(gate)}", at=_changed(session, gate))
+    return Became(words.closed(gate, decided), decided.by, _changed(session, gate))
+
+
+def _changed(session: Session, gate: Gate) -> float | None:
+    try:
+        return gates.answer_in(gate, session.dir, session.worktree).lstat().st_mtime
+    except OSError:
+        return None
 
 
 def question_hash(question: Question) -> str:
@@ -80,7 +123,7 @@ def decide(
     gate: Gate,
     verdict: Verdict,
     who: Who,
-    words: str = "",
+    comment: str = "",
     shown: str | None = None,
 ) -> None:
     """Decide on a plan or on something to be done, in place of the same person's earlier decision.
@@ -90,4 +133,4 @@ def decide(
     decided = gates.examine(gate, session_dir, worktree)
     if isinstance(decided, Closing) and who.acted(decided.by):
         return
-    gates.act(session_dir, gate, Act(verdict, who.by, words, shown=shown, own=who.own))
+    gates.act(session_dir, gate, Act(verdict, who.by, comment, shown=shown, own=who.own))

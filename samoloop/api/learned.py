@@ -3,8 +3,9 @@
 import os
 from collections.abc import Mapping, Sequence
 
+from samoloop.api.deciding import DIGEST
 from samoloop.base.errors import SessionError, UsageError
-from samoloop.base.files import make_folder, write_atomic
+from samoloop.base.files import make_folder, sha256, write_atomic
 from samoloop.base.locks import Lock
 from samoloop.base.places import state_folder
 from samoloop.config.project import LEARNED
@@ -26,6 +27,11 @@ def proposals(session: Session) -> list[Proposal]:
 def is_taken(session: Session, proposal: Proposal) -> bool:
     """Whether the line stands in the project's file."""
     return f"- {proposal.line} (" in _text(session)
+
+
+def digest(proposed: Sequence[Proposal]) -> str:
+    """Of all that is proposed, so that a person takes what was shown to them."""
+    return sha256("\n".join(f"{one.line}\n{one.evidence}" for one in proposed))[:DIGEST]
 
 
 def take(session: Session, numbers: Sequence[int], environ: Mapping[str, str]) -> list[str]:

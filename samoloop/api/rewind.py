@@ -6,7 +6,7 @@ The journal is never rewritten: going back is one more record in it, and what wa
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from samoloop.api.assembly import onlooker
 from samoloop.api.unseen import last_seen
@@ -39,6 +39,7 @@ from samoloop.core.records import (
 from samoloop.core.session import Session
 from samoloop.git import checkpoint, restore
 from samoloop.git.checkpoint import Checkpoint
+from samoloop.git.compare import commits_between, diff_stat
 from samoloop.git.repo import Repo
 from samoloop.worker import gatekeeper
 from samoloop.worker.keeping import code_so_far
@@ -59,6 +60,25 @@ def rewind(session: Session, iteration: int, by: str, environ: Mapping[str, str]
     with locked(session):
         hold(session)
         return _rewind(onlooker(session, environ), iteration, by)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What going back would leave: it stays reachable, and is no longer what the session goes on from."""
+
+    iterations: Sequence[Ended]  # oldest first
+    commits: Sequence[tuple[str, str]]  # id, subject; of the branch
+    stat: str  # what would change in the code, as `git diff --stat` tells it
+
+
+def leaving(session: Session, iteration: int, environ: Mapping[str, str]) -> Leaving:
+    """Look at what `rewind` would leave, as of the last checkpoint. Raises as `rewind` for what cannot be."""
+    worker = onlooker(session, environ)
+    target, record = _locate(worker, iteration)
+    ended = [one for one in list(session.journal.read())[record:] if isinstance(one, Ended)]
+    last = checkpoint.tip(worker.store, worker.ref) or target
+    commits = commits_between(worker.store, target.head, last.head)
+    return Leaving(ended, commits, diff_stat(worker.store, last.code, target.code))
 
 
 def _rewind(worker: Worker, iteration: int, by: str) -> list[str]:

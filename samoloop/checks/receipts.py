@@ -9,6 +9,7 @@ from samoloop.checks.check import Check
 from samoloop.core import fields
 from samoloop.core.fields import Fields
 from samoloop.core.records import DAMAGE, Record, RoomRecord
+from samoloop.core.workflow import Workflow
 
 FOUND, RAN, JUDGED = "checks.found", "checks.ran", "checks.judged"
 NONE_FOUND = "unchecked: no check was found in the project's files, and none is configured"
@@ -128,6 +129,14 @@ class Standing:
             if same == (check.name, check.definition, kind, tree):
                 return receipt
         return None
+
+
+def to_be_run(history: Iterable[Record], workflow: Workflow) -> str:
+    """What samoloop will run itself, in a sentence; empty where the workflow asks for no checks."""
+    found = standing(history).found
+    if found:
+        return found.said
+    return NONE_FOUND if any(phase.checks for phase in workflow.phases) else ""
 
 
 def standing(history: Iterable[Record]) -> Standing:

@@ -89,15 +89,8 @@ def plan(known: Known, gate: Gate) -> list[Outgoing]:
     if text is None or not gate.sha256 or gates.file_hash(known.session_dir / (gate.file or "")) != gate.sha256:
         return []
     gated = Gated(known.session_dir, gate.id)
-    return render.plan(known.label, gate.file or "", text, gate.sha256, gated, checks_of(known))
-
-
-def checks_of(known: Known) -> str:
-    """What samoloop will run itself, as the terminal says it; empty where the workflow asks for no checks."""
-    standing = receipts.standing(known.records())
-    if standing.found:
-        return standing.found.said
-    return receipts.NONE_FOUND if any(phase.checks for phase in known.state.live_workflow.phases) else ""
+    checks = receipts.to_be_run(known.records(), known.state.live_workflow)
+    return render.plan(known.label, gate.file or "", text, gate.sha256, gated, checks)
 
 
 def again(known: Known, message: Sent, id: str) -> Outgoing | None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from samoloop.api import learned
 from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.base.files import remove
 from samoloop.config.bot_folder import BotFolder
@@ -132,7 +133,7 @@ class Handler:
 
     def _learn(self, known: Known, press: Press, tap: Tap) -> list[Reaction]:
         """Take over what was shown with the button, and show what is left."""
-        if press.hash != tasks.digest_of(Session(known.session_dir)):
+        if press.hash != learned.digest(learned.proposals(Session(known.session_dir))):
             return [Toast(tap.query, effects.OLD)]
         said = self.outcome(
             known, lambda: "\n".join(self.machine.learn(known.session_dir, tasks.numbers(known, press.choice)))

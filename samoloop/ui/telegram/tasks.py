@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.api import learned
-from samoloop.api.deciding import DIGEST
-from samoloop.base.files import sha256
 from samoloop.core.session import Session, session_tag
 from samoloop.ui.telegram import render
 from samoloop.ui.telegram.buttons import About, Press
@@ -57,17 +55,12 @@ def proposals(known: Known) -> list[Outgoing]:
         for number, (one, is_taken) in enumerate(zip(found, taken, strict=True), 1)
     ]
     title = render.head("💡", known.label, "what every session here might be told")
-    digest = digest_of(session)
+    digest = learned.digest(found)
     left = [str(number) for number, is_taken in enumerate(taken, 1) if not is_taken]
     row = tuple(_button(known, digest, f"Take {number}", number) for number in left)
     more = ((_button(known, digest, "Take all", ALL),),) if len(left) > 1 else ()
     rows: Rows = ((row, *more)) if row else ()
     return [Outgoing("\n".join([title, "", *lines]), Role.LEARN, hash=digest, rows=rows, silent=True)]
-
-
-def digest_of(session: Session) -> str:
-    """Of all that is proposed, so that a button acts on what was shown with it."""
-    return sha256("\n".join(f"{one.line}\n{one.evidence}" for one in learned.proposals(session)))[:DIGEST]
 
 
 def _button(known: Known, digest: str, label: str, choice: str) -> Button:

@@ -1,5 +1,376 @@
-"""A gate and its form: a plan to be approved, questions to be answered, an action to be done."""
+"""A gate and its forms: questions to be answered, a plan to be decided on, something to be done.
 
-from starlette.routing import BaseRoute
+What is sent is bound to what was on the screen. No form decides by what was chosen beforehand, and none is sent by
+looking: silence is never consent.
+"""
 
-ROUTES: list[BaseRoute] = []
+import difflib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from samoloop.api import changes, deciding
+from samoloop.api.asked import How
+from samoloop.api.deciding import Became, Decided, Stale, Who, question_hash
+from samoloop.api.detach import detach
+from samoloop.base.clock import local_zone
+from samoloop.base.errors import LockHeld, SamoloopError, UsageError, sentence
+from samoloop.base.files import sha256
+from samoloop.base.locks import is_held
+from samoloop.checks import receipts
+from samoloop.core import gates, hearing, opening, words
+from samoloop.core.control import LOCK
+from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void
+from samoloop.core.gates.questions import Question
+from samoloop.core.session import Session
+from samoloop.core.state import ENDED
+from samoloop.ui.web.render import page, redirect, speaker
+from samoloop.ui.web.site import url_of
+from samoloop.ui.web.words import markdown
+
+_SEEN_TEXTS, _SEEN_CHARACTERS = 50, 10_000_000  # of plans that were on a screen, kept for a difference
+_DIFF_LINES = 1000
+_QUICK = 6  # options that stand in an overview as buttons
+OVERVIEW = "overview"
+PICK, WORDS, SEEN = "pick.", "words.", "seen."  # names of a question's fields, with its id behind
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question, as its form shows it."""
+
+    question: Question
+    hash: str
+    suggested: str  # the letter of the suggested option; empty where none is
+    takes: bool  # an answer: nobody gave one, or the person who looks did
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan that waits for a decision, as it is on the screen."""
+
+    file: str
+    hash: str
+    html: Markup
+    checks: str  # what samoloop will run itself, in a sentence
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An open gate, as `gate.html` shows it."""
+
+    url: str  # of its session's page
+    id: str
+    phase: str
+    asks: str  # in a sentence's half
+    reason: str
+    decided: str  # how it was decided, until a worker acts on that; else empty
+    takes: bool  # a decision: nobody made one, or the person who looks did
+    questions: tuple[Asked, ...] = ()
+    plan: Plan | None = None
+    decides: bool = False  # on a plan
+    action: bool = False  # something is to be done by hand
+    edit: str = ""  # the file that is to be changed
+    back: str = ""  # where the browser goes afterwards: "overview", else the session's page
+    sent: str = ""  # which form was refused: answer, approve, ...
+    kept: Mapping[str, str] = field(default_factory=dict)  # what was typed into that, by its field
+
+    @property
+    def key(self) -> str:
+        """For ids on a page that shows several gates."""
+        return sha256(f"{self.url} {self.id}")[:8]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """What a person can fill in."""
+        asked = (one.question.id for one in self.questions if one.takes)
+        own = {"comment", "words"} if self.takes else set()
+        return frozenset(own.union(kind + id for id in asked for kind in (PICK, WORDS)))
+
+    @property
+    def open(self) -> tuple[Asked, ...]:
+        return tuple(asked for asked in self.questions if not asked.question.answer)
+
+    @property
+    def suggestions(self) -> int:
+        """How many open questions have a suggestion."""
+        return sum(bool(asked.question.suggestion) for asked in self.open)
+
+    @property
+    def quick(self) -> Asked | None:
+        """The only open question, where its options can be buttons in a list."""
+        asked = self.open[0] if len(self.open) == 1 else None
+        return asked if asked and 0 < len(asked.question.options) <= _QUICK else None
+
+
+def shown(session: Session, by: str = "", *, back: str = "") -> Shown | None:
+    """The open gate of a session for whoever signs as `by`; None where none is open, or none may be answered yet.
+
+    With `back` for a list of sessions, which shows no plan.
+    """
+    gate = session.state().gate
+    if gate is None or not gate.shown:
+        return None
+    decision = _examined(session, gate)
+    decided = decision if isinstance(decision, Closing) else None
+    made = Shown(
+        url_of(session),
+        gate.id,
+        gate.phase,
+        words.asked(gate),
+        gate.reason or "",
+        words.closed(gate, decided) if decided else "",
+        takes=decided is None or decided.by == by,
+        back=back,
+    )
+    if gate.questions:
+        questions = [one for one in gates.read_questions(session.dir) if one.id in gate.questions]
+        return replace(made, questions=tuple(_asked(one, by) for one in questions))
+    if gates.takes(gate, Verdict.APPROVE):
+        return replace(made, decides=True, plan=None if back else _plan(session, gate))
+    if gates.takes(gate, Verdict.DONE):
+        return replace(made, action=True)
+    return replace(made, edit=str(gates.answer_in(gate, session.dir, session.worktree)))
+
+
+def _asked(question: Question, by: str) -> Asked:
+    letters = [letter for letter, _ in question.options]
+    suggested = question.suggested_answer if question.suggested_answer in letters else ""
+    return Asked(question, question_hash(question), suggested, takes=not question.answer or question.by == by)
+
+
+def _plan(session: Session, gate: Gate) -> Plan:
+    text = gates.read_text(session.dir / (gate.file or ""))
+    if text is None:
+        return Plan(gate.file or "", "", Markup(""), "")
+    _SEEN.keep(text)
+    checks = receipts.to_be_run(session.journal.read(), session.state().live_workflow)
+    return Plan(gate.file or "", sha256(text), markdown(text), checks)
+
+
+class _Seen:
+    """The newest texts that were on a screen, by their hashes."""
+
+    def __init__(self) -> None:
+        self._texts: OrderedDict[str, str] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def keep(self, text: str) -> None:
+        with self._turn:
+            self._texts[sha256(text)] = text
+            self._texts.move_to_end(sha256(text))
+            while len(self._texts) > _SEEN_TEXTS or sum(map(len, self._texts.values())) > _SEEN_CHARACTERS:
+                self._texts.popitem(last=False)
+
+    def text(self, hash: str) -> str | None:
+        with self._turn:
+            return self._texts.get(hash)
+
+
+_SEEN = _Seen()
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+
+
+class PlanChanged(Stale):
+    """The plan is not the text that was on the screen."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A form of a gate that came in."""
+
+    session: Session
+    gate: Gate
+    form: Mapping[str, str]
+    who: Who
+
+    def text(self, name: str) -> str:
+        return typed(self.form, name)
+
+
+def session_of(request: Request) -> Session:
+    """The session that the address names. Raises Gone."""
+    found: Session = request.app.state.site.session(request.path_params["tag"], request.path_params["name"])
+    return found
+
+
+def typed(form: Mapping[str, str], name: str) -> str:
+    """What a person typed, with line feeds alone at the ends of lines, and without what no keyboard types."""
+    text = form.get(name, "").replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(letter for letter in text if letter in "\n\t" or not (ord(letter) < 0x20 or ord(letter) == 0x7F))
+
+
+def answer(sent: Sent) -> str:
+    """Answer what has an answer in the form, and with its second button what has a suggestion too."""
+    questions = {one.id: one for one in gates.read_questions(sent.session.dir) if one.id in sent.gate.questions}
+    seen = {id: sent.form[SEEN + id] for id in questions if SEEN + id in sent.form}
+    given = {id: said for id in seen if (said := _said(sent, questions[id]))}
+    if "suggested" in sent.form:
+        given = {id: said for id, said in gates.suggested(sent.session.dir, sent.gate).items() if id in seen} | given
+    if not given:
+        raise UsageError("Nothing was chosen and nothing written, so nothing was answered.")
+    new = {id: said for id, said in given.items() if (questions[id].by, questions[id].answer) != (sent.who.by, said)}
+    if not new:
+        return f"{', '.join(given)} answered, as before."
+    return deciding.answer(sent.session.dir, sent.gate, new, {id: seen[id] for id in new}, sent.who)
+
+
+def _said(sent: Sent, question: Question) -> str:
+    """The letter, the words, or both: a letter with words is an answer too. Raises UsageError for no option."""
+    letter, text = sent.form.get(PICK + question.id, ""), sent.text(WORDS + question.id).strip()
+    if letter and letter not in dict(question.options):
+        raise UsageError(f"{question.id} has no option {letter[:20]!r}: nothing was changed.")
+    return f"{letter}, {text}" if letter and text else letter or text
+
+
+def approve(sent: Sent) -> str:
+    return _decide(sent, Verdict.APPROVE, "Approved.")
+
+
+def ask_for_changes(sent: Sent) -> str:
+    if not sent.text("comment").strip():
+        raise UsageError("Say what should change: the child that plans is told nothing else.")
+    return _decide(sent, Verdict.CHANGES, "Changes requested: back to planning.")
+
+
+def reject(sent: Sent) -> str:
+    if sent.form.get("really") != "yes":
+        raise UsageError("Rejecting stops the session. Tick that you want that, then press Reject again.")
+    return _decide(sent, Verdict.REJECT, "Rejected: the session stops.")
+
+
+def _decide(sent: Sent, verdict: Verdict, said: str) -> str:
+    hash, present = sent.form.get("seen", ""), gates.file_hash(sent.session.dir / (sent.gate.file or "")) or ""
+    if hash != present:
+        raise PlanChanged("The plan has changed since it was on your screen, so nothing was decided: look at it again.")
+    deciding.decide(sent.session.dir, sent.session.worktree, sent.gate, verdict, sent.who, sent.text("comment"), hash)
+    return said
+
+
+def done(sent: Sent) -> str:
+    how = sent.text("words") or "yes"
+    deciding.decide(sent.session.dir, sent.session.worktree, sent.gate, Verdict.DONE, sent.who, how)
+    return "Noted: done."
+
+
+def decline(sent: Sent) -> str:
+    if not sent.text("words").strip():
+        raise UsageError("Say why: the next child is told.")
+    deciding.decide(sent.session.dir, sent.session.worktree, sent.gate, Verdict.DECLINED, sent.who, sent.text("words"))
+    return "Noted: declined. The next child is told why."
+
+
+_ACTS: Mapping[str, tuple[Callable[[Sent], str], Verdict]] = {
+    "answer": (answer, Verdict.ANSWERED),
+    "approve": (approve, Verdict.APPROVE),
+    "changes": (ask_for_changes, Verdict.CHANGES),
+    "reject": (reject, Verdict.REJECT),
+    "done": (done, Verdict.DONE),
+    "decline": (decline, Verdict.DECLINED),
+}
+
+
+def act(request: Request) -> Response:
+    """POST: what a person decides at a gate; afterwards back to where they were, or here again with what was typed."""
+    session, form, by = session_of(request), request.state.form, speaker(request)
+    do, verdict = _ACTS[request.url.path.rpartition("/")[2]]
+    environ = request.app.state.site.environ
+    try:
+        gate = opening.ready_gate(session)
+        if gate is None or gate.id != form.get("gate") or not gates.takes(gate, verdict):
+            became = deciding.became_of(Session(session.dir), form.get("gate", ""))
+            if became.by != by:
+                raise Stale(_told(became, ", so nothing was changed"))
+            said = _told(became)  # the same form once more, such as by a double click
+        else:
+            said = do(Sent(session, gate, form, Who(by, by)))
+    except Decided as error:
+        became = deciding.became_of(Session(session.dir), form.get("gate", ""))
+        return _again(request, session, f"{error} {_told(became)}")
+    except (SamoloopError, OSError) as error:
+        return _again(request, session, sentence(error), changed=isinstance(error, PlanChanged))
+    following = go_on(session, by, environ)
+    return redirect("/" if form.get("back") == OVERVIEW else url_of(session), f"{said} {following}".rstrip())
+
+
+def _told(became: Became, then: str = "") -> str:
+    when = f", at {datetime.fromtimestamp(became.at, local_zone()):%H:%M}" if became.at else ""
+    return f"{became.said[0].upper()}{became.said[1:]}{when}{then}."
+
+
+def go_on(session: Session, by: str, environ: Mapping[str, str]) -> str:
+    """Start a worker where a gate is decided and none is at work, as a tap does; in a sentence, what came of it."""
+    now = Session(session.dir)
+    gate = now.state().gate
+    if gate is None or is_held(now.control / LOCK) or not isinstance(_examined(now, gate), Closing):
+        return ""
+    try:
+        detach(now, How(by=by), environ)
+    except LockHeld:
+        return ""
+    except (SamoloopError, OSError) as error:
+        return f"The session could not go on: {sentence(error)}"
+    return "The session goes on."
+
+
+def _examined(session: Session, gate: Gate) -> Closing | StillOpen | Void:
+    return gates.examine(gate, session.dir, session.worktree)
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def look(request: Request) -> Response:
+    """GET: what a session waits for, with all that a person needs to decide it."""
+    session = session_of(request)
+    return _page(request, session, shown(session, speaker(request)))
+
+
+def _again(request: Request, session: Session, problem: str, *, changed: bool = False) -> Response:
+    """The page of the gate as it is now, with why nothing was done, and with what was typed."""
+    form, now = request.state.form, Session(session.dir)
+    gate, shows = shown(now, speaker(request)), frozenset[str]()
+    texts = {name: typed(form, name) for name in form if name.startswith((PICK, WORDS)) or name in ("comment", "words")}
+    if gate is not None and gate.id == form.get("gate"):
+        gate = replace(gate, sent=request.url.path.rpartition("/")[2], kept=texts)
+        shows = gate.fields
+    lost = "\n".join(texts[name] for name in texts.keys() - shows if texts[name].strip() and not name.startswith(PICK))
+    difference = _difference(now, form.get("seen", ""), request.app.state.site.environ) if changed else None
+    return _page(request, now, gate, 409, problem=problem, lost=lost, changed=changed, difference=difference)
+
+
+def _page(request: Request, session: Session, gate: Shown | None, status: int = 200, **more: Any) -> Response:
+    hears = session.state().condition not in ENDED and not hearing.ends_with_gate(session.state())
+    known = {"session": session, "url": url_of(session), "gate": gate, "hears": hears}
+    nothing = {"problem": "", "lost": "", "changed": False, "difference": None}
+    return page(request, "gate_page.html", status, **{**known, **nothing, **more})
+
+
+def _difference(session: Session, seen: str, environ: Mapping[str, str]) -> list[tuple[str, str]] | None:
+    """Lines with how each changed (+, -, @ or a space) from the plan as it was seen to what it is now; None where the
+    earlier text is not kept.
+    """
+    gate = session.state().gate
+    name = gate.file if gate and gate.file else ""
+    before = _SEEN.text(seen) or changes.version(session, environ, name, seen)
+    if before is None:
+        return None
+    now = gates.read_text(session.dir / name) or ""
+    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), "as you saw it", "as it is now", lineterm="")
+    return [(line[:1], line) for line in list(lines)[2 : _DIFF_LINES + 2]]
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/s/{tag}/{name}/gate", look),
+    *(Route(f"/s/{{tag}}/{{name}}/{word}", act, methods=["POST"]) for word in _ACTS),
+]

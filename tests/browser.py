@@ -1,0 +1,116 @@
+"""A person at a browser without JavaScript: opens pages, fills in the forms that are there, and sends them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from httpx import Response
+from starlette.testclient import TestClient
+
+from samoloop.ui.web.app import make_app
+from samoloop.ui.web.guard import Guarding
+from samoloop.ui.web.site import Site
+
+ORIGIN = "http://localhost:7266"
+
+
+@dataclass
+class Form:
+    """One form of a page: what it sends as it is, and its buttons."""
+
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[dict[str, str]] = field(default_factory=list)
+    choices: dict[str, list[str]] = field(default_factory=dict)  # of radio buttons, checkboxes and lists
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self._form = Form("")
+        self._text = self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append(Form(given.get("action", "")))
+            self._form = self.forms[-1]
+        form, name = self._form, given.get("name", "")
+        if tag == "input" and given.get("type") in ("radio", "checkbox"):
+            form.choices.setdefault(name, []).append(given.get("value", "on"))
+            if "checked" in given:
+                form.fields[name] = given.get("value", "on")
+        elif tag == "input" and name:
+            form.fields[name] = given.get("value", "")
+        elif tag == "textarea":
+            self._text, form.fields[name] = name, ""
+        elif tag == "select":
+            self._select = name
+        elif tag == "option":
+            form.choices.setdefault(self._select, []).append(given["value"])
+            if "selected" in given or self._select not in form.fields:
+                form.fields[self._select] = given["value"]
+        elif tag == "button":
+            form.buttons.append(given)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._text = ""
+        elif tag == "form":
+            self._form = Form("")
+
+    def handle_data(self, data: str) -> None:
+        if self._text:
+            self._form.fields[self._text] += data
+
+
+def forms_in(html: str) -> list[Form]:
+    found = _Forms()
+    found.feed(html)
+    return found.forms
+
+
+class Browser:
+    """One browser, let in by the secret link."""
+
+    def __init__(self, environ: Mapping[str, str], name: str = "", guarding: Guarding | None = None) -> None:
+        guarding = guarding or Guarding(7266)
+        self.client = TestClient(make_app(Site(dict(environ)), guarding), base_url=ORIGIN, follow_redirects=False)
+        assert self.client.get(f"/enter/{guarding.secret}").status_code == 303
+        if name:
+            self.send(self.form("/", "/name"), name=name)
+
+    def open(self, url: str) -> str:
+        found = self.client.get(url)
+        assert found.status_code == 200, found.text
+        return found.text
+
+    def form(self, url: str, action: str) -> Form:
+        """The form on a page whose address ends so."""
+        return self.form_in(self.open(url), action)
+
+    def form_in(self, html: str, action: str) -> Form:
+        return next(form for form in forms_in(html) if form.action.endswith(action))
+
+    def send(self, form: Form, **typed: str) -> Response:
+        """Send it with what is typed, as a person does who fills in nothing else."""
+        return self.post(form.action, {**form.fields, **typed})
+
+    def post(self, url: str, fields: Mapping[str, Any]) -> Response:
+        body = urlencode(fields, errors="surrogatepass")
+        kind = {"content-type": "application/x-www-form-urlencoded", "origin": ORIGIN}
+        return self.client.post(url, content=body, headers=kind)
+
+    def notice(self, answer: Response) -> str:
+        """What is said after a change that was made."""
+        assert answer.status_code == 303, answer.text
+        return unquote(answer.cookies.get("samoloop-notice", "").strip('"'))
+
+
+def state_of(folder: Path) -> dict[str, str]:
+    """An environment with a state folder of its own."""
+    return {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state")}
