@@ -32,6 +32,8 @@ COMMANDS = {
     "web": ("web:web", "Look at all sessions in a browser, and answer there."),
     "status": ("look:status", "Show where a session stands."),
     "show": ("show:show", "Show what is to be judged: report, plan, documents, code."),
+    "search": ("stats:search", "Search in what all sessions say: tasks, documents, answers, logs."),
+    "stats": ("stats:stats", "Show what sessions cost and where their time went."),
     "report": ("look:report", "Print the report; --html writes it as one file."),
     "log": ("look:log", "Read what a child did; -f follows."),
     "prompt": ("look:prompt", "Print what the next child would be told."),

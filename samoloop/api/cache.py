@@ -1,0 +1,112 @@
+"""A cache of the person's: an SQLite file that may be deleted at any time, and is made anew where it cannot be used.
+
+It lies in the state folder and not among the caches of the home folder, which children may read: it holds what all
+projects say.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from samoloop.base.errors import SamoloopError
+from samoloop.base.files import is_own, make_folder, remove
+
+Found = TypeVar("Found")
+BUSY_SECONDS = 5.0  # for another process that writes
+_BESIDE = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a file that is written to
+_MODE = 0o600
+# What SQLite says of a file that another program or a fault of the disk has made useless.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_FORMAT})
+_WORDS = {
+    sqlite3.SQLITE_BUSY: "another program keeps {path} locked: end it, or delete the file, which is made anew",
+    sqlite3.SQLITE_LOCKED: "another program keeps {path} locked: end it, or delete the file, which is made anew",
+    sqlite3.SQLITE_FULL: "there is no room on the disk for {path}: make some; nothing else needs that file",
+}
+
+
+class CacheError(SamoloopError):
+    """The cache cannot be used now; whatever it is a cache of is as it was."""
+
+
+class Cache:
+    """An SQLite file with a schema of ours. What is in it can be read again from the sessions."""
+
+    def __init__(self, path: Path, version: int, schema: Iterable[str]) -> None:
+        self.path = path
+        self._version = version
+        self._schema = tuple(schema)
+
+    def use(self, work: Callable[[sqlite3.Connection], Found]) -> Found:
+        """What `work` makes of an open file, in one transaction; a damaged file is made anew, and `work` done again.
+
+        Raises CacheError where the file is locked, the disk is full or refuses it.
+        """
+        try:
+            return self._use(work)
+        except sqlite3.DatabaseError as error:
+            if _code(error) not in _DAMAGED:
+                raise self._trouble(error) from None
+        except OSError as error:
+            raise self._trouble(error) from None
+        try:
+            self._remove()
+            return self._use(work)
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise self._trouble(error) from None
+
+    def _use(self, work: Callable[[sqlite3.Connection], Found]) -> Found:
+        with closing(self._open()) as db:
+            if not self._is_foreign(db):
+                return self._in_transaction(db, work)
+        self._remove()
+        with closing(self._open()) as db:
+            return self._in_transaction(db, work)
+
+    def _in_transaction(self, db: sqlite3.Connection, work: Callable[[sqlite3.Connection], Found]) -> Found:
+        if self._version_of(db) == self._version:
+            db.execute("BEGIN")
+        else:
+            db.execute("BEGIN IMMEDIATE")
+            if self._version_of(db) != self._version:  # nobody was quicker
+                for statement in (*self._schema, f"PRAGMA user_version = {self._version:d}"):
+                    db.execute(statement)
+        found = work(db)
+        db.execute("COMMIT")
+        return found
+
+    def _version_of(self, db: sqlite3.Connection) -> int:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _is_foreign(self, db: sqlite3.Connection) -> bool:
+        """Whether it is of another version, or another program's; an empty file is neither."""
+        made = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master")}
+        return bool(made) and not (self._version_of(db) == self._version and made.issuperset(self._schema))
+
+    def _open(self) -> sqlite3.Connection:
+        make_folder(self.path.parent)
+        if not is_own(self.path):
+            self._remove()
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE))
+        elif self.path.stat().st_mode & 0o777 != _MODE:
+            self.path.chmod(_MODE)
+        return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+
+    def _remove(self) -> None:
+        """Also what lies beside it: SQLite would put that into the next file of this name."""
+        for path in (self.path, *(self.path.with_name(self.path.name + end) for end in _BESIDE)):
+            if os.path.lexists(path):
+                remove(path)
+
+    def _trouble(self, error: Exception) -> CacheError:
+        words = _WORDS.get(_code(error), "{path} cannot be used ({error}); it may be deleted, and is made anew")
+        return CacheError(words.format(path=self.path, error=error))
+
+
+def _code(error: Exception) -> int:
+    """SQLite's primary code; -1 for an error that is none of its."""
+    with suppress(AttributeError):
+        return int(error.sqlite_errorcode) & 0xFF  # type: ignore[attr-defined]
+    return -1
