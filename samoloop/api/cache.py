@@ -11,8 +11,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from samoloop.base.errors import SamoloopError
+from samoloop.base.errors import LockHeld, SamoloopError
 from samoloop.base.files import is_own, make_folder, remove
+from samoloop.base.locks import Lock
 
 Found = TypeVar("Found")
 BUSY_SECONDS = 5.0  # for another process that writes
@@ -39,60 +40,70 @@ class Cache:
         self._version = version
         self._schema = tuple(schema)
 
-    def use(self, work: Callable[[sqlite3.Connection], Found]) -> Found:
+    def use(self, work: Callable[[sqlite3.Connection], Found], *, writes: bool = False) -> Found:
         """What `work` makes of an open file, in one transaction; a damaged file is made anew, and `work` done again.
 
         Raises CacheError where the file is locked, the disk is full or refuses it.
         """
         try:
-            return self._use(work)
-        except sqlite3.DatabaseError as error:
-            if _code(error) not in _DAMAGED:
-                raise self._trouble(error) from None
-        except OSError as error:
-            raise self._trouble(error) from None
-        try:
-            self._remove()
-            return self._use(work)
-        except (sqlite3.DatabaseError, OSError) as error:
+            with closing(self._open()) as db:
+                inode = self._inode()
+                try:
+                    return self._in_transaction(db, work, writes)
+                except sqlite3.DatabaseError as error:
+                    if not _is_useless(error):
+                        raise
+            with self._making():
+                if self._inode() == inode:  # else another process was quicker
+                    self._remove()
+            with closing(self._open()) as db:
+                return self._in_transaction(db, work, writes)
+        except (sqlite3.DatabaseError, OSError, LockHeld) as error:
             raise self._trouble(error) from None
 
-    def _use(self, work: Callable[[sqlite3.Connection], Found]) -> Found:
-        with closing(self._open()) as db:
-            if not self._is_foreign(db):
-                return self._in_transaction(db, work)
-        self._remove()
-        with closing(self._open()) as db:
-            return self._in_transaction(db, work)
-
-    def _in_transaction(self, db: sqlite3.Connection, work: Callable[[sqlite3.Connection], Found]) -> Found:
-        if self._version_of(db) == self._version:
-            db.execute("BEGIN")
-        else:
+    def _in_transaction(
+        self, db: sqlite3.Connection, work: Callable[[sqlite3.Connection], Found], writes: bool
+    ) -> Found:
+        if self._is_empty(db):
             db.execute("BEGIN IMMEDIATE")
-            if self._version_of(db) != self._version:  # nobody was quicker
-                for statement in (*self._schema, f"PRAGMA user_version = {self._version:d}"):
-                    db.execute(statement)
+            for statement in (*self._schema, f"PRAGMA user_version = {self._version:d}") if self._is_empty(db) else ():
+                db.execute(statement)
+        else:
+            db.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not self._is_ours(db):
+            raise _ForeignError
         found = work(db)
         db.execute("COMMIT")
         return found
 
-    def _version_of(self, db: sqlite3.Connection) -> int:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
+    def _is_empty(self, db: sqlite3.Connection) -> bool:
+        return not db.execute("SELECT 1 FROM sqlite_master").fetchone()
 
-    def _is_foreign(self, db: sqlite3.Connection) -> bool:
-        """Whether it is of another version, or another program's; an empty file is neither."""
+    def _is_ours(self, db: sqlite3.Connection) -> bool:
+        """Whether this version made it."""
         made = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master")}
-        return bool(made) and not (self._version_of(db) == self._version and made.issuperset(self._schema))
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        return version == self._version and made.issuperset(self._schema)
 
     def _open(self) -> sqlite3.Connection:
-        make_folder(self.path.parent)
         if not is_own(self.path):
-            self._remove()
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE))
+            make_folder(self.path.parent)
+            with self._making():
+                if not is_own(self.path):
+                    self._remove()
+                    os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE))
         elif self.path.stat().st_mode & 0o777 != _MODE:
             self.path.chmod(_MODE)
         return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+
+    def _making(self) -> Lock:
+        """Keeps others from making the file, or from making it anew, at the same time."""
+        return Lock.take(self.path.with_suffix(".making"), BUSY_SECONDS, f"{os.getpid()}\n")
+
+    def _inode(self) -> int | None:
+        with suppress(OSError):
+            return self.path.stat().st_ino
+        return None
 
     def _remove(self) -> None:
         """Also what lies beside it: SQLite would put that into the next file of this name."""
@@ -105,8 +116,15 @@ class Cache:
         return CacheError(words.format(path=self.path, error=error))
 
 
+class _ForeignError(sqlite3.DatabaseError):
+    """Another version made the file, or another program."""
+
+
+def _is_useless(error: sqlite3.DatabaseError) -> bool:
+    return isinstance(error, _ForeignError) or _code(error) in _DAMAGED
+
+
 def _code(error: Exception) -> int:
     """SQLite's primary code; -1 for an error that is none of its."""
-    with suppress(AttributeError):
-        return int(error.sqlite_errorcode) & 0xFF  # type: ignore[attr-defined]
-    return -1
+    code: int = getattr(error, "sqlite_errorcode", -1)
+    return code & 0xFF if code >= 0 else code

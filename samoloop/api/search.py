@@ -219,10 +219,10 @@ class _Update:
         """How far it is, again and again. Raises CacheError."""
         folders = {str(session.dir) for _, session in self._sessions}
         for _ in range(_TIMES):
-            self._cache.use(lambda db: _forget_all_but(db, folders))
+            self._cache.use(lambda db: _forget_all_but(db, folders), writes=True)
             left = iter(self._sessions)
             self._progress = replace(self._progress, sessions=0)
-            while self._cache.use(lambda db: self._batch(db, left)):  # noqa: B023
+            while self._cache.use(lambda db: self._batch(db, left), writes=True):  # noqa: B023
                 yield self._progress
             if self._cache.use(_count) >= len(folders):  # else somebody deleted the file meanwhile
                 break

@@ -113,7 +113,7 @@ def gather(environ: Mapping[str, str], roots: Iterable[Path]) -> list[Known]:
     gone = [folder for folder in before.keys() - present.keys() if not Path(folder).exists()]
     if fresh or gone:
         with suppress(CacheError):
-            cache.use(lambda db: _write(db, fresh, gone))
+            cache.use(lambda db: _write(db, fresh, gone), writes=True)
     texts = {folder: (fresh.get(folder) or before[folder])[1] for folder in present}
     return [Known(folder, Figures.from_json(json.loads(text)) if text else None) for folder, text in texts.items()]
 
