@@ -131,6 +131,14 @@ def test_events_come_while_the_child_runs(attempt: Attempt):
     assert attempt.events == [Started(), Result(True, "done")]
 
 
+def test_a_child_that_says_nothing_is_looked_at(attempt: Attempt):
+    """It goes on only when it was: whoever has to do something meanwhile gets to it."""
+    go = attempt.folder / "go"
+    attempt.on_events = lambda events: go.touch()
+    assert attempt.run("sh", "-c", 'until [ -e "$1" ]; do sleep 0.02; done', "sh", str(go)).by is EndedBy.EXIT
+    assert attempt.events == []
+
+
 class TestLimits:
     def test_a_child_that_never_ends_is_ended_at_the_total_limit(self, attempt: Attempt):
         ended = attempt.run("silent.sh", total=0.2)

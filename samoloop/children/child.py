@@ -204,8 +204,8 @@ class Child:
     ) -> ChildEnd:
         """Wait until it ends, or end it at a limit or when `stop.now`; then sweep.
 
-        `on_events` gets the events of the output while it runs, about four times a second at most, and the last of
-        them (those of `reader.finish` too) before this returns.
+        `on_events` gets the events of the output while it runs, about four times a second at most, none where there
+        is nothing new, and the last of them (those of `reader.finish` too) before this returns.
         """
         if not habits.starts_at_once:
             limits = replace(limits, first_byte=None)

@@ -13,7 +13,7 @@ _STDERR_TAIL_BYTES = 4096
 
 
 class Output:
-    """What a child says, handed on as events."""
+    """What a child says, handed on as events; at each look, so also where it says nothing."""
 
     def __init__(self, stdout: Path, stderr: Path, reader: Reader, on_events: Callable[[list[Event]], None]) -> None:
         """A file that is missing reads as empty."""
@@ -44,8 +44,7 @@ class Output:
 
     def _tell(self, lines: Iterable[bytes]) -> list[Event]:
         events = [event for line in lines for event in self._reader.feed(line)]
-        if events:
-            self._on_events(events)
+        self._on_events(events)
         return events
 
     def __enter__(self) -> Self:

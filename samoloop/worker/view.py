@@ -35,7 +35,7 @@ class View(Protocol):
         ...
 
     def progress(self, collector: Collector) -> None:
-        """It did something; called a few times a second at most."""
+        """It was looked at; called a few times a second at most, also where it says nothing."""
         ...
 
     def ended(self, record: Ended, decision: Decision) -> None:
