@@ -14,7 +14,7 @@ from typing import Any
 
 from bot_api import BOT, TOKEN, Chat, Fault, Message, Standin
 from checker import Closed, Copy, Harm, Said, Seen, violations
-from harms import BROKEN_SECONDS, REMOVED, Harms
+from harms import BROKEN_SECONDS, Harms
 from kit import make_repo
 from person import Person
 from phone import ANN, own_settings
@@ -178,15 +178,11 @@ class Run:
     # The faults
 
     def harm_all(self) -> None:
-        """Each fault so many times, and the kills, in any order.
-
-        But for one: what number the group has now stands in the state folder, so that is not removed afterwards.
-        """
+        """Each fault so many times, and the kills, in any order."""
         plan = [*self.harms.all()] * self.options.rounds
         plan += [self.chance.choice(KILLS) for _ in range(self.options.kills)]
         self.chance.shuffle(plan)
-        removed = len(plan) - plan[::-1].index(REMOVED) if REMOVED in plan else 0
-        plan.insert(self.chance.randint(removed, len(plan)), MIGRATES)
+        plan.insert(self.chance.randint(0, len(plan)), MIGRATES)
         for name in plan:
             time.sleep(self.chance.uniform(0.1, 0.6))
             self.harm(name)

@@ -264,6 +264,26 @@ def test_a_group_that_becomes_a_supergroup_is_followed_and_shown_what_is_open(ph
     assert len(phone.standin.messages(-100_500, "Which token")) == 1
 
 
+def test_a_supergroup_is_found_again_where_its_number_was_removed(phone: Phone) -> None:
+    old = phone.standin.chat(-500, type="group")
+    phone.settings = phone.settings.__class__(
+        TOKEN, -500, frozenset({ANN}), base_url=phone.standin.base_url, remind_seconds=0
+    )
+    work = phone.work()
+    work.ask()
+    with phone.relay():
+        phone.standin.wait_message(-500, "iteration 0")
+        new = phone.standin.migrate(old, -100_500)
+        message = phone.standin.wait_message(-100_500, "Which library?")
+    ann = Person(phone.standin, ANN, "Ann", new)
+    (phone.folder.path / "chat").unlink()
+    tap = ann.tap(message, "Q2 B")  # before anything is sent
+    with phone.relay():
+        ann.toast(tap)
+    assert "**Answer:** B" in work.read("_qa.md")
+    assert len(phone.standin.messages(-100_500, "Which library?")) == 1
+
+
 def test_a_person_who_speaks_first_in_the_supergroup_is_heard(phone: Phone) -> None:
     old = phone.standin.chat(-500, type="group")
     phone.settings = phone.settings.__class__(

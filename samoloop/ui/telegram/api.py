@@ -6,6 +6,7 @@ loses answers. One `Bot` belongs to one event loop for its whole life: used agai
 
 import asyncio
 import logging
+import re
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
@@ -244,6 +245,10 @@ class Api:
         me = await self._persist(self._bot.get_me)
         return me.username or me.first_name
 
+    async def find_chat(self) -> None:
+        """Learn, and tell `moved`, where the chat goes on under another number. Raises Refused where it is closed."""
+        await self._persist(lambda: self._bot.send_chat_action(self.settings.chat, "typing"))  # only writing is told
+
     async def is_forum(self) -> bool:
         """Whether the chat is a group with topics."""
         return bool((await self._persist(lambda: self._bot.get_chat(self.settings.chat))).is_forum)
@@ -419,4 +424,4 @@ def _attachment(message: telegram.Message) -> Attachment | None:
 
 def _name(user: telegram.User) -> str:
     """A person's name, fit to stand in a line of a file."""
-    return shorten(clean(user.first_name).replace("<", "").replace(">", "").replace("--", "-"), 40) or str(user.id)
+    return shorten(re.sub(r"[<>(),]", "", clean(user.first_name)).replace("--", "-"), 40) or str(user.id)

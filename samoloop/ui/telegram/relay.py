@@ -48,7 +48,7 @@ from samoloop.worker import outbox
 OVERTAKEN_SECONDS = 1.0
 RIVAL_TIMES = 3  # another program has got in between, before that is told
 PARTING_SECONDS = 2.0
-NAME_SECONDS = 5.0  # for its own name, while nothing else is heard
+NAME_SECONDS = 5.0  # for its own name and its chat's number, while nothing else is heard
 
 NEEDS_NOBODY = ENDED | {Condition.STOPPED}  # once all is told; the others wait for a person, or work
 
@@ -154,6 +154,18 @@ class Relay:
 
     async def run(self) -> None:
         """Serve until stopped. Raises TokenRefused."""
+        try:
+            await self._guarded("finding its chat", self._find_chat)
+            await self._serve()
+        finally:
+            await self._api.close()
+
+    async def _find_chat(self) -> None:
+        """A group may be another one by now, and the note of that was removed: what comes from it counts."""
+        if self._api.settings.chat < 0:
+            await asyncio.wait_for(self._api.find_chat(), NAME_SECONDS)
+
+    async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         self._bell = Bell(self._folder.bell, lambda pipe: loop.add_reader(pipe, self._rung), loop.remove_reader)
         speaking = asyncio.create_task(self._keep("speaking", self._speak))
@@ -177,7 +189,6 @@ class Relay:
                 task.cancel()
             await asyncio.gather(*tasks, *self._toasts, return_exceptions=True)
             self._bell.close()
-            await self._api.close()
 
     def stop(self) -> None:
         """End `run`. Call it in the relay's own loop."""
