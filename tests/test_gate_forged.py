@@ -10,7 +10,7 @@ from samoloop.api.deciding import question_hash
 from samoloop.base import effects as points
 from samoloop.base.errors import SessionError
 from samoloop.core import gates
-from samoloop.core.gates import Closing, Gate, StillOpen
+from samoloop.core.gates import Closing, Gate, StillOpen, Verdict
 from samoloop.core.records import GateClosed, GateShown
 from samoloop.core.session import Session, session_tag
 from samoloop.core.signals import GateKind
@@ -135,20 +135,20 @@ def from_phone(session: Session) -> Known:
 def test_by_phone_what_the_child_wrote_is_gone_first(bench: Bench, moment: str) -> None:
     session = dies_opening(bench, "questions", moment)
     [_, second] = gates.read_questions(session.dir)
-    said = effects.answer(from_phone(session), "g1", "Q2", question_hash(second), "left", "Ann (Telegram 1)")
+    said = effects.answer(from_phone(session), "g1", "Q2", question_hash(second), "left", "Ann (Telegram 7/1)")
     assert said == "Q2 answered. Still open: Q1."
 
     plan = dies_opening(bench, "plan", moment)
     gate = from_phone(plan).gate
     assert gate and gate.sha256
-    effects.reject(from_phone(plan), press(plan, About.PLAN, gate.id, gate.sha256), "Ann (Telegram 2)")
+    effects.decide(from_phone(plan), Verdict.REJECT, gate.id, gate.sha256, "Ann (Telegram 7/2)")
     bench.run(plan)
-    assert (last(plan).verdict, last(plan).by) == ("reject", "Ann (Telegram 2)")
+    assert (last(plan).verdict, last(plan).by) == ("reject", "Ann (Telegram 7/2)")
 
     action = dies_opening(bench, "action", moment)
-    effects.confirm_action(from_phone(action), target_tag("g1"), "Ann (Telegram 3)")
+    effects.decide(from_phone(action), Verdict.DONE, target_tag("g1"), "", "Ann (Telegram 7/3)")
     bench.run(action)
-    assert (last(action).comment, last(action).by) == ("yes", "Ann (Telegram 3)")
+    assert (last(action).comment, last(action).by) == ("yes", "Ann (Telegram 7/3)")
 
 
 EDITS: dict[str, tuple[str, Callable[[str], str]]] = {

@@ -232,7 +232,7 @@ def phone(act: Callable[..., str]) -> Callable[[Scene], str]:
         one = Known(scene.session.dir, scene.bench.root, Ledger.load(scene.session.dir))
         one.look()
         try:
-            act(one, WORDS, "Ann", 7)
+            act(one, WORDS, "Ann (Telegram 4711/7)")
         except SamoloopError as error:
             return str(error)
         return ""

@@ -146,7 +146,7 @@ def test_a_relay_starts_a_worker_for_an_answer_to_a_session_that_has_none(phone:
         phone.ann.tap(phone.bot("Which token lifetime?"), "Q1 B")
         phone.standin.wait(lambda: machine.ran)
     assert machine.ran[0][:2] == ("resume", work.dir.name)
-    assert machine.ran[0][2] in re.findall(r"by (Ann \(Telegram \d+\))", work.read("_qa.md"))
+    assert machine.ran[0][2] in re.findall(r"by (Ann \(Telegram \d+/\d+\))", work.read("_qa.md"))
 
 
 def test_a_reply_while_the_blocked_worker_ends_starts_the_next(phone: Phone) -> None:
@@ -161,7 +161,7 @@ def test_a_reply_while_the_blocked_worker_ends_starts_the_next(phone: Phone) -> 
         work.die()
         phone.standin.wait(lambda: machine.ran)
     assert machine.ran[0][:2] == ("resume", work.dir.name)
-    assert re.fullmatch(r"Ann \(Telegram \d+\)", machine.ran[0][2])
+    assert re.fullmatch(r"Ann \(Telegram \d+/\d+\)", machine.ran[0][2])
 
 
 def test_a_relay_that_was_killed_after_an_answer_starts_its_worker_when_it_comes_back(phone: Phone) -> None:

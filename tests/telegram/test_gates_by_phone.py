@@ -214,6 +214,20 @@ def test_another_persons_answer_stands_and_the_refusal_says_what_to_do(phone: Ph
     assert answers(work) == ["A", "A"]
 
 
+def test_two_people_of_one_name_are_two(phone: Phone) -> None:
+    phone.settings = replace(phone.settings, users=frozenset({ANN, 4712}))
+    other = Person(phone.standin, 4712, "Ann", phone.chat)
+    work = phone.work()
+    work.ask()
+    with phone.relay():
+        message = phone.bot("2 questions, 2 open")
+        letter = message["reply_markup"]["inline_keyboard"][1][1]["callback_data"]
+        phone.ann.toast(phone.ann.tap(message, "Q1 A"))
+        assert other.toast(other.tap_data(message, letter)).startswith("Q1: A. That was decided by Ann, so it stands.")
+        assert phone.ann.toast(phone.ann.tap_data(message, letter)).startswith("Q1 changed.")
+    assert answers(work)[0] == "B"
+
+
 def test_at_an_open_gate_only_ones_own_word_is_replaced(phone: Phone) -> None:
     """Also where another's word came between look and act."""
     work = phone.work()
@@ -272,6 +286,22 @@ def test_reject_asks_once(phone: Phone) -> None:
         phone.ann.tap(message, "🛑 Yes")
         phone.standin.wait(lambda: "Rejected by Ann" in phone.shown(message))
     assert work.close().verdict == "reject"
+
+
+def test_a_typed_approval_names_the_plan_and_without_its_number_shows_the_buttons(phone: Phone) -> None:
+    work = phone.work()
+    work.show_plan()
+    digest = work.gate.sha256 or ""
+    with phone.relay():
+        phone.bot("the plan is ready")
+        phone.ann.say("/approve")
+        phone.standin.wait(lambda: len(phone.standin.messages(ANN, "the plan is ready")) == 2)
+        phone.ann.say(f"/approve {digest[::-1][:8]}")
+        phone.bot("This belongs to an earlier gate: nothing was changed.")
+        assert work.decision() is None
+        phone.ann.say(f"/approve jwt {digest[:8].upper()}")
+        phone.bot("Approved.")
+    assert work.close().verdict == "approve"
 
 
 def test_what_cannot_be_done_is_declined_with_a_reason(phone: Phone) -> None:
@@ -444,7 +474,7 @@ def test_a_reply_to_a_blocked_session_is_its_guidance_with_its_number(phone: Pho
     with phone.relay():
         update = phone.ann.reply(phone.bot("blocked in testing"), "use sqlite\n## Status\nPhase: done")
         phone.bot("its next iteration reads it")
-    assert work.read("_inbox.md") == f"From Ann (Telegram {update}):\nuse sqlite\n## Status\nPhase: done\n\n"
+    assert work.read("_inbox.md") == f"From Ann (Telegram {ANN}/{update}):\nuse sqlite\n## Status\nPhase: done\n\n"
 
 
 def test_free_text_never_answers_or_approves_and_is_asked_about(phone: Phone) -> None:

@@ -213,7 +213,7 @@ def test_two_hundred_answers_are_used_exactly_once_while_the_relay_is_killed(pho
             kills += 1
     sent.join()
     for number, work in enumerate(asked):
-        answers = re.findall(r"\*\*Answer:\*\* (\w) <!-- by Ann \(Telegram (\d+)\) -->", work.read("_qa.md"))
+        answers = re.findall(r"\*\*Answer:\*\* (\w) <!-- by Ann \(Telegram \d+/(\d+)\) -->", work.read("_qa.md"))
         assert [letter for letter, _ in answers] == [letter_for(number, q) for q in range(1, 26)], f"seed {seed}"
         assert len({update for _, update in answers}) == 25
     for number, work in enumerate(blocked):

@@ -211,7 +211,7 @@ def test_words_in_every_field_stay_words(phone: Phone, caplog: pytest.LogCapture
     assert "refused" not in caplog.text
     assert "Traceback" not in caplog.text
     assert [(q.id, q.answer.count("### Q9: mine?"), len(q.options)) for q in questions] == [("Q1", 1, 2), ("Q2", 1, 2)]
-    assert [q.by.rpartition(" (Telegram ")[2] for q in questions] == [f"{number})" for number in numbers]
+    assert [q.by.rpartition("/")[2] for q in questions] == [f"{number})" for number in numbers]
     assert comment is not None
     assert comment.verdict == "changes"
     said = [message["shown"] for message in phone.standin.messages(ANN)]

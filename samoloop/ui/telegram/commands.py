@@ -1,5 +1,6 @@
 """The slash commands: one function each, under a line that registers it. What it changes is changed when it returns."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samoloop.api.deciding import DIGEST
 from samoloop.base.errors import SamoloopError
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
@@ -33,6 +35,7 @@ ABOUT = (
     "where the words with it go.\n\n"
 )
 UNKNOWN = "No project is known yet: a project's first session is started on the machine."
+DIGITS = re.compile(f"[0-9a-f]{{{DIGEST},64}}")  # that name a plan
 NAMING = "\n\nWith several sessions, name one (its beginning is enough), or tap the one that is meant."
 
 Alone = Callable[["Handler", Said, str], list[Reaction]]
@@ -99,9 +102,7 @@ def run(handler: "Handler", said: Said) -> list[Reaction]:
 def which(handler: "Handler", said: Said, found: Sequence[Known], text: str) -> list[Reaction]:
     """Ask which session a command is for; a tap carries it out."""
     folders = [str(known.session_dir) for known in found]
-    handler.drafts.keep(
-        Draft(said.update_id, Purpose.COMMAND, text, said.name, said.message_id, said.thread, sessions=folders)
-    )
+    handler.drafts.keep(said, Purpose.COMMAND, text, sessions=folders)
     return []
 
 
@@ -109,8 +110,8 @@ def run_for(handler: "Handler", draft: Draft, known: Known, tap: Tap) -> list[Re
     """Carry out a command for the session that was chosen."""
     name, rest = _split(draft.text)
     command = COMMANDS.get(name)
-    by, message = draft.by, draft.message_id
-    said = Said(tap.update_id, tap.chat, tap.user, by, message, draft.text, time.time(), thread=draft.thread)
+    user, message = draft.user or tap.user, draft.message_id
+    said = Said(tap.update_id, tap.chat, user, draft.by, message, draft.text, time.time(), thread=draft.thread)
     return command.about(handler, said, known, rest) if command and command.about else []
 
 
@@ -180,6 +181,19 @@ def _plan(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
     return [_post(said, document, known)]
 
 
+@about_one(
+    "approve", "the plan; with its number, as in /approve 3f2a0c7d, approve it",
+    fits=lambda known: gates.takes(known.gate, Verdict.APPROVE),
+)  # fmt: skip
+def _approve(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
+    """A typed approval names the text; else there are the buttons."""
+    shown = rest.strip("`… ").lower()
+    if known.gate is None or not DIGITS.fullmatch(shown):
+        return _plan(handler, said, known, rest)
+    act = partial(effects.decide, known, Verdict.APPROVE, known.gate.id, shown, said.by)
+    return [handler.say(said, handler.outcome(known, act), known)]
+
+
 @about_one("log", "what was done last")
 def _log(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     return [_post(said, render.log(known.label, known.records(), said.at), known)]
@@ -206,17 +220,15 @@ def _answer(handler: "Handler", said: Said, known: Known, rest: str) -> list[Rea
     if pairs := answers_in(rest):
         return answer_pairs(handler, said, known, pairs)
     first, _, after = rest.partition(" ")
-    gate, by = known.gate, effects.signed(said.name, said.update_id)
+    gate = known.gate
     if gate is None or first.lower() not in (Verdict.DONE, Verdict.DECLINED):
         return [
             handler.say(
                 said, f"Answer so: /answer {known.short} Q1=A Q2=in words; or done, or declined and why.", known
             )
         ]
-    if first.lower() == Verdict.DECLINED:
-        act = partial(effects.decline, known, gate.id, after, by)
-    else:
-        act = partial(effects.confirm_action, known, gate.id, by, after or "yes")
+    verdict = Verdict(first.lower())
+    act = partial(effects.decide, known, verdict, gate.id, "", said.by, after)
     return [handler.say(said, handler.outcome(known, act), known)]
 
 
@@ -230,8 +242,7 @@ def answer_pairs(handler: "Handler", said: Said, known: Known, pairs: dict[str, 
     if unseen:
         text = f"Not shown here as it reads now: {', '.join(unseen)}. Nothing was changed; /questions shows it."
         return [handler.say(said, text, known)]
-    by = effects.signed(said.name, said.update_id)
-    act = partial(effects.answer_all, known, gate.id if gate else "", pairs, shown, by)
+    act = partial(effects.answer_all, known, gate.id if gate else "", pairs, shown, said.by)
     return [handler.say(said, handler.outcome(known, act), known)]
 
 
@@ -254,7 +265,7 @@ def pairs_said(handler: "Handler", said: Said, pairs: dict[str, str], known: Kno
 def _tell(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if not rest:
         return [handler.say(said, f"Tell it what? /tell {known.short} and your words.", known)]
-    outcome = handler.outcome(known, partial(effects.tell, known, rest, said.name, said.update_id))
+    outcome = handler.outcome(known, partial(effects.tell, known, rest, said.by))
     return [handler.say(said, outcome, known)]
 
 
@@ -276,18 +287,17 @@ def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Rea
     rests = known.state.condition in AT_REST
     reactions: list[Reaction] = []
     if known.ended and rest:
-        outcome = handler.outcome(known, partial(effects.reopen, known, rest, said.name, said.update_id))
+        outcome = handler.outcome(known, partial(effects.reopen, known, rest, said.by))
         return [handler.say(said, outcome, known)]
     if rest or known.has_worker:  # one that is about to end: words of a phone start the next
         words = rest or "Please go on."
-        outcome = handler.outcome(known, partial(effects.tell, known, words, said.name, said.update_id))
+        outcome = handler.outcome(known, partial(effects.tell, known, words, said.by))
         reactions = [handler.say(said, outcome, known)]
         if rests:
             return reactions
 
     def start() -> list[Outgoing]:
-        by = effects.signed(said.name, said.update_id)
-        why = attempt(partial(handler.machine.resume, known.session_dir, by))
+        why = attempt(partial(handler.machine.resume, known.session_dir, said.by))
         return [Outgoing(f"⚠️ {escape(why)}" if why else f"▶️ {escape(known.label)} goes on.", silent=True)]
 
     return [*reactions, Post(start, known)]
@@ -348,9 +358,7 @@ def _new(handler: "Handler", said: Said, rest: str) -> list[Reaction]:
         names = ", ".join(root.name for root in roots)
         return [handler.say(said, f"Hand off what? /new PROJECT and the task. Projects: {names}.")]
     name = _free_name(slug_of(task), handler)
-    draft = Draft(said.update_id, Purpose.TASK, task, said.name, said.message_id, said.thread,
-                    root=str(root or ""), name=name)  # fmt: skip
-    handler.drafts.keep(draft)
+    handler.drafts.keep(said, Purpose.TASK, task, root=str(root or ""), name=name)
     return []
 
 

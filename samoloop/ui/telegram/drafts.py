@@ -20,6 +20,7 @@ from samoloop.ui.telegram.buttons import Press, Use
 from samoloop.ui.telegram.render import Button, Outgoing, Role
 from samoloop.ui.telegram.sessions import Known, Sessions
 from samoloop.ui.telegram.text import escape, shorten
+from samoloop.ui.telegram.updates import Said, signed
 
 MOST_CHOICES = 20
 MOST_ANSWERS = 8  # questions of one session that a text may be the answer to
@@ -40,6 +41,11 @@ ASKING = {
     Purpose.TASK: "Hand this off as a new session?",
     Purpose.COMMAND: "For which session?",
 }
+DECISIONS: dict[str, Verdict] = {
+    Use.DONE: Verdict.DONE,
+    Use.DECLINE: Verdict.DECLINED,
+    Use.CHANGES: Verdict.CHANGES,
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Draft:
     name: str = ""  # a task's session, chosen when the text came, so that a repeated tap starts nothing twice
     sessions: Sequence[str] = ()  # that a command can be meant for: their folders
     asked: int | None = None  # the message with the buttons
+    user: int = 0  # who wrote it
 
 
 class Drafts:
@@ -69,10 +76,14 @@ class Drafts:
         self._asked: set[int] = set()  # also where the disk did not take it
         self._changing = Lock()
 
-    def keep(self, draft: Draft) -> None:
-        """Keep a text; a repeated update changes nothing about it."""
-        if not self._file(draft.id).exists():
-            self._write(draft)
+    def keep(self, said: Said, purpose: Purpose, text: str, **more: Any) -> None:
+        """Keep a text; what it is for is asked by whoever sees it in `not_asked`, also after a crash.
+
+        A repeated update changes nothing about it. `more` are fields of the draft.
+        """
+        if not self._file(said.update_id).exists():
+            known = said.update_id, purpose, text, said.name, said.message_id, said.thread
+            self._write(Draft(*known, user=said.user, **more))
 
     def get(self, id: int) -> Draft | None:
         """The text of that update; None when it was used or dropped."""
@@ -134,18 +145,14 @@ def ask(draft: Draft, folder: BotFolder, sessions: Sessions) -> Outgoing:
 
 def use(known: Known, press: Press, draft: Draft, tap: int) -> str:
     """Let a draft act on a session, by that tap. Raises SamoloopError where nothing was changed."""
-    choice, _, question = press.choice.partition(":")
-    by = effects.signed(draft.by, tap)
+    choice, _, target = press.choice.partition(":")
+    by = signed(draft.by, draft.user, tap)
     if choice == Use.TELL:
-        return effects.tell(known, draft.text, draft.by, draft.id)
+        return effects.tell(known, draft.text, signed(draft.by, draft.user, draft.id))
     if choice == Use.ANSWER:
-        return effects.answer(known, "", question, press.hash, draft.text, by)
-    if choice == Use.DONE:
-        return effects.confirm_action(known, question, by, draft.text)
-    if choice == Use.DECLINE:
-        return effects.decline(known, question, draft.text, by)
-    if choice == Use.CHANGES:
-        return effects.request_changes(known, draft.gate, draft.hash, draft.text, by)
+        return effects.answer(known, "", target, press.hash, draft.text, by)
+    if verdict := DECISIONS.get(choice):
+        return effects.decide(known, verdict, target or draft.gate, draft.hash, by, draft.text)
     raise SessionError("This button is not known here.")
 
 

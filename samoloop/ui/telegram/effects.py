@@ -18,19 +18,22 @@ from samoloop.core.gates import INBOX, Closing, Gate, Verdict
 from samoloop.core.gates.questions import Question
 from samoloop.core.session import Session
 from samoloop.ui.telegram.buttons import Press, target_tag
-from samoloop.ui.telegram.sessions import SIGNED, Known
+from samoloop.ui.telegram.sessions import Known
 
 OLD = "This belongs to an earlier gate: nothing was changed. /questions and /plan show what waits now."
-
-
-def signed(name: str, update_id: int) -> str:
-    """Who did it, as the files keep it: the number makes the effect recognisable."""
-    return f"{name} {SIGNED}{update_id})"
+PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
+DECIDED = {
+    Verdict.APPROVE: "Approved.",
+    Verdict.CHANGES: "Changes requested: back to planning.",
+    Verdict.REJECT: "Rejected. The session stops; /resume takes it up again.",
+    Verdict.DONE: "Noted: done.",
+    Verdict.DECLINED: "Noted: declined. The next child is told why.",
+}
 
 
 def _who(by: str) -> Who:
     """Whoever signed so; all that they sign begins the same."""
-    return Who(by, by.partition(SIGNED)[0] + SIGNED)
+    return Who(by, by.rpartition("/")[0] + "/")
 
 
 @contextmanager
@@ -55,7 +58,7 @@ def overtaken(known: Known, question: str, by: str) -> bool:
 
 
 def _number(by: str) -> int:
-    number = by.partition(SIGNED)[2].rstrip(")")
+    number = by.rpartition("/")[2].rstrip(")")
     return int(number) if number.isdecimal() else 0
 
 
@@ -111,74 +114,44 @@ def take_suggestions(known: Known, press: Press, by: str) -> str:
     return f"{' '.join(f'{id}={words[:40]}' for id, words in answers.items())}: {said}"
 
 
-def waiting_plan(known: Known, target: str, shown: str) -> Gate:
-    """The open plan gate that a button or reply names. Raises SessionError where it is another one by now."""
+def waiting(known: Known, verdict: Verdict, target: str, shown: str) -> Gate:
+    """The open gate that a button, reply or command names, and that can be closed so; `shown` begins the hash of the
+    plan as the person saw it. Raises SessionError where it is another one by now.
+    """
     gate = _gate(known)
-    if gate is None or not gates.takes(gate, Verdict.APPROVE):
+    if verdict in PLAN and (gate is None or not gates.takes(gate, verdict)):
         raise SessionError(
             f"No plan waits for a decision: nothing was changed. /tell {known.short} and your words reach the next "
             "child, /stop stops it."
         )
-    if target not in (gate.id, target_tag(gate.id)) or (gate.sha256 or "")[:DIGEST] != shown[:DIGEST]:
+    now = (gate.sha256 or "") if gate else ""
+    reads = now[:DIGEST] == shown[:DIGEST] and now.startswith(shown)
+    if gate is None or not gates.takes(gate, verdict) or target not in (gate.id, target_tag(gate.id)) or not reads:
         raise SessionError(OLD)
     return gate
 
 
-def _decide(known: Known, gate: Gate, verdict: Verdict, by: str, words: str = "", shown: str | None = None) -> None:
-    """In place of the same person's earlier decision."""
+def decide(known: Known, verdict: Verdict, target: str, shown: str, by: str, comment: str = "") -> str:
+    """Decide on a plan, exactly as it was shown, or on what was asked for; in place of one's own earlier decision."""
+    gate = waiting(known, verdict, target, shown)
+    text = gate.sha256 if verdict is Verdict.APPROVE else None
+    said = comment or ("yes" if verdict is Verdict.DONE else "")
     with _hinting(known):
-        deciding.decide(known.session_dir, known.state.created.worktree, gate, verdict, _who(by), words, shown)
+        deciding.decide(known.session_dir, known.state.created.worktree, gate, verdict, _who(by), said, text)
+    return DECIDED[verdict]
 
 
-def approve(known: Known, press: Press, by: str) -> str:
-    """Approve exactly the text that was shown."""
-    gate = waiting_plan(known, press.target, press.hash)
-    _decide(known, gate, Verdict.APPROVE, by, shown=gate.sha256)
-    return "Approved."
-
-
-def reject(known: Known, press: Press, by: str) -> str:
-    _decide(known, waiting_plan(known, press.target, press.hash), Verdict.REJECT, by)
-    return "Rejected. The session stops; /resume takes it up again."
-
-
-def request_changes(known: Known, gate_id: str, shown: str, comment: str, by: str) -> str:
-    _decide(known, waiting_plan(known, gate_id, shown), Verdict.CHANGES, by, comment)
-    return "Changes requested: back to planning."
-
-
-def wanted_action(known: Known, target: str) -> Gate:
-    """The open gate of something to be done. Raises SessionError where it is another one by now."""
-    gate = _gate(known)
-    if gate is None or target not in (gate.id, target_tag(gate.id)) or not gates.takes(gate, Verdict.DONE):
-        raise SessionError(OLD)
-    return gate
-
-
-def confirm_action(known: Known, target: str, by: str, words: str = "yes") -> str:
-    _decide(known, wanted_action(known, target), Verdict.DONE, by, words)
-    return "Noted: done."
-
-
-def decline(known: Known, gate_id: str, why: str, by: str) -> str:
-    """What was asked for will not be done; the next child is told why."""
-    _decide(known, wanted_action(known, gate_id), Verdict.DECLINED, by, why)
-    return "Noted: declined. The next child is told why."
-
-
-def tell(known: Known, text: str, name: str, update_id: int) -> str:
+def tell(known: Known, text: str, by: str) -> str:
     """Guidance for the next iteration; the prompt quotes it as a person's words."""
-    by, session = signed(name, update_id), Session(known.session_dir)
     if known.ended:
         raise SessionError(f"{known.short} is done. One more thing: /resume {known.short} and your words.")
     if not _was_told(known.session_dir, by):
-        hearing.tell(session, text, by)
+        hearing.tell(Session(known.session_dir), text, by)
     return f"Told {known.label}: its next iteration reads it."
 
 
-def reopen(known: Known, text: str, name: str, update_id: int) -> str:
+def reopen(known: Known, text: str, by: str) -> str:
     """One more thing for a session that is done; the relay starts its worker."""
-    by = signed(name, update_id)
     if not _was_told(known.session_dir, by):
         gates.tell(known.session_dir, text, by)
     return f"{known.label} is taken up again with that."

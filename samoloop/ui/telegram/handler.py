@@ -16,6 +16,7 @@ from samoloop.base.files import remove
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.core import gates
+from samoloop.core.gates import Verdict
 from samoloop.core.session import Session
 from samoloop.ui.telegram import buttons, commands, drafts, effects, gate_messages, render, tasks
 from samoloop.ui.telegram.address import meant
@@ -33,6 +34,12 @@ from samoloop.ui.telegram.updates import Moved, Other, Said, Tap, Update, answer
 BOXES = ((About.PLAN, buttons.Plan.CHANGES), (About.ACTION, buttons.Done.DECLINE))
 ROLES = {About.ANSWER: Role.QUESTION, About.PICK: Role.SUMMARY, About.SUGGESTED: Role.SUMMARY, About.PLAN: Role.PLAN,
          About.ACTION: Role.ACTION}  # fmt: skip
+DECISIONS: dict[tuple[About, str], Verdict] = {
+    (About.PLAN, buttons.Plan.APPROVE): Verdict.APPROVE,
+    (About.PLAN, buttons.Plan.REALLY_REJECT): Verdict.REJECT,
+    (About.ACTION, buttons.Done.YES): Verdict.DONE,
+}
+ASKED_FOR: dict[str, Verdict] = {Role.COMMENT: Verdict.CHANGES, Role.DECLINE: Verdict.DECLINED}  # by reply
 REALLY = "🛑 <b>Reject it?</b> The session stops then."
 UNKNOWN = "That is no button of this message: nothing was changed. /questions and /plan show what waits now."
 STRANGE = "Not a session of this machine: it was removed, or is another machine's. Nothing was changed."
@@ -224,7 +231,7 @@ class Handler:
         if said.forwarded or len(those) != 1 or (asked and (has_words or known is None)):
             return self.keep(said, Purpose.REMARK, known)
         known = those[0]
-        tell = partial(effects.tell, known, said.text, said.name, said.update_id)
+        tell = partial(effects.tell, known, said.text, said.by)
         return [self.say(said, self.outcome(known, tell, said.update_id), known)]
 
     def _reply(self, known: Known, to: Sent, said: Said) -> list[Reaction]:
@@ -235,7 +242,7 @@ class Handler:
         if act is None:
             return self.keep(said, Purpose.REMARK, known)
         came_late = said.spoken or said.document
-        if came_late and effects.overtaken(known, to.target, effects.signed(said.name, said.update_id)):
+        if came_late and effects.overtaken(known, to.target, said.by):
             self.attachments.forget(said.update_id)
             return [self.say(said, "You have said something else since, so that stands: nothing was changed.", known)]
         return [self.say(said, self.outcome(known, act, said.update_id), known)]
@@ -257,13 +264,9 @@ class Handler:
     # Texts that wait for a word
 
     def keep(self, said: Said, purpose: Purpose, known: Known | None, to: Sent | None = None) -> list[Reaction]:
-        """Keep the text as a draft; what it is for is asked by whoever sees it in `not_asked`, also after a crash."""
-        draft = Draft(
-            said.update_id, purpose, said.text, said.name, said.message_id, said.thread,
-            session_dir=str(known.session_dir) if known else "",
-            gate=to.gate if to else "", hash=to.hash if to else "",
-        )  # fmt: skip
-        self.drafts.keep(draft)
+        """Keep the text as a draft: it is asked what it is for."""
+        more = {"gate": to.gate, "hash": to.hash} if to else {}
+        self.drafts.keep(said, purpose, said.text, session_dir=str(known.session_dir) if known else "", **more)
         return []
 
     def _tap_draft(self, tap: Tap, press: Press) -> list[Reaction]:
@@ -327,44 +330,36 @@ def _box(known: Known, press: Press, tap: Tap) -> Outgoing:
         gate, question = effects.asked(known, press.target)
         return render.answer_box(known.label, question, Gated(known.session_dir, gate.id), tap.message_id)
     if press.kind is About.ACTION:
-        gate = effects.wanted_action(known, press.target)
+        gate = effects.waiting(known, Verdict.DECLINED, press.target, press.hash)
         return render.decline_box(known.label, Gated(known.session_dir, gate.id), tap.message_id)
-    gate = effects.waiting_plan(known, press.target, press.hash)
+    gate = effects.waiting(known, Verdict.CHANGES, press.target, press.hash)
     return render.comment_box(known.label, Gated(known.session_dir, gate.id), gate.sha256 or "", tap.message_id)
 
 
 def _act(known: Known, press: Press, tap: Tap) -> str:
-    by = effects.signed(tap.name, tap.update_id)
     if press.kind in (About.ANSWER, About.PICK):
         if press.choice not in dict(effects.asked(known, press.target)[1].options):
             raise SessionError(UNKNOWN)
-        return effects.answer(known, "", press.target, press.hash, press.choice, by)
+        return effects.answer(known, "", press.target, press.hash, press.choice, tap.by)
     if (press.kind, press.choice) == (About.SUGGESTED, ""):
-        return effects.take_suggestions(known, press, by)
-    if (press.kind, press.choice) == (About.ACTION, buttons.Done.YES):
-        return effects.confirm_action(known, press.target, by)
-    if press.choice == buttons.Plan.APPROVE:
-        return effects.approve(known, press, by)
-    if press.choice == buttons.Plan.REALLY_REJECT:
-        return effects.reject(known, press, by)
+        return effects.take_suggestions(known, press, tap.by)
+    if verdict := DECISIONS.get((press.kind, press.choice)):
+        return effects.decide(known, verdict, press.target, press.hash, tap.by)
     raise SessionError(UNKNOWN)
 
 
 def _asked_for(known: Known, to: Sent, said: Said) -> Callable[[], str] | None:
     """What a reply to that message does; None where it asked for nothing, or for one of several things."""
-    by = effects.signed(said.name, said.update_id)
     if to.role == Role.QUESTION:
-        return partial(effects.answer, known, to.gate, to.target, to.hash, said.text, by)
+        return partial(effects.answer, known, to.gate, to.target, to.hash, said.text, said.by)
     if to.role == Role.SUMMARY and known.gate and known.gate.id == to.gate:
         waiting = gates.waiting_questions(known.session_dir, known.gate)
         shown = gate_messages.shown_before(known, known.gate, said.message_id)
         if len(waiting) == 1:
             id = waiting[0].id
-            return partial(effects.answer, known, to.gate, id, shown.get(id, ""), said.text, by)
-    if to.role == Role.COMMENT:
-        return partial(effects.request_changes, known, to.gate, to.hash, said.text, by)
-    if to.role == Role.DECLINE:
-        return partial(effects.decline, known, to.gate, said.text, by)
+            return partial(effects.answer, known, to.gate, id, shown.get(id, ""), said.text, said.by)
+    if verdict := ASKED_FOR.get(to.role):
+        return partial(effects.decide, known, verdict, to.gate, to.hash, said.by, said.text)
     if to.role == Role.BLOCKED:
-        return partial(effects.tell, known, said.text, said.name, said.update_id)
+        return partial(effects.tell, known, said.text, said.by)
     return None

@@ -20,8 +20,7 @@ from samoloop.core.session import session_tag
 from samoloop.core.state import AT_REST, ENDED, Condition, State, apply, fold
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.render import Progress, names, short_name
-
-SIGNED = "(Telegram "  # in the name of whoever acted from a phone
+from samoloop.ui.telegram.updates import SIGNED
 
 
 @dataclass

@@ -6,10 +6,16 @@ from dataclasses import dataclass, replace
 
 from samoloop.ui.telegram.text import MESSAGE_LIMIT, units
 
+SIGNED = "(Telegram "  # in the name of whoever acted from a phone
 PART_UNITS = MESSAGE_LIMIT // 2  # a phone cuts a text that is too long at a good place in the second half
 PART_SECONDS = 2.0  # between two parts; the server tells whole seconds
 _ANSWER = re.compile(r"(?:^|[\s,;])(Q\d+)\s*=\s*", re.IGNORECASE)
 _COMMAND = re.compile(r"/[a-z_]+(@\w+)?(\s|$)")
+
+
+def signed(name: str, user: int, update_id: int) -> str:
+    """Who did it, as the files keep it: the person's number tells two of one name apart, the update's one act."""
+    return f"{name} {SIGNED}{user}/{update_id})"
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,10 @@ class Said:
     edited: bool = False  # the person has changed it since
     parts: tuple[int, ...] = ()  # the updates that brought it before the last one
 
+    @property
+    def by(self) -> str:
+        return signed(self.name, self.user, self.update_id)
+
 
 @dataclass(frozen=True)
 class Tap:
@@ -56,6 +66,10 @@ class Tap:
     query: str  # what the tap is answered by
     data: str
     text: str = ""  # what the message with the button shows
+
+    @property
+    def by(self) -> str:
+        return signed(self.name, self.user, self.update_id)
 
 
 @dataclass(frozen=True)
