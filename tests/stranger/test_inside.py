@@ -17,6 +17,7 @@ COMMANDS = [
     "tell a x",
     "learn a 1",
     "mcp",
+    "web",
     "stop b",
     "resume a --no-wait",
     "run t --session c --no-wait",

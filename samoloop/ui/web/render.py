@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -20,16 +21,19 @@ from samoloop.ui.terminal.words import age, spending
 HERE = Path(__file__).parent
 _NAME, _NOTICE = "samoloop-name", "samoloop-notice"  # cookies
 _LONGEST_NAME, _LONGEST_NOTICE = 40, 500  # characters
+_said: dict[str, str] = {}  # notices by number, until they are shown: what another port sets as a cookie says nothing
+_MOST_SAID = 100
+_TITLES = {400: "Not understood", 403: "Not let in", 404: "Not found", 409: "Not done", 500: "A fault"}
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A page for the person at the browser. Templates know also token, who, notice, path and version."""
     is_looked_at = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
-    notice = _kept(request, _NOTICE, _LONGEST_NOTICE) if is_looked_at else ""
+    notice = _said.pop(request.cookies.get(_NOTICE, ""), "") if is_looked_at else ""
     known = {
         "request": request,
         "token": getattr(request.state, "token", ""),
-        "who": _kept(request, _NAME, _LONGEST_NAME),
+        "who": _name(request),
         "notice": notice,
         "path": request.scope["path"],
         "version": __version__,
@@ -42,21 +46,27 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
 
 def refusal(request: Request, status: int, sentence: str) -> Response:
     """A page that says why there is no other one."""
-    return page(request, "error.html", status, sentence=sentence, title=HTTPStatus(status).phrase)
+    title = _TITLES.get(status) or HTTPStatus(status).phrase.capitalize()
+    came_from_elsewhere = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    again = "/" + quote(request.scope["path"].lstrip("/")) if status == 403 and came_from_elsewhere else ""
+    return page(request, "error.html", status, sentence=sentence, title=title, again=again)
 
 
 def redirect(url: str, notice: str = "") -> Response:
     """After a change: the page that shows it, with a sentence on what was done."""
     answer = RedirectResponse(url, 303)
     if notice:
-        said = quote(one_line(notice, _LONGEST_NOTICE))
-        answer.set_cookie(_NOTICE, said, max_age=60, httponly=True, samesite="strict")
+        number = token_urlsafe(9)
+        _said[number] = one_line(notice, _LONGEST_NOTICE)
+        while len(_said) > _MOST_SAID:
+            del _said[next(iter(_said))]
+        answer.set_cookie(_NOTICE, number, max_age=60, httponly=True, samesite="strict")
     return answer
 
 
 def speaker(request: Request) -> str:
     """Who acts, for the journal: by the name that they gave in the footer."""
-    return f"{_kept(request, _NAME, _LONGEST_NAME) or 'Browser'} (page)"
+    return f"{_name(request) or 'Browser'} (page)"
 
 
 def keep_name(request: Request) -> Response:
@@ -67,8 +77,8 @@ def keep_name(request: Request) -> Response:
     return answer
 
 
-def _kept(request: Request, cookie: str, longest: int) -> str:
-    return one_line(unquote(request.cookies.get(cookie, "")[: longest * 12]), longest)
+def _name(request: Request) -> str:
+    return one_line(unquote(request.cookies.get(_NAME, "")[: _LONGEST_NAME * 12]), _LONGEST_NAME)
 
 
 def ago(when: str | datetime | None) -> str:
