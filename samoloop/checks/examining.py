@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from samoloop.base.durations import format_seconds
-from samoloop.base.errors import GitError, ProviderError
+from samoloop.base.errors import ProviderError
 from samoloop.base.files import put_folder, sha256
 from samoloop.checks import background, copies, judging, receipts, running, swap
 from samoloop.checks.check import Check
@@ -215,7 +215,7 @@ class Examination:
                     swap=files,
                 )
                 return running.run(job, worker.stop), where
-        except (ProviderError, GitError, OSError) as error:
+        except (ProviderError, OSError) as error:
             return running.not_run(error, stem), ""
 
     @contextmanager
