@@ -15,6 +15,11 @@ GROUNDS = ("ground", "raised")
 LEAST = {
     **{(words, ground): TEXT for words in ("text", "soft", "link", "good", "bad", "warn") for ground in GROUNDS},
     **{(tone, f"on-{tone}"): TEXT for tone in ("good", "warn", "bad", "busy")},
+    **{  # code, also where it was added or removed
+        (words, ground): TEXT
+        for words in ("text", "word", "number", "good", "bad", "soft", "link")
+        for ground in ("raised", "ground", "on-good", "on-bad")
+    },
     ("on-link", "link"): TEXT,
     **{("edge", ground): EDGE for ground in GROUNDS},
 }

@@ -189,6 +189,11 @@ def versions(store: Git, ref: str, name: str) -> Iterator[bytes]:
             yield content.stdout
 
 
+def changing(store: Git, ref: str, name: str) -> list[Checkpoint]:
+    """Those with which a session file became another, newest first."""
+    return _log(store, ref, path=f":(top,literal){name}")
+
+
 def kept_bytes(last: Checkpoint | None) -> int:
     """How much of the journal the checkpoints hold up to `last`, but for lines that may not have been written."""
     return int(last.journal.split()[1]) if last and _JOURNAL.fullmatch(last.journal) else 0
@@ -238,8 +243,8 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _log(store: Git, ref: str, *limit: str) -> list[Checkpoint]:
-    done = store.call("log", "-z", "--first-parent", _FORMAT, *limit, ref, "--")
+def _log(store: Git, ref: str, *limit: str, path: str = "") -> list[Checkpoint]:
+    done = store.call("log", "-z", "--first-parent", _FORMAT, *limit, ref, "--", *([path] if path else []))
     if done.returncode:
         if store.ref(ref) is None:
             return []

@@ -26,7 +26,7 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
     epoch = now.timestamp()
     lines: list[Tinted] = [
         (one_line(f"{standing['session']}: {standing['title']}"), "strong"),
-        (f"  {_where(standing)}", tone(standing["condition"])),
+        (f"  {where(standing)}", tone(standing["condition"])),
     ]
     if standing["waits_for"]:
         lines.append((f"  waits for {one_line(standing['waits_for'])}", "warn"))
@@ -45,7 +45,7 @@ def status_lines(standing: Mapping[str, Any], now: datetime) -> list[Tinted]:
         lines.append((f"  {one_line(line)}", "warn" if line.startswith("Not finished") else "plain"))
     if standing["phone"]:
         lines.append((f"  {one_line(standing['phone'])}", "warn"))
-    for name, value in _facts(standing, now):
+    for name, value in facts(standing, now):
         lines.append((f"  {name:<9} {one_line(value)}", "plain"))
     if standing["last"]:
         lines += [("", "plain"), ("  last iterations", "dim")]
@@ -71,7 +71,8 @@ def word(data: Mapping[str, Any], alive: bool, suspended: bool) -> str:
     return str(data["condition"])
 
 
-def _where(standing: Mapping[str, Any]) -> str:
+def where(standing: Mapping[str, Any]) -> str:
+    """How far it is, in half a sentence."""
     worker, child = standing["worker"], standing["child"]
     stands = word(standing, worker["alive"] or child["alive"], worker["suspended"])
     phase, number = standing["phase"], standing["iteration"]
@@ -85,7 +86,8 @@ def _where(standing: Mapping[str, Any]) -> str:
     return f"{stands} in {phase}{needs}; iteration {number}{attempt} ({count})"
 
 
-def _facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
+def facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
+    """What else is known of it, by name: who works on it, what was spent, where it lies."""
     worker, child, totals = standing["worker"], standing["child"], standing["totals"]
     suspended = ", suspended: in its terminal, fg lets it go on" if worker["suspended"] else ""
     facts = [("worker", f"process {worker['pid']}{suspended}" if worker["alive"] else "none is running")]

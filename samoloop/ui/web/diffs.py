@@ -72,15 +72,15 @@ def _take_header(file: FileDiff, line: str) -> None:
     """A line between `diff --git` and the first hunk."""
     words, _, rest = line.partition(" ")
     if words in ("---", "+++") and rest.strip() != "/dev/null":
-        file.name = _shown(_unquoted(rest)[2:])  # without a/ or b/
+        file.name = shown_name(_unquoted(rest)[2:])  # without a/ or b/
     elif line.startswith("new file mode "):
         file.facts.append("new" + _kind(line[-6:]))
     elif line.startswith("deleted file mode "):
         file.facts.append("deleted")
     elif line.startswith("rename from "):
-        file.facts.append(f"renamed from {_shown(_unquoted(line.removeprefix('rename from ')))}")
+        file.facts.append(f"renamed from {shown_name(_unquoted(line.removeprefix('rename from ')))}")
     elif line.startswith("rename to "):
-        file.name = _shown(_unquoted(line.removeprefix("rename to ")))
+        file.name = shown_name(_unquoted(line.removeprefix("rename to ")))
     elif line.startswith("old mode "):
         file.facts.append(f"mode {line[-6:]}")
     elif line.startswith("new mode "):
@@ -96,7 +96,7 @@ def _kind(mode: str) -> str:
 def _name_in(both: str) -> str:
     """The file's name in `a/NAME b/NAME`, where the two are the same; other lines say so where they are not."""
     quoted = _QUOTED.match(both)
-    return _shown((_unquoted(both) if quoted else both[: len(both) // 2])[2:])
+    return shown_name((_unquoted(both) if quoted else both[: len(both) // 2])[2:])
 
 
 def _unquoted(name: str) -> str:
@@ -111,7 +111,7 @@ def _letter(escape: str) -> str:
     return chr(int(escape, 8)) if len(escape) == 3 else _ESCAPES.get(escape, escape)
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """In one line, each character for itself: two names that differ look different."""
     shown = printable(name).replace("\n", "␊").replace("\t", "␉")
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"

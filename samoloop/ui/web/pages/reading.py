@@ -1,5 +1,185 @@
 """What a session holds, to be read: logs, documents, prompts, checks, the report; and as downloads."""
 
-from starlette.routing import BaseRoute
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
 
-ROUTES: list[BaseRoute] = []
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from samoloop.api import documents
+from samoloop.api.documents import Version
+from samoloop.api.evidence import look as look_at_evidence
+from samoloop.api.logs import Attempt, attempts
+from samoloop.api.reporting import report as report_of
+from samoloop.base.clock import local_zone
+from samoloop.base.errors import SamoloopError, SessionError, sentence
+from samoloop.base.files import open_plain, tail
+from samoloop.checks import receipts
+from samoloop.core.session import Session
+from samoloop.ui.web import logs
+from samoloop.ui.web.pages.gate import session_of
+from samoloop.ui.web.pages.session import number_in
+from samoloop.ui.web.render import page
+from samoloop.ui.web.site import Gone, url_of
+from samoloop.ui.web.words import MOST_CHARACTERS, code, markdown, terminal
+
+_READ_BYTES = 4 * MOST_CHARACTERS  # of a text: more than a page shows, so that it says where it cuts
+_CHUNK_BYTES = 1 << 16
+_OUTPUT_BYTES = 20_000  # of what a check printed, at its end
+_MOST_RUNS = 40  # of checks, on one page
+_MOST_VERSIONS = 50
+
+
+def log(request: Request) -> Response:
+    """GET: what the child of an iteration did, of several attempts the last one, or `?attempt=`; a part by `?page=`."""
+    session = session_of(request)
+    attempt, others = _attempt(request, session)
+    wanted = number_in(request.query_params.get("page", ""))
+    part = logs.page_of(session, attempt, request.app.state.site.environ, wanted)
+    return page(
+        request,
+        "log.html",
+        session=session,
+        url=url_of(session),
+        attempt=attempt,
+        others=others,
+        part=part,
+        raw=attempt.log.name,
+    )
+
+
+def prompt(request: Request) -> Response:
+    """GET: word for word what the child of an iteration was told."""
+    session = session_of(request)
+    attempt, others = _attempt(request, session)
+    parts = [(path.name, terminal(documents.beginning(path, _READ_BYTES))) for path in documents.told(attempt)]
+    return page(
+        request, "prompt.html", session=session, url=url_of(session), attempt=attempt, others=others, parts=parts
+    )
+
+
+def document(request: Request) -> Response:
+    """GET: a document; as it was by `?version=`, as it is written by `?plain=1`."""
+    session, name = session_of(request), request.path_params["doc"]
+    environ, is_plain = request.app.state.site.environ, bool(request.query_params.get("plain"))
+    try:
+        path = documents.path_of(session, name)
+    except SessionError as error:
+        raise Gone(sentence(error)) from None
+    versions = _versions(session, environ, name)
+    version = next((one for one in versions if one.oid == request.query_params.get("version")), None)
+    problem = text = ""
+    try:
+        text = documents.as_of(session, environ, name, version) if version else documents.beginning(path, _READ_BYTES)
+    except SamoloopError as error:
+        problem = sentence(error)
+    return page(
+        request,
+        "document.html",
+        session=session,
+        url=url_of(session),
+        name=name,
+        html=code(text, name) if is_plain else markdown(text),
+        problem=problem,
+        is_plain=is_plain,
+        version=version,
+        versions=[(one, _when(one)) for one in versions[:_MOST_VERSIONS]],
+    )
+
+
+def checks(request: Request) -> Response:
+    """GET: the project's own checks, how they stand at the branch now, and each run with what it printed."""
+    session = session_of(request)
+    standing = receipts.standing(session.journal)
+    evidence = look_at_evidence(session, request.app.state.site.environ)
+    runs = [
+        (run, terminal(tail(Path(run.log), _OUTPUT_BYTES)) if _is_ours(session, run.log) else "")
+        for run in standing.receipts[: -_MOST_RUNS - 1 : -1]
+    ]
+    return page(
+        request,
+        "checks.html",
+        session=session,
+        url=url_of(session),
+        evidence=evidence,
+        standing=standing,
+        runs=runs,
+        left_out=max(len(standing.receipts) - len(runs), 0),
+    )
+
+
+def report(request: Request) -> Response:
+    """GET: the report as it stands now."""
+    session = session_of(request)
+    text = report_of(session, request.app.state.site.environ)
+    return page(request, "report.html", session=session, url=url_of(session), html=markdown(text))
+
+
+def download(request: Request) -> Response:
+    """GET: a document, or a file of a child, byte for byte, to be kept and not to be shown."""
+    session, name = session_of(request), request.path_params["doc"]
+    try:
+        path = (
+            documents.path_of(session, name)
+            if request.url.path.rpartition("/")[0].endswith("/download")
+            else documents.log_of(session, attempts(session.journal.read(), session.logs), name)
+        )
+        return _attachment(path)
+    except (SessionError, ValueError, OSError) as error:
+        raise Gone(f"there is nothing to download: {sentence(error)}") from None
+
+
+def _attachment(path: Path) -> Response:
+    file = open_plain(path)
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+
+    name = quote(path.name, safe="", errors="replace")
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+    return StreamingResponse(chunks(), media_type="application/octet-stream", headers=headers)
+
+
+def _attempt(request: Request, session: Session) -> tuple[Attempt, list[Attempt]]:
+    """The attempt that the address means, and all of its iteration. Raises Gone."""
+    wanted = number_in(request.path_params["iteration"])
+    found = [one for one in attempts(session.journal.read(), session.logs) if one.started.iteration == wanted]
+    if not found:
+        raise Gone(f"{session.name} has no iteration {wanted}")
+    number = number_in(request.query_params.get("attempt", ""))
+    return next((one for one in found[::-1] if one.started.attempt == number), found[-1]), found
+
+
+def _versions(session: Session, environ: dict[str, str], name: str) -> list[Version]:
+    """Those in the checkpoints; none where they cannot be read, which another page says."""
+    try:
+        return documents.versions(session, environ, name)
+    except SamoloopError:
+        return []
+
+
+def _when(version: Version) -> str:
+    moment = datetime.fromtimestamp(version.seconds, local_zone())
+    return f"after iteration {version.iteration}" if version.iteration else f"{moment:%d %b %H:%M}"
+
+
+def _is_ours(session: Session, log: str) -> bool:
+    """Whether a receipt's log lies among the session's own; a record could name any file."""
+    return bool(log) and Path(log).parent == session.logs
+
+
+_SESSION = "/s/{tag}/{name}"
+ROUTES: list[BaseRoute] = [
+    Route(_SESSION + "/log/{iteration}", log),
+    Route(_SESSION + "/prompt/{iteration}", prompt),
+    Route(_SESSION + "/document/{doc}", document),
+    Route(_SESSION + "/checks", checks),
+    Route(_SESSION + "/report", report),
+    Route(_SESSION + "/download/{doc}", download),
+    Route(_SESSION + "/download/log/{doc}", download),
+]

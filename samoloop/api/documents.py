@@ -1,0 +1,84 @@
+"""What a session holds to be read: its documents, with earlier versions, and the files of its children."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from samoloop.api.assembly import onlooker
+from samoloop.api.logs import Attempt
+from samoloop.base.errors import SessionError
+from samoloop.base.files import is_folder, read_plain
+from samoloop.core.session import REPORT, Session
+from samoloop.git import checkpoint
+from samoloop.worker.guidance import FILE_NAME as GUIDANCE
+from samoloop.worker.iteration import additions_file
+
+# What samoloop and people write, the likeliest to be looked for first.
+OWN = (REPORT, "_overview.md", "_task.md", "_qa.md", "_approval.md", "_action.md", GUIDANCE, "_flow.md")
+_PARTS = (".jsonl", ".err", ".prompt.md")  # of one child, behind its stem
+
+
+@dataclass(frozen=True)
+class Version:
+    """A document as it was at the end of an iteration."""
+
+    oid: str
+    iteration: int | None  # None: a step of the worker's or a person's
+    seconds: float  # when, since the epoch
+
+
+def names(session: Session) -> list[str]:
+    """What there is to read, the newest of the children's documents first, then what samoloop and people write."""
+    return [*session.documents()[::-1], *(name for name in OWN if (session.dir / name).is_file())]
+
+
+def path_of(session: Session, name: str) -> Path:
+    """Where a document of that name lies. Raises SessionError for any other name."""
+    if name not in (*OWN, *session.documents()):
+        raise SessionError(f"{session.name} has no document of that name")
+    return session.dir / name
+
+
+def log_of(session: Session, attempts: list[Attempt], name: str) -> Path:
+    """Where a file of one of these children lies, by its name among the logs. Raises SessionError for any other."""
+    for attempt in attempts:
+        files = [attempt.stem.with_name(attempt.stem.name + part) for part in _PARTS]
+        for path in (*files, additions_file(attempt.stem)):
+            if path.name == name:
+                return path
+    raise SessionError(f"{session.name} has no log of that name")
+
+
+def told(attempt: Attempt) -> list[Path]:
+    """The files with all that a child was told, as far as they are there."""
+    files = (attempt.stem.with_name(f"{attempt.stem.name}.prompt.md"), additions_file(attempt.stem))
+    return [path for path in files if os.path.lexists(path)]
+
+
+def beginning(path: Path, limit_bytes: int) -> str:
+    """The text of a file, of which one byte more than the limit is read. Raises SessionError where it is none."""
+    if not is_folder(path.parent):
+        raise SessionError(f"{path.parent} is gone")
+    try:
+        data = read_plain(path, limit_bytes)
+    except (ValueError, OSError) as error:
+        raise SessionError(f"it is not shown: {error}") from None
+    if data is None:
+        raise SessionError(f"{path.name} is not there, or not there any more")
+    return data.decode("utf-8-sig", "replace")
+
+
+def versions(session: Session, environ: Mapping[str, str], name: str) -> list[Version]:
+    """What the checkpoints hold of a document, newest first. Raises GitError where they cannot be read."""
+    worker = onlooker(session, environ)
+    found = checkpoint.changing(worker.store, worker.ref, name)
+    return [Version(one.oid, one.iteration, one.seconds) for one in found]
+
+
+def as_of(session: Session, environ: Mapping[str, str], name: str, version: Version) -> str:
+    """A document as it was. Raises SessionError where it was not there."""
+    found = checkpoint.read(onlooker(session, environ).store, version.oid, name)
+    if found is None:
+        raise SessionError(f"{name} was not there then")
+    return found.decode("utf-8-sig", "replace")
