@@ -39,6 +39,7 @@ def make_app(site: "Site", guarding: Guarding) -> Starlette:
         exception_handlers={HTTPException: _no_page, Gone: _gone, SamoloopError: _refused, OSError: _refused},
     )
     app.state.site = site
+    app.state.live = live.Live(site)
     return app
 
 

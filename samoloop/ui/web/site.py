@@ -77,6 +77,10 @@ class Site:
             raise Gone(f"{what} is not there any more: it was deleted or moved, or its project was forgotten")
         return Session(folder)
 
+    def folders(self) -> dict[str, Path]:
+        """Those of all sessions by their tags, as of the last look."""
+        return {tag: folder for look in list(self._looks.values()) for tag, folder in look.folders.items()}
+
     def _folder(self, tag: str) -> Path | None:
         return next((look.folders[tag] for look in list(self._looks.values()) if tag in look.folders), None)
 

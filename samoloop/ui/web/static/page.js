@@ -74,3 +74,199 @@ if (keys) {
 }
 
 // Live
+
+// What has data-live and an id is put as the page would now show it. What is typed, chosen and opened stays, and so does
+// the focus. One tab of the browser listens for all of them, and none while nobody looks: a browser has few connections.
+
+const live = { stream: null, release: null, waits: null, busy: false, again: false, kept: false, said: [] };
+const channel = "BroadcastChannel" in window ? new BroadcastChannel("samoloop") : null;
+const tag = (location.pathname.match(/^\/s\/([0-9a-f]+)\//) || [])[1];
+
+const isText = (one) => one.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=hidden])");
+
+function isTyped(one) {
+  if (one.matches("[type=radio], [type=checkbox]")) return one.checked !== one.defaultChecked;
+  if (!one.matches("select")) return one.value !== one.defaultValue;
+  return one.selectedIndex !== Math.max([...one.options].findIndex((option) => option.defaultSelected), 0);
+}
+
+function isInUse(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return false;
+  const controls = [...node.querySelectorAll("input:not([type=hidden]), textarea, select")];
+  return controls.some((one) => isTyped(one) || (one === document.activeElement && isText(one)));
+}
+
+function keyOf(node) {
+  return node.nodeType === Node.ELEMENT_NODE ? node.id || null : null;
+}
+
+function isSameKind(one, other) {
+  return one.nodeType === other.nodeType && one.nodeName === other.nodeName && keyOf(one) === keyOf(other);
+}
+
+function put(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !(name === "open" && old.matches("details, dialog"))) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value && !(name === "open" && old.matches("details"))) old.setAttribute(name, value);
+  }
+  if (old.dataset.say !== undefined && old.textContent.trim() !== fresh.textContent.trim()) {
+    live.said.push([old.dataset.say, fresh.textContent.trim().replace(/\s+/g, " ")].filter(Boolean).join(": "));
+  }
+  putChildren(old, fresh);
+}
+
+function putChildren(old, fresh) {
+  const known = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
+  const wanted = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
+  let place = old.firstChild;
+  const drop = (node) => {
+    const next = node.nextSibling;
+    if (isInUse(node)) live.kept = true; // somebody types in it: it stays until the page is loaded again
+    else node.remove();
+    return next;
+  };
+  for (const child of [...fresh.childNodes]) {
+    const same = child.id && known.get(child.id);
+    if (same && isSameKind(same, child)) {
+      if (same === place) place = place.nextSibling;
+      else old.insertBefore(same, place);
+      put(same, child);
+      continue;
+    }
+    while (place && !isSameKind(place, child) && !(place.id && wanted.has(place.id)) && !child.id) place = drop(place);
+    if (place && !child.id && isSameKind(place, child)) {
+      const next = place.nextSibling;
+      put(place, child);
+      place = next;
+    } else {
+      old.insertBefore(document.importNode(child, true), place);
+    }
+  }
+  while (place) place = drop(place);
+}
+
+function swap(text) {
+  const fresh = new DOMParser().parseFromString(text, "text/html");
+  const focus = document.activeElement;
+  live.said = [];
+  live.kept = false;
+  for (const part of document.querySelectorAll("[data-live][id]")) {
+    if (part.parentElement.closest("[data-live][id]")) continue;
+    const found = fresh.getElementById(part.id);
+    if (found) put(part, found);
+  }
+  if (focus && focus !== document.activeElement && focus.isConnected) focus.focus({ preventScroll: true });
+  if (live.kept) live.said.push("This changed while you were writing. What you wrote is kept; load the page again to see the rest.");
+  if (live.said.length) {
+    const more = live.said.length - 3;
+    document.getElementById("said").textContent = [...live.said.slice(0, 3), ...(more > 0 ? [`and ${more} more`] : [])].join(". ");
+  }
+  document.dispatchEvent(new CustomEvent("live"));
+}
+
+async function renew() {
+  if (live.busy) {
+    live.again = true;
+    return;
+  }
+  live.busy = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (answer.ok) swap(await answer.text());
+    else if (answer.status === 404 && !isInUse(document.body)) location.reload(); // it says what became of it
+  } catch {
+    // the page was closed; the stream says when it is there again
+  }
+  live.busy = false;
+  if (live.again) {
+    live.again = false;
+    renew();
+  }
+}
+
+function hear(what) {
+  const names = what.split(" ");
+  if (document.hidden || (tag && !names.includes("*") && !names.includes(tag))) return;
+  renew();
+}
+
+function listen() {
+  live.stream = new EventSource("/live");
+  live.stream.addEventListener("open", () => document.body.classList.remove("away"));
+  live.stream.addEventListener("changed", (event) => {
+    channel?.postMessage(event.data);
+    hear(event.data);
+  });
+  live.stream.addEventListener("error", () => {
+    document.body.classList.add("away");
+    if (live.stream?.readyState !== EventSource.CLOSED) return; // else it comes again by itself
+    hush();
+    setTimeout(attend, 10000);
+  });
+}
+
+function hush() {
+  live.stream?.close();
+  live.stream = null;
+  live.release?.();
+  live.release = null;
+}
+
+function attend() {
+  if (document.hidden || live.stream || live.waits) return;
+  if (!navigator.locks || !channel) {
+    listen(); // an address that browsers do not hold to be safe: a stream for each tab that is looked at
+    return;
+  }
+  live.waits = new AbortController();
+  navigator.locks
+    .request("samoloop", { signal: live.waits.signal }, () => {
+      live.waits = null;
+      listen();
+      return new Promise((release) => { live.release = release; });
+    })
+    .catch(() => {}); // hidden meanwhile
+}
+
+if (document.querySelector("[data-live][id]") && "EventSource" in window) {
+  const said = document.createElement("p");
+  said.id = "said";
+  said.className = "unseen";
+  said.setAttribute("role", "status");
+  document.body.append(said);
+  channel?.addEventListener("message", (event) => hear(event.data));
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      live.waits?.abort();
+      live.waits = null;
+      hush();
+    } else {
+      renew();
+      attend();
+    }
+  });
+  window.addEventListener("pagehide", hush);
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) {
+      renew();
+      attend();
+    }
+  });
+  attend();
+  setInterval(() => {
+    const now = Date.now();
+    for (const one of document.querySelectorAll("time[data-age]")) {
+      const seconds = Math.max((now - Date.parse(one.dateTime)) / 1000, 0);
+      const minutes = Math.floor(seconds / 60);
+      const hours = Math.floor(minutes / 60);
+      one.textContent = hours >= 24 ? `${Math.floor(hours / 24)}d` : hours ? `${hours}h` : minutes ? `${minutes}m` : `${Math.floor(seconds)}s`;
+    }
+  }, 15000);
+}
