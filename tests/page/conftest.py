@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kit import until
 
-from samoloop.base.locks import is_held
-from samoloop.core.control import LOCK
-
 if TYPE_CHECKING:
     from filled import Played
     from playwright.sync_api import Browser
@@ -44,14 +41,21 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def home(own_home: Path) -> Iterator[Path]:
-    """A home with a git identity; what still works on its sessions at the end is ended."""
+    """A home with a git identity; what still works in it at the end is ended."""
     (own_home / ".gitconfig").write_text(ADA)
     yield own_home
-    for lock in (own_home / ".local" / "state" / "samoloop" / "control").glob(f"*/{LOCK}"):
-        if is_held(lock):
-            with suppress(ProcessLookupError, ValueError):
-                os.kill(int(lock.read_text()), signal.SIGKILL)
-            until(lambda lock=lock: not is_held(lock))
+    until(lambda: not _ended(own_home))
+
+
+def _ended(home: Path) -> list[int]:
+    """The processes of this home, each killed: workers and children that a test left at work."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if b"\0HOME=%s\0" % os.fsencode(home) in b"\0" + (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+                os.kill(int(entry.name), signal.SIGKILL)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -16,15 +16,11 @@ _ELEMENTS = [  # that run or load by themselves
     f"</style><script>{_RUNS}</script>",
     f"--><script>{_RUNS}</script><!--",
     f"]]><script>{_RUNS}</script>",
-    f"<scr<script>ipt>{_RUNS}</scr</script>ipt>",
-    f"<script\x00>{_RUNS}</script>",
-    f"<scr\x00ipt>{_RUNS}</scr\x00ipt>",
     f"<script/x>{_RUNS}</script\n>",
     f"<img src=x onerror={_RUNS}>",
     f'<img src="{FAR}/pixel.png">',
-    f"<img/src=x/onerror={_RUNS}>",
+    f"<img/src='x'/onerror={_RUNS}>",
     f"<img src=x onerror\x0c={_RUNS}>",
-    f'<img src="x` `<script>{_RUNS}</script>"` `>',
     f"<img srcset='{FAR}/a.png 1x'>",
     f"<svg onload={_RUNS}>",
     f"<svg><script>{_RUNS}</script></svg>",
@@ -85,6 +81,10 @@ _ATTRIBUTES = [  # that leave the value of an attribute
     f"x onclick={_RUNS}",
 ]
 _MUTATED = [  # that a sanitizer and a browser may read differently
+    f"<scr<script>ipt>{_RUNS}</scr</script>ipt>",
+    f"<script\x00>{_RUNS}</script>",
+    f"<scr\x00ipt>{_RUNS}</scr\x00ipt>",
+    f'<img src="x` `<script>{_RUNS}</script>"` `>',
     f"<noscript><p title='</noscript><img src=x onerror={_RUNS}>'>",
     f"<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror={_RUNS}&gt;'>",
     f"<svg></p><style><a id='</style><img src=1 onerror={_RUNS}>'>",
@@ -144,6 +144,7 @@ _OTHERS = [
     "' OR 1=1 -- ; DROP TABLE documents; \" NEAR( * ^",
 ]
 
+ACTIVE = [*_ELEMENTS, *_FORMS]  # that are seen where they stand on a page as they are
 TEXTS = [*_ELEMENTS, *_FORMS, *_ATTRIBUTES, *_MUTATED, *_MARKDOWN, *_OTHERS]
 
 
