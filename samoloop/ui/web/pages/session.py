@@ -34,6 +34,7 @@ _LONGEST_LINE, _MOST_LINES = 1_000, 12  # of what is said in one entry
 class Shown:
     """An entry of the timeline, as its template shows it."""
 
+    number: int  # from 1, the oldest
     entry: Entry
     title: str
     numbers: tuple[str, ...]  # who, how long, for how much
@@ -52,6 +53,7 @@ def look(request: Request) -> Response:
     pages = max(-(-len(entries) // ENTRIES), 1)
     number = min(max(number_in(request.query_params.get("page", "")) or 1, 1), pages)
     now = time.time()
+    stands, _, rest = where(found).partition(" ")
     return page(
         request,
         "session.html",
@@ -59,10 +61,14 @@ def look(request: Request) -> Response:
         url=url_of(session),
         found=found,
         tone=tone(found["condition"]),
-        where=where(found),
+        stands=stands.rstrip(","),
+        where=rest,
         facts=facts(found, Clock().now()),
         gate=gate.shown(session, speaker(request)) if number == 1 else None,
-        entries=[_shown(entry, now) for entry in entries[(number - 1) * ENTRIES : number * ENTRIES]],
+        entries=[
+            _shown(len(entries) - place, entries[place], now)
+            for place in range((number - 1) * ENTRIES, min(number * ENTRIES, len(entries)))
+        ],
         count=len(entries),
         number=number,
         pages=pages,
@@ -82,10 +88,11 @@ def _at_work(session: Session, history: list[Record], found: dict[str, Any], req
     return logs.end_of(session, every[-1], request.app.state.site.environ) if every else None
 
 
-def _shown(entry: Entry, now: float) -> Shown:
+def _shown(number: int, entry: Entry, now: float) -> Shown:
     lines = [one_line(line, _LONGEST_LINE) for text in entry.lines for line in text.splitlines() if line.strip()]
     ended = entry.ended
     return Shown(
+        number,
         entry,
         one_line(entry.title, _LONGEST_LINE),
         tuple(word for word in _numbers(entry) if word),
