@@ -1,7 +1,7 @@
 """A session's report as one static HTML file: to mail or to keep, with no server and nothing that it loads."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 _STYLE = (
@@ -9,14 +9,23 @@ _STYLE = (
     "pre{background:#f3f6fb;padding:1rem;overflow:auto}code{background:#f3f6fb}pre code{background:none}"
     "table{border-collapse:collapse}td,th{border:1px solid #c6d2e6;padding:.3rem .6rem;text-align:left}"
     "blockquote{border-left:4px solid #c6d2e6;margin-left:0;padding-left:1rem;color:#444}"
+    "figure{margin:1rem 0}svg{max-width:100%;height:auto}:root{color-scheme:light dark}"
+    "@media(prefers-color-scheme:dark){body{color:#e3e8ef;background:#11151b}pre,code{background:#1a2029}"
+    "td,th,blockquote{border-color:#46536a}blockquote{color:#a3aebf}a{color:#8db5ff}}"
 )
 _SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[([\w.-]+)\]\(([\w.-]+)\)")
+_PHASES = "<h2>Phases</h2>"
 _RULE = re.compile(r"\|[-|\s:]+\|")
 
 
-def page(report: str, title: str) -> str:
-    """The report, which is Markdown of the few kinds that it is written in, as a page of its own."""
-    body = "\n".join(_blocks(report.splitlines()))
+def page(report: str, title: str, figures: Sequence[str] = ()) -> str:
+    """The report, which is Markdown of the few kinds that it is written in, as a page of its own.
+
+    `figures` are HTML: pictures of what the table of phases says, to be shown below it.
+    """
+    blocks = list(_blocks(report.splitlines()))
+    place = blocks.index(_PHASES) + 2 if _PHASES in blocks else len(blocks)
+    body = "\n".join([*blocks[:place], *figures, *blocks[place:]])
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'

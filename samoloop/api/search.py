@@ -108,7 +108,6 @@ class Index:
         except OSError as error:
             raise CacheError(f"{self._path.parent} cannot be written to: {error.strerror or error}") from None
         with lock:
-            self.progress = Progress()
             for progress in _Update(self._cache, roots, self._environ).run():
                 self.progress = progress
                 seen(progress)
@@ -218,6 +217,7 @@ class _Update:
     def run(self) -> Iterator[Progress]:
         """How far it is, again and again. Raises CacheError."""
         folders = {str(session.dir) for _, session in self._sessions}
+        yield self._progress
         for _ in range(_TIMES):
             self._cache.use(lambda db: _forget_all_but(db, folders), writes=True)
             left = iter(self._sessions)

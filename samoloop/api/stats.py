@@ -7,22 +7,23 @@ import json
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from samoloop.api import sessions
 from samoloop.api.cache import Cache, CacheError
 from samoloop.api.figures import KEYS, TIMES, Entry, Figures, figures
 from samoloop.base.errors import UsageError, shown
 from samoloop.base.files import Stamp, real, stamp
 from samoloop.base.places import state_folder
 from samoloop.config.project import sessions_folder
-from samoloop.config.projects import registered
 from samoloop.core.session import Session, all_sessions
 
+Found = TypeVar("Found")
 DAMAGED = "damaged"
 _VERSION = 1  # of what `figures` finds: another one reads every session again
 _SCHEMA = ("CREATE TABLE known (folder TEXT PRIMARY KEY, stamp TEXT, figures TEXT)",)
@@ -78,7 +79,7 @@ class Stats:
 
 def stats(environ: Mapping[str, str], roots: Sequence[Path], days: int | None, now: float, zone: tzinfo) -> Stats:
     """The sums over the sessions of these projects, of the last `days`, today included (None: of all time)."""
-    return summed(gather(environ, roots), days, now, zone)
+    return gather(environ, roots, lambda known: summed(known, days, now, zone))
 
 
 def chosen(environ: Mapping[str, str], here: Path | None, project: str | None) -> list[Path]:
@@ -86,44 +87,57 @@ def chosen(environ: Mapping[str, str], here: Path | None, project: str | None) -
 
     `project` is the name of a project's folder, or its path. Raises UsageError where there is none.
     """
-    every = list(dict.fromkeys([*registered(environ), *([here] if here else [])]))
+    every = sessions.roots(environ, here)
     if project is None:
         return every
-    path = real(Path(project).expanduser()) if "\0" not in project else None
-    found = [root for root in every if root.name == project or real(root) == path]
+    found = [root for root in every if root.name == project] or [root for root in every if _is_at(root, project)]
     if not found:
         there = ", ".join(map(str, every)) or "none yet"
         raise UsageError(f"there is no project {shown(project)}; there are: {there}")
     return found
 
 
-def gather(environ: Mapping[str, str], roots: Iterable[Path]) -> list[Known]:
-    """The figures of every session: those that were worked out before, and those of journals that have changed."""
+def _is_at(root: Path, path: str) -> bool:
+    with suppress(ValueError, RuntimeError):  # what is no path, or of a person that is none
+        return real(root) == real(Path(path).expanduser())
+    return False
+
+
+def gather(environ: Mapping[str, str], roots: Iterable[Path], use: Callable[[Iterator[Known]], Found]) -> Found:
+    """What `use` makes of every session's figures: those that were worked out before, and those of journals that have
+    changed. They come one by one: of a year's sessions they are much.
+    """
     present = {str(session.dir): session for root in roots for session in _sessions(root, environ)}
     cache = Cache(state_folder(environ) / "stats.db", _VERSION, _SCHEMA)
-    before: dict[str, tuple[str, str]] = {}
+    before: dict[str, str] = {}
     with suppress(CacheError):  # it is a cache: without it this takes longer
-        before = cache.use(_read)
-    now = {folder: (json.dumps(_stamp(session)), session) for folder, session in present.items()}
-    fresh = {
-        folder: (at, _worked_out(session))
-        for folder, (at, session) in now.items()
-        if folder not in before or before[folder][0] != at
-    }
+        before = cache.use(lambda db: dict(db.execute("SELECT folder, stamp FROM known")))
+    now = {folder: json.dumps(_stamp(session)) for folder, session in present.items()}
+    fresh = {folder: _worked_out(present[folder]) for folder, at in now.items() if before.get(folder) != at}
     gone = [folder for folder in before.keys() - present.keys() if not Path(folder).exists()]
     if fresh or gone:
+        rows = [(folder, now[folder], text) for folder, text in fresh.items()]
         with suppress(CacheError):
-            cache.use(lambda db: _write(db, fresh, gone), writes=True)
-    texts = {folder: (fresh.get(folder) or before[folder])[1] for folder in present}
-    return [Known(folder, Figures.from_json(json.loads(text)) if text else None) for folder, text in texts.items()]
+            cache.use(lambda db: _write(db, rows, gone), writes=True)
+
+    def every(db: sqlite3.Connection | None) -> Iterator[Known]:
+        for folder, session in present.items():
+            row = (fresh[folder],) if folder in fresh else _row_of(db, folder) if db else None
+            text = row[0] if row else _worked_out(session)
+            yield Known(folder, Figures.from_json(json.loads(text)) if text else None)
+
+    try:
+        return cache.use(lambda db: use(every(db)))
+    except CacheError:
+        return use(every(None))
 
 
-def _read(db: sqlite3.Connection) -> dict[str, tuple[str, str]]:
-    return {folder: (at, text) for folder, at, text in db.execute("SELECT folder, stamp, figures FROM known")}
+def _row_of(db: sqlite3.Connection, folder: str) -> tuple[str] | None:
+    row: tuple[str] | None = db.execute("SELECT figures FROM known WHERE folder = ?", (folder,)).fetchone()
+    return row
 
 
-def _write(db: sqlite3.Connection, fresh: Mapping[str, tuple[str, str]], gone: Sequence[str]) -> None:
-    rows = [(folder, at, text) for folder, (at, text) in fresh.items()]
+def _write(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str]], gone: Iterable[str]) -> None:
     db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", rows)
     db.executemany("DELETE FROM known WHERE folder = ?", [(folder,) for folder in gone])
 

@@ -1,5 +1,6 @@
 """Commands that only look: `list`, `status`, `report`, `log`, `prompt`. They take no lock and change no session."""
 
+import importlib.util
 import os
 import sys
 import time
@@ -167,10 +168,19 @@ def report(session_name: str | None, html: Path | None) -> None:
         say(text, end="")
         return
     try:
-        write_atomic(html, page(text, session.task))
+        write_atomic(html, page(text, session.task, _figures(session)))
     except OSError as error:
         raise UsageError(f"the report cannot be written to {html}: {error.strerror}") from None
     say(f"The report of {session.name} is in {html}")
+
+
+def _figures(session: Session) -> list[str]:
+    """Pictures for the report; none where the packages of the page are not there."""
+    if importlib.util.find_spec("pygal") is None:
+        return []
+    from samoloop.ui.web import charts
+
+    return [charts.figure(bars) for bars in charts.of_session(session.journal)]
 
 
 @click.command("log")

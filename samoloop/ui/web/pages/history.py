@@ -1,5 +1,183 @@
 """Search over all sessions, numbers and pictures over time."""
 
-from starlette.routing import BaseRoute
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
 
-ROUTES: list[BaseRoute] = []
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from samoloop.api import sessions, stats
+from samoloop.api.cache import CacheError
+from samoloop.api.search import DOCUMENT, LOG, Hit, Index
+from samoloop.base.clock import local_zone
+from samoloop.core.session import Session, undated
+from samoloop.ui.terminal.hits import place
+from samoloop.ui.terminal.stats_text import facts, first_try
+from samoloop.ui.web.render import page
+from samoloop.ui.web.site import url_of
+
+_HITS = 20  # on one page
+_MOST_PAGES = 50
+_PATIENCE_SECONDS = 0.3  # for what is new to be read, before what is known is searched
+_KEPT_SECONDS = 5.0  # sums, for the pictures of the page that showed them
+_SPANS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("all", "all time"))
+_SPAN = "30"
+_PICTURES = {
+    "days": ("cost", "iterations", "time", "vetoes", "checks"),
+    "workflows": ("cost", "iterations"),
+    "phases": ("cost", "iterations", "time"),
+    "providers": ("cost", "iterations"),
+    "projects": ("cost", "time"),
+}
+
+
+class _Past:
+    """What these pages keep of one asking for the next."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.index = Index(environ)
+        self._sums: dict[tuple[str, str], tuple[float, stats.Stats]] = {}
+        self._turn = threading.Lock()  # who comes while the sums are made shares them
+
+    def roots(self, project: str = "") -> list[Path]:
+        """Raises UsageError where there is no such project."""
+        return stats.chosen(self.environ, None, project or None)
+
+    def sums(self, span: str, project: str) -> stats.Stats:
+        """Raises UsageError where there is no such project."""
+        days = int(span) if span != "all" else None
+        with self._turn:
+            now = time.monotonic()
+            self._sums = {key: known for key, known in self._sums.items() if now - known[0] < _KEPT_SECONDS}
+            if (span, project) not in self._sums:
+                found = stats.stats(self.environ, self.roots(project), days, time.time(), local_zone())
+                self._sums[span, project] = time.monotonic(), found
+            return self._sums[span, project][1]
+
+
+_MAKING = threading.Lock()
+
+
+def _past(request: Request) -> _Past:
+    state = request.app.state
+    with _MAKING:
+        if not hasattr(state, "past"):
+            state.past = _Past(state.site.environ)
+        found: _Past = state.past
+    return found
+
+
+def search(request: Request) -> Response:
+    """GET /search?q=&project=&order=newest&page=2"""
+    past, asked = _past(request), request.query_params
+    words, project, newest = asked.get("q", ""), asked.get("project", ""), asked.get("order") == "newest"
+    number = _whole(asked.get("page", ""), _MOST_PAGES)
+    roots = past.roots(project) if project else []
+    hits: list[Hit] = []
+    problem = ""
+    past.index.update_in_background(sessions.roots(past.environ))
+    if words.strip():
+        past.index.wait(_PATIENCE_SECONDS)
+        try:
+            skip = (number - 1) * _HITS
+            hits = past.index.find(words, roots=roots, newest=newest, limit=_HITS + 1, skip=skip)
+        except CacheError as error:
+            problem = str(error)
+    progress = past.index.progress
+    return page(
+        request,
+        "search.html",
+        words=words,
+        project=project,
+        projects=[(str(root), root.name or str(root)) for root in past.roots()],
+        newest=newest,
+        hits=[_shown(hit) for hit in hits[:_HITS]],
+        number=number,
+        more=_address("/search", q=words, project=project, order=asked.get("order", ""), page=str(number + 1))
+        if len(hits) > _HITS and number < _MOST_PAGES
+        else "",
+        progress=progress if past.index.is_updating and (progress.read or not hits) else None,
+        problem=problem or progress.trouble,
+    )
+
+
+def _shown(hit: Hit) -> dict[str, Any]:
+    url = url_of(Session(Path(hit.folder)))
+    if hit.kind == DOCUMENT and not hit.place.startswith("_"):
+        url += f"/document/{quote(hit.place, safe='')}"
+    elif hit.kind == LOG:
+        url += f"/log/{hit.iteration}"
+    name, project = undated(hit.session), Path(hit.project).name
+    return {"url": url, "name": name, "project": project, "place": place(hit), "hit": hit}
+
+
+def numbers(request: Request) -> Response:
+    """GET /stats?since=30&project="""
+    past = _past(request)
+    span, project = _asked(request)
+    found = past.sums(span, project)
+    names = {str(root): root.name or str(root) for root in past.roots()}
+    groups = [
+        (group, [(names.get(name, name), row) for name, row in getattr(found, group).items()][:: _order(group)])
+        for group in _PICTURES
+    ]
+    return page(
+        request,
+        "stats.html",
+        found=found,
+        facts=facts(found),
+        groups=groups,
+        pictures={
+            group: [(_address(f"/chart/{what}-{group}.svg", since=span, project=project), what) for what in whats]
+            for group, whats in _PICTURES.items()
+        },
+        first_try=first_try,
+        spans=_SPANS,
+        span=span,
+        project=project,
+        projects=list(names.items()),
+    )
+
+
+def _order(group: str) -> int:
+    return -1 if group == "days" else 1  # the newest first
+
+
+def picture(request: Request) -> Response:
+    """GET /chart/{name}.svg?since=30&project="""
+    from samoloop.ui.web import charts  # with a library that no other page needs
+
+    name = request.path_params["name"]
+    if name not in charts.NAMES:
+        raise HTTPException(404)
+    found = charts.svg(charts.of_stats(_past(request).sums(*_asked(request)), name))
+    return Response(found, media_type="image/svg+xml")
+
+
+def _asked(request: Request) -> tuple[str, str]:
+    """Which days, and which project."""
+    span = request.query_params.get("since", _SPAN)
+    return span if span in dict(_SPANS) else _SPAN, request.query_params.get("project", "")
+
+
+def _address(path: str, **query: str) -> str:
+    given = {key: value for key, value in query.items() if value}
+    return f"{path}?{urlencode(given, errors='replace')}"
+
+
+def _whole(text: str, most: int) -> int:
+    return min(max(int(text), 1), most) if text.isascii() and text.isdecimal() and len(text) < 5 else 1
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/search", search),
+    Route("/stats", numbers),
+    Route("/chart/{name}.svg", picture),
+]
