@@ -8,6 +8,7 @@ import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script
 
 from samoloop.core.session import Session
+from samoloop.worker.worktrees import mend_worktree
 
 SEES = """
 [ "$SAMOLOOP_PHASE" = requirements ] && cat "$SAMOLOOP_WORKTREE/.env" "$SAMOLOOP_WORKTREE/made" > seen 2>&1
@@ -62,6 +63,13 @@ def test_the_childs_own_removal_is_mended_too(bench):
         bench.root.parent, '[ "$SAMOLOOP_PHASE" = investigation ] && rm -rf "$SAMOLOOP_WORKTREE"' + SEES + GOOD_CHILD
     )
     begin(bench)
+
+
+def test_one_that_was_found_before_is_looked_at_anew(bench):
+    worker = bench.worker(begin(bench))
+    shutil.rmtree(worker.worktree.root)
+    assert "it was made again" in mend_worktree(worker)[0]
+    assert worker.worktree.root.is_dir()
 
 
 def test_a_fork_has_the_ignored_files_too(bench):
