@@ -1,13 +1,19 @@
 """A person at a browser without JavaScript: opens pages, fills in the forms that are there, and sends them."""
 
-from collections.abc import Mapping
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import urlencode
 
-from httpx import Response
+from httpx import Client, Response
 from starlette.testclient import TestClient
 
 from samoloop.ui.web.app import make_app
@@ -77,10 +83,9 @@ def forms_in(html: str) -> list[Form]:
 class Browser:
     """One browser, let in by the secret link."""
 
-    def __init__(self, environ: Mapping[str, str], name: str = "", guarding: Guarding | None = None) -> None:
-        guarding = guarding or Guarding(7266)
-        self.client = TestClient(make_app(Site(dict(environ)), guarding), base_url=ORIGIN, follow_redirects=False)
-        assert self.client.get(f"/enter/{guarding.secret}").status_code == 303
+    def __init__(self, client: Client, door: str, name: str = "") -> None:
+        self.client = client
+        assert client.get(door).status_code == 303
         if name:
             self.send(self.form("/", "/name"), name=name)
 
@@ -102,15 +107,40 @@ class Browser:
 
     def post(self, url: str, fields: Mapping[str, Any]) -> Response:
         body = urlencode(fields, errors="surrogatepass")
-        kind = {"content-type": "application/x-www-form-urlencoded", "origin": ORIGIN}
+        kind = {"content-type": "application/x-www-form-urlencoded", "origin": str(self.client.base_url).rstrip("/")}
         return self.client.post(url, content=body, headers=kind)
 
     def notice(self, answer: Response) -> str:
         """What is said after a change that was made."""
         assert answer.status_code == 303, answer.text
-        return unquote(answer.cookies.get("samoloop-notice", "").strip('"'))
+        page = self.client.get(answer.headers["location"]).text
+        shown = re.search(r'<p class="notice" role="status">(.*?)</p>', page)
+        return unescape(shown[1]) if shown else ""
 
 
-def state_of(folder: Path) -> dict[str, str]:
-    """An environment with a state folder of its own."""
-    return {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state")}
+def browser(environ: Mapping[str, str], name: str = "") -> Browser:
+    """One before the application in this process."""
+    guarding = Guarding(7266)
+    client = TestClient(make_app(Site(dict(environ)), guarding), base_url=ORIGIN, follow_redirects=False)
+    return Browser(client, f"/enter/{guarding.secret}", name)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Callable[[str], Browser]]:
+    """The real command; its value makes a browser for a person of a name."""
+    command = [sys.executable, "-m", "samoloop", "web", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            said = next(line for line in process.stdout if "http://localhost:" in line).split()[-1]
+            origin, door = said[: said.index("/enter/")], said[said.index("/enter/") :]
+            with ExitStack() as clients:
+
+                def browser(name: str) -> Browser:
+                    client = Client(base_url=origin, follow_redirects=False, timeout=60)
+                    return Browser(clients.enter_context(client), door, name)
+
+                yield browser
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)

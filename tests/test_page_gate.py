@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import Browser, Form, forms_in
+from browser import Browser, Form, browser, forms_in
 from session_work import PLAN, QUESTIONS, Work
 
 from samoloop.api.asked import How
@@ -13,11 +13,8 @@ from samoloop.config.projects import register
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
 from samoloop.core.session import Session
-from samoloop.ui.web.guard import Guarding
 from samoloop.ui.web.pages import gate as page
 from samoloop.ui.web.site import url_of
-
-GUARDING = Guarding(7266)
 
 
 @pytest.fixture
@@ -41,12 +38,12 @@ def work(tmp_path: Path, started: list[str]) -> Work:
 
 @pytest.fixture
 def ann(work: Work) -> Browser:
-    return Browser(os.environ, "Ann", GUARDING)
+    return browser(os.environ, "Ann")
 
 
 @pytest.fixture
 def bob(work: Work) -> Browser:
-    return Browser(os.environ, "Bob", GUARDING)
+    return browser(os.environ, "Bob")
 
 
 def url(work: Work, word: str = "gate") -> str:
