@@ -230,5 +230,5 @@ def prepare(worker: Worker) -> None:
         tree = None
     session.record(Prepared(phase=phase, notes=tuple(lines), setup=setup, tree=tree))
     hold(session)
-    for line in lines if state.created.in_place else lines[1:]:  # what it starts from was said first of all
+    for line in lines:
         worker.view.say(line)

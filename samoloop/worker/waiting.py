@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from samoloop.base.clock import Clock
@@ -88,14 +89,18 @@ def watching(
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
     observer = _observe({session_dir, control_of(session_dir), *(path.parent for path in files)}, writer)
-    try:
-        yield FileWatch(session_dir, files, reader, each_look)
-    finally:
+
+    def end() -> None:
         if observer is not None:
             observer.stop()
             observer.join()
         os.close(reader)
         os.close(writer)
+
+    try:
+        yield FileWatch(session_dir, files, reader, each_look)
+    finally:
+        Thread(target=end, daemon=True).start()  # the kernel takes its time to forget a watch: nobody waits for that
 
 
 def _observe(folders: set[Path], writer: int) -> Any:

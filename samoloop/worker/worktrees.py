@@ -22,6 +22,7 @@ _NAMES_SHOWN = 10
 
 
 def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
+    """The worktree, and what is to be said of it beside where it starts, which was said first of all."""
     created = worker.state.created
     if created.base is None:  # in place
         return worker.worktree, [
@@ -30,13 +31,10 @@ def make_worktree(worker: Worker) -> tuple[Worktree, list[str]]:
     repo = _repository(worker)
     root = created.worktree
     if created.found:
-        return repo.add_worktree(root, created.branch, created.base), [
-            f"branch {created.branch} in its worktree {root}, both as they were"
-        ]
+        return repo.add_worktree(root, created.branch, created.base), []
     make_ignored_folder(root.parent)
-    line = repo.head_line(created.base, created.start)
     worktree = repo.add_worktree(root, created.branch, created.base)
-    return worktree, [f"branch {created.branch} {line}", *_include(worker, repo, worktree)]
+    return worktree, _include(worker, repo, worktree)
 
 
 def _include(worker: Worker, repo: Repo, worktree: Worktree) -> list[str]:

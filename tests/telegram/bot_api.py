@@ -485,6 +485,7 @@ class Standin:
 def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes: the body would wait for the head's receipt
 
         def do_POST(self) -> None:
             size = int(self.headers.get("Content-Length", 0))
