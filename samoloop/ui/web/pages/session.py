@@ -22,7 +22,7 @@ from samoloop.ui.terminal.endings import follows, oddities, tokens_so_far
 from samoloop.ui.terminal.status_text import facts, tone, where
 from samoloop.ui.terminal.words import dollars
 from samoloop.ui.web import logs
-from samoloop.ui.web.pages import gate
+from samoloop.ui.web.pages import acts, gate
 from samoloop.ui.web.render import page, speaker
 from samoloop.ui.web.site import url_of
 
@@ -65,6 +65,7 @@ def look(request: Request) -> Response:
         where=rest,
         facts=facts(found, Clock().now()),
         gate=gate.shown(session, speaker(request)) if number == 1 else None,
+        acts=acts.offered(session) if number == 1 else None,
         entries=[
             _shown(len(entries) - place, entries[place], now)
             for place in range((number - 1) * ENTRIES, min(number * ENTRIES, len(entries)))
