@@ -423,3 +423,20 @@ def test_what_another_process_wrote_meanwhile_is_read_too(path: Path) -> None:
     path.unlink()
     Journal(path).append(Noted(text="three"))
     assert [record.text for record in seen] == ["three"]
+
+
+def test_records_that_are_wanted_are_asked_about_once_until_the_journal_is_another(path: Path) -> None:
+    seen, asked = Journal(path), []
+
+    def short(record: records.Record) -> bool:
+        asked.append(record)
+        return isinstance(record, Noted) and len(record.text) < 4
+
+    for text in ("one", "three", "two"):
+        Journal(path).append(Noted(text=text))
+        seen.only(short)
+    assert [record.text for record in seen.only(short)] == ["one", "two"]
+    assert len(asked) == 3
+    path.unlink()
+    Journal(path).append(Noted(text="six"))
+    assert [record.text for record in seen.only(short)] == ["six"]

@@ -48,6 +48,7 @@ class Journal:
         self._hash = hashlib.sha256()  # over that
         self._records: list[Record] = []  # those of its first bytes, which nobody has to read again
         self._end = 0  # of these bytes
+        self._chosen: dict[Callable[[Record], bool], tuple[int, list[Record]]] = {}  # of so many of them, by `only`
         self._pending = b""  # of which a failed append may have written a part
         self._put_right = False  # since it was last asked
 
@@ -82,6 +83,14 @@ class Journal:
             self._records += map(records.read, values)
             self._end = end
         return self._records[:]
+
+    def only(self, wanted: Callable[[Record], bool]) -> list[Record]:
+        """The records for which a function holds, which is asked about each once: a journal gets long."""
+        every, sure = self.read(), len(self._records)
+        asked, found = self._chosen.get(wanted, (0, []))
+        found = [*found, *filter(wanted, every[asked:sure])]
+        self._chosen[wanted] = sure, found
+        return [*found, *filter(wanted, every[sure:])]
 
     def _one_by_one(self, data: bytes | bytearray, start: int) -> Iterator[dict[str, Any]]:
         torn: int | None = None  # the first of the unreadable lines just before
@@ -180,7 +189,7 @@ class Journal:
 
     def _learn(self, data: bytes | bytearray) -> bytearray:
         if self._known is None or not data.startswith(self._known[: self._end]):
-            self._records, self._end = [], 0
+            self._records, self._end, self._chosen = [], 0, {}
         self._known, self._hash, self._pending = bytearray(data), hashlib.sha256(data), b""
         return self._known
 

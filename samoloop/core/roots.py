@@ -24,20 +24,31 @@ class Root(Fields):
     inode: int = 0  # 0: it is made anew, at that path
 
 
-def _inode(path: Path) -> int | None:
-    """The folder's at `path`; None where nothing is there. Raises RootChanged for a link or no folder."""
+def _seen(path: Path) -> tuple[Path, int | None]:
+    """Where the folder at `path` really is, and its inode; None where nothing is there.
+
+    Raises RootChanged for a link or no folder.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
+        return real(path), None
     except OSError as error:
         if path.is_symlink():
             raise RootChanged(f"{path} is a link to {str(path.readlink())[:200]}") from None
         raise RootChanged(f"{path} cannot be opened as a folder: {error.strerror}") from None
     try:
-        return os.fstat(descriptor).st_ino
+        return path if _leads_straight_to(path, descriptor) else real(path), os.fstat(descriptor).st_ino
     finally:
         os.close(descriptor)
+
+
+def _leads_straight_to(path: Path, descriptor: int) -> bool:
+    """Whether what was opened there is at just that path: one question to the kernel in place of one a folder above."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}") == str(path)  # noqa: PTH115
+    except OSError:
+        return False
 
 
 def real(path: Path) -> Path:
@@ -53,15 +64,16 @@ def differences(known: Mapping[str, Root], folders: Mapping[str, Path]) -> tuple
     fresh: dict[str, Root] = {}
     wrong = []
     for name, path in folders.items():
-        before, place = known.get(name), real(path)
+        before, why = known.get(name), ""
+        try:
+            place, inode = _seen(path)
+        except RootChanged as error:
+            place, inode, why = real(path), None, f"the {name} {error}"
         if before and before.path != place:
             wrong.append(f"the {name} {path} is reached through a link: it is {place} and was {before.path}")
             continue
-        try:
-            inode = _inode(path)
-        except RootChanged as error:
-            wrong.append(f"the {name} {error}")
-            continue
+        if why:
+            wrong.append(why)
         if inode is None:
             continue
         if before is None or not before.inode:

@@ -47,10 +47,10 @@ def unknown(git_dir: Path, ask: Callable[[], bytes]) -> Programs:
     `ask` gives what git says to `LISTED`; it is asked where a file of its configuration has changed.
     """
     common = common_dir(git_dir)
-    believed = _believed.get(real(common)) if _believed else None
+    believed = _believed.get(common if common in _believed else real(common)) if _believed else None
     if believed is None:
         return {}
-    now = current(git_dir, ask)
+    now = current(git_dir, ask, common)
     return {key: now.get(key, "") for key in {**believed, **now} if believed.get(key) != now.get(key)}
 
 
@@ -75,9 +75,9 @@ def configuration_files(common: Path, environ: Mapping[str, str]) -> list[Path]:
     return [common / "config", common / "config.worktree", *personal]
 
 
-def current(git_dir: Path, ask: Callable[[], bytes]) -> Programs:
-    """What git's configuration names now; `ask` as for `unknown`."""
-    files = [*configuration_files(common_dir(git_dir), os.environ), git_dir / "config.worktree"]
+def current(git_dir: Path, ask: Callable[[], bytes], common: Path | None = None) -> Programs:
+    """What git's configuration names now; `ask` as for `unknown`, `common` where it is known."""
+    files = [*configuration_files(common or common_dir(git_dir), os.environ), git_dir / "config.worktree"]
     stamps = tuple(_stamp(path) for path in files)
     known = _seen.get(git_dir)
     if known and known[0] == stamps:

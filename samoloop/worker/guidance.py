@@ -49,7 +49,7 @@ class Saying:
 def sayings(records: Iterable[Record], task: str, logs: Path) -> Iterator[Saying]:
     """All that people said, oldest first; `logs` holds what they told between two children."""
     asked, told = "", set()
-    for record in _speaking(records):
+    for record in filter(_speaks, records):
         match record:
             case Created():
                 yield Saying(record.at, "The task", task)
@@ -75,16 +75,18 @@ def sayings(records: Iterable[Record], task: str, logs: Path) -> Iterator[Saying
                 yield Saying(record.at, f"Waived {values.get('name', '')}", str(values.get("why", "")))
 
 
-def _speaking(records: Iterable[Record]) -> list[Record]:
-    """Those that tell of a person; most of a long journal does not, and it is gone through for each child."""
-    kinds = {Created, Guided, Started, GateOpened, GateClosed, Moved, Rewound, RoomRecord}
-    return [record for record in records if type(record) in kinds and (type(record) is not Started or record.inbox)]
+_TELLING = {Created, Guided, Started, GateOpened, GateClosed, Moved, Rewound, RoomRecord}
+
+
+def _speaks(record: Record) -> bool:
+    """Whether it tells of a person; most of a long journal does not."""
+    return type(record) in _TELLING and not (isinstance(record, Started) and not record.inbox)
 
 
 def of(session: Session) -> list[Saying]:
     """All that people said in a session so far, as its journal has it."""
     task = read_text(session.dir / TASK_FILE) or session.task
-    return list(sayings(session.journal, task, session.logs))
+    return list(sayings(session.journal.only(_speaks), task, session.logs))
 
 
 def _answers(record: GateClosed) -> str:

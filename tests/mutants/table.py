@@ -74,7 +74,7 @@ m("state_folder_no_sync", "config/projects.py", "    make_folder(file.parent)\n"
 
 # --- journal and files ----------------------------------------------------------------------------------------------
 m("records_read_again", "core/journal.py", "            self._end = end\n", "            self._records, self._end = [], len(data)\n", "tests/test_journal.py")
-m("old_records_believed", "core/journal.py", "            self._records, self._end = [], 0\n", "            pass\n", "tests/test_journal.py")
+m("old_records_believed", "core/journal.py", "            self._records, self._end, self._chosen = [], 0, {}\n", "            pass\n", "tests/test_journal.py")
 m("torn_fatal", "core/journal.py", "            torn = None\n            yield value\n", "            torn = None\n            yield value\n        if torn:\n            raise SessionError('torn')\n", JOURNAL)
 m("torn_not_closed", "core/journal.py", "closing = b\"\" if self._mended else", "closing = b\"\" if True else", JOURNAL)
 m("damage_overlooked", "core/journal.py", "            if torn and value.get", "            if False and value.get", JOURNAL)
