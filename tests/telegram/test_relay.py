@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 from bot_api import TOKEN
+from kit import make_repo
 from phone import ANN, Phone
 from session_work import Work
 
@@ -243,3 +244,20 @@ def send_answers(phone: Phone, asked: list[Work], stuck: list[dict], chance: ran
     for act in acts:
         act()
         time.sleep(chance.uniform(0, 0.02))
+
+
+def test_a_relay_that_died_is_replaced_while_a_child_says_nothing(phone: Phone) -> None:
+    child = phone.tmp_path / "child.sh"
+    child.write_text("#!/bin/sh\ncat > /dev/null\nexec sleep 300\n")
+    child.chmod(0o755)
+    root = make_repo(phone.tmp_path / "repo")
+    provider = {"provider": "silent", "providers": {"silent": {"command": [str(child)]}}, "sandbox": "off"}
+    argv = [sys.executable, "-m", "samoloop", "run", "--session", "quiet", "Wait"]
+    with subprocess.Popen(argv, cwd=root, env=phone.remember(**provider), stdout=subprocess.DEVNULL) as worker:
+        try:
+            phone.standin.wait_message(ANN, "investigation, iteration 1", 30)
+            (first,) = phone.relays()
+            os.kill(first, signal.SIGKILL)
+            phone.standin.wait(lambda: set(phone.relays()) - {first}, 30)
+        finally:
+            worker.terminate()
