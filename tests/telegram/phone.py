@@ -18,7 +18,8 @@ from samoloop.config import projects
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
 from samoloop.ui.telegram.machine import Machine
-from samoloop.ui.telegram.relay import Pace, Relay
+from samoloop.ui.telegram.relay import Relay
+from samoloop.ui.telegram.supervision import Pace
 
 ANN = 4711
 PACE = Pace(poll=5, tick=0.03, part=0.2, first_wait=0.02, longest_wait=0.1, status=0.1)

@@ -13,10 +13,12 @@ from samoloop.config.telegram_bot import BotSettings
 from samoloop.core.records import GateVoid, Rewound
 from samoloop.ui.telegram.api import Outage
 from samoloop.ui.telegram.ledger import Ledger
+from samoloop.ui.telegram.listening import Listening
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.reactions import Reaction
-from samoloop.ui.telegram.relay import Pace, Relay
+from samoloop.ui.telegram.relay import Relay
 from samoloop.ui.telegram.sessions import Known
+from samoloop.ui.telegram.supervision import Pace
 from samoloop.ui.telegram.updates import Other, Update
 
 SETTINGS = BotSettings(token="123:abc", chat=7, users=frozenset({7}))
@@ -57,8 +59,9 @@ def heard(folder: BotFolder, handler: FullDisk, *ids: int) -> None:
 
     async def listen() -> None:
         relay = Relay(SETTINGS, folder, Machine(), Pace(first_wait=0.001))
-        relay._handler, relay._api = handler, Updates(*ids)  # type: ignore[assignment]
-        await relay._listen()
+        listening = relay._listening
+        listening._handler, listening._api = handler, Updates(*ids)  # type: ignore[assignment]
+        await listening.go_round(relay._may_listen)
 
     asyncio.run(listen())
 
@@ -66,7 +69,7 @@ def heard(folder: BotFolder, handler: FullDisk, *ids: int) -> None:
 def test_an_update_is_acknowledged_after_its_effect_and_not_before(
     folder: BotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Relay, "_disk_refuses", lambda relay: True)
+    monkeypatch.setattr(Listening, "_disk_refuses", lambda listening: True)
     handler = FullDisk(folder, refusals=3)
     heard(folder, handler, 5)
     assert handler.offsets == [0, 0, 0, 0] and BotFolder(SETTINGS, folder.environ).offset() == 6

@@ -15,8 +15,9 @@ from samoloop.ui.telegram.api import Api, Refused, TokenRefused, Unsent
 from samoloop.ui.telegram.ledger import Ledger, Sent
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.reactions import Reaction
-from samoloop.ui.telegram.relay import Pace, Relay
+from samoloop.ui.telegram.relay import Relay
 from samoloop.ui.telegram.render import Outgoing
+from samoloop.ui.telegram.supervision import Pace
 from samoloop.ui.telegram.updates import Other, Tap, Update
 
 SETTINGS = BotSettings(token="123:abc", chat=-7, users=frozenset({7}))
@@ -49,7 +50,7 @@ def test_a_part_goes_on_whatever_breaks_in_a_round(folder: BotFolder, error: Exc
                 relay.stop()
             raise error
 
-        await relay._keep("listening", go_round)
+        await relay._supervision.keep("listening", go_round, relay._stopped)
 
     within(folder, act)
     assert len(rounds) == 3
@@ -166,9 +167,9 @@ async def _listen_once(relay: Relay, handler: Stubborn) -> None:
     async def updates(offset: int, seconds: int) -> list[Update]:
         return [TAP]
 
-    relay._handler = handler  # type: ignore[assignment]
+    relay._listening._handler = handler  # type: ignore[assignment]
     relay._api.updates = updates  # type: ignore[method-assign]
-    await relay._listen()
+    await relay._listening.go_round(relay._may_listen)
 
 
 def test_an_answer_that_only_its_session_refuses_is_tried_once_and_holds_up_nobody(folder: BotFolder) -> None:

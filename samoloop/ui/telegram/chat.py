@@ -20,7 +20,6 @@ from samoloop.ui.telegram.text import escape
 from samoloop.worker import outbox
 from samoloop.worker.outbox import Announcement, Item
 
-STATUS_SECONDS = 15.0  # a group takes twenty messages a minute
 REFUSED_SECONDS = 600.0  # until a status that the server did not take is tried again
 NO_TOPIC = ("thread not found", "TOPIC_CLOSED", "TOPIC_DELETED")
 RESTS = AT_REST - ENDED
@@ -40,7 +39,7 @@ class _Shown:
 class Chat:
     """Sends for all sessions of one chat; every call returns when what it sends is in the chat."""
 
-    def __init__(self, api: Api, *, status_seconds: float = STATUS_SECONDS) -> None:
+    def __init__(self, api: Api, *, status_seconds: float) -> None:
         self._api = api
         self._status_seconds = status_seconds
         self._shown: dict[str, _Shown] = {}
