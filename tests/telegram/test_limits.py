@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from message_rules import CALLBACK_LIMIT_BYTES, Refused, plain_text, units
 from phone import ANN, Phone
-from session_work import QUESTIONS
+from session_work import QUESTIONS, WORKFLOW
 
 from samoloop.core.gates.questions import Question
-from samoloop.core.records import GateClosed, Halted, Resumed
+from samoloop.core.records import Created, GateClosed, Halted, Resumed
 from samoloop.core.signals import GateKind
-from samoloop.core.state import Condition
+from samoloop.core.state import Condition, State
 from samoloop.core.words import News
 from samoloop.ui.telegram import buttons, render, text
 from samoloop.ui.telegram.buttons import Press
 from samoloop.ui.telegram.ledger import Ledger, Sent
-from samoloop.ui.telegram.render import Gated, Outgoing, Progress
+from samoloop.ui.telegram.render import Gated, Outgoing
 from samoloop.worker.outbox import Announcement
 
 NASTY = "a <b> & `x<y` **bold** _under_ 👩‍👩‍👧 שלום \u202eevil </pre> ]]> &amp; \x00 ```"
@@ -81,7 +81,8 @@ def test_any_plan_can_be_sent(words: str, times: int) -> None:
 
 @given(ANY_TEXT, ANY_TEXT)
 def test_any_status_and_listing_can_be_sent(words: str, other: str) -> None:
-    fits(render.status(Progress("26-11-21-jwt", words, Condition.WAITING, words, 3, 61.0, None, other)))
+    created = Created(session="26-11-21-jwt", title=words, workflow=WORKFLOW)
+    fits(render.status("26-11-21-jwt", State(created, condition=Condition.WAITING, phase=words), 61.0, other))
     fits(render.listing(render.head("📜", words, other), words * 9, "log.txt"))
     fits(render.diff(words, other * 9, "x.diff"))
     done = GateClosed(

@@ -13,6 +13,7 @@ from kit import samoloop
 from phone import ANN, Phone
 
 from samoloop.api import telegram_check
+from samoloop.config import telegram_section
 from samoloop.config.telegram_bot import BotSettings, parse
 from samoloop.ui.cli.telegram import telegram
 from samoloop.ui.telegram import setup
@@ -38,7 +39,7 @@ def test_the_commands_do_it_too(phone: Phone, home: Path) -> None:
     def answer() -> None:
         phone.ann.tap(phone.bot("Does this reach you?"), "🙂")
 
-    text = setup.section(BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=phone.standin.base_url), {})
+    text = telegram_section.section(BotSettings(TOKEN, ANN, frozenset({ANN}), base_url=phone.standin.base_url), {})
     (home / "config.yaml").write_text(text)
     person = in_background(answer)
     done = CliRunner().invoke(telegram, ["test"])
@@ -59,7 +60,7 @@ def test_the_commands_do_it_too(phone: Phone, home: Path) -> None:
     ],
 )
 def test_only_the_section_is_replaced(before: str, kept: dict[str, object]) -> None:
-    after = yaml.safe_load(setup.with_section(before, "telegram:\n  chat: 5\n"))
+    after = yaml.safe_load(telegram_section.with_section(before, "telegram:\n  chat: 5\n"))
     assert after == {**kept, "telegram": {"chat": 5}}
 
 
@@ -67,7 +68,7 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(phone: Phone, home: 
     path = home / "config.yaml"
     path.write_text("{model: opus}\n")
     with pytest.raises(Exception, match="by hand"):
-        setup.remember(phone.settings, {"XDG_CONFIG_HOME": str(home.parent)})
+        telegram_section.remember(phone.settings, {"XDG_CONFIG_HOME": str(home.parent)})
     assert path.read_text() == "{model: opus}\n"
 
 

@@ -174,7 +174,7 @@ class Chat:
         now, shown = time.monotonic(), self._shown.setdefault(known.name, _Shown())
         if known.ledger.status is None and known.ended:
             return
-        message = render.status(known.progress(time.time()))
+        message = known.status(time.time())
         if message.html == shown.html:
             return
         news = known.state.condition != shown.condition

@@ -142,7 +142,7 @@ def _post(said: Said, message: Outgoing, known: Known | None = None) -> Post:
 
 @about_one("status", "where a session stands")
 def _status(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
-    shown = render.status(known.progress(said.at))
+    shown = known.status(said.at)
     worker = "" if known.has_worker or known.ended else "\nNo worker runs for it."
     return [_post(said, Outgoing(shown.html + worker), known)]
 

@@ -53,17 +53,11 @@ def waiting(known: Known) -> list[Outgoing]:
 
 def questions(known: Known, gate: Gate) -> list[Outgoing]:
     """One message for all questions; where they do not fit into it, one for each that waits, and what is open."""
-    gated = Gated(known.session_dir, gate.id)
     asked = asked_at(known, gate)
-    if len(asked) == 1:
-        return one_question(known, gate, asked[0].id)
-    apart = [
-        message
-        for number, question in enumerate(asked, 1)
-        if not question.answer and not render.goes_together(asked)
-        for message in render.question(known.label, question, f"{number} of {len(asked)}", gated)
-    ]
-    return [*apart, render.summary(known.label, asked, gated)] if asked else []
+    if len(asked) < 2:
+        return apart(known, gate, [question.id for question in asked])
+    alone = [] if render.goes_together(asked) else [question.id for question in asked if not question.answer]
+    return [*apart(known, gate, alone), render.summary(known.label, asked, Gated(known.session_dir, gate.id))]
 
 
 def asked_at(known: Known, gate: Gate) -> list[Question]:
@@ -71,14 +65,13 @@ def asked_at(known: Known, gate: Gate) -> list[Question]:
     return [question for question in gates.read_questions(known.session_dir) if question.id in gate.questions]
 
 
-def one_question(known: Known, gate: Gate, id: str) -> list[Outgoing]:
-    """One question with its options, whether or not it has its answer."""
-    asked = asked_at(known, gate)
-    gated = Gated(known.session_dir, gate.id)
+def apart(known: Known, gate: Gate, ids: Sequence[str]) -> list[Outgoing]:
+    """These questions, a message each with its options, whether or not they have their answers."""
+    asked, gated = asked_at(known, gate), Gated(known.session_dir, gate.id)
     return [
         message
         for number, question in enumerate(asked, 1)
-        if question.id == id
+        if question.id in ids
         for message in render.question(known.label, question, f"{number} of {len(asked)}", gated)
     ]
 
@@ -103,7 +96,7 @@ def again(known: Known, message: Sent, id: str) -> Outgoing | None:
         return None
     if message.role == Role.SUMMARY:
         return render.summary(known.label, asked_at(known, gate), Gated(known.session_dir, gate.id), id)
-    shown = one_question(known, gate, id) if id else waiting(known)
+    shown = apart(known, gate, [id]) if id else waiting(known)
     return shown[-1] if shown else None
 
 

@@ -39,7 +39,7 @@ DECISIONS: dict[tuple[About, str], Verdict] = {
     (About.PLAN, buttons.Plan.REALLY_REJECT): Verdict.REJECT,
     (About.ACTION, buttons.Done.YES): Verdict.DONE,
 }
-ASKED_FOR: dict[str, Verdict] = {Role.COMMENT: Verdict.CHANGES, Role.DECLINE: Verdict.DECLINED}  # by reply
+ASKED_FOR: dict[str, Verdict] = {role: verdict for verdict, (role, _, _) in render.WHY.items()}  # by reply
 REALLY = "🛑 <b>Reject it?</b> The session stops then."
 UNKNOWN = "That is no button of this message: nothing was changed. /questions and /plan show what waits now."
 STRANGE = "Not a session of this machine: it was removed, or is another machine's. Nothing was changed."
@@ -329,11 +329,9 @@ def _box(known: Known, press: Press, tap: Tap) -> Outgoing:
     if press.kind is About.WORDS:
         gate, question = effects.asked(known, press.target)
         return render.answer_box(known.label, question, Gated(known.session_dir, gate.id), tap.message_id)
-    if press.kind is About.ACTION:
-        gate = effects.waiting(known, Verdict.DECLINED, press.target, press.hash)
-        return render.decline_box(known.label, Gated(known.session_dir, gate.id), tap.message_id)
-    gate = effects.waiting(known, Verdict.CHANGES, press.target, press.hash)
-    return render.comment_box(known.label, Gated(known.session_dir, gate.id), gate.sha256 or "", tap.message_id)
+    verdict = Verdict.DECLINED if press.kind is About.ACTION else Verdict.CHANGES
+    gate = effects.waiting(known, verdict, press.target, press.hash)
+    return render.why_box(known.label, verdict, Gated(known.session_dir, gate.id), gate.sha256 or "", tap.message_id)
 
 
 def _act(known: Known, press: Press, tap: Tap) -> str:

@@ -14,7 +14,7 @@ from samoloop.core.gates import Verdict
 from samoloop.core.gates.questions import Question
 from samoloop.core.records import Ended, GateClosed, Halted, Interrupted, Record, Resumed, Rewound, Started, moment
 from samoloop.core.session import session_tag
-from samoloop.core.state import Condition
+from samoloop.core.state import State
 from samoloop.core.words import News
 from samoloop.ui.telegram import buttons
 from samoloop.ui.telegram.buttons import Press
@@ -48,6 +48,12 @@ class Role(StrEnum):
     REMINDER = "reminder"
     LEARN = "learn"  # what is proposed to be learned; it waits for nobody
     DRAFT = "draft"  # asks what to do with one
+
+
+WHY = {
+    Verdict.CHANGES: (Role.COMMENT, "✏️", "what should change in the plan?"),
+    Verdict.DECLINED: (Role.DECLINE, "🚫", "why not? The next child is told."),
+}
 
 
 @dataclass(frozen=True)
@@ -250,10 +256,11 @@ def again_row(digest: str, gated: Gated) -> Rows:
     return ((Button("✏️ Decide anew", gated.press(buttons.About.CHANGE, digest)),),)
 
 
-def comment_box(session: str, gated: Gated, digest: str, message_id: int) -> Outgoing:
-    """Opens the reply box for a request for changes."""
-    text = f"✏️ {escape(short_name(session))}: what should change in the plan?"
-    return Outgoing(text, Role.COMMENT, gated.gate, "", digest, open_reply=True, reply_to=message_id)
+def why_box(session: str, verdict: Verdict, gated: Gated, digest: str, message_id: int) -> Outgoing:
+    """Opens the reply box for what should change in a plan, or why something will not be done."""
+    role, mark, asks = WHY[verdict]
+    text = f"{mark} {escape(short_name(session))}: {asks}"
+    return Outgoing(text, role, gated.gate, "", digest, open_reply=True, reply_to=message_id)
 
 
 def file_wanted(session: str, file: str, reason: str) -> list[Outgoing]:
@@ -269,12 +276,6 @@ def action(session: str, reason: str, gated: Gated) -> list[Outgoing]:
     decline = Button("🚫 Decline", gated.press(buttons.About.ACTION, "", buttons.Done.DECLINE))
     brief = f"{head('🙋', session, 'asked for')}\n{escape(shorten(reason, 300))}"
     return [*rest, replace(last, gate=gated.gate, brief=brief, rows=((done, decline),))]
-
-
-def decline_box(session: str, gated: Gated, message_id: int) -> Outgoing:
-    """Opens the reply box for why something will not be done."""
-    text = f"🚫 {escape(short_name(session))}: why not? The next child is told."
-    return Outgoing(text, Role.DECLINE, gated.gate, open_reply=True, reply_to=message_id)
 
 
 # --- everything else --------------------------------------------------------------------------------------------------
@@ -401,28 +402,16 @@ def listing(title: str, text: str, file: str, language: str = "") -> Outgoing:
     return Outgoing(f"{title}\n<pre>{code}</pre>")
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What the status message shows."""
-
-    session: str
-    title: str
-    status: Condition
-    phase: str
-    iteration: int
-    seconds: float
-    cost_usd: float | None
-    note: str = ""  # what it waits for, or why it rests
-    virtual_usd: float = 0.0
-
-
-def status(shown: Progress) -> Outgoing:
-    """The one message that is edited in place and never buzzes."""
-    lines = [head(words.CONDITIONS[shown.status].mark, shown.session, f"{shown.phase}, iteration {shown.iteration}")]
-    if shown.title:
-        lines.append(f"<i>{escape(shorten(shown.title, 120))}</i>")
-    elapsed = format_seconds(shown.seconds) if shown.seconds < 60 else format_seconds(shown.seconds // 60 * 60)
-    lines.append(f"{escape(shown.status)} · {elapsed} · {money(shown.cost_usd, shown.virtual_usd)}")
-    if shown.note:
-        lines.append(escape(shorten(shown.note, 200)))
+def status(session: str, state: State, seconds: float, note: str = "") -> Outgoing:
+    """The one message that is edited in place and never buzzes; `note` says what it waits for, or why it rests."""
+    what = f"{state.phase}, iteration {state.iteration}"
+    lines = [head(words.CONDITIONS[state.condition].mark, session, what)]
+    if state.created.title:
+        lines.append(f"<i>{escape(shorten(state.created.title, 120))}</i>")
+    elapsed = format_seconds(seconds) if seconds < 60 else format_seconds(seconds // 60 * 60)
+    totals = state.totals
+    cost = None if totals.unpriced and not totals.cost_usd else totals.cost_usd
+    lines.append(f"{escape(state.condition)} · {elapsed} · {money(cost, totals.virtual_usd)}")
+    if note:
+        lines.append(escape(shorten(note, 200)))
     return Outgoing("\n".join(lines), Role.STATUS, silent=True)

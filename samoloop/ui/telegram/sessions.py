@@ -1,6 +1,7 @@
 """The sessions that the relay serves, as it sees them: read from their files, never written."""
 
 import threading
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,8 +19,9 @@ from samoloop.core.journal import FILE_NAME, Journal
 from samoloop.core.records import GateClosed, GateVoid, Record, Rewound
 from samoloop.core.session import session_tag
 from samoloop.core.state import AT_REST, ENDED, Condition, State, apply, fold
+from samoloop.ui.telegram import render
 from samoloop.ui.telegram.ledger import Ledger
-from samoloop.ui.telegram.render import Progress, names, short_name
+from samoloop.ui.telegram.render import Outgoing, short_name
 from samoloop.ui.telegram.updates import SIGNED
 
 
@@ -144,24 +146,13 @@ class Known:
         found = [line for line in (words or "").splitlines() if line.startswith("From ") and SIGNED in line]
         return (f"guidance {sha256(words or '')}", found[-1][len("From ") :].rstrip(":")) if found else ("", "")
 
-    def progress(self, now: float) -> Progress:
+    def status(self, now: float) -> Outgoing:
+        """The message that says where it stands."""
         state = self.state
-        created = state.created
-        began = datetime.fromisoformat(created.at).timestamp() if created.at else now
+        began = datetime.fromisoformat(state.created.at).timestamp() if state.created.at else now
         works = state.condition in (Condition.READY, Condition.RUNNING) and self.has_worker
         until = now if works or not state.updated else datetime.fromisoformat(state.updated).timestamp()
-        cost = None if state.totals.unpriced and not state.totals.cost_usd else state.totals.cost_usd
-        return Progress(
-            self.label,
-            created.title,
-            state.condition,
-            state.phase,
-            state.iteration,
-            max(until - began, 0),
-            cost,
-            self._note(),
-            state.totals.virtual_usd,
-        )
+        return render.status(self.label, state, max(until - began, 0), self._note())
 
     def _note(self) -> str:
         gate = self.state.gate
@@ -169,7 +160,7 @@ class Known:
             return self.state.reason
         decided = self.decision()
         if isinstance(decided, Closing):
-            return words.closed(gate, replace(decided, by=names(decided.by)))
+            return words.closed(gate, replace(decided, by=render.names(decided.by)))
         return f"waits for {words.waits_for(gate)}"
 
 
@@ -218,18 +209,26 @@ class Sessions:
 
     def by_tag(self, tag: str) -> Known | None:
         """The session that a button names."""
-        return next((known for known in self.refresh() if session_tag(known.session_dir) == tag), None)
+        return self._find(lambda known: session_tag(known.session_dir) == tag)
 
     def by_message(self, message_id: int) -> Known | None:
         """The session that a message belongs to."""
-        return next((known for known in self.refresh() if message_id in known.ledger.messages), None)
+        return self._find(lambda known: message_id in known.ledger.messages)
+
+    def by_thread(self, thread: int) -> Known | None:
+        return self._find(lambda known: known.ledger.topic == thread)
+
+    def _find(self, fits: Callable[[Known], bool]) -> Known | None:
+        """The one that fits: whoever waits for it does not wait for a look at all others."""
+        with self._turn:
+            known = next((known for known in self._known.values() if fits(known)), None)
+            if known and known.session_dir.is_dir() and self._look(Registered(known.session_dir, known.root)):
+                return known
+        return next((known for known in self.refresh() if fits(known)), None)
 
     def newest_message(self) -> int:
         """The last message that any session sent; 0 before the first."""
-        return max((known.ledger.newest for known in self.refresh()), default=0)
-
-    def by_thread(self, thread: int) -> Known | None:
-        return next((known for known in self.refresh() if known.ledger.topic == thread), None)
+        return max((known.ledger.newest for known in [*self._known.values()] or self.refresh()), default=0)
 
     def named(self, word: str, *, whole: bool = False) -> list[Known]:
         """Those that a word can mean: in each project the newest of that name, with or without its date; else, unless
