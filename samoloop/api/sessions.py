@@ -31,10 +31,14 @@ class KnownSession:
         self._locks: tuple[Path, ...] = ()
         self._session: Session | None = None  # kept while somebody is at work on it: a year's journals are large
         self._row: dict[str, Any] = {}
+        self._version = 0  # how often its files were found different
         self._log: tuple[object, str] = (None, "")
 
     def row(self, environ: Mapping[str, str], *, archived: bool = False) -> dict[str, Any] | None:
-        """As `status.row`, with `last_tool` of a child at work; None where it was put away and those are not wanted."""
+        """As `status.row`, with `last_tool` of a child at work, and `version`, another one whenever a file changed.
+
+        None where it was put away and those are not wanted.
+        """
         now = tuple(map(stamp, self._files))
         same = bool(self._stamps) and None not in now[:1] and now == self._stamps
         if same and self.is_away and not archived:
@@ -42,6 +46,7 @@ class KnownSession:
         works = any(map(is_held, self._locks))
         if same and not works and self._session is None and self._row:
             return self._row
+        self._version += not same
         session = self._session if same and self._session else Session(self.folder)
         return self._read(session, environ, archived=archived)
 
@@ -57,7 +62,7 @@ class KnownSession:
         if self.is_away and not archived:
             self._stamps = before
             return None
-        found = status.row(session)
+        found = status.row(session) | {"version": self._version}
         more = self._more(session) if found["condition"] != "damaged" else ()
         self._files, self._stamps = (*self._files, *more), (*before, *map(stamp, more))
         if found["child_alive"]:

@@ -38,6 +38,7 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, as_json: 
     from samoloop.children.stop import StopRequest, install_handlers
     from samoloop.config.keys import SECRETS
     from samoloop.config.loading import load
+    from samoloop.queue.background import LOCK
     from samoloop.queue.night import Night
     from samoloop.queue.pool import Pool
     from samoloop.queue.pull_requests import PullRequests
@@ -53,7 +54,7 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, as_json: 
     night = Night(environ, next_time(until, "--until") if until else None, budget) if until or budget else None
     stop = StopRequest()
     tell = _say_as_event if as_json else say
-    with Lock.take(folder / "up.lock", 1.0, f"{os.getpid()}\n"):
+    with Lock.take(folder / LOCK, 1.0, f"{os.getpid()}\n"):
         install_handlers(stop)
         hide_environment(SECRETS)
         awake = Awake(not allow_sleep)

@@ -83,7 +83,7 @@ def _branches(
 def _line(name: str, row: Row, now: datetime, width: int | None, words: int) -> Iterator[Tinted]:
     tone = _TONES.get(Standing(row["stands"]), "plain")
     start = f"{name}{_GAP}{row['stands']:<{words}}"
-    why = one_line(_why(row, now), _LONGEST_WHY)
+    why = one_line(reason(row, now), _LONGEST_WHY)
     used = cells(start) + len(_GAP)
     if width is None:
         yield f"{start}{_GAP}{why}".rstrip(), tone
@@ -97,7 +97,8 @@ def _line(name: str, row: Row, now: datetime, width: int | None, words: int) -> 
         yield from ((_BELOW + _cut(part, room), tone) for part in wrapped(why, room))
 
 
-def _why(row: Row, now: datetime) -> str:
+def reason(row: Row, now: datetime) -> str:
+    """Why a task stands so, and whom it holds up."""
     parts = [row["why"].replace("\n", "; ")]
     if row["at"] and row["stands"] in (Standing.LATER, Standing.LIMITED):
         parts.append(clock_time(moment(row["at"]).timestamp(), now.timestamp()))

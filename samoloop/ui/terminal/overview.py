@@ -44,13 +44,13 @@ def blocks(
     widths = [max(cells(line[column]) for line in table) for column in range(len(head))]
     lines = [_GAP.join(_padded(field, room) for field, room in zip(line, widths, strict=True)) for line in table]
     used = sum(widths) + len(_GAP) * len(widths)
-    found = [_block(row, line, _why(row, now), width, used) for row, line in zip(rows, lines[1:], strict=True)]
+    found = [_block(row, line, why(row, now), width, used) for row, line in zip(rows, lines[1:], strict=True)]
     return (_fit(lines[0].rstrip(), width - 1 if width else used), "dim"), found
 
 
 def _block(row: Mapping[str, Any], line: str, why: str, width: int | None, used: int) -> list[Tinted]:
     """One session: its line, and where there is no room beside it, why below."""
-    tone = _tone(row)
+    tone = tone_of(row)
     if width is None:
         return [(f"{line}{_GAP}{why}".rstrip(), tone)]
     if width - used >= _ROOM_BESIDE:
@@ -68,14 +68,14 @@ def _fields(row: Mapping[str, Any], now: datetime, projects: bool, names: Mappin
     short = undated(row["session"])
     name = short if names[short] == 1 else row["session"]
     where = (one_line(Path(row["root"]).name),) if projects else ()
-    since = f" {age(moment(row['since']), now)}" if row["since"] and _word(row) not in _TIMELESS else ""
+    since = f" {age(moment(row['since']), now)}" if row["since"] and stands(row) not in _TIMELESS else ""
     plan = f" {row['plan'][0]}/{row['plan'][1]}" if row["plan"] else ""
     phase = "" if row["condition"] in ("done", "damaged") else row["phase"]
     cost = spending(row["cost_usd"], row["virtual_usd"], row["unpriced"]) if row["iteration"] else ""
-    return (*where, one_line(name), f"{_word(row)}{since}", one_line(f"{phase}{plan}"), cost)
+    return (*where, one_line(name), f"{stands(row)}{since}", one_line(f"{phase}{plan}"), cost)
 
 
-def _word(row: Mapping[str, Any]) -> str:
+def stands(row: Mapping[str, Any]) -> str:
     """How it stands, in a word: a worker that died or was suspended is not at work."""
     if row["archived"]:
         return "archived"
@@ -85,12 +85,12 @@ def _word(row: Mapping[str, Any]) -> str:
     return {"waiting": "waits", "running": "works"}.get(found, found)
 
 
-def _tone(row: Mapping[str, Any]) -> str:
-    found = _word(row)
+def tone_of(row: Mapping[str, Any]) -> str:
+    found = stands(row)
     return {"interrupted": "bad", "suspended": "warn", "archived": "dim"}.get(found) or tone(row["condition"])
 
 
-def _why(row: Mapping[str, Any], now: datetime) -> str:
+def why(row: Mapping[str, Any], now: datetime) -> str:
     """What it waits for, what it does, why it stands still, or how it ended."""
     if row["waits_for"]:
         why = f"waits for {row['waits_for']}"

@@ -26,6 +26,7 @@ from samoloop.base.places import state_folder
 from samoloop.config.project import BACKLOG, sessions_folder
 from samoloop.core.control import CHILD_LOCK, LOCK, LOGS, PRIVATE, place_of
 from samoloop.core.session import session_tag
+from samoloop.queue.background import LOCK as UP_LOCK
 
 if TYPE_CHECKING:
     from samoloop.ui.web.site import Project, Site
@@ -37,7 +38,7 @@ LOOK_SECONDS = 5.0  # between two looks at everything, for file systems that rep
 QUICK_SECONDS, LOG_SECONDS = 0.2, 1.0  # between two tellings at least; of what a child prints
 _PROJECTS = 30  # that are watched; those beyond are looked at
 OVERVIEW, BACKLOGS, ALL = "overview", "backlog", "*"
-_LOCKS = (LOCK, CHILD_LOCK, "up.lock")
+_LOCKS = (LOCK, CHILD_LOCK, UP_LOCK)
 
 What = tuple[str, bool] | None
 Meaning = Callable[[Sequence[str]], What]  # of a path in a watched folder
@@ -243,7 +244,7 @@ class _Events:
         return self._observer
 
     def _of_state(self, parts: Sequence[str]) -> What:
-        return (OVERVIEW, False) if parts[0] in ("projects.json", "up.lock") else None
+        return (OVERVIEW, False) if parts[0] in ("projects.json", UP_LOCK) else None
 
     def _of_control(self, parts: Sequence[str]) -> What:
         if len(parts) < 2 or parts[1] == PRIVATE:

@@ -1,21 +1,25 @@
 """What the pages show of all projects: their sessions as rows, read again only where a file of one changed."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+from samoloop.api import backlog
 from samoloop.api.sessions import KnownProject, roots
 from samoloop.api.status import ranked
-from samoloop.base.errors import SessionError, sentence
+from samoloop.base.errors import SamoloopError, SessionError, UsageError, sentence, shown
 from samoloop.base.printable import one_line
 from samoloop.core.session import Session, is_session, session_tag, undated
 
 PATIENCE_SECONDS = 2.0  # for the disk of one project
 
+_KEPT = 500
+
 Row = dict[str, Any]
+Made = TypeVar("Made")
 
 
 class Gone(SessionError):
@@ -35,14 +39,25 @@ class Project:
         return one_line(self.root.name or str(self.root))
 
 
+@dataclass(frozen=True)
+class Backlog:
+    """The tasks of a project, as `samoloop backlog --json` gives them."""
+
+    project: Project
+    rows: list[Row] = field(default_factory=list)
+    problem: str = ""
+
+
 class Site:
     """All projects of a person, and the one `here`. Any thread may ask."""
 
     def __init__(self, environ: Mapping[str, str], here: Path | None = None) -> None:
         self.environ = environ
-        self._here = here
+        self.here = here
         self._looks: dict[Path, _Look] = {}
         self._found: list[Project] = []
+        self._tasks: dict[Path, backlog.Known] = {}
+        self._kept: dict[tuple[str, str], tuple[int, Any]] = {}  # by tag and person
         self._turn = threading.Lock()
         self._began = self._ended = 0  # looks: who comes while one is at work shares the next
 
@@ -66,6 +81,42 @@ class Site:
                 self._ended = self._began
             return self._found
 
+    def backlogs(self, now: float) -> list[Backlog]:
+        """How the tasks of each project stand at `now` (epoch seconds)."""
+        found = []
+        for project in self.projects():
+            if not project.problem:
+                with self._turn:
+                    known = self._tasks.setdefault(project.root, backlog.Known())
+                    try:
+                        look = backlog.look(project.root, self.environ, now, known=known)
+                        rows = [backlog.row(look, one) for one in look.stands]
+                        found.append(Backlog(project, rows))
+                    except (SamoloopError, OSError) as error:
+                        found.append(Backlog(project, problem=sentence(error)))
+        return found
+
+    def root(self, named: str) -> Path:
+        """The project that a form names. Raises UsageError where it is none of those that are shown."""
+        found = next((one for one in roots(self.environ, self.here) if str(one) == named), None)
+        if found is None:
+            raise UsageError(f"{shown(named)} is none of your projects")
+        return found
+
+    def kept(self, row: Row, by: str, make: Callable[[], Made]) -> Made:
+        """What was made of a session for a person, made anew where a file of it has changed since."""
+        key, version = (row["tag"], by), row["version"]
+        with self._turn:
+            known = self._kept.get(key)
+        if known is None or known[0] != version:
+            known = version, make()
+            with self._turn:
+                self._kept[key] = known
+                while len(self._kept) > _KEPT:
+                    del self._kept[next(iter(self._kept))]
+        made: Made = known[1]
+        return made
+
     def session(self, tag: str, name: str = "") -> Session:
         """The session behind a tag, also an archived one. Raises Gone."""
         folder = self._folder(tag)
@@ -85,7 +136,7 @@ class Site:
         return next((look.folders[tag] for look in list(self._looks.values()) if tag in look.folders), None)
 
     def _look(self, *, archived: bool) -> list[Project]:
-        every = roots(self.environ, self._here)
+        every = roots(self.environ, self.here)
         self._looks = {root: self._looks.get(root) or _Look(root) for root in every}
         return [look.look(self.environ, archived) for look in self._looks.values()]
 

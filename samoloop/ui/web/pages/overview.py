@@ -1,14 +1,129 @@
-"""All sessions of all projects, those that wait for a person first."""
+"""All sessions of all projects: those that wait for a person first, with the answer's buttons there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from samoloop.ui.web.render import page
+from samoloop.api.status import ranked
+from samoloop.base.errors import SamoloopError
+from samoloop.core.records import moment
+from samoloop.core.session import Session
+from samoloop.ui.terminal.overview import stands, tone_of, why
+from samoloop.ui.terminal.words import age
+from samoloop.ui.web.pages import gate
+from samoloop.ui.web.render import page, speaker
+from samoloop.ui.web.site import Project, Row, Site
+
+_OVER_SHOWN = 20  # of those that are over, where not all are asked for
+_ANSWERED_HERE = 20  # gates with their buttons; the others are a link away
+_TONES = {"tool": "busy", "plain": "", "dim": ""}
+_AGELESS = ("damaged", "ready", "new", "limited", "decided")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A session in the list."""
+
+    row: Row
+    stands: str
+    tone: str
+    why: str
+    age: str
+    asks: gate.Shown | None = None  # its open gate, to be answered there
 
 
 def overview(request: Request) -> Response:
-    return page(request, "overview.html", rows=request.app.state.site.rows())
+    """GET /: ?project= shows one alone, ?all also all that are over, ?archived those that were put away."""
+    site: Site = request.app.state.site
+    asked = request.query_params
+    projects = site.projects(archived="archived" in asked)
+    chosen = [project for project in projects if str(project.root) == asked.get("project")]
+    rows = ranked(row for project in chosen or projects for row in project.rows)
+    now, every = datetime.now(UTC), "all" in asked or "archived" in asked
+    groups: dict[str, list[Row]] = {name: [] for name in _GROUPS}
+    for row in rows:
+        groups[_group(row)].append(row)
+    over = groups["over"]
+    groups["over"] = over if every else over[:_OVER_SHOWN]
+    gates = _gates(site, groups["you"][:_ANSWERED_HERE], speaker(request))
+    return page(
+        request,
+        "overview.html",
+        groups=[
+            (name, title, note, [_entry(row, now, gates.get(row["tag"])) for row in groups[name]])
+            for name, (title, note) in _GROUPS.items()
+        ],
+        waiting=len(groups["you"]),
+        working=len(groups["work"]),
+        hidden=len(over) - len(groups["over"]),
+        every=_link(chosen, all=""),
+        archived=_link(chosen, archived=""),
+        projects=[_filter(project) for project in projects],
+        chosen=str(chosen[0].root) if chosen else "",
+        problems=[project.problem for project in projects if project.problem],
+        start=_link(chosen, "/new"),
+    )
+
+
+_GROUPS: Mapping[str, tuple[str, str]] = {
+    "you": ("Waits for you", "Nothing runs meanwhile, and nothing is paid for."),
+    "work": ("At work", ""),
+    "limited": ("Limited", "Each goes on by itself when its limit is over."),
+    "ready": ("Ready", "Nobody goes on with these: open one and resume it, or let samoloop up do it."),
+    "over": ("Over", ""),
+}
+
+
+def _group(row: Row) -> str:
+    if row["archived"] or row["condition"] in ("done", "stopped"):
+        return "over"
+    if row["needs_you"]:
+        return "you"
+    if row["condition"] == "limited":
+        return "limited"
+    return "work" if row["worker_alive"] and not row["worker_suspended"] else "ready"
+
+
+def _entry(row: Row, now: datetime, open_gate: gate.Shown | None) -> Entry:
+    word, tone = stands(row), str(tone_of(row))
+    since = age(moment(row["since"]), now) if row["since"] and word not in _AGELESS else ""
+    return Entry(row, word, _TONES.get(tone, tone), why(row, now), since, open_gate)
+
+
+def _gates(site: Site, rows: Sequence[Row], by: str) -> dict[str, gate.Shown]:
+    """The open gates of these, made again only where a file of one changed."""
+    found = {}
+    for row in rows:
+        if row["waits_for"]:
+            shown = site.kept(row, by, partial(_shown, row, by))
+            if shown is not None:
+                found[row["tag"]] = shown
+    return found
+
+
+def _shown(row: Row, by: str) -> gate.Shown | None:
+    try:
+        return gate.shown(Session(Path(row["folder"])), by, back=gate.OVERVIEW)
+    except (SamoloopError, OSError):  # it went, or was damaged, since it was looked at
+        return None
+
+
+def _filter(project: Project) -> dict[str, Any]:
+    waiting = sum(_group(row) == "you" for row in project.rows)
+    return {"name": project.name, "root": str(project.root), "url": _link([project]), "waiting": waiting}
+
+
+def _link(chosen: Sequence[Project], path: str = "/", **more: str) -> str:
+    query = urlencode({**({"project": str(chosen[0].root)} if chosen else {}), **more}, errors="replace")
+    return f"{path}?{query}" if query else path
 
 
 ROUTES: list[BaseRoute] = [Route("/", overview)]

@@ -157,6 +157,7 @@ function swap(text) {
   const focus = document.activeElement;
   live.said = [];
   live.kept = false;
+  document.title = fresh.title;
   for (const part of document.querySelectorAll("[data-live][id]")) {
     if (part.parentElement.closest("[data-live][id]")) continue;
     const found = fresh.getElementById(part.id);
