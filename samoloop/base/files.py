@@ -22,10 +22,9 @@ def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
     A reader sees the old content or the new, never a part. A folder in the way, a child's work, is moved aside.
     Raises OSError with the target untouched.
     """
-    import tempfile  # most commands only read
-
     data = text.encode() if isinstance(text, str) else text
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -36,10 +35,10 @@ def write_atomic(path: Path, text: str | bytes, *, mode: int = 0o644) -> None:
             if path.is_dir() and not path.is_symlink():
                 numbers = range(1, 10_000)
                 path.rename(next(aside for n in numbers if not (aside := Path(f"{path}.replaced-{n}")).exists()))
-            Path(name).replace(path)
+            temporary.replace(path)
             sync_folder(path.parent)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

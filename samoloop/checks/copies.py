@@ -7,8 +7,6 @@ what needs other files in a real copy at another path.
 
 import os
 import shutil
-import tarfile
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -130,6 +128,9 @@ def archive(store: Git, swap: Swap, root: Path) -> Iterator[Path | None]:
     if swap.is_empty:
         yield None
         return
+    import tarfile  # only where a test was changed
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="samoloop-swap-") as name:
         files, gone, target = Path(name, "files"), Path(name, "gone"), Path(name, "swap.tar")
         put_folder(files)

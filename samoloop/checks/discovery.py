@@ -6,7 +6,6 @@ Each language that is found gives a check; a Makefile only where no language doe
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -281,6 +280,8 @@ def _json(text: str) -> Mapping[str, Any]:
 
 
 def _toml(text: str) -> Mapping[str, Any]:
+    import tomllib  # only here
+
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError):

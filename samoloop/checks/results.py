@@ -5,9 +5,12 @@ What is counted here decides whether "exit 0" means anything: a run in which no 
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 from samoloop.base.values import frozen
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MOST_NAMES, NAME_LENGTH = 2000, 200
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -52,6 +55,8 @@ def _names(found: Iterable[str]) -> tuple[str, ...]:
 
 def from_junit(documents: Iterable[bytes]) -> Counted | None:
     """The tests of JUnit files; None where none of them can be read. One with a document type is not read at all."""
+    from xml.etree import ElementTree  # only where a check leaves such files
+
     total: Counted | None = None
     for document in documents:
         if b"<!DOCTYPE" in document or b"<!ENTITY" in document:
@@ -64,7 +69,7 @@ def from_junit(documents: Iterable[bytes]) -> Counted | None:
     return total
 
 
-def _suite(root: ElementTree.Element) -> Counted:
+def _suite(root: "Element") -> Counted:
     passed, failing, skipping, failed, skipped = 0, [], [], 0, 0
     for case in root.iter("testcase"):
         name = "::".join(filter(None, (case.get("classname"), case.get("name")))) or "?"

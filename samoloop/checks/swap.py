@@ -5,7 +5,6 @@ What defines a check is a test file too: its configuration and the script behind
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field
 from pathlib import PurePosixPath
@@ -131,6 +130,8 @@ _AROUND = ("pretest", "test", "posttest")
 
 
 def _mixed_pyproject(old: str, new: str) -> str | None:
+    import tomllib  # only here
+
     try:
         was, is_now = tomllib.loads(old), tomllib.loads(new)
     except (ValueError, RecursionError):

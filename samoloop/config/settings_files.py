@@ -1,6 +1,5 @@
 """The files of a project that its settings come from, as they are now: so that a change of them is seen."""
 
-import difflib
 import json
 import os
 from collections.abc import Iterator, Mapping, Set
@@ -60,6 +59,8 @@ def changed_names(before: str, now: str) -> list[str]:
 
 def differences(before: str, now: str) -> list[str]:
     """What differs, as lines for a person: names, of the settings file itself a diff, and what git would run."""
+    import difflib  # only where a person is asked
+
     lines = [f"the settings file {name} was changed" for name in _changed(before, now, "files")]
     was, is_now = (json.loads(text)["text"].splitlines() for text in (before, now))
     lines += list(difflib.unified_diff(was, is_now, n=1, lineterm=""))[2:]

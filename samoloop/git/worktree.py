@@ -1,6 +1,5 @@
 """A session's own working tree: opened, looked at, kept as a snapshot. Every call names its repository."""
 
-import logging
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
@@ -17,8 +16,6 @@ from samoloop.git.objects import Objects
 from samoloop.git.pipes import READ_IN_TREE, remove_pipes
 from samoloop.git.staging import stage
 from samoloop.git.tree_state import Skipped, TreeState
-
-logger = logging.getLogger(__name__)
 
 # In place nothing may be converted: what comes back must be what was there, byte for byte.
 _RAW = "* -text -filter -ident -working-tree-encoding\n"
@@ -67,7 +64,7 @@ class Worktree:
             raise WorktreeGone(f"git no longer knows the worktree {root} of branch {branch}: it was pruned or removed.")
         worktree = cls(root, git_dir, common_dir, branch, frozenset(left_out))
         for note in worktree.repair():
-            logger.warning("%s", note)
+            _warn(note)
         return worktree
 
     @classmethod
@@ -91,7 +88,7 @@ class Worktree:
         write_atomic(info / "attributes", _RAW)
         write_atomic(info / "exclude", "".join(f"{pattern}\n" for pattern in excludes))
         for skipped in stage(self.git, self.root, self.state().to_stage):
-            logger.warning("Not recorded: %s (%s)", skipped.path, skipped.why)
+            _warn(f"Not recorded: {skipped.path} ({skipped.why})")
         tree = self.git.line("write-tree")
         first = self.objects(tree).commit(tree, [], b"The folder as the session found it\n")
         self.git.run("update-ref", self.ref, first, "")
@@ -240,6 +237,12 @@ class Worktree:
         if replaced := sorted(self.git_dir.glob("replaced-git-*")):
             raise GitError(f"A repository that a child made in the worktree is in {replaced[0]}: move it away first.")
         self.store.run("worktree", "remove", str(self.root))
+
+
+def _warn(sentence: str) -> None:
+    import logging  # seldom
+
+    logging.getLogger(__name__).warning("%s", sentence)
 
 
 def checked_out(common_dir: Path, ref: str, but: Worktree | None = None) -> Path | None:

@@ -6,7 +6,6 @@ keeps how far it came in `_outbox/<reader>.cursor`. Items are state changes only
 """
 
 import json
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -24,8 +23,6 @@ FOLDER = "_outbox"
 _NOTHING: tuple[Any, ...] = ("", (), [], None, 0)
 RECENT = 50  # items among which one is looked for that a worker says again after its restart
 ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us
-
-log = logging.getLogger(__name__)
 
 
 @frozen
@@ -99,7 +96,7 @@ def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int 
         number = _said(folder, stamped)
         return _store(folder, {**stamped.as_json(), "for": readers}) if number is None else number
     except (OSError, TypeError, ValueError) as error:
-        log.warning("could not announce %s of %s: %s", announcement.kind, announcement.session, error)
+        _warn(f"could not announce {announcement.kind} of {announcement.session}: {error}")
         return None
 
 
@@ -205,7 +202,7 @@ def _load(path: Path, number: int, reader: str) -> Item | None:
         content = json.loads(raw)
         return Item(number, from_json(content)) if reader in content["for"] else None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        log.warning("the announcement %s is passed over: %s", path, error)
+        _warn(f"the announcement {path} is passed over: {error}")
         return Item(number, None)
 
 
@@ -220,3 +217,9 @@ def from_json(content: Mapping[str, Any]) -> Announcement:
     )
     values["commits"] = tuple(values.get("commits", ()))
     return Announcement(**values)
+
+
+def _warn(sentence: str) -> None:
+    import logging  # seldom
+
+    logging.getLogger(__name__).warning("%s", sentence)
