@@ -29,7 +29,7 @@ from samoloop.config.keys import EFFORTS, KNOWN
 from samoloop.core import gates, hearing
 from samoloop.core.control import LOCK
 from samoloop.core.evidence import vetoed_by
-from samoloop.core.gates import INBOX
+from samoloop.core.gates import INBOX, Closing
 from samoloop.core.records import Ended, Prepared
 from samoloop.core.session import Session
 from samoloop.core.state import ENDED, Condition
@@ -60,6 +60,7 @@ class Offered:
     at_work: bool  # a worker is
     hears: bool  # a child will read what is told
     unread: str  # what was told, and no child has read yet
+    waits: bool  # for a person's word at its gate
     resumes: str  # what its button says; empty where nothing can go on
     more: bool  # it is done: one more thing is possible
     iterations: Sequence[tuple[int, str]]  # to go back to, newest first: number, phase
@@ -81,6 +82,7 @@ class Offered:
 def offered(session: Session) -> Offered:
     """For the page of a session."""
     state, at_work = session.state(), is_held(session.control / LOCK)
+    gate = state.gate
     is_done = state.condition is Condition.DONE
     proposals = learned.proposals(session)
     resumes = ""
@@ -95,6 +97,7 @@ def offered(session: Session) -> Offered:
         at_work=at_work,
         hears=state.condition not in ENDED and not hearing.ends_with_gate(state),
         unread=printable(gates.read_text(session.control / INBOX) or "")[:_UNREAD],
+        waits=gate is not None and not isinstance(gates.examine(gate, session.dir, session.worktree), Closing),
         resumes=resumes,
         more=is_done and not at_work,
         iterations=() if at_work else _iterations(session),

@@ -89,6 +89,11 @@ class Shown:
         return sha256(f"{self.url} {self.id}")[:8]
 
     @property
+    def still(self) -> str:
+        """While nothing is decided: another one where a page that is looked at must not just show something else."""
+        return "" if self.decided else f"{self.id} {self.plan.hash if self.plan else ''}".strip()
+
+    @property
     def fields(self) -> frozenset[str]:
         """What a person can fill in."""
         asked = (one.question.id for one in self.questions if one.takes)
@@ -125,7 +130,7 @@ def shown(session: Session, by: str = "", *, back: str = "") -> Shown | None:
         url_of(session),
         gate.id,
         gate.phase,
-        words.asked(gate),
+        words.GATES[gate.kind].waits,
         gate.reason or "",
         words.closed(gate, decided) if decided else "",
         takes=decided is None or decided.by == by,

@@ -78,7 +78,7 @@ if (keys) {
 // What has data-live and an id is put as the page would now show it. What is typed, chosen and opened stays, and so does
 // the focus. One tab of the browser listens for all of them, and none while nobody looks: a browser has few connections.
 
-const live = { stream: null, release: null, waits: null, busy: false, again: false, kept: false, said: [] };
+const live = { stream: null, release: null, waits: null, busy: false, again: false, kept: false, later: 0, said: [] };
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("samoloop") : null;
 const tag = (location.pathname.match(/^\/s\/([0-9a-f]+)\//) || [])[1];
 
@@ -108,6 +108,14 @@ function put(old, fresh) {
   if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  if ((old.dataset.still || "") !== (fresh.dataset.still || "")) {
+    // Nobody decides on what came in the place of what they were reading: that stays, until they load the page again.
+    if (old.dataset.still) {
+      old.classList.add("stale");
+      live.kept = true;
+    } else old.replaceWith(document.importNode(fresh, true));
     return;
   }
   for (const { name } of [...old.attributes]) {
@@ -173,6 +181,12 @@ function swap(text) {
 }
 
 async function renew() {
+  if (matchMedia("(hover: hover)").matches && document.querySelector("[data-live] form:hover")) {
+    // Nothing moves under a finger that is about to press.
+    clearTimeout(live.later);
+    live.later = setTimeout(renew, 500);
+    return;
+  }
   if (live.busy) {
     live.again = true;
     return;
