@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ from measure import Row, cpu_seconds, median, program
 
 from samoloop.core.session import Session, all_sessions
 
+INSTRUCTED = (3, 8)  # iterations of two runs under valgrind
 FEW, MANY = 10, 110  # iterations of two runs: what they differ by is that of 100 iterations
 ROUNDS = 5
 SESSIONS = 50
@@ -59,6 +62,35 @@ def per_iteration(folder: Path, body: str, *, commit: bool, few: int = FEW, many
         (large.get(name, 0) - small.get(name, 0)) / more for name in ("cpu_ms", "fsyncs", "processes", "opens", "proc")
     )
     return Used((long - short) / more, *counted)
+
+
+def instructions(folder: Path, body: str, *, commit: bool) -> float | None:
+    """Millions of instructions of the worker in an iteration, the kernel's not among them; None without valgrind."""
+    if not shutil.which("valgrind"):
+        return None
+    counted = []
+    for iterations in INSTRUCTED:
+        place = folder / str(iterations)
+        root = lay_out(place, body, commit=commit, iterations=iterations)
+        tool = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+        command = [*tool, sys.executable, str(WATCHED), str(place / "counts.json"), "run", "Bench", "--no-wait"]
+        environ = {**os.environ, "HOME": str(place), "PYTHONHASHSEED": "0", "SAMOLOOP_BENCH_NO_PIDFD": "1"}
+        done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        found = re.findall(r"I\s+refs:\s+([\d,]+)", done.stderr)
+        if f"{iterations:03d} work" not in done.stdout or not found:
+            raise RuntimeError(f"valgrind ended with {done.returncode}: {done.stdout}{done.stderr[-2000:]}")
+        counted.append(int(found[-1].replace(",", "")))
+    return (counted[1] - counted[0]) / (INSTRUCTED[1] - INSTRUCTED[0]) / 1e6
+
+
+def instructed(folder: Path) -> list[Row]:
+    """The figure that does not depend on the machine's other work."""
+    found = []
+    for name, what, body, commit in (("off", "commits off", SAME, False), ("file", "one file changed", FILE, True)):
+        count = instructions(folder / name, body, commit=commit)
+        figure = "not measured: there is no valgrind" if count is None else f"{count:.1f} million"
+        found.append(Row(f"instructions of the worker in an iteration; {what}", figure))
+    return found
 
 
 def bare(folder: Path, body: str, rounds: int) -> float:
@@ -190,4 +222,9 @@ def _worker_of(session: Session) -> int:
 def rows(folder: Path) -> list[Row]:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "pycache")  # compiled once, as for an installed package
-    return [*iterations(folder / "iterations"), *first_child(folder / "first"), *at_once(folder / "many")]
+    return [
+        *iterations(folder / "iterations"),
+        *instructed(folder / "instructions"),
+        *first_child(folder / "first"),
+        *at_once(folder / "many"),
+    ]
