@@ -18,6 +18,7 @@ from samoloop.ui.web.site import Site
 
 ORIGIN = "http://localhost:7266"
 OWN = {"origin": ORIGIN}
+OTHERS = ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "QUERY"]
 NAVIGATE = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
@@ -50,7 +51,7 @@ def app(guarding, tmp_path):
     def broken(request: Request) -> Response:
         raise ZeroDivisionError("the fault's own words")
 
-    made.router.routes.insert(0, Route("/echo", echo, methods=["GET", "POST"]))
+    made.router.routes.insert(0, Route("/echo", echo, methods=["GET", "POST", *OTHERS]))
     made.router.routes.insert(0, Route("/broken", broken))
     made.router.routes.insert(0, Route("/text", lambda request: PlainTextResponse("<script>alert(1)</script>")))
     return made
@@ -288,7 +289,7 @@ def test_a_link_elsewhere_leads_here_and_goes_on_by_a_click(stranger, person):
     assert 'href="/evil.example"' in person.get(f"{ORIGIN}//evil.example", headers=came).text
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "QUERY"])
+@pytest.mark.parametrize("method", OTHERS)
 def test_other_methods_are_refused(person, method):
     assert person.request(method, "/echo").status_code == 405
 
