@@ -83,7 +83,14 @@ def forms_in(html: str) -> list[Form]:
 class Browser:
     """One browser, let in by the secret link."""
 
-    def __init__(self, client: Client, door: str, name: str = "") -> None:
+    def __init__(
+        self, environ: Mapping[str, str], name: str = "", *, client: Client | None = None, door: str = ""
+    ) -> None:
+        """Before the application in this process, or before the server that a client speaks to."""
+        if client is None:
+            guarding = Guarding(7266)
+            client = TestClient(make_app(Site(dict(environ)), guarding), base_url=ORIGIN, follow_redirects=False)
+            door = f"/enter/{guarding.secret}"
         self.client = client
         assert client.get(door).status_code == 303
         if name:
@@ -118,13 +125,6 @@ class Browser:
         return unescape(shown[1]) if shown else ""
 
 
-def browser(environ: Mapping[str, str], name: str = "") -> Browser:
-    """One before the application in this process."""
-    guarding = Guarding(7266)
-    client = TestClient(make_app(Site(dict(environ)), guarding), base_url=ORIGIN, follow_redirects=False)
-    return Browser(client, f"/enter/{guarding.secret}", name)
-
-
 @contextmanager
 def served(folder: Path) -> Iterator[Callable[[str], Browser]]:
     """The real command; its value makes a browser for a person of a name."""
@@ -138,7 +138,7 @@ def served(folder: Path) -> Iterator[Callable[[str], Browser]]:
 
                 def browser(name: str) -> Browser:
                     client = Client(base_url=origin, follow_redirects=False, timeout=60)
-                    return Browser(clients.enter_context(client), door, name)
+                    return Browser({}, name, client=clients.enter_context(client), door=door)
 
                 yield browser
         finally:

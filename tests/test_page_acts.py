@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from browser import Browser, Form, browser, forms_in, served
+from browser import Browser, Form, forms_in, served
 from kit import Bench, git, make_repo, samoloop, script, until
 from session_work import Work
 
@@ -46,7 +46,7 @@ def work(tmp_path: Path, asked: list[How]) -> Work:
 
 @pytest.fixture
 def ann(work: Work) -> Browser:
-    return browser(os.environ, "Ann")
+    return Browser(os.environ, "Ann")
 
 
 def url(session: Session, word: str = "act") -> str:
@@ -182,7 +182,7 @@ def built(bench: Bench) -> Session:
 
 @pytest.mark.slow
 def test_going_back_says_first_what_is_left_and_is_bound_to_that(built: Session) -> None:
-    ann = browser(os.environ, "Ann")
+    ann = Browser(os.environ, "Ann")
     html = ann.open(f"{url(built, 'rewind')}?iteration=3")
     assert "iteration 4, planning" in html and "iteration 3," not in html
     assert "One &lt;file&gt;" in html and "one.txt | 1 -" in html
@@ -199,7 +199,7 @@ def test_going_back_says_first_what_is_left_and_is_bound_to_that(built: Session)
 
 @pytest.mark.slow
 def test_a_fork_is_another_session_and_its_page_follows(bench: Bench, built: Session) -> None:
-    ann = browser(os.environ, "Ann")
+    ann = Browser(os.environ, "Ann")
     fork = ann.form(url(built), "/fork")
     assert fork.choices["iteration"] == ["5", "4", "3", "2", "1", "0"]
     refused = ann.send(fork, iteration="1", session="../x")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import Browser, Form, browser, forms_in
+from browser import Browser, Form, forms_in
 from session_work import PLAN, QUESTIONS, Work
 
 from samoloop.api.asked import How
@@ -38,12 +38,12 @@ def work(tmp_path: Path, started: list[str]) -> Work:
 
 @pytest.fixture
 def ann(work: Work) -> Browser:
-    return browser(os.environ, "Ann")
+    return Browser(os.environ, "Ann")
 
 
 @pytest.fixture
 def bob(work: Work) -> Browser:
-    return browser(os.environ, "Bob")
+    return Browser(os.environ, "Bob")
 
 
 def url(work: Work, word: str = "gate") -> str:
