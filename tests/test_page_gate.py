@@ -112,6 +112,16 @@ def test_who_comes_second_is_told_who_was_first_and_keeps_what_they_wrote(
     assert answers(work) == [("A", "Ann (page)"), ("", "")]
 
 
+def test_two_who_gave_no_name_are_two(work: Work) -> None:
+    work.ask()
+    one, other = Browser(os.environ), Browser(os.environ)
+    first, second = form(one, work, "answer"), form(other, work, "answer")
+    one.send(first, **{"pick.Q1": "A"})
+    assert other.send(second, **{"pick.Q1": "B"}).status_code == 409
+    assert one.send(first, **{"pick.Q1": "B"}).status_code == 303
+    assert answers(work)[0][0] == "B"
+
+
 def test_a_question_that_reads_differently_now_is_shown_anew(ann: Browser, work: Work) -> None:
     work.ask()
     seen = form(ann, work, "answer")

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from samoloop import __version__
 from samoloop.base.durations import format_seconds
+from samoloop.base.files import sha256
 from samoloop.base.printable import one_line, printable
 from samoloop.ui.terminal.words import age, spending
 
@@ -65,8 +66,8 @@ def redirect(url: str, notice: str = "") -> Response:
 
 
 def speaker(request: Request) -> str:
-    """Who acts, for the journal: by the name that they gave in the footer."""
-    return f"{_name(request) or 'Browser'} (page)"
+    """Who acts, for the journal: by the name that they gave in the footer; two browsers without one are two people."""
+    return f"{_name(request) or f'Browser {sha256(request.state.token)[:4]}'} (page)"
 
 
 def keep_name(request: Request) -> Response:
