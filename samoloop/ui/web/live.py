@@ -133,14 +133,18 @@ class _Watcher:
         self._turn = threading.Condition()
         self._left: float | None = None  # monotonic; None while a page is open
         self._is_over = False
+        self._looks_now = False
 
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True, name="live").start()
 
     def stay(self) -> bool:
-        """Go on, for a page that was opened; False where it has ended."""
+        """Go on, for a page that was opened, and look at once: it may be of what was begun just now. False where it
+        has ended.
+        """
         with self._turn:
             self._left = None
+            self._looks_now = True
             self._turn.notify()
             return not self._is_over
 
@@ -169,20 +173,22 @@ class _Watcher:
         """Until it is time to look at everything; False where nobody is there any more."""
         look = time.monotonic() + LOOK_SECONDS
         with self._turn:
-            while True:
+            while not self._looks_now:
                 end = look if self._left is None else self._left + LINGER_SECONDS
                 if (seconds := end - time.monotonic()) <= 0:
                     self._is_over = self._left is not None
                     return not self._is_over
                 self._turn.wait(seconds)
+            self._looks_now = False
+            return True
 
     def _look(self, projects: Sequence["Project"], seen: dict[str, Any]) -> dict[str, Any]:
         """Tell what is not as it was when last looked at: not all file systems report what happens."""
         found: dict[str, Any] = {row["tag"]: row for project in projects for row in project.rows}
         found[OVERVIEW] = [(project.root, project.problem) for project in projects], sorted(found)
         found[BACKLOGS] = [_stamps(project.root / BACKLOG) for project in projects if not project.problem]
-        for what in seen.keys() & found.keys():
-            if seen[what] != found[what]:
+        for what in found:
+            if seen and seen.get(what) != found[what]:
                 self._tell(what, False)
         return found
 
