@@ -69,6 +69,9 @@ class Life:
         self.see(self.page.locator("article.plan"))
         self.press("Approve")
 
+    def see_done(self) -> None:
+        self.see(self.page.locator("#live-standing .badge", has_text="done"))
+
     def read_report(self) -> None:
-        """When it is done."""
-        self.see(self.page.get_by_role("link", name="Report"))
+        self._press(self.page.get_by_role("link", name="Report", exact=True))
+        expect(self.page).to_have_url(re.compile(r"/report$"))

@@ -21,8 +21,8 @@ def folders(played: Played, home: Path, tmp_path: Path) -> dict[str, Path]:
     return fill(played, tmp_path, "shop")
 
 
-def gate_of(person: Person, folder: Path) -> Page:
-    return person.go(f"/s/{session_tag(folder)}/{folder.name}/gate")
+def gate_of(person: Person, folder: Path, path: str = "/gate") -> Page:
+    return person.go(f"/s/{session_tag(folder)}/{folder.name}{path}")
 
 
 def call_yourself(person: Person, name: str) -> None:
@@ -80,14 +80,14 @@ def test_a_plan_that_changed_since_it_was_on_the_screen_is_not_approved_and_the_
     expect(page.get_by_role("status").first).to_contain_text("Approved")
 
 
+@pytest.mark.parametrize("path", ["", "/gate"])
 def test_what_is_typed_stays_while_the_page_brings_what_is_new(
-    folders: dict[str, Path], open_web: Opens, meet: Meets
+    path: str, folders: dict[str, Path], open_web: Opens, meet: Meets
 ) -> None:
     root = folders["done"].parent.parent
-    person = meet(open_web(root))
-    page = gate_of(person, folders["asks"])
+    page = gate_of(meet(open_web(root)), folders["asks"], path)
     page.evaluate("window.same = true")
-    typed = page.get_by_label("In words").nth(1)
+    typed = page.get_by_role("group", name="Q2").get_by_label("In words")
     typed.fill("half a sentence")
     page.get_by_role("group").nth(0).get_by_role("radio").nth(1).check()
     typed.focus()

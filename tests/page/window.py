@@ -125,7 +125,7 @@ class Client:
     def __init__(self, web: Web) -> None:
         parts = urlsplit(web.link)
         self.origin = f"http://127.0.0.1:{parts.port}"
-        self._http = httpx.Client(base_url=self.origin, timeout=30, follow_redirects=False)
+        self._http = httpx.Client(base_url=self.origin, timeout=30, limits=httpx.Limits(max_connections=None))
         assert self.get(parts.path).status_code == 303
 
     def close(self) -> None:
