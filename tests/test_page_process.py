@@ -213,6 +213,9 @@ def test_it_ends_at_once_whatever_is_open(folder, number):
         half = f"POST /name HTTP/1.1\r\n{host}\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 9\r\n{cookie}\r\n\r\n"
         for _ in range(100):
             open_ones.enter_context(web.connect()).sendall(half.encode())
+            stream = open_ones.enter_context(web.connect())
+            stream.sendall(f"GET /live?tag=overview HTTP/1.1\r\n{host}\r\n{cookie}\r\n\r\n".encode())
+            assert b" 200 " in stream.recv(4096)
         assert status(web.ask("GET / HTTP/1.1", cookie)) == 200
         code, seconds = web.end(number)
         assert seconds < 3
