@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from browser import Browser
+from kit import samoloop, scripted_project
 from records import at, closed, created, ended, event, opened, prepared, read, started, waited
 
 from samoloop.api import cache
@@ -22,7 +23,7 @@ from samoloop.core.session import Session
 from samoloop.ui.web import charts
 from samoloop.ui.web.site import url_of
 
-NASTY = "<script>alert(1)</script>\"'&\x00\x1b]0;x\x07\ufffe"
+NASTY = "\x00\x1b]0;x\x07\ufffe\"'&<script>alert(1)</script>"
 SPANS = ("7", "30", "90", "365", "all")
 
 
@@ -82,7 +83,7 @@ def test_each_place_leads_to_the_page_that_shows_it(root, ann):
     ):
         found = ann.client.get(f"/search?q={words}").text
         assert f'<a href="{url}">birds</a>' in found, words
-        assert "<mark>" in found
+        assert "<mark>" in found and ann.client.get(url).status_code == 200
 
 
 def test_words_of_a_stranger_and_of_a_person_only_show(root, ann):
@@ -186,6 +187,22 @@ def test_days_without_anything_are_shown_too_and_the_least_of_many_as_one():
     assert bars.series["iterations"] == (0, 0, 1, 0, 1, 0, 1)
     bars = charts.of_stats(sums(*many(30, 60)), "cost-phases")
     assert len(bars.labels) == 12 and bars.labels[-1] == "19 others" and sum(bars.series["money"]) == 15
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_report_with_pictures_and_without_them_where_their_library_is_not_there(tmp_path):
+    child = """case $SAMOLOOP_ITERATION in 2) signal '{"status": "done", "summary": "s"}';; *) next exec;; esac"""
+    root = scripted_project(tmp_path, child)
+    assert samoloop(root, "run", "Do it", "--session", "x", "--workflow", "exec").returncode == 0
+    assert samoloop(root, "report", "x", "--html", "x.html").returncode == 0
+    assert (root / "x.html").read_text().count("<svg") == 1  # what they cost is not known: only how long they took
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    text = "import sys, importlib.abc\nsys.modules['pygal'] = None\n"
+    (hidden / "sitecustomize.py").write_text(text)
+    without = samoloop(root, "report", "x", "--html", "y.html", env={"PYTHONPATH": str(hidden)})
+    assert (without.returncode, without.stderr) == (0, "")
+    assert "<svg" not in (root / "y.html").read_text() and "<h2>Phases</h2>" in (root / "y.html").read_text()
 
 
 def test_the_report_shows_what_phases_and_iterations_cost_in_one_file(root):

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from samoloop.base.errors import LockHeld, SamoloopError
-from samoloop.base.files import is_own, make_folder, remove
+from samoloop.base.files import is_own, make_folder, make_way, remove
 from samoloop.base.locks import Lock
 
 Found = TypeVar("Found")
 BUSY_SECONDS = 5.0  # for another process that writes
-_BESIDE = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a file that is written to
 _MODE = 0o600
 # What SQLite says of a file that another program or a fault of the disk has made useless.
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_FORMAT})
@@ -55,7 +54,7 @@ class Cache:
                         raise
             with self._making():
                 if self._inode() == inode:  # else another process was quicker
-                    self._remove()
+                    remove(self.path)
             with closing(self._open()) as db:
                 return self._in_transaction(db, work, writes)
         except (sqlite3.DatabaseError, OSError, LockHeld) as error:
@@ -90,7 +89,7 @@ class Cache:
             make_folder(self.path.parent)
             with self._making():
                 if not is_own(self.path):
-                    self._remove()
+                    make_way(self.path)  # what lies beside it, of one that was deleted, SQLite removes
                     os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE))
         elif self.path.stat().st_mode & 0o777 != _MODE:
             self.path.chmod(_MODE)
@@ -104,12 +103,6 @@ class Cache:
         with suppress(OSError):
             return self.path.stat().st_ino
         return None
-
-    def _remove(self) -> None:
-        """Also what lies beside it: SQLite would put that into the next file of this name."""
-        for path in (self.path, *(self.path.with_name(self.path.name + end) for end in _BESIDE)):
-            if os.path.lexists(path):
-                remove(path)
 
     def _trouble(self, error: Exception) -> CacheError:
         words = _WORDS.get(_code(error), "{path} cannot be used ({error}); it may be deleted, and is made anew")

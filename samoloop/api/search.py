@@ -7,7 +7,6 @@ session; only what has changed since is read again, through readers that follow 
 import json
 import os
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -351,9 +350,8 @@ def _documents(session: Session) -> Iterator[_Source]:
             found = path.lstat()
         except OSError:
             continue
-        if stat.S_ISREG(found.st_mode):
-            stamp = json.dumps([found.st_mtime_ns, found.st_size, found.st_ino])
-            yield _Source(f"{DOCUMENT} {name}", stamp, DOCUMENT, name, 0, found.st_mtime, partial(_text, path))
+        stamp = json.dumps([found.st_mtime_ns, found.st_size, found.st_ino])
+        yield _Source(f"{DOCUMENT} {name}", stamp, DOCUMENT, name, 0, found.st_mtime, partial(_text, path))
 
 
 def _task(session: Session, title: str, created: float) -> _Source:
