@@ -65,7 +65,7 @@ def search(words: tuple[str, ...], project: str | None, newest: bool, number: in
     samoloop search session cookie
     samoloop search '"session cookie"' 'migrat*' --newest
     """
-    from samoloop.api.search import Index
+    from samoloop.api.search import Index, Progress
     from samoloop.api.stats import chosen
     from samoloop.base.clock import Clock
     from samoloop.ui.terminal.hits import hit_lines
@@ -73,8 +73,15 @@ def search(words: tuple[str, ...], project: str | None, newest: bool, number: in
     here = find_root(Path.cwd())
     every = chosen(os.environ, here, None)
     index = Index(os.environ)
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        if progress.read and progress.sessions < progress.every and not told:
+            warn(f"reading what is new in {progress.every} sessions ...")
+            told.append(progress)
+
     try:
-        index.update(every)
+        index.update(every, tell)
     except LockHeld:
         warn("another samoloop reads the sessions just now: what is new may be missing here")
     asked = " ".join(words)
