@@ -1,7 +1,10 @@
 """Refs of a child's own in the repository: none shows git other content, and none keeps a command waiting."""
 
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from kit import GOOD_CHILD, IDENTITY, git, samoloop, scripted_project
 
 from samoloop.api import unseen
@@ -9,6 +12,15 @@ from samoloop.git.calls import Git
 
 ONCE = "if [ $SAMOLOOP_PHASE = investigation ]; then\n{deed}\nfi\n{child}"
 IDENTIFIED = " ".join(["git", *IDENTITY])
+MOST_BYTES = 8 << 30  # that a command may map: a git that reads a device takes all that there is
+
+
+@pytest.fixture(autouse=True)
+def _bounded() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def test_a_replacement_of_a_childs_shows_git_no_other_content(tmp_path: Path):
