@@ -107,7 +107,7 @@ def test_who_comes_second_is_told_who_was_first_and_keeps_what_they_wrote(
     ann.send(form(ann, work, "answer"), **{"pick.Q1": "A"})
     refused = bob.send(of_bob, **{"pick.Q1": "B", "words.Q2": "my own <b>words</b>"})
     assert refused.status_code == 409
-    assert "Q1: A. That was decided by Ann, so it stands." in refused.text
+    assert "Q1: A. That was decided by Ann, so it stands. The last word there was said, at " in refused.text
     assert ann.form_in(refused.text, "/answer").fields["words.Q2"] == "my own <b>words</b>"
     assert answers(work) == [("A", "Ann (page)"), ("", "")]
 
@@ -296,6 +296,16 @@ def test_of_two_decisions_the_first_counts_and_the_other_is_told(ann: Browser, b
     assert ann.notice(ann.send(form(ann, work, "changes"), comment="on second thoughts")).startswith("Changes")
     closing = work.decision()
     assert closing and (closing.verdict, closing.by) == (Verdict.CHANGES, "Ann (page)")
+
+
+def test_what_an_editor_left_half_is_said(ann: Browser, work: Work) -> None:
+    gate = work.show_plan()
+    (work.dir / "_approval.md").write_text(work.read("_approval.md").replace("_waiting_", "maybe <later>"))
+    assert "Decision is &#39;maybe &lt;later&gt;&#39;: write approve" in ann.open(url(work))
+    ann.send(form(ann, work, "approve"))
+    (work.dir / (gate.file or "")).write_text("# Another plan\n")
+    assert "has changed since it was approved" in ann.open(url(work)), "no worker has opened it anew yet"
+    assert ann.notice(ann.send(form(ann, work, "approve"))).startswith("Approved.")
 
 
 def test_a_plan_that_is_gone_is_not_approved(ann: Browser, work: Work) -> None:

@@ -75,7 +75,7 @@ def became_of(session: Session, gate_id: str) -> Became:
 def _decided(session: Session, gate: Gate) -> Became:
     decided = gates.examine(gate, session.dir, session.worktree)
     if not isinstance(decided, Closing):
-        return Became(f"it {words.asked(gate)}", at=_changed(session, gate))
+        return Became("the last word there was said", at=_changed(session, gate))
     return Became(words.closed(gate, decided), decided.by, _changed(session, gate))
 
 

@@ -72,6 +72,7 @@ class Shown:
     phase: str
     asks: str  # in a sentence's half
     reason: str
+    why: str  # what stands in its file does not count; else empty
     decided: str  # how it was decided, until a worker acts on that; else empty
     takes: bool  # a decision: nobody made one, or the person who looks did
     questions: tuple[Asked, ...] = ()
@@ -132,6 +133,7 @@ def shown(session: Session, by: str = "", *, back: str = "") -> Shown | None:
         gate.phase,
         words.GATES[gate.kind].waits,
         gate.reason or "",
+        decision.why if not gate.questions and isinstance(decision, StillOpen | Void) else "",
         words.closed(gate, decided) if decided else "",
         takes=decided is None or decided.by == by,
         back=back,
