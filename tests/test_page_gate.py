@@ -163,6 +163,7 @@ def test_a_gate_that_was_closed_elsewhere_is_said_and_nothing_that_was_typed_is_
     "typed",
     [
         {"pick.Q1": "Z"},
+        {"pick.Q1": "Z", "words.Q1": "and words"},
         {"pick.Q9": "A"},
         {"words.Q1": "\x00\x1b"},
         {"pick.Q1": "A", "seen.Q1": "00000000"},

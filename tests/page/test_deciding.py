@@ -59,6 +59,7 @@ def test_by_keyboard_enter_sends_nothing_that_was_not_chosen(
     work.show_plan()
     page = meet(open_web(work.root)).go(url_of(work.session))
     page.keyboard.press("a")
+    assert page.evaluate("document.activeElement.closest('#gate') !== null")
     page.get_by_text("Reject", exact=True).first.focus()
     page.keyboard.press("Enter")
     page.get_by_label("Yes, reject this plan").focus()

@@ -277,24 +277,24 @@ def decline(sent: Sent) -> str:
     return "Noted: declined. The next child is told why."
 
 
-_ACTS: Mapping[str, tuple[Callable[[Sent], str], Verdict]] = {
-    "answer": (answer, Verdict.ANSWERED),
-    "approve": (approve, Verdict.APPROVE),
-    "changes": (ask_for_changes, Verdict.CHANGES),
-    "reject": (reject, Verdict.REJECT),
-    "done": (done, Verdict.DONE),
-    "decline": (decline, Verdict.DECLINED),
+_ACTS: Mapping[str, Callable[[Sent], str]] = {
+    "answer": answer,
+    "approve": approve,
+    "changes": ask_for_changes,
+    "reject": reject,
+    "done": done,
+    "decline": decline,
 }
 
 
 def act(request: Request) -> Response:
     """POST: what a person decides at a gate; afterwards back to where they were, or here again with what was typed."""
     session, form, by = session_of(request), request.state.form, speaker(request)
-    do, verdict = _ACTS[request.url.path.rpartition("/")[2]]
+    do = _ACTS[request.url.path.rpartition("/")[2]]
     environ = request.app.state.site.environ
     try:
         gate = opening.ready_gate(session)
-        if gate is None or gate.id != form.get("gate") or not gates.takes(gate, verdict):
+        if gate is None or gate.id != form.get("gate"):
             became = deciding.became_of(Session(session.dir), form.get("gate", ""))
             if became.by != by:
                 raise Stale(_told(became, ", so nothing was changed"))

@@ -26,7 +26,8 @@ function move(step) {
 
 function toGate() {
   const gate = document.getElementById("gate") || document.querySelector("[data-gate]");
-  const target = gate && (gate.querySelector("a[href], button, textarea, input:not([type=hidden]), summary") || gate);
+  const every = gate?.querySelectorAll("a[href], button, textarea, input:not([type=hidden]), summary") || [];
+  const target = [...every].find((one) => one.checkVisibility()) || gate;
   if (!target) return;
   gate.scrollIntoView({ block: "start" });
   target.focus({ preventScroll: true });
@@ -78,7 +79,7 @@ if (keys) {
 // What has data-live and an id is put as the page would now show it. What is typed, chosen and opened stays, and so does
 // the focus. One tab of the browser listens for all of them, and none while nobody looks: a browser has few connections.
 
-const live = { stream: null, release: null, waits: null, busy: false, again: false, kept: false, later: 0, said: [] };
+const live = { stream: null, release: null, waits: null, busy: false, again: false, kept: false, later: 0, held: 0, said: [] };
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("samoloop") : null;
 const tag = (location.pathname.match(/^\/s\/([0-9a-f]+)\//) || [])[1];
 
@@ -181,12 +182,13 @@ function swap(text) {
 }
 
 async function renew() {
-  if (matchMedia("(hover: hover)").matches && document.querySelector("[data-live] form:hover")) {
-    // Nothing moves under a finger that is about to press.
+  if (live.held < 10 && matchMedia("(hover: hover)").matches && document.querySelector(".quick form:hover")) {
+    live.held += 1; // a list does not move under a finger that is about to press
     clearTimeout(live.later);
     live.later = setTimeout(renew, 500);
     return;
   }
+  live.held = 0;
   if (live.busy) {
     live.again = true;
     return;
