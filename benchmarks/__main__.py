@@ -12,7 +12,7 @@ from pathlib import Path
 
 from measure import Row
 
-SECTIONS = ("whole", "loop", "box", "git", "gate", "memory", "telegram", "prompts")
+SECTIONS = ("whole", "loop", "box", "git", "gate", "memory", "telegram", "page", "prompts")
 
 
 def main(names: list[str]) -> None:

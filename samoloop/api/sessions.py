@@ -1,5 +1,7 @@
 """The sessions of every project, for whoever looks again and again: only what changed on disk is read anew."""
 
+import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,10 @@ from samoloop.config.project import sessions_folder
 from samoloop.config.projects import registered
 from samoloop.core import gates
 from samoloop.core.control import CHILD_LOCK, LOCK
+from samoloop.core.decision import Condition
 from samoloop.core.session import Session, all_sessions
+
+_SETTLED_NS = 2_000_000_000  # file systems tell two changes apart that are so far from each other
 
 
 def roots(environ: Mapping[str, str], here: Path | None = None) -> list[Path]:
@@ -26,7 +31,7 @@ class KnownSession:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.is_away = False  # it was archived, and its row is not worked out
-        self._files: tuple[Path, ...] = ()
+        self._files: tuple[str, ...] = ()
         self._stamps: tuple[Stamp, ...] = ()
         self._locks: tuple[Path, ...] = ()
         self._session: Session | None = None  # kept while somebody is at work on it: a year's journals are large
@@ -39,7 +44,7 @@ class KnownSession:
 
         None where it was put away and those are not wanted.
         """
-        now = tuple(map(stamp, self._files))
+        now = tuple(map(_stamp, self._files))
         same = bool(self._stamps) and None not in now[:1] and now == self._stamps
         if same and self.is_away and not archived:
             return None
@@ -53,10 +58,10 @@ class KnownSession:
     def _read(self, session: Session, environ: Mapping[str, str], *, archived: bool) -> dict[str, Any] | None:
         try:
             self._locks = (session.control / LOCK, session.control / CHILD_LOCK)
-            self._files = (session.journal.path, self.folder)
+            self._files = (str(session.journal.path), str(self.folder))
         except (SamoloopError, OSError):
             self._locks = self._files = ()
-        before = tuple(map(stamp, self._files))  # what changes while it is read is read again
+        before = tuple(map(_stamp, self._files))  # what changes while it is read is read again
         self._row, self._session = {}, None
         self.is_away = status.is_put_away(session)
         if self.is_away and not archived:
@@ -64,7 +69,9 @@ class KnownSession:
             return None
         found = status.row(session) | {"version": self._version}
         more = self._more(session) if found["condition"] != "damaged" else ()
-        self._files, self._stamps = (*self._files, *more), (*before, *map(stamp, more))
+        self._files, self._stamps = (*self._files, *more), (*before, *map(_stamp, more))
+        if found["archived"] or found["condition"] in (Condition.DONE, Condition.STOPPED):
+            self._locks = ()  # whoever takes it up again says so in the journal
         if found["child_alive"]:
             found["last_tool"] = self._tool(session, environ)
         if found["worker_alive"] or found["child_alive"]:
@@ -73,12 +80,12 @@ class KnownSession:
         self._row = found
         return found if archived or not found["archived"] else None
 
-    def _more(self, session: Session) -> tuple[Path, ...]:
+    def _more(self, session: Session) -> tuple[str, ...]:
         """The other files that its row tells of: where its gate is answered, and its plan."""
         gate = session.state().gate
         plans = [name for name in session.documents() if "-plan-" in name]
         answers = gates.watched(gate, self.folder, session.worktree) if gate else []
-        return (*answers, *(self.folder / name for name in plans[-1:]))
+        return tuple(map(str, (*answers, *(self.folder / name for name in plans[-1:]))))
 
     def _tool(self, session: Session, environ: Mapping[str, str]) -> str:
         started = session.state().open
@@ -91,12 +98,22 @@ class KnownSession:
         return self._log[1]
 
 
+def _stamp(path: str) -> Stamp:
+    """As `files.stamp`; a look at all sessions asks it thousands of times."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  what Path.stat adds is what is to be saved
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 class KnownProject:
     """A project, and its sessions as they were last seen."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._known: dict[Path, KnownSession] = {}
+        self._listed: tuple[Path, Stamp] | None = None  # the folder of its sessions, as it was when they were listed
 
     @property
     def folders(self) -> list[Path]:
@@ -105,8 +122,13 @@ class KnownProject:
 
     def rows(self, environ: Mapping[str, str], *, archived: bool = False) -> Iterator[dict[str, Any]]:
         """The row of each session, the newest first. Raises OSError where they cannot be looked at."""
-        present = [session.dir for session in all_sessions(sessions_folder(self.root, environ))]
-        self._known = {path: self._known.get(path) or KnownSession(path) for path in present}
+        folder = sessions_folder(self.root, environ)
+        now = folder, stamp(folder)
+        if now != self._listed:
+            present = [session.dir for session in all_sessions(folder)]
+            self._known = {path: self._known.get(path) or KnownSession(path) for path in present}
+            is_settled = now[1] is not None and time.time_ns() - now[1][0] > _SETTLED_NS
+            self._listed = now if is_settled else None
         for known in self._known.values():
             found = known.row(environ, archived=archived)
             if found is not None:

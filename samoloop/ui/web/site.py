@@ -149,7 +149,8 @@ class _Look:
         self.folders: dict[str, Path] = {}  # of its sessions, by their tags
         self._root = root
         self._known = KnownProject(root)
-        self._addresses: dict[Path, Row] = {}
+        self._listed: list[Path] = []
+        self._rows: dict[int, tuple[Row, Row]] = {}  # as the project gives it, kept alive with its id; with its address
         self._thread: threading.Thread | None = None
 
     def look(self, environ: Mapping[str, str], archived: bool) -> Project:
@@ -169,16 +170,18 @@ class _Look:
                 self.project = Project(self._root, problem=why)
                 return
             rows = list(self._known.rows(environ, archived=archived))
-            self._addresses = {path: self._addresses.get(path) or _address(path) for path in self._known.folders}
-            self.folders = {row["tag"]: path for path, row in self._addresses.items()}
-            where = {"project": self.project.name}
-            self.project = Project(self._root, [row | self._addresses[Path(row["folder"])] | where for row in rows])
+            if self._listed != self._known.folders:
+                self._listed = self._known.folders
+                self.folders = {session_tag(path): path for path in self._listed}
+            self._rows = {id(row): self._rows.get(id(row)) or (row, self._addressed(row)) for row in rows}
+            self.project = Project(self._root, [addressed for _, addressed in self._rows.values()])
         except Exception as error:  # whatever is wrong with one project, the others are shown
             self.project = Project(self._root, problem=f"{self._root} cannot be looked at: {sentence(error)}")
 
-
-def _address(folder: Path) -> Row:
-    return {"tag": session_tag(folder), "url": url_of(Session(folder)), "name": one_line(undated(folder.name))}
+    def _addressed(self, row: Row) -> Row:
+        folder, project = Path(row["folder"]), self.project.name
+        name = one_line(undated(folder.name))
+        return {**row, "tag": session_tag(folder), "url": url_of(Session(folder)), "name": name, "project": project}
 
 
 def url_of(session: Session) -> str:
