@@ -41,10 +41,11 @@ def rows(folder: Path) -> list[Row]:
     with page(folder) as (pid, visitor):
         visitor.load("/")  # all sessions are read
         overview = [visitor.load("/") for _ in range(LOADS)]
-        visitor.load(url_of(long))
-        whole = [visitor.load(url_of(long)) for _ in range(LOADS)]
         alone = idle(pid, "nobody looks")
         events, screens, memory, watched = with_pages(pid, visitor, changing)
+        visitor.load(url_of(long))
+        whole = [visitor.load(url_of(long)) for _ in range(LOADS)]
+        grown = resident_kb(pid) / 1024
         time.sleep(LINGER_SECONDS + 2)  # until nothing is watched any more
         after = idle(pid, "the last page was closed")
     first, long_first, event, screen = map(median, (overview, whole, events, screens))
@@ -58,6 +59,7 @@ def rows(folder: Path) -> list[Row]:
         Row("change on disk to the new overview in all of them, median", f"{screen:.0f} ms", "< 200 ms", screen < 200),
         Row("  the same, 99 %", f"{percentile(screens, 0.99):.0f} ms"),
         Row(f"page with {PAGES} pages open, resident", f"{memory:.1f} MB", "< 60 MB", memory < 60),
+        Row(f"  and after a session of {LONG:,} iterations was looked at", f"{grown:.1f} MB"),
         alone,
         Row(f"  CPU while {PAGES} pages are open and nothing changes", f"{watched * 100:.1f} %"),
         after,

@@ -1,6 +1,7 @@
 """The page as a process: its port, its link, what one client may take of it, and an end at once."""
 
 import asyncio
+import ctypes
 import errno
 import logging
 import os
@@ -8,9 +9,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from types import FrameType
 
+from anyio.to_thread import current_default_thread_limiter
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -22,6 +25,8 @@ from samoloop.ui.web.site import Site
 
 _TRIES = 20  # ports, from the one that was asked for
 _MOST_CONNECTIONS = 500
+_THREADS = 12  # that make pages
+_M_ARENA_MAX = -8  # <malloc.h> of glibc
 _REQUEST_SECONDS = 10.0  # in which the head of a request has to come
 _TAKEN_SECONDS = 60.0  # in which what was sent has to be taken
 _LAST_SECONDS = 3.0  # for acts that are under way at the end
@@ -30,6 +35,7 @@ _LOOPBACK = ("127.0.0.1", "::1")
 
 def serve(site: Site, wanted: int, names: Sequence[str], show: Callable[[str], bool] | None) -> None:
     """Until Ctrl-C. `show` opens an address for the person. Raises UsageError where no port is to be had."""
+    _share_memory()
     sockets, more = listen(wanted, names)
     port = sockets[0].getsockname()[1]
     guarding = Guarding(port, frozenset(names))
@@ -84,12 +90,19 @@ def _greeting(guarding: Guarding, listened: Sequence[str]) -> list[str]:
     return lines
 
 
+def _share_memory() -> None:
+    """One pool of memory for all threads: with one each, what a large page took is kept many times over."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 class _Quiet(Server):
     """Sleeps until it has to end: the original looks ten times a second."""
 
     _over: asyncio.Event
 
     async def main_loop(self) -> None:
+        current_default_thread_limiter().total_tokens = _THREADS
         self._over = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         await self.on_tick(0)

@@ -150,7 +150,6 @@ class _Look:
         self._root = root
         self._known = KnownProject(root)
         self._listed: list[Path] = []
-        self._rows: dict[int, tuple[Row, Row]] = {}  # as the project gives it, kept alive with its id; with its address
         self._thread: threading.Thread | None = None
 
     def look(self, environ: Mapping[str, str], archived: bool) -> Project:
@@ -173,15 +172,17 @@ class _Look:
             if self._listed != self._known.folders:
                 self._listed = self._known.folders
                 self.folders = {session_tag(path): path for path in self._listed}
-            self._rows = {id(row): self._rows.get(id(row)) or (row, self._addressed(row)) for row in rows}
-            self.project = Project(self._root, [addressed for _, addressed in self._rows.values()])
+            for row in rows:
+                if "tag" not in row:
+                    row |= self._address(row)
+            self.project = Project(self._root, rows)
         except Exception as error:  # whatever is wrong with one project, the others are shown
             self.project = Project(self._root, problem=f"{self._root} cannot be looked at: {sentence(error)}")
 
-    def _addressed(self, row: Row) -> Row:
+    def _address(self, row: Row) -> Row:
         folder, project = Path(row["folder"]), self.project.name
-        name = one_line(undated(folder.name))
-        return {**row, "tag": session_tag(folder), "url": url_of(Session(folder)), "name": name, "project": project}
+        tag, url, name = session_tag(folder), url_of(Session(folder)), one_line(undated(folder.name))
+        return {"tag": tag, "url": url, "name": name, "project": project}
 
 
 def url_of(session: Session) -> str:
