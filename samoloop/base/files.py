@@ -254,7 +254,7 @@ def same_place(one: Path, other: Path) -> bool:
     return one == other or real(one) == real(other)
 
 
-def is_folder(path: Path) -> bool:
+def is_folder(path: str | Path) -> bool:
     """Whether a folder itself is there, and no link to one."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)

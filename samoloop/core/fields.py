@@ -64,13 +64,13 @@ def read(kind: type[Value], value: Mapping[str, Any]) -> Value:
     """
     made = object.__new__(kind)
     found = made.__dict__  # filled as `__init__` would do it, at a third of the time
-    for name, key, plain, convert, default in _plan(kind):
-        item = value.get(key)
-        if type(item) in plain:
-            found[name] = item
-        elif item is not None:
-            found[name] = convert(item)
-        elif default is _REQUIRED:
+    by_key, required = _reads.get(kind) or _make_reads(kind)
+    for key, item in value.items():
+        if item is not None and key in by_key:
+            name, plain, convert = by_key[key]
+            found[name] = item if type(item) in plain else convert(item)
+    for name, key in required:
+        if name not in found:
             raise KeyError(key)
     return made
 
@@ -105,6 +105,19 @@ class _Field(NamedTuple):
 
 
 _plans: dict[type, tuple[_Field, ...]] = {}
+
+
+# What `read` goes by: of each key that it knows the name, the types that it takes as they are and the conversion of
+# others; and name and key of what must be there. Most of what a class knows is in few of its objects.
+_Reads = tuple[dict[str, tuple[str, frozenset[type], Callable[[Any], Any]]], tuple[tuple[str, str], ...]]
+_reads: dict[type, _Reads] = {}
+
+
+def _make_reads(kind: type) -> _Reads:
+    plan = _plan(kind)
+    by_key = {field.key: (field.name, field.plain, field.convert) for field in plan}
+    _reads[kind] = by_key, tuple((field.name, field.key) for field in plan if field.default is _REQUIRED)
+    return _reads[kind]
 
 
 def _plan(kind: type) -> tuple[_Field, ...]:

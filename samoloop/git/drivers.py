@@ -7,6 +7,7 @@ repository, whoever names it, in whatever file.
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from samoloop.base.errors import GitError
@@ -68,11 +69,14 @@ def without(programs: Programs) -> dict[str, str]:
 
 def configuration_files(common: Path, environ: Mapping[str, str]) -> list[Path]:
     """Where git looks for its configuration, but for the machine's, which no child can write."""
-    home = Path(environ.get("HOME") or "~").expanduser()
-    personal = [home / ".gitconfig", Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config"]
-    if own := environ.get("GIT_CONFIG_GLOBAL"):
-        personal = [Path(own)]
-    return [common / "config", common / "config.worktree", *personal]
+    return list(_files(common, *map(environ.get, ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL"))))
+
+
+@cache
+def _files(common: Path, home: str | None, config: str | None, own: str | None) -> tuple[Path, ...]:
+    at_home = Path(home or "~").expanduser()
+    personal = [at_home / ".gitconfig", Path(config or at_home / ".config") / "git" / "config"]
+    return (common / "config", common / "config.worktree", *([Path(own)] if own else personal))
 
 
 def current(git_dir: Path, ask: Callable[[], bytes], common: Path | None = None) -> Programs:
