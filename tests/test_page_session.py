@@ -238,6 +238,21 @@ def test_a_document_of_50_mb_and_a_log_line_of_10_mb_are_cut_and_said(ann: Brows
     assert len(ann.client.get(f"{url_of(session)}/download/{DOCUMENT}").content) == 50_000_000
 
 
+def test_a_run_of_a_check_shows_what_it_printed_and_no_other_file(
+    ann: Browser, session: Session, tmp_path: Path
+) -> None:
+    recorded.iterate(session, "requirements")
+    (session.logs / "001-check.jsonl").write_text("\x1b[31m2 failed\x1b[0m <b>\n")
+    (tmp_path / "secret").write_text("hidden\n")
+    run = {"check": "pytest", "kind": "now", "tree": "t", "outcome": "failed", "said": "pytest: 2 failed"}
+    recorded._record(session, "checks.ran", **run, log=str(session.logs / "001-check.jsonl"))
+    recorded._record(session, "checks.ran", **run, log=str(tmp_path / "secret"))
+    text = look(ann, session, "/checks")
+    assert "2 failed <b>" in text
+    assert "What it printed is not kept any more." in text
+    assert "hidden" not in text
+
+
 def test_what_a_child_says_of_itself_stays_words(ann: Browser, session: Session) -> None:
     bad = "<script>alert(1)</script>\x1b[2J\u202e"
     stem = recorded.iterate(session, "requirements", [recorded.claude_text(bad)], said=bad)

@@ -85,7 +85,7 @@ def document(request: Request) -> Response:
         html=code(text, name) if is_plain else markdown(text),
         problem=problem,
         is_plain=is_plain,
-        version=version,
+        older=version,
         versions=[(one, _when(one)) for one in versions[:_MOST_VERSIONS]],
     )
 
