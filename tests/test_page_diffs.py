@@ -121,6 +121,8 @@ def test_line_ends_and_a_missing_one_are_seen(repo):
     (file,) = repo.files(old, new)
     assert [line.html for line in file.hunks[0].lines] == ["a␍", "b", "a", "b"]
     assert [line.note for line in file.hunks[0].lines] == ["", "no newline at its end", "", ""]
+    (file,) = repo.files(new, repo.commit(**{"a.txt": "a\nc"}))
+    assert [line.note for line in file.hunks[0].lines] == ["", "", "no newline at its end"]
 
 
 def test_what_is_huge_is_cut_and_counted(repo):
