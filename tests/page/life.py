@@ -61,12 +61,13 @@ class Life:
         self.press("Send the answers")
 
     def ask_for_changes(self) -> None:
-        self.see(self.page.locator("article.plan"))
+        self._before = self.see(self.page.locator("article.plan .file")).inner_text().split()[0]
         self.page.get_by_label("What should change").fill("Say in the plan which file holds the rule.")
         self.press("Request changes")
 
     def approve(self) -> None:
-        self.see(self.page.locator("article.plan"))
+        """The plan that came after."""
+        self.see(self.page.locator("article.plan .file").filter(has_not_text=self._before))
         self.press("Approve")
 
     def see_done(self) -> None:
