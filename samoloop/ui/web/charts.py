@@ -3,6 +3,7 @@
 What a picture shows stands beside it as a table: it is for the eye alone.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,6 +18,8 @@ from samoloop.api.figures import KEYS
 from samoloop.api.stats import Row, Stats
 from samoloop.base.printable import one_line
 from samoloop.core.records import Ended, Record
+
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]  # of maps
 
 GROUPS = ("days", "workflows", "phases", "providers", "projects")
 _WIDTH, _HEIGHT = 720, 300

@@ -1,7 +1,6 @@
 """The page as a process: its port, its link, what one client may take of it, and an end at once."""
 
 import asyncio
-import ctypes
 import errno
 import logging
 import os
@@ -9,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from ipaddress import ip_address
 from types import FrameType
 
@@ -18,6 +16,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from samoloop.base.errors import UsageError
+from samoloop.base.proc import share_memory
 from samoloop.ui.terminal.output import say
 from samoloop.ui.web.app import make_app
 from samoloop.ui.web.guard import DOOR, Guarding
@@ -26,7 +25,6 @@ from samoloop.ui.web.site import Site
 _TRIES = 20  # ports, from the one that was asked for
 _MOST_CONNECTIONS = 500
 _THREADS = 12  # that make pages
-_M_ARENA_MAX = -8  # <malloc.h> of glibc
 _REQUEST_SECONDS = 10.0  # in which the head of a request has to come
 _TAKEN_SECONDS = 60.0  # in which what was sent has to be taken
 _LAST_SECONDS = 3.0  # for acts that are under way at the end
@@ -35,7 +33,7 @@ _LOOPBACK = ("127.0.0.1", "::1")
 
 def serve(site: Site, wanted: int, names: Sequence[str], show: Callable[[str], bool] | None) -> None:
     """Until Ctrl-C. `show` opens an address for the person. Raises UsageError where no port is to be had."""
-    _share_memory()
+    share_memory()
     sockets, more = listen(wanted, names)
     port = sockets[0].getsockname()[1]
     guarding = Guarding(port, frozenset(names))
@@ -88,12 +86,6 @@ def _greeting(guarding: Guarding, listened: Sequence[str]) -> list[str]:
                 f"and has to encrypt. https://{shown}{door}"
             )
     return lines
-
-
-def _share_memory() -> None:
-    """One pool of memory for all threads: with one each, what a large page took is kept many times over."""
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 class _Quiet(Server):
