@@ -158,7 +158,8 @@ STEPS = """
 case $SAMOLOOP_PHASE in
 investigation) next requirements;;
 requirements) if [ -f asked ]; then next planning; else touch asked; ask 'Which <way>?'; fi;;
-planning) echo "the plan" > 11-21-0900-plan-x.md; plan 11-21-0900-plan-x.md;;
+planning) echo "the plan" > 11-21-0900-plan-x.md; [ $SAMOLOOP_ITERATION = 4 ] || echo more >> 11-21-0900-plan-x.md
+  plan 11-21-0900-plan-x.md;;
 implementation) cd "$SAMOLOOP_WORKTREE"; echo one > one.txt; git add one.txt
   git -c user.name=C -c user.email=c@x commit -qm "One <file>"
   cd "$SAMOLOOP_SESSION_DIR"; signal '{"status": "blocked", "reason": "no database", "needs": "human_decision"}';;
@@ -234,11 +235,16 @@ def test_what_is_decided_on_the_page_starts_a_worker_that_stays_when_the_page_is
         (folder / "11-21-0900-plan-x.md").write_text("another plan\n")
         changed = bob.send(approve)
         assert changed.status_code == 409 and "<ins>+another plan</ins>" in changed.text
-        assert bob.notice(bob.send(bob.form_in(changed.text, "/approve"))).startswith("Approved.")
+        ask = bob.send(bob.form_in(changed.text, "/changes"), comment="say more")
+        assert bob.notice(ask).startswith("Changes requested")
+        until(lambda: waits_for("plan_approval") and Session(folder).state().iteration == 5)
+        html = bob.open(url(Session(folder), "gate"))
+        assert "What changed since the plan that was shown before" in html and "<ins>+more</ins>" in html
+        assert bob.notice(bob.send(bob.form_in(html, "/approve"))).startswith("Approved.")
     until(lambda: Session(folder).state().condition is Condition.BLOCKED)
     until(lambda: not is_held(Session(folder).control / LOCK))
     by = [(one.verdict, one.by) for one in Session(folder).journal.read() if isinstance(one, GateClosed)]
-    assert by == [("answered", "Ann (page)"), ("approve", "Bob (page)")]
+    assert by == [("answered", "Ann (page)"), ("changes", "Bob (page)"), ("approve", "Bob (page)")]
 
 
 @pytest.mark.slow

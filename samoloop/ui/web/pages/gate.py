@@ -7,9 +7,10 @@ looking: silence is never consent.
 import difflib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from markupsafe import Markup
@@ -30,6 +31,7 @@ from samoloop.core import gates, hearing, opening, words
 from samoloop.core.control import LOCK
 from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void
 from samoloop.core.gates.questions import Question
+from samoloop.core.records import GateOpened
 from samoloop.core.session import Session
 from samoloop.core.state import ENDED
 from samoloop.ui.web.render import page, redirect, speaker
@@ -61,6 +63,7 @@ class Plan:
     hash: str
     html: Markup
     checks: str  # what samoloop will run itself, in a sentence
+    again: bool = False  # another plan was shown before
 
 
 @dataclass(frozen=True)
@@ -159,8 +162,10 @@ def _plan(session: Session, gate: Gate) -> Plan:
     if text is None:
         return Plan(gate.file or "", "", Markup(""), "")
     _SEEN.keep(text)
-    checks = receipts.to_be_run(session.journal.read(), session.state().live_workflow)
-    return Plan(gate.file or "", sha256(text), markdown(text), checks)
+    history = session.journal.read()
+    checks = receipts.to_be_run(history, session.state().live_workflow)
+    plans = [one for one in history if isinstance(one, GateOpened) and gates.takes(one.gate, Verdict.APPROVE)]
+    return Plan(gate.file or "", sha256(text), markdown(text), checks, len(plans) > 1)
 
 
 class _Seen:
@@ -359,7 +364,8 @@ def _again(request: Request, session: Session, problem: str, *, changed: bool = 
 def _page(request: Request, session: Session, gate: Shown | None, status: int = 200, **more: Any) -> Response:
     hears = session.state().condition not in ENDED and not hearing.ends_with_gate(session.state())
     known = {"session": session, "url": url_of(session), "gate": gate, "hears": hears}
-    nothing = {"problem": "", "lost": "", "changed": False, "difference": None}
+    since = _since(session, request.app.state.site.environ) if gate and gate.plan and gate.plan.again else ()
+    nothing = {"problem": "", "lost": "", "changed": False, "difference": None, "since": since}
     return page(request, "gate_page.html", status, **{**known, **nothing, **more})
 
 
@@ -373,8 +379,19 @@ def _difference(session: Session, seen: str, environ: Mapping[str, str]) -> list
     if before is None:
         return None
     now = gates.read_text(session.dir / name) or ""
-    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), "as you saw it", "as it is now", lineterm="")
-    return [(line[:1], line) for line in list(lines)[2 : _DIFF_LINES + 2]]
+    return _marked(difflib.unified_diff(before.splitlines(), now.splitlines(), lineterm=""))
+
+
+def _since(session: Session, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The same, from the plan that was shown before to this one; nothing where that is not kept."""
+    try:
+        return _marked(changes.plan(session, environ))
+    except (SamoloopError, OSError):
+        return []
+
+
+def _marked(patch: Iterable[str]) -> list[tuple[str, str]]:
+    return [(line[:1], line) for line in islice(patch, 2, _DIFF_LINES + 2)]
 
 
 ROUTES: list[BaseRoute] = [
