@@ -183,3 +183,20 @@ def test_a_page_that_is_told_nothing_gets_a_sign_of_life(session: Session, monke
         assert (await anext(stream)).startswith(":")
 
     watched(test)
+
+
+def test_of_very_many_pages_only_so_many_are_told(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "STREAMS", 2)
+
+    async def run() -> None:
+        live = Live(Site(os.environ))
+        first, second = live.changes(), live.changes()
+        await anext(first)
+        assert not live.is_full
+        await anext(second)
+        assert live.is_full
+        await first.aclose()
+        assert not live.is_full
+        await second.aclose()
+
+    asyncio.run(run())

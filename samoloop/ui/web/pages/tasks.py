@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +20,9 @@ from samoloop.api.asked import How, Order, Wishes
 from samoloop.api.detach import detach
 from samoloop.api.hand_off import hand_off
 from samoloop.base.errors import SamoloopError, UsageError, sentence, shown
+from samoloop.base.places import state_folder
 from samoloop.config import loading, task_files, workflow_files
-from samoloop.config.keys import Finish
+from samoloop.config.keys import BUILT_IN, Finish
 from samoloop.config.project import find_root
 from samoloop.core.backlog import Standing
 from samoloop.providers import installed
@@ -191,7 +192,10 @@ def _form(request: Request, given: Mapping[str, str], problem: str = "", *, in_p
     projects = [project for project in site.projects() if not project.problem]
     chosen = next((one.root for one in projects if str(one.root) == given.get("project")), None)
     chosen = chosen or site.here or (projects[0].root if projects else None)
-    workflows, provider, ready, trouble = _choices(chosen, site.environ)
+    workflows, provider, is_here, ready, trouble = _choices(chosen, site.environ)
+    given = dict(given)
+    if not is_here and len(ready) > 1 and not problem:
+        given["provider"] = ready[0].value
     return page(
         request,
         "new.html",
@@ -202,27 +206,35 @@ def _form(request: Request, given: Mapping[str, str], problem: str = "", *, in_p
         projects=[Choice(str(one.root), one.name) for one in projects],
         workflows=workflows,
         provider=provider,
+        missing="" if is_here else _missing(provider, ready),
         ready=ready,
         finishes=[word.value for word in Finish],
         number=token_urlsafe(9),
     )
 
 
-def _choices(root: Path | None, environ: Mapping[str, str]) -> tuple[list[Choice], str, list[Choice], str]:
-    """Workflows with what each is for, the settings' CLI, the CLIs that are here, and what is wrong with all that."""
+def _missing(provider: str, ready: Sequence[Choice]) -> str:
+    more = (
+        f"{ready[0].value} is, so it is chosen here." if len(ready) > 1 else "Install one, or look at the demo first."
+    )
+    return f"Your settings name {provider}, which is not installed here. {more} samoloop doctor says more."
+
+
+def _choices(root: Path | None, environ: Mapping[str, str]) -> tuple[list[Choice], str, bool, list[Choice], str]:
+    """Workflows with what each is for, the settings' first; the settings' CLI, and whether it is here; those that are;
+    and what is wrong with all that.
+    """
     names = installed(environ)
     ready = [Choice(name, name) for name in names]
     ready.append(Choice("demo", "demo: scripted, no model, no cost, to see how it goes"))
     try:
         found = [workflow_files.load(name, root) for name in workflow_files.names(root)]
-        settings = loading.load(root, environ) if root else None
-        provider = settings.provider if settings else "claude"
-        standard = settings.workflow if settings else "feature"
-        workflows = [Choice(one.name, one.summary) for one in sorted(found, key=lambda one: one.name != standard)]
+        settings = loading.load(root or state_folder(environ), environ)
     except (SamoloopError, OSError) as error:
-        return [], "", ready, sentence(error)
-    known = provider in names or provider == "demo" or bool(settings and provider in settings.providers)
-    return workflows, provider + ("" if known else ", which is not on your PATH"), ready, ""
+        return [], "", True, ready, sentence(error)
+    found.sort(key=lambda one: one.name != settings.workflow)
+    is_here = settings.provider in names or settings.provider not in BUILT_IN or settings.provider == "demo"
+    return [Choice(one.name, one.summary) for one in found], settings.provider, is_here, ready, ""
 
 
 # --- the board --------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ if (keys) {
 // What has data-live and an id is put as the page would now show it. What is typed, chosen and opened stays, and so does
 // the focus. One tab of the browser listens for all of them, and none while nobody looks: a browser has few connections.
 
-const live = { stream: null, release: null, waits: null, busy: false, again: false, kept: false, later: 0, held: 0, said: [] };
+const live = { fresh: null, stream: null, release: null, waits: null, busy: false, again: false, kept: false, later: 0, held: 0, said: [] };
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("samoloop") : null;
 const tag = (location.pathname.match(/^\/s\/([0-9a-f]+)\//) || [])[1];
 
@@ -137,13 +137,14 @@ function putChildren(old, fresh) {
   let place = old.firstChild;
   const drop = (node) => {
     const next = node.nextSibling;
+    if (node.id && live.fresh.getElementById(node.id)) return next; // it stands elsewhere now, and is moved there
     if (isInUse(node)) live.kept = true; // somebody types in it: it stays until the page is loaded again
     else node.remove();
     return next;
   };
   for (const child of [...fresh.childNodes]) {
-    const same = child.id && known.get(child.id);
-    if (same && isSameKind(same, child)) {
+    const same = child.id && (known.get(child.id) || document.getElementById(child.id));
+    if (same && isSameKind(same, child) && !same.contains(old)) {
       if (same === place) place = place.nextSibling;
       else old.insertBefore(same, place);
       put(same, child);
@@ -166,6 +167,7 @@ function swap(text) {
   const focus = document.activeElement;
   live.said = [];
   live.kept = false;
+  live.fresh = fresh;
   document.title = fresh.title;
   for (const part of document.querySelectorAll("[data-live][id]")) {
     if (part.parentElement.closest("[data-live][id]")) continue;
