@@ -120,6 +120,7 @@ def test_a_relay_that_hangs_is_named(phone: Phone, monkeypatch: pytest.MonkeyPat
     phone.work().block()
     with process(phone, *DETACHED) as relay:
         phone.standin.wait_message(ANN, "blocked in testing", 20)
+        phone.standin.wait(lambda: (found := phone.folder.listener()) and found.heard)
         relay.send_signal(signal.SIGSTOP)
         monkeypatch.setattr("samoloop.config.bot_folder.DEAF_SECONDS", -1.0)
         assert f"the relay (process {relay.pid}) has heard nothing of Telegram since" in phone.folder.why_deaf()
