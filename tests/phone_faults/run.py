@@ -267,7 +267,9 @@ class Run:
                         with suppress(FileNotFoundError):
                             words = re.findall(r"^guidance \d+$", (session.logs / inbox).read_text(), re.MULTILINE)
                             taken.setdefault(name, []).extend(words)
-            prompts[name] = "\n".join(path.read_text() for path in sorted(session.logs.glob("*prompt*")))
+            # what is long is told in a file of its own
+            told = (*session.logs.glob("*.prompt.md"), *session.logs.glob("*.notes.md"))
+            prompts[name] = "\n".join(path.read_text() for path in sorted(told))
         excuses = (*self.harms.killed_relay, *self.standin.lost, *self.moved)
         return Seen(tuple(self.said), asked, tuple(closed), taken, prompts, tuple(self.standin.copies), excuses,
                     tuple(self.done))  # fmt: skip
