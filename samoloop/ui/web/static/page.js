@@ -26,8 +26,9 @@ function move(step) {
 
 function toGate() {
   const gate = document.getElementById("gate") || document.querySelector("[data-gate]");
-  const every = gate?.querySelectorAll("a[href], button, textarea, input:not([type=hidden]), summary") || [];
-  const target = [...every].find((one) => one.checkVisibility()) || gate;
+  const part = gate?.querySelector(".gate") || gate; // of a row, not the link to its session
+  const touchable = part?.querySelectorAll("a[href], button, textarea, input:not([type=hidden]), summary") || [];
+  const target = [...touchable].find((one) => one.checkVisibility?.() ?? true) || part;
   if (!target) return;
   gate.scrollIntoView({ block: "start" });
   target.focus({ preventScroll: true });
