@@ -182,6 +182,14 @@ def test_a_long_time_is_shown_in_weeks_or_months(count, step, by):
     assert sum(bars.series["iterations"]) == count
 
 
+@pytest.mark.parametrize(
+    ("top", "marks"),
+    [(0, [0, 1]), (1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (7, [0, 2, 4, 6, 8]), (330, [0, 100, 200, 300, 400])],
+)
+def test_the_marks_beside_a_picture_are_round_numbers(top, marks):
+    assert charts._marks(top) == pytest.approx(marks)
+
+
 def test_days_without_anything_are_shown_too_and_the_least_of_many_as_one():
     bars = charts.of_stats(sums(*many(3, 2 * 86400), days=7), "iterations-days")
     assert bars.series["iterations"] == (0, 0, 1, 0, 1, 0, 1)

@@ -3,6 +3,7 @@
 What a picture shows stands beside it as a table: it is for the eye alone.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,11 +23,11 @@ from samoloop.core.records import Ended, Record
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]  # of maps
 
 GROUPS = ("days", "workflows", "phases", "providers", "projects")
-_WIDTH, _HEIGHT = 720, 300
+_WIDTH, _HEIGHT = 480, 260  # a phone shows it at three quarters, and its letters can be read
 _LABEL = 24  # characters
 _MOST_BARS = 12  # of what is no day; the rest is one
 _DAYS, _WEEKS = 92, 730  # days that are shown one by one, and week by week; more are months
-_LABELS = 8  # below the bars of days
+_LABELS = 6  # below the bars of days
 _LABELS_OF: Mapping[str, Callable[[date], str]] = {
     "day": lambda day: f"{day:%d %b}",
     "week": lambda day: f"{day - timedelta(days=day.weekday()):%d %b %y}",
@@ -129,7 +130,10 @@ def figure(bars: Bars) -> str:
 
 def svg(bars: Bars) -> str:
     """The picture as one `<svg>` element."""
-    many = len(bars.labels) > _MOST_BARS
+    many, marks = (
+        len(bars.labels) > _MOST_BARS,
+        _marks(max(map(sum, zip(*bars.series.values(), strict=True)), default=0)),
+    )
     style = Style(
         background="transparent",
         plot_background="transparent",
@@ -162,10 +166,8 @@ def svg(bars: Bars) -> str:
         show_minor_x_labels=not many,
         x_label_rotation=0 if many or len(bars.labels) <= 4 else 20,
         truncate_label=-1,
-        y_labels_major_count=4,
-        show_minor_y_labels=False,
-        include_x_axis=True,
-        min_scale=3,
+        y_labels=marks if bars.series else None,
+        range=(0, marks[-1]),
         value_formatter=_number,
         disable_xml_declaration=True,
         no_data_text="nothing yet",
@@ -187,6 +189,13 @@ def _plain(root: Any) -> Any:
                 parent.remove(child)
     root.set("role", "img")
     return root
+
+
+def _marks(top: float) -> list[float]:
+    """Round numbers from nothing to what is highest, five or six at most."""
+    least = 10.0 ** math.floor(math.log10(top / 5)) if top > 0 else 1.0
+    step = next(least * factor for factor in (1, 2, 5, 10) if least * factor * 5 >= top)
+    return [step * number for number in range(math.ceil(top / step - 1e-9) + 1)] if top > 0 else [0, 1]
 
 
 def _number(value: float) -> str:
