@@ -3,7 +3,6 @@
 from records import at, closed, created, ended, event, opened, prepared, started, waited, went
 
 from samoloop.api.timeline import Entry, What, timeline
-from samoloop.core.gates import Verdict
 from samoloop.core.records import Record, read
 from samoloop.core.words import Tone
 
@@ -71,15 +70,15 @@ def test_a_gate_says_what_was_asked_who_answered_what_and_how_long_it_took():
         waited(1, "ask", "qa_answers"), asked, closed("qa_answers", "answered", answers=answers, comment="soon")
     )
     assert (gate.what, gate.title) == (What.GATE, "waits for answers to Q1 in _qa.md")
-    assert (gate.verdict, gate.by, gate.seconds) == (Verdict.ANSWERED, "ada", 60.0)
+    assert (gate.decided, gate.by, gate.seconds) == ("Q1 answered by ada", "ada", 60.0)
     assert gate.lines == ["Q1 Which?: A", "soon"]
     waiting = one(asked)
-    assert (waiting.until, waiting.verdict, waiting.tone) == ("", None, Tone.WARN)
+    assert (waiting.until, waiting.decided, waiting.tone) == ("", "", Tone.WARN)
 
 
 def test_what_was_approved_and_is_gone_is_said():
     gate, void = entries(opened(3, "plan", "plan_approval", file="p.md"), event("gate_void", gate="g1", why="changed"))
-    assert (gate.until, gate.verdict) == (at(6), None)
+    assert (gate.until, gate.decided) == (at(6), "")
     assert void.title == "changed"
 
 

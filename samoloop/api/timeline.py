@@ -13,7 +13,7 @@ from samoloop.checks.waivers import RECORD as WAIVED
 from samoloop.core import records, words
 from samoloop.core.finished import FAILED as NOT_FINISHED
 from samoloop.core.finished import OPENED, PUSHED
-from samoloop.core.gates import Gate, Verdict
+from samoloop.core.gates import Closing, Gate, Verdict
 from samoloop.core.headline import CONCLUDED, headline
 from samoloop.core.records import Ended, GateClosed, Record, RoomRecord, moment
 from samoloop.core.words import Tone
@@ -55,7 +55,7 @@ class Entry:
     vetoed: bool = False
     # of a gate
     gate: Gate | None = None
-    verdict: Verdict | None = None
+    decided: str = ""  # how and by whom; empty while it is open
 
     @property
     def seconds(self) -> float | None:
@@ -197,7 +197,9 @@ class _Timeline:
         entry = self._gates.get(record.gate)
         if entry is None:
             entry = self._add(record, What.GATE, words.gate_name(record.kind, record.file))
-        entry.until, entry.verdict, entry.by = record.at, record.verdict, record.by
+        closing = Closing(record.verdict, record.by)
+        entry.until, entry.by = record.at, record.by
+        entry.decided = words.closed(entry.gate, closing) if entry.gate else f"{record.verdict} by {record.by}"
         entry.tone = Tone.WARN if record.verdict in (Verdict.REJECT, Verdict.DECLINED) else Tone.GOOD
         given = (f"{id} {one.get('title', '')}: {one.get('answer', '')}" for id, one in record.answers.items())
         entry.lines += [line for line in (*given, record.comment) if line]
