@@ -3,24 +3,27 @@
 import os
 import re
 import sqlite3
+import threading
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from browser import Browser
-from kit import samoloop, scripted_project
+from kit import samoloop, scripted_project, until
 from records import at, closed, created, ended, event, opened, prepared, read, started, waited
 
 from samoloop.api import cache
 from samoloop.api.figures import Entry, Figures
 from samoloop.api.report_page import page
 from samoloop.api.stats import Known, Stats, summed
+from samoloop.api.stats import gather as stats_gather
 from samoloop.base.clock import UTC
 from samoloop.config.projects import register
 from samoloop.core.control import place_of
 from samoloop.core.journal import Journal
 from samoloop.core.session import Session
 from samoloop.ui.web import charts
+from samoloop.ui.web.pages import history
 from samoloop.ui.web.site import url_of
 
 NASTY = "\x00\x1b]0;x\x07\ufffe\"'&<script>alert(1)</script>"
@@ -137,6 +140,23 @@ def test_the_numbers_are_those_of_the_command(root, ann):
         assert (shown.status_code, shown.headers["content-type"]) == (200, "image/svg+xml")
         assert "style-src 'unsafe-inline'" in shown.headers["content-security-policy"]
     assert re.search(r'<img [^>]*alt="Cost in USD, day by day', found)
+
+
+def test_a_disk_that_hangs_holds_up_one_who_asks_and_no_more(root, ann, monkeypatch):
+    lay(root)
+    goes_on = threading.Event()
+    monkeypatch.setattr(history, "_SUM_SECONDS", 0.05)
+    monkeypatch.setattr(history.stats, "gather", lambda *given: (goes_on.wait(30), real(*given))[1])
+    real = stats_gather
+    first: list[int] = []
+    asks = threading.Thread(target=lambda: first.append(ann.client.get("/stats").status_code))
+    asks.start()
+    until(lambda: getattr(ann.client.app.state, "past", None) and ann.client.app.state.past._turn.locked())
+    second = ann.client.get("/stats")
+    assert second.status_code == 409 and "does not answer" in second.text
+    goes_on.set()
+    asks.join(30)
+    assert first == [200]
 
 
 def test_numbers_of_nothing_of_a_strange_span_and_of_no_project(root, ann):

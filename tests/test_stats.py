@@ -1,6 +1,7 @@
 """What sessions cost and where their time went: what is counted, to which day it belongs, and what is left out."""
 
 import json
+import lzma
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from samoloop.config.projects import register
 from samoloop.core.control import place_of
 from samoloop.core.journal import Journal
 from samoloop.core.records import Record, read
+from samoloop.core.state import fold
 from samoloop.ui.terminal.stats_text import stats_lines
 
 NOON = T0 + 2 * 3600
@@ -149,6 +151,24 @@ def test_a_time_that_is_none_is_left_out():
     assert summed([of(*strange)], None, NOON, UTC).totals["iterations"] == 0
     wide = of(Entry(NOON, "ask", "", {"waited_seconds": 1e18}))
     assert len(summed([wide], None, NOON, UTC).days) <= 4001
+
+
+@pytest.mark.slow
+def test_the_sums_of_old_journals_are_those_that_status_shows(tmp_path: Path):
+    seen = 0
+    with lzma.open(Path(__file__).parent / "fixtures" / "journals" / "v1" / "v1.jsonl.xz") as lines:
+        for line in lines:
+            journal = tmp_path / "journal"
+            journal.write_text(json.loads(line)["journal"])
+            history = Journal(journal).read()
+            totals, found = fold(history).totals, summed([Known("x", figures(history))], None, NOON, UTC).totals
+            if history[0].parent:
+                continue
+            seen += 1
+            assert (found["iterations"], found["unpriced"]) == (totals.iterations, totals.unpriced)
+            assert found["cost_usd"] == pytest.approx(totals.cost_usd)
+            assert found["worked_seconds"] == pytest.approx(totals.seconds)
+    assert seen > 20
 
 
 # --- gathered from disk ---------------------------------------------------------------------------------------------

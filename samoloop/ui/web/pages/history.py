@@ -16,6 +16,7 @@ from samoloop.api import sessions, stats
 from samoloop.api.cache import CacheError
 from samoloop.api.search import DOCUMENT, LOG, Hit, Index
 from samoloop.base.clock import local_zone
+from samoloop.base.errors import SamoloopError
 from samoloop.core.session import Session, undated
 from samoloop.ui.terminal.hits import place
 from samoloop.ui.terminal.stats_text import facts, first_try
@@ -25,6 +26,7 @@ from samoloop.ui.web.site import url_of
 _HITS = 20  # on one page
 _MOST_PAGES = 50
 _PATIENCE_SECONDS = 0.3  # for what is new to be read, before what is known is searched
+_SUM_SECONDS = 20.0  # that who comes second waits for the sums of the first
 _KEPT_SECONDS = 5.0  # sums, for the pictures of the page that showed them
 _SPANS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("all", "all time"))
 _SPAN = "30"
@@ -51,15 +53,19 @@ class _Past:
         return stats.chosen(self.environ, None, project or None)
 
     def sums(self, span: str, project: str) -> stats.Stats:
-        """Raises UsageError where there is no such project."""
+        """Raises UsageError where there is no such project, SamoloopError where the disk of one hangs."""
         days = int(span) if span != "all" else None
-        with self._turn:
+        if not self._turn.acquire(timeout=_SUM_SECONDS):
+            raise SamoloopError("The numbers are not there yet: the disk of a project does not answer, or is slow.")
+        try:
             now = time.monotonic()
             self._sums = {key: known for key, known in self._sums.items() if now - known[0] < _KEPT_SECONDS}
             if (span, project) not in self._sums:
                 found = stats.stats(self.environ, self.roots(project), days, time.time(), local_zone())
                 self._sums[span, project] = time.monotonic(), found
             return self._sums[span, project][1]
+        finally:
+            self._turn.release()
 
 
 _MAKING = threading.Lock()
