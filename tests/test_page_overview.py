@@ -139,3 +139,12 @@ def test_the_page_of_a_session_that_was_deleted_says_so(root: Path) -> None:
     shutil.rmtree(session.dir)
     answer = page.get(url)
     assert answer.status_code == 404 and "26-11-21-auth is not there any more" in seen(answer.text)
+
+
+def test_what_a_script_asks_for_is_as_new_as_what_a_person_does(root: Path) -> None:
+    session, page = waiting(root), person()
+    script = {"sec-fetch-mode": "cors"}
+    assert "pick.Q1" in page.get("/", headers=script).text
+    file = session.dir / "_qa.md"
+    file.write_text(file.read_text().replace("_waiting_", "B"))
+    assert "pick.Q1" not in page.get("/", headers=script).text

@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from samoloop.api import backlog
@@ -24,6 +25,26 @@ Made = TypeVar("Made")
 
 class Gone(SessionError):
     """The session that a page is about is not there any more."""
+
+
+class Flight(Generic[Made]):
+    """What many ask for is made for one at a time: whoever comes while one is at it shares the next with all others
+    who do, so nobody gets what was begun before they asked.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._began = self._ended = 0
+        self._made: Made
+
+    def share(self, make: Callable[[], Made]) -> Made:
+        wanted = self._began + 1
+        with self._turn:
+            if self._ended < wanted:
+                self._began += 1
+                self._made = make()
+                self._ended = self._began
+            return self._made
 
 
 @dataclass(frozen=True)
@@ -55,11 +76,11 @@ class Site:
         self.environ = environ
         self.here = here
         self._looks: dict[Path, _Look] = {}
-        self._found: list[Project] = []
+        self._flight: Flight[list[Project]] = Flight()
+        self._flights: dict[tuple[str, ...], Flight[bytes]] = {}
         self._tasks: dict[Path, backlog.Known] = {}
         self._kept: dict[tuple[str, str], tuple[int, Any]] = {}  # by tag and person
         self._turn = threading.Lock()
-        self._began = self._ended = 0  # looks: who comes while one is at work shares the next
 
     def rows(self, *, archived: bool = False) -> list[Row]:
         """The sessions of all projects, ranked as `list` does; a row of `api.status` each, and besides
@@ -71,15 +92,11 @@ class Site:
 
     def projects(self, *, archived: bool = False) -> list[Project]:
         """Each as it is now. A disk that is gone or does not answer is said, and holds up no other for long."""
-        wanted = self._began + 1
+        return self._looked(archived=True) if archived else self._flight.share(partial(self._looked, archived=False))
+
+    def _looked(self, *, archived: bool) -> list[Project]:
         with self._turn:
-            if archived:
-                return self._look(archived=True)
-            if self._ended < wanted:
-                self._began += 1
-                self._found = self._look(archived=False)
-                self._ended = self._began
-            return self._found
+            return self._look(archived=archived)
 
     def backlogs(self, now: float) -> list[Backlog]:
         """How the tasks of each project stand at `now` (epoch seconds)."""
@@ -102,6 +119,14 @@ class Site:
         if found is None:
             raise UsageError(f"{shown(named)} is none of your projects")
         return found
+
+    def shared(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+        """A page that many ask for at once, because they were all told of one change."""
+        with self._turn:
+            flight = self._flights.setdefault(key, Flight())
+            while len(self._flights) > _KEPT:
+                del self._flights[next(iter(self._flights))]
+        return flight.share(make)
 
     def kept(self, row: Row, by: str, make: Callable[[], Made]) -> Made:
         """What was made of a session for a person, made anew where a file of it has changed since."""

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from samoloop.api.status import ranked
@@ -43,6 +43,13 @@ class Entry:
 def overview(request: Request) -> Response:
     """GET /: ?project= shows one alone, ?all also all that are over, ?archived those that were put away."""
     site: Site = request.app.state.site
+    if request.headers.get("sec-fetch-mode", "navigate") == "navigate":
+        return _page(request, site)
+    key = (request.url.query, request.state.token, speaker(request))
+    return HTMLResponse(site.shared(key, lambda: bytes(_page(request, site).body)))
+
+
+def _page(request: Request, site: Site) -> Response:
     asked = request.query_params
     projects = site.projects(archived="archived" in asked)
     chosen = [project for project in projects if str(project.root) == asked.get("project")]
