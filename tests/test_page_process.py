@@ -276,6 +276,19 @@ def test_secrets_of_the_person_are_not_in_its_environment(web):
 
 
 @pytest.mark.slow
+def test_a_browser_is_started_with_a_link_that_opens_once(folder):
+    shown, program = folder / "shown.txt", folder / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {shown}.new && mv {shown}.new {shown}\n')
+    program.chmod(0o755)
+    with started(folder, "--port", "0", "--open", env={"BROWSER": f"{program} %s"}) as web:
+        until(shown.exists)
+        door = "/enter/" + shown.read_text().strip().partition("/enter/")[2]
+        assert ".localhost:" in shown.read_text()
+        assert door != web.door
+        assert [status(web.ask(f"GET {one} HTTP/1.1")) for one in (door, door, web.door)] == [303, 403, 303]
+
+
+@pytest.mark.slow
 def test_who_asks_slowly_or_nothing_keeps_nobody_out(folder):
     with started(folder, "--port", "0") as web, ExitStack() as others:
         cookie = web.cookie()
