@@ -264,6 +264,27 @@ def test_a_group_that_becomes_a_supergroup_is_followed_and_shown_what_is_open(ph
     assert len(phone.standin.messages(-100_500, "Which token")) == 1
 
 
+def test_what_was_said_in_a_group_just_before_it_became_a_supergroup_counts(phone: Phone) -> None:
+    old = phone.standin.chat(-500, type="group")
+    phone.settings = phone.settings.__class__(
+        TOKEN, -500, frozenset({ANN}), base_url=phone.standin.base_url, remind_seconds=0
+    )
+    ann = Person(phone.standin, ANN, "Ann", old)
+    work = phone.work()
+    work.ask()
+    with phone.relay():
+        message = phone.standin.wait_message(-500, "Which library?")
+        phone.standin.wait_message(-500, "iteration 0")
+    tap = ann.tap(message, "Q2 B")
+    ann.say("/tell@samoloop_test_bot jwt-auth mind the cache")
+    phone.standin.migrate(old, -100_500)
+    phone.folder.move_chat(phone.settings, -100_500)  # sending was quicker to know
+    with phone.relay():
+        ann.toast(tap)
+        phone.standin.wait_message(-100_500, "Told jwt-auth")
+    assert "**Answer:** B" in work.read("_qa.md") and "mind the cache" in work.read("_inbox.md")
+
+
 def test_a_supergroup_is_found_again_where_its_number_was_removed(phone: Phone) -> None:
     old = phone.standin.chat(-500, type="group")
     phone.settings = phone.settings.__class__(

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Handler:
         self.attachments = Attachments(folder)
         self.bot = ""  # its user name, where it is known
         self._users, self.chat = settings.users, settings.chat
+        self._first_chat = settings.chat  # what was said there counts, also where the chat has another number since
         self._hears = bool(settings.transcribe)
         self._strangers: set[int] = set()
 
@@ -68,6 +70,8 @@ class Handler:
         """Do what the update asks for. Raises OSError where the disk refuses: then it was not handled."""
         if isinstance(update, Moved | Other) or not self.allows(update):
             return []
+        if update.chat != self.chat:
+            update = _said_before_the_move(update)
         if isinstance(update, Tap):
             return self._tap(update)
         if update.spoken or update.document:  # it was meant for us
@@ -91,7 +95,7 @@ class Handler:
         """Whether it comes from somebody who may act, in the chat where they may."""
         if isinstance(update, Other | Moved):
             return False
-        if update.chat == self.chat and update.user in self._users:
+        if update.chat in (self.chat, self._first_chat) and update.user in self._users:
             return True
         if update.user not in self._strangers:
             self._strangers.add(update.user)
@@ -306,6 +310,11 @@ class Handler:
 
         shown = f"🚀 Starting <b>{escape(text.name)}</b> in {escape(root.rpartition('/')[2])}."
         return [Toast(tap.query, "Starting."), Edit(tap.message_id, shown), Post(start)]
+
+
+def _said_before_the_move(update: Said | Tap) -> Said | Tap:
+    """Without the numbers of messages: in the chat as it is now they are those of others."""
+    return replace(update, message_id=0) if isinstance(update, Tap) else replace(update, message_id=0, reply_to=None)
 
 
 def _adopt(known: Known, press: Press, tap: Tap) -> None:

@@ -102,7 +102,8 @@ class Relay:
         self._api = Api(settings, first_wait=first, longest_wait=longest, moved=self._move)
         self._folder, self._machine, self._lock = folder, machine, lock
         self._sessions = Sessions(folder, settings.chat)
-        self._handler = Handler(settings, folder, self._sessions, machine)
+        self._handler = Handler(self._configured, folder, self._sessions, machine)
+        self._handler.chat = settings.chat
         self._supervision = Supervision(self._api, self._pace)
         parts = self._api, folder, self._handler, self._supervision, self._pace
         self._listening = Listening(*parts, self._react)
