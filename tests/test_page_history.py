@@ -77,9 +77,11 @@ def lay(root: Path, name: str = "26-11-21-birds", **documents: str) -> Session:
 
 def test_each_place_leads_to_the_page_that_shows_it(root, ann):
     session = lay(root, dive="a dunlin")
+    (session.dir / "_overview.md").write_text("a spoonbill")
     address = url_of(session)
     for words, url in (
         ("dunlin", f"{address}/document/11-21-0900-dive-x.md"),
+        ("spoonbill", f"{address}/document/_overview.md"),
         ("avocet", f"{address}/log/1"),
         ("kingfisher", address),
         ("herons lake", address),

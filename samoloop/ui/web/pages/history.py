@@ -116,7 +116,7 @@ def search(request: Request) -> Response:
 
 def _shown(hit: Hit) -> dict[str, Any]:
     url = url_of(Session(Path(hit.folder)))
-    if hit.kind == DOCUMENT and not hit.place.startswith("_"):
+    if hit.kind == DOCUMENT:
         url += f"/document/{quote(hit.place, safe='')}"
     elif hit.kind == LOG:
         url += f"/log/{hit.iteration}"
