@@ -37,8 +37,13 @@ class Flight(Generic[Made]):
         self._began = self._ended = 0
         self._made: Made
 
-    def share(self, make: Callable[[], Made]) -> Made:
-        wanted = self._began + 1
+    def ticket(self) -> int:
+        """What somebody who asks now wants: the next one."""
+        return self._began + 1
+
+    def share(self, make: Callable[[], Made], ticket: int = 0) -> Made:
+        """With the ticket of whoever asked before a thread was free for them."""
+        wanted = ticket or self.ticket()
         with self._turn:
             if self._ended < wanted:
                 self._began += 1
@@ -77,6 +82,7 @@ class Site:
         self.here = here
         self._looks: dict[Path, _Look] = {}
         self._flight: Flight[list[Project]] = Flight()
+        self._pages_turn = threading.Lock()
         self._flights: dict[tuple[str, ...], Flight[bytes]] = {}
         self._tasks: dict[Path, backlog.Known] = {}
         self._kept: dict[tuple[str, str], tuple[int, Any]] = {}  # by tag and person
@@ -120,13 +126,13 @@ class Site:
             raise UsageError(f"{shown(named)} is none of your projects")
         return found
 
-    def shared(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
-        """A page that many ask for at once, because they were all told of one change."""
-        with self._turn:
+    def flight(self, key: tuple[str, ...]) -> Flight[bytes]:
+        """Of a page that many ask for at once, because they were all told of one change."""
+        with self._pages_turn:
             flight = self._flights.setdefault(key, Flight())
             while len(self._flights) > _KEPT:
                 del self._flights[next(iter(self._flights))]
-        return flight.share(make)
+            return flight
 
     def kept(self, row: Row, by: str, make: Callable[[], Made]) -> Made:
         """What was made of a session for a person, made anew where a file of it has changed since."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -40,13 +41,15 @@ class Entry:
     asks: gate.Shown | None = None  # its open gate, to be answered there
 
 
-def overview(request: Request) -> Response:
+async def overview(request: Request) -> Response:
     """GET /: ?project= shows one alone, ?all also all that are over, ?archived those that were put away."""
     site: Site = request.app.state.site
     if request.headers.get("sec-fetch-mode", "navigate") == "navigate":
-        return _page(request, site)
+        return await run_in_threadpool(_page, request, site)
     key = (request.url.query, request.state.token, speaker(request))
-    return HTMLResponse(site.shared(key, lambda: bytes(_page(request, site).body)))
+    flight = site.flight(key)
+    made = await run_in_threadpool(flight.share, lambda: bytes(_page(request, site).body), flight.ticket())
+    return HTMLResponse(made)
 
 
 def _page(request: Request, site: Site) -> Response:
