@@ -15,7 +15,7 @@ from samoloop.api import sessions as api_sessions
 from samoloop.api import status
 from samoloop.base.locks import Lock
 from samoloop.config.projects import register
-from samoloop.core.control import LOCK
+from samoloop.core.control import LOCK, LOGS, place_of
 from samoloop.core.records import Archived
 from samoloop.core.session import Session, session_tag
 from samoloop.ui.web import site as site_module
@@ -94,7 +94,9 @@ def test_a_tick_in_the_plan_shows(root: Path) -> None:
 
 
 def test_a_worker_that_comes_and_goes_is_seen_though_nothing_is_written(root: Path) -> None:
+    (place_of(root / "_sessions" / "26-11-21-auth") / LOGS).mkdir(parents=True)
     session = recorded.make_session(root)
+    Lock.take(session.control / LOCK, 0, "an earlier one\n").release()
     site = Site(os.environ)
     assert not site.rows()[0]["worker_alive"]
     with Lock.take(session.control / LOCK, 0, f"{os.getpid()}\n"):
