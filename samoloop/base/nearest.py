@@ -14,9 +14,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     word = word[:_LONGEST].casefold()
     names = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word, names, n=1) or [
-        name for name in names if len(word) >= _SHORTEST_PART and word in name
-    ]  # `plan` is far from `planning` by its letters
+    found = (
+        [name for name in names if sorted(name) == sorted(word)]  # two letters changed places
+        or difflib.get_close_matches(word, names, n=1)
+        or [name for name in names if len(word) >= _SHORTEST_PART and word in name]  # `plan` is far from `planning`
+    )
     return names[found[0]] if found else ""
 
 

@@ -129,8 +129,8 @@ def test_a_very_long_question_comes_in_parts_with_the_buttons_at_the_end(phone: 
     work.ask(QUESTIONS.replace("A leak is as long as the lifetime.", long_why.replace("\n", " ")))
     with phone.relay():
         last = phone.standin.wait(lambda: [m for m in phone.standin.messages(ANN, "24 hours") if "reply_markup" in m])
-        phone.ann.toast(phone.ann.tap(last[0], "A ·"))
         assert "Open: Q1, Q2" in phone.bot("2 questions, 2 open")["shown"]
+        phone.ann.toast(phone.ann.tap(last[0], "A ·"))
         phone.standin.wait(lambda: phone.standin.messages(ANN, "2 questions, 1 open\nOpen: Q2"))
     assert any("reason 0:" in message["shown"] for message in phone.standin.messages(ANN))
 

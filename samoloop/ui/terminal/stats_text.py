@@ -40,7 +40,7 @@ def facts(stats: Stats) -> list[tuple[str, str]]:
     row = stats.totals
     tokens = f"{count(int(row['input_tokens']))} in, {count(int(row['output_tokens']))} out"
     found = [
-        ("iterations", f"{row['iterations']:g}; {row['vetoes']:g} vetoes"),
+        ("iterations", f"{row['iterations']:g}; {row['vetoes']:g} {'veto' if row['vetoes'] == 1 else 'vetoes'}"),
         ("cost", money(row)),
         ("tokens", tokens),
         ("work", f"{format_seconds(row['worked_seconds'])} of children at work"),
