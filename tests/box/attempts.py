@@ -177,10 +177,10 @@ OTHERS = (
         python(
             f"""
 pid = int(os.environ["VICTIM"])
+memory = open(f"/proc/{{pid}}/mem", "rb")
 for line in open(f"/proc/{{pid}}/maps"):
-    if "[heap]" in line:
+    if " rw-p " in line:
         start, end = (int(word, 16) for word in line.split()[0].split("-"))
-        memory = open(f"/proc/{{pid}}/mem", "rb")
         memory.seek(start)
         print("{GOT}" if b"{SECRET}" in memory.read(end - start) else "")
 """

@@ -57,7 +57,7 @@ ALLOWED = {
     ): "copies links as links and leaves out what is no file; the folder is ours from then on",
     ("core/gates/folder.py", "_open_wake"): NO_LINK,
     ("core/journal.py", "append"): NO_LINK,
-    ("core/roots.py", "_inode"): NO_LINK,
+    ("core/roots.py", "_seen"): NO_LINK,
     ("core/session.py", "new_folder"): "a rename of the new session's folder, before any child",
     ("config/presets.py", "load"): PACKAGE,
     ("core/signals.py", "schema"): PACKAGE,

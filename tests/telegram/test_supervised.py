@@ -15,7 +15,7 @@ from samoloop.base.locks import Lock, gain
 from samoloop.config import bot_folder
 from samoloop.core.words import News
 from samoloop.ui.telegram import ledger as ledger_module
-from samoloop.ui.telegram.relay import Relay
+from samoloop.ui.telegram.listening import Listening
 from samoloop.worker import outbox
 
 pytestmark = pytest.mark.slow  # seconds in all
@@ -145,7 +145,7 @@ def test_while_nothing_can_be_kept_answers_wait_and_the_chat_says_so(
 ) -> None:
     work = phone.work()
     work.ask()
-    monkeypatch.setattr(Relay, "_disk_refuses", lambda relay: True)
+    monkeypatch.setattr(Listening, "_disk_refuses", lambda listening: True)
     pace = PACE.__class__(poll=5, tick=0.03, first_wait=0.02, longest_wait=0.1, status=0.1, told=0.2)
     with phone.relay(pace):
         message = phone.bot("Which library?")
