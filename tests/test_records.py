@@ -19,8 +19,9 @@ from records import SMALL
 
 from samoloop.base.errors import SessionError
 from samoloop.core import records
-from samoloop.core.fields import _annotations
+from samoloop.core.fields import _annotations, read
 from samoloop.core.journal import Journal
+from samoloop.core.outcome import Outcome
 from samoloop.core.records import Created, Ended, Noted, Record, RoomRecord, Setup, Started
 from samoloop.core.roots import Root
 from samoloop.core.signals import Signal, Status
@@ -75,6 +76,13 @@ def test_a_record_comes_back_from_json_as_it_was_written(record: Record) -> None
     assert type(once) is type(record)
     assert through_json(once) == once
     assert records.line(once) == records.line(record)
+
+
+def test_what_is_not_known_is_not_taken_for_the_default() -> None:
+    """The exit code of a child that nobody saw end is no 0."""
+    spelled = {"ended_by": "lost", "exit_code": None, "seconds": 1.0}
+    assert read(Outcome, spelled).exit_code is None
+    assert read(Outcome, {"ended_by": "exit", "seconds": 1.0}).exit_code == 0
 
 
 def test_a_record_says_what_it_needs_and_takes_nothing_else() -> None:

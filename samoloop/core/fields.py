@@ -58,17 +58,20 @@ class Fields:
 
 
 def read(kind: type[Value], value: Mapping[str, Any]) -> Value:
-    """The value that a JSON object spells; what it does not know is ignored, null is the default.
+    """The value that a JSON object spells; what it does not know is ignored.
 
-    Raises KeyError, TypeError or ValueError.
+    Null is None, or the default of a field that cannot be None. Raises KeyError, TypeError or ValueError.
     """
     made = object.__new__(kind)
     found = made.__dict__  # filled as `__init__` would do it, at a third of the time
     by_key, required = _reads.get(kind) or _make_reads(kind)
     for key, item in value.items():
-        if item is not None and key in by_key:
+        if key in by_key:
             name, plain, convert = by_key[key]
-            found[name] = item if type(item) in plain else convert(item)
+            if type(item) in plain:
+                found[name] = item
+            elif item is not None:
+                found[name] = convert(item)
     for name, key in required:
         if name not in found:
             raise KeyError(key)
