@@ -94,6 +94,7 @@ def test_with_a_full_state_folder_it_goes_on_and_says_nothing_twice(
     with monkeypatch.context() as broken, phone.relay():
         full(broken, bot_folder, ledger_module, outbox)
         broken.setattr(outbox, "write_atomic", write_atomic)  # the worker's disk is another one
+        phone.bot("jwt-auth")  # the status, of which no record could be written
         work.ask()
         broken.setattr(outbox, "acknowledge", outbox.acknowledge.__class__(_refuse.__code__, globals()))
         message = phone.bot("Which library?")

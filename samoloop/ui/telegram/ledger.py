@@ -9,6 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ class Ledger:
             self.parts.clear()
         self._outbox = found
         if self._unwritten:
-            self._write()
+            with suppress(OSError):  # said when it began
+                self._write()
 
     def move(self, chat: int) -> None:
         """From now on another chat counts."""
