@@ -10,13 +10,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from kit import Bench, make_repo, samoloop, script, until
+from kit import Bench, kill_with_git, make_repo, samoloop, script, until
 from watchdog.events import FileOpenedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from samoloop.base.errors import LockHeld, SessionError
 from samoloop.config import projects
-from samoloop.core.control import LOCK
+from samoloop.core.control import FLEET, LOCK
 from samoloop.core.records import Record, Resumed
 from samoloop.core.rules import Kind
 from samoloop.core.session import Session, all_sessions
@@ -301,6 +301,55 @@ def test_a_lease_of_another_kind_does_as_well(root, tmp_path):
     assert go_on(session, how, environ=bench.environ, lease=lease).kind is Kind.BLOCKED
     assert stop(session, lease=lease) is None and not lease.is_held(session.dir)
     assert not (session.control / LOCK).exists()
+
+
+# --- one iteration at a time, for whoever decides where the next one runs ---------------------------------------------
+
+ASKS_AT_ONCE = """
+case $SAMOLOOP_PHASE in
+investigation) echo x > dive.md; next requirements;;
+*) ask 'Which way?';;
+esac
+"""
+
+
+def test_one_iteration_is_run_with_all_that_follows_from_it_and_no_more(root, tmp_path):
+    bench = Bench(root, script(tmp_path, ASKS_AT_ONCE))
+    session = bench.session()
+    assert bench.run(session, once=True).kind is Kind.STOPPED
+    state = Session(session.dir).state()
+    assert (state.iteration, state.phase, state.condition) == (1, "requirements", Condition.READY)
+    assert bench.run(session, once=True).kind is Kind.WAIT
+    state = Session(session.dir).state()
+    assert state.iteration == 2 and state.gate and state.gate.shown and state.rests
+
+
+def test_a_child_that_a_killed_worker_left_is_the_one_iteration(root, tmp_path):
+    settings(root, script(tmp_path, TWO_CHILDREN))
+    worker = command(root, "run", "Do it", "--session", "s", "--no-wait")
+    until(lambda: bool(all_sessions(root / "_sessions")) and only_session(root).state().open is not None)
+    session = only_session(root)
+    kill_with_git(worker.pid)
+    worker.communicate(timeout=40)
+    (root / "go").touch()
+    bench = Bench(root, tmp_path / "child.sh")
+    assert bench.run(session, once=True).kind is Kind.STOPPED
+    assert [event.event for event in events(session) if event.event in ("started", "ended")] == ["started", "ended"]
+
+
+def test_what_several_machines_share_is_left_alone_here_but_for_whoever_holds_it_for_them(root, tmp_path):
+    settings(root, script(tmp_path, ASKS_AT_ONCE))
+    session = Bench(root, tmp_path / "child.sh").session()
+    projects.register(root, os.environ)
+    (session.control / FLEET).write_text("{}")
+    refused = samoloop(root, "resume", session.name, "--no-wait")
+    assert refused.returncode == 2 and f"samoloop fleet move {session.name} --here" in refused.stderr
+    assert samoloop(root, "up", "--once").returncode == 0
+    assert Session(session.dir).state().condition is Condition.NEW
+    samoloop(root, "resume", str(session.dir), "--worker", "--once", "--no-wait")
+    assert Session(session.dir).state().iteration == 1
+    (session.control / FLEET).unlink()
+    assert samoloop(root, "resume", session.name, "--no-wait").returncode == 3
 
 
 # --- unattended -----------------------------------------------------------------------------------------------------

@@ -187,6 +187,14 @@ def test_transient_trouble_is_tried_again_with_growing_pauses(bench):
     assert [event.attempt for event in ended(session)][:5] == [1, 2, 3, 4, 5]
 
 
+def test_who_wants_one_iteration_waits_for_no_pause_after_it(bench):
+    bench = failing_once(bench, error("overload", "529"))
+    clock, session = JumpingClock(), bench.session()
+    assert bench.run(session, clock=clock, once=True).kind is Kind.STOPPED
+    state = Session(session.dir).state()
+    assert state.condition is Condition.LIMITED and state.not_before and clock.present < state.not_before
+
+
 def test_trouble_that_lasts_for_hours_is_for_a_human(bench):
     bench = failing_once(bench, error("network", "no route"), times=1000)
     clock, session = JumpingClock(), bench.session()

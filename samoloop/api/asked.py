@@ -58,5 +58,6 @@ class How:
     now: bool = False  # try at once, whatever limit was met
     yes: bool = False  # take suggestions and approve plans; given each time, never remembered
     no_wait: bool = False  # come back instead of waiting for a human or a limit
+    once: bool = False  # come back after one iteration: whoever wants it decides where the next one runs
     allow_sleep: bool = False
     greets: bool = True  # says first which session it is, and what a child may do

@@ -26,7 +26,8 @@ from samoloop.config import profiles
 from samoloop.config.loading import Config
 from samoloop.core.outcome import Collector
 from samoloop.core.permissions import SandboxMode
-from samoloop.core.rules import Decision
+from samoloop.core.records import Ended
+from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
 from samoloop.worker import box, limits
 from samoloop.worker.before_push import note_push
@@ -60,6 +61,18 @@ def _no_sandbox(worker: Worker) -> str:
     if "sandbox" not in phase.body or not (settings.mode is SandboxMode.OFF or sandbox.is_missing(settings)):
         return ""
     return "## No sandbox\n\nNothing keeps a program from what is the human's here: a stranger's code is read, not run."
+
+
+def _once(before: Ended | None) -> Stations:
+    """Nobody goes on once a child has ended after `before`; what has to be said and opened of it comes first."""
+
+    def hold(worker: Worker) -> Decision | None:
+        if worker.state.ended == before:
+            return None
+        worker.stop.ask_to_finish()  # a short pause is not waited for either
+        return Decision(Kind.STOPPED, worker.state.phase, "one iteration was asked for")
+
+    return Stations(before=(hold,))
 
 
 DELIVERY_SECONDS = 5.0  # between two looks while a child works
@@ -109,6 +122,7 @@ def assembled(
     """
     found = as_they_are(session, settings)
     believe(session, found)
+    stations = STATIONS if more is None else STATIONS.and_then(more)
     awake = Awake(settings.keep_awake and not how.allow_sleep)
     at_work = _WhileAtWork(awake)
     worker = Worker(
@@ -118,7 +132,7 @@ def assembled(
         stop=stop,
         view=Several((view, at_work)),
         environ=environ,
-        stations=STATIONS if more is None else STATIONS.and_then(more),
+        stations=_once(session.state().ended).and_then(stations) if how.once else stations,
         settings_now=found,
         yes=how.yes,
         no_wait=how.no_wait,

@@ -58,7 +58,8 @@ def spawn(session: Session, how: How, environ: Mapping[str, str]) -> "subprocess
 
 def command(session: Session, how: How) -> list[str]:
     """The command line of such a worker."""
-    given = {"--yes": how.yes, "--no-wait": how.no_wait, "--allow-sleep": how.allow_sleep, "--now": how.now}
+    given = {"--yes": how.yes, "--no-wait": how.no_wait, "--once": how.once}
+    given |= {"--allow-sleep": how.allow_sleep, "--now": how.now}
     argv = [sys.executable, "-m", "samoloop", "resume", str(session.dir), "--worker"]
     argv += [flag for flag, wanted in given.items() if wanted]
     argv += [f"--by={how.by}"] if how.by is not None else []

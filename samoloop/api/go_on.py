@@ -36,7 +36,7 @@ from samoloop.core.words import SESSION_REPAIR, News
 from samoloop.core.workflow import Workflow
 from samoloop.git.repo import Repo
 from samoloop.worker import launching, loop, news, outbox, shared_limits
-from samoloop.worker.lease import FILES, Lease, locked
+from samoloop.worker.lease import OWN, Lease, locked
 from samoloop.worker.outside import keep_settings
 from samoloop.worker.report import write_report
 from samoloop.worker.roots import hold
@@ -63,7 +63,7 @@ def go_on(
     open_view: OpenView = unseen,
     stop: StopRequest | None = None,
     clock: Clock | None = None,
-    lease: Lease = FILES,
+    lease: Lease = OWN,
     more: Stations | None = None,
 ) -> Decision:
     """Work on the session in this process as far as it goes, and return what it came to.

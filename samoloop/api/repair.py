@@ -11,7 +11,7 @@ from samoloop.core.session import Session
 from samoloop.git import checkpoint
 from samoloop.git.calls import Git
 from samoloop.git.checkout import locate
-from samoloop.worker.lease import FILES
+from samoloop.worker.lease import OWN
 from samoloop.worker.roots import take_anew
 
 
@@ -24,7 +24,7 @@ def repair(session: Session, by: str) -> list[str]:
     place = control.place_of(session.dir)
     if not place.is_dir() and control.is_lost(session.dir):
         make_folder(place / control.LOGS)
-    with FILES.taken(session):
+    with OWN.taken(session):
         lines = _right_journal(session)
         session.forget()
         state = session.state()

@@ -21,6 +21,7 @@ JOURNAL, LOGS = "_history.jsonl", "_logs"
 LOCK, CHILD_LOCK = "_lock", "_child.lock"
 BASE_LOCK = "_base.lock"  # of a check that works beside the first children
 PRIVATE = "_git"  # the repository of a session in place
+FLEET = "_fleet"  # of a session that several machines share: what of it is here
 _LINKED = (JOURNAL, LOGS)
 NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", PRIVATE})  # what is kept in it
 _DIGITS = 16
@@ -83,6 +84,11 @@ def move(session_dir: Path, target: Path) -> None:
 def is_begun(session_dir: Path) -> bool:
     """Whether there is a control folder for this path: of a session, or of one whose folder was removed."""
     return place_of(session_dir).is_dir()
+
+
+def is_fleets(session_dir: Path) -> bool:
+    """Whether several machines share the session, so that here lies a copy of it."""
+    return (place_of(session_dir) / FLEET).exists()
 
 
 def is_lost(session_dir: Path) -> bool:

@@ -46,11 +46,12 @@ class Runner(Protocol):
 class Processes:
     """Workers as processes here. They outlive whoever started them, and hold their sessions' leases."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], once: bool = False) -> None:
         self._environ = environ
+        self._how = How(no_wait=True, once=once)
 
     def start(self, session: Session) -> "_Process":
-        return _Process(spawn(session, How(no_wait=True), self._environ))
+        return _Process(spawn(session, self._how, self._environ))
 
 
 class _Process:

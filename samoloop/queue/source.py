@@ -12,7 +12,7 @@ from samoloop.base.files import Stamp, stamp
 from samoloop.base.locks import is_held
 from samoloop.config import loading, projects
 from samoloop.core import gates, hearing
-from samoloop.core.control import CHILD_LOCK
+from samoloop.core.control import CHILD_LOCK, is_fleets
 from samoloop.core.gates import WAKE, StillOpen
 from samoloop.core.journal import FILE_NAME
 from samoloop.core.next_steps import outlook
@@ -95,7 +95,8 @@ class Projects:
         look = self._looked.get(session.dir)
         if look is None or look.is_stale() or (look.unsaid and not self._is_held(session.dir)):
             look = self._looked[session.dir] = self._look(session)
-        return look.due is not None and look.due <= now and not self._is_held(session.dir)
+        waits = look.due is None or look.due > now
+        return not (waits or self._is_held(session.dir) or is_fleets(session.dir))
 
     def _look(self, session: Session) -> "_Look":
         """When it is due, with the files that may change that."""

@@ -10,7 +10,7 @@ from samoloop.base.errors import LockHeld
 from samoloop.base.files import small_text
 from samoloop.base.locks import Lock, holders, is_held
 from samoloop.base.proc import PROC
-from samoloop.core.control import CHILD_LOCK, LOCK, control_of, lay_links, take_up
+from samoloop.core.control import CHILD_LOCK, LOCK, control_of, is_fleets, lay_links, take_up
 from samoloop.core.journal import FILE_NAME
 from samoloop.core.session import Session
 from samoloop.worker.roots import refuse_another
@@ -87,8 +87,33 @@ def _take_up(session: Session, lock: Callable[[Path], None]) -> None:
 FILES = FileLease()
 
 
+class OwnLease:
+    """Each session's own: of one that several machines share, what whoever put the program together has `installed`."""
+
+    installed: Callable[[], Lease] | None = None
+
+    def taken(self, session: Session) -> AbstractContextManager[None]:
+        if not is_fleets(session.dir):
+            return FILES.taken(session)
+        if self.installed is None:
+            raise LockHeld(
+                f"{session.name} is the fleet's, so nothing is done with this copy of it: "
+                f"`samoloop fleet status` says where it is, `samoloop fleet move {session.name} --here` takes it back"
+            )
+        return self.installed().taken(session)
+
+    def is_held(self, session_dir: Path) -> bool:
+        return FILES.is_held(session_dir)
+
+    def holder(self, session_dir: Path) -> int | None:
+        return FILES.holder(session_dir)
+
+
+OWN = OwnLease()
+
+
 @contextmanager
-def locked(session: Session, lease: Lease = FILES) -> Iterator[None]:
+def locked(session: Session, lease: Lease = OWN) -> Iterator[None]:
     """Hold the session's lease, and forget what was folded before: another holder may have moved the session since.
 
     Raises LockHeld, and SessionError where the folder has gone meanwhile.

@@ -199,6 +199,7 @@ def run(
 @click.option("-m", "--message", help="Guidance for the next child.")
 @click.option("--now", is_flag=True, help="Try at once, whatever limit was met.")
 @click.option("--worker", "only_work", is_flag=True, hidden=True, help="Started by samoloop itself, not by a person.")
+@click.option("--once", is_flag=True, hidden=True, help="With --worker: one iteration; whoever asks holds the session.")
 @click.option("--by", hidden=True, help="With --worker: the person for whom it was started.")
 @click.option("--said", hidden=True, help="With --worker: the settings that the person gave, as JSON.")
 @click.option("--shown", default="", hidden=True, help="With --worker: the hash of the settings that they were shown.")
@@ -208,6 +209,7 @@ def resume(
     message: str | None,
     now: bool,
     only_work: bool,
+    once: bool,
     by: str | None,
     said: str | None,
     shown: str,
@@ -227,7 +229,7 @@ def resume(
     for_people_only()
     how = How(said=as_settings(flags), now=now, yes=yes, no_wait=no_wait, allow_sleep=allow_sleep)
     if only_work:
-        how = replace(how, by=by, said=json.loads(said or "{}"), shown=shown)
+        how = replace(how, once=once, by=by, said=json.loads(said or "{}"), shown=shown)
         return start(Session(Path(session_name or "")), how, False)
     session = find_session(session_name, lambda state: bool(message) or not _is_over(state))
     if message is not None and not message.strip():
@@ -368,6 +370,7 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
     from samoloop.api.go_on import go_on, stoppable
     from samoloop.ui.terminal.asking import asking_view
     from samoloop.ui.terminal.screen import open_view
+    from samoloop.worker.lease import FILES, OWN
 
     @contextmanager
     def as_events(session: Session, stop: "StopRequest") -> "Iterator[View]":
@@ -379,7 +382,8 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
 
     view = asking_view(speaker("terminal")) if asks and is_terminal() else open_view
     with stoppable() as stop:
-        decision = go_on(session, how, open_view=as_events if as_json else view, stop=stop)
+        lease = FILES if how.once else OWN
+        decision = go_on(session, how, open_view=as_events if as_json else view, stop=stop, lease=lease)
     code = 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
     if as_json:
         say_outcome(session, code)
