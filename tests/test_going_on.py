@@ -344,7 +344,8 @@ def test_what_several_machines_share_is_left_alone_here_but_for_whoever_holds_it
     (session.control / FLEET).write_text("{}")
     refused = samoloop(root, "resume", session.name, "--no-wait")
     assert refused.returncode == 2 and f"samoloop fleet move {session.name} --here" in refused.stderr
-    assert samoloop(root, "up", "--once").returncode == 0
+    up = samoloop(root, "up", "--once")
+    assert up.returncode == 0 and session.name not in up.stdout + up.stderr
     assert Session(session.dir).state().condition is Condition.NEW
     samoloop(root, "resume", str(session.dir), "--worker", "--once", "--no-wait")
     assert Session(session.dir).state().iteration == 1
