@@ -440,3 +440,15 @@ def test_records_that_are_wanted_are_asked_about_once_until_the_journal_is_anoth
     path.unlink()
     Journal(path).append(Noted(text="six"))
     assert [record.text for record in seen.only(short)] == ["six"]
+
+
+def test_a_read_that_failed_leaves_nothing_behind(path: Path) -> None:
+    """What a newer samoloop wrote is refused; once the file is one that can be read, each record is there once."""
+    good = b'{"event":"noted","text":"one"}\n'
+    path.write_bytes(good + b'{"event":"from_tomorrow"}\n')
+    mine = journal(path)
+    for _ in range(2):
+        with pytest.raises(SessionError, match="from_tomorrow"):
+            mine.read()
+    path.write_bytes(good)
+    assert [record.text for record in mine.read()] == ["one"]

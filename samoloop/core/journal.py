@@ -80,7 +80,7 @@ class Journal:
             values = _all_at_once(data[self._end : end])
             if values is None:
                 return [*self._records, *map(records.read, self._one_by_one(data, self._end))]
-            self._records += map(records.read, values)
+            self._records += [*map(records.read, values)]  # all of them, or none where one cannot be understood
             self._end = end
         return self._records[:]
 
