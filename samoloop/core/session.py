@@ -72,12 +72,13 @@ class Session:
     def state(self) -> State:
         """Folded from the journal when first asked, then kept up by `record`: only the lock's holder may rely on it."""
         if self._state is None:
-            self._state = fold(self.journal)
-            if self._state.creation is None:
+            state = fold(self.journal)
+            if state.creation is None:
                 raise SessionError(
                     f"{self.dir} holds no session: {journal.FILE_NAME} is missing or empty; "
                     f"`samoloop repair {self.name}` takes it from the checkpoints"
                 )
+            self._state = state
         return self._state
 
     def forget(self) -> None:
