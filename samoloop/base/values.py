@@ -4,7 +4,7 @@ A frozen dataclass is six functions that are generated and compiled when its mod
 `__init__` alone. mypy refuses an assignment, so nothing has to be asked when one is made.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, dataclass_transform
 
 Kind = TypeVar("Kind")
@@ -19,9 +19,8 @@ def frozen(kind: type[Kind]) -> type[Kind]:
     return dataclass(eq=False, repr=False)(kind)
 
 
-def _compared(value: object) -> tuple[Any, ...]:
-    found: Any = value
-    return tuple(getattr(value, field.name) for field in found.__dataclass_fields__.values() if field.compare)
+def _compared(value: Any) -> tuple[Any, ...]:
+    return tuple(getattr(value, field.name) for field in fields(value) if field.compare)
 
 
 def _equals(self: object, other: object) -> Any:
@@ -33,6 +32,5 @@ def _hashed(self: object) -> int:
 
 
 def _shown(self: Any) -> str:
-    fields = self.__dataclass_fields__.values()
-    shown = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields if field.repr)
+    shown = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self) if field.repr)
     return f"{type(self).__qualname__}({shown})"
