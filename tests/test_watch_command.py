@@ -17,6 +17,8 @@ import pytest
 import recorded
 from kit import samoloop, until
 
+from samoloop.api import status
+from samoloop.api.sessions import KnownProject
 from samoloop.api.status import row
 from samoloop.base.clock import Clock
 from samoloop.core.session import Session
@@ -37,6 +39,23 @@ def sessions(root: Path, count: int) -> list[Session]:
 def board(rows: list[dict[str, Any]], look: Look, columns: int, height: int) -> tuple[list[str], Look]:
     lines, look = frame(rows, look, Clock().now(), columns, height)
     return ["".join(text for text, _ in line) for line in lines], look
+
+
+def test_what_changes_while_a_row_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = recorded.make_session(tmp_path)
+    plan = session.dir / recorded.PLAN
+    plan.write_text("- [ ] 1.1 one\n- [ ] 1.2 two\n")
+
+    def ticked_meanwhile(read: Session) -> dict[str, Any]:
+        found = row(read)
+        plan.write_text("- [x] 1.1 one\n- [ ] 1.2 two\n")
+        return found
+
+    known = KnownProject(tmp_path)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(status, "row", ticked_meanwhile)
+        assert [one["plan"] for one in known.rows(os.environ)] == [[0, 2]]
+    assert [one["plan"] for one in known.rows(os.environ)] == [[1, 2]]
 
 
 # --- the board --------------------------------------------------------------------------------------------------------

@@ -67,9 +67,9 @@ class KnownSession:
         if self.is_away and not archived:
             self._stamps = before
             return None
-        found = status.row(session) | {"version": self._version}
-        more = self._more(session) if found["condition"] != "damaged" else ()
+        more = self._more(session)
         self._files, self._stamps = (*self._files, *more), (*before, *map(_stamp, more))
+        found = status.row(session) | {"version": self._version}
         if found["archived"] or found["condition"] in (Condition.DONE, Condition.STOPPED):
             self._locks = ()  # whoever takes it up again says so in the journal
         if found["child_alive"]:
@@ -82,7 +82,10 @@ class KnownSession:
 
     def _more(self, session: Session) -> tuple[str, ...]:
         """The other files that its row tells of: where its gate is answered, and its plan."""
-        gate = session.state().gate
+        try:
+            gate = session.state().gate
+        except Exception:  # its row says what is wrong
+            return ()
         plans = [name for name in session.documents() if "-plan-" in name]
         answers = gates.watched(gate, self.folder, session.worktree) if gate else []
         return tuple(map(str, (*answers, *(self.folder / name for name in plans[-1:]))))
