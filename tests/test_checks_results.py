@@ -133,7 +133,7 @@ def test_a_failure_of_the_machine_is_none_of_the_check(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space"):
         not_run(full, tmp_path / "x")
     wrapped = ProviderError("no shell")
-    wrapped.__cause__ = full
+    wrapped.__cause__ = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")  # no process more
     with pytest.raises(ProviderError):
         not_run(wrapped, tmp_path / "x")
 

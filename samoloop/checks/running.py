@@ -68,7 +68,12 @@ _PYTEST = re.compile(  # alone, without a shell's operators
 _KILL_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
 _KILLED = "something killed it"  # a person, a lack of memory, or its own tests
 _LOST = "nobody knows how it ended"
-_OF_THE_MACHINE = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_OF_THE_MACHINE = frozenset(  # EAGAIN: there are too many processes for one more
+    {
+        *(errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
+    }
+)
 
 
 @frozen
