@@ -393,6 +393,8 @@ def test_the_command_finds_what_a_session_said(tmp_path: Path):
         """echo "a dunlin by the water" > 11-21-0900-dive-x.md; signal '{"status": "done", "summary": "all good"}'"""
     )
     root = scripted_project(tmp_path, child)
+    refused = samoloop(root, "search", "dunlin", "--project", "shpo")
+    assert refused.returncode == 2 and "no project 'shpo'" in refused.stderr and not file().exists(), "first of all"
     assert samoloop(root, "run", "Count herons", "--session", "x", "--workflow", "exec").returncode == 0
     shown = samoloop(root, "search", "DUNLIN", "wat*")
     assert shown.returncode == 0 and "x · 11-21-0900-dive-x.md" in shown.stdout and "dunlin by" in shown.stdout

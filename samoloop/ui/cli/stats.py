@@ -71,7 +71,7 @@ def search(words: tuple[str, ...], project: str | None, newest: bool, number: in
     from samoloop.ui.terminal.hits import hit_lines
 
     here = find_root(Path.cwd())
-    every = chosen(os.environ, here, None)
+    every, meant = chosen(os.environ, here, None), chosen(os.environ, here, project) if project else ()
     index = Index(os.environ)
     told: list[Progress] = []
 
@@ -85,7 +85,7 @@ def search(words: tuple[str, ...], project: str | None, newest: bool, number: in
     except LockHeld:
         warn("another samoloop reads the sessions just now: what is new may be missing here")
     asked = " ".join(words)
-    hits = index.find(asked, roots=chosen(os.environ, here, project) if project else (), newest=newest, limit=number)
+    hits = index.find(asked, roots=meant, newest=newest, limit=number)
     if as_json:
         say_json([hit.to_json() for hit in hits])
     elif not hits:
