@@ -86,6 +86,16 @@ def test_a_question_that_was_edited_is_shown_anew_though_it_waits_as_before(root
     assert "Which other way?" in page.get("/").text
 
 
+def test_another_session_of_the_same_name_asks_its_own_question(root: Path) -> None:
+    session, page = waiting(root), person()
+    assert "Which way Q1?" in page.get("/").text
+    shutil.rmtree(session.dir)
+    page.get("/")
+    file = waiting(root).dir / "_qa.md"
+    file.write_text(file.read_text().replace("Which way Q1?", "Which other way?"))
+    assert "Which other way?" in page.get("/").text
+
+
 def test_a_session_at_work_stands_apart_from_one_that_nobody_goes_on_with(root: Path) -> None:
     recorded.make_session(root, "26-11-20-idle")
     busy = recorded.make_session(root, "26-11-21-busy")

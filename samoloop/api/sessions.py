@@ -36,11 +36,10 @@ class KnownSession:
         self._locks: tuple[Path, ...] = ()
         self._session: Session | None = None  # kept while somebody is at work on it: a year's journals are large
         self._row: dict[str, Any] = {}
-        self._version = 0  # how often its files were found different
         self._log: tuple[object, str] = (None, "")
 
     def row(self, environ: Mapping[str, str], *, archived: bool = False) -> dict[str, Any] | None:
-        """As `status.row`, with `last_tool` of a child at work, and `version`, another one whenever a file changed.
+        """As `status.row`, with `last_tool` of a child at work, and `stamps` of the files that it was made of.
 
         None where it was put away and those are not wanted.
         """
@@ -51,7 +50,6 @@ class KnownSession:
         works = any(map(is_held, self._locks))
         if same and not works and self._session is None and self._row:
             return self._row
-        self._version += not same
         session = self._session if same and self._session else Session(self.folder)
         return self._read(session, environ, archived=archived)
 
@@ -69,7 +67,7 @@ class KnownSession:
             return None
         more = self._more(session)
         self._files, self._stamps = (*self._files, *more), (*before, *map(_stamp, more))
-        found = status.row(session) | {"version": self._version}
+        found = status.row(session) | {"stamps": self._stamps}
         if found["archived"] or found["condition"] in (Condition.DONE, Condition.STOPPED):
             self._locks = ()  # whoever takes it up again says so in the journal
         if found["child_alive"]:

@@ -85,7 +85,7 @@ class Site:
         self._pages_turn = threading.Lock()
         self._flights: dict[tuple[str, ...], Flight[bytes]] = {}
         self._tasks: dict[Path, backlog.Known] = {}
-        self._kept: dict[tuple[str, str], tuple[int, Any]] = {}  # by tag and person
+        self._kept: dict[tuple[str, str], tuple[object, Any]] = {}  # by tag and person: the stamps, and what was made
         self._turn = threading.Lock()
 
     def rows(self, *, archived: bool = False) -> list[Row]:
@@ -136,11 +136,11 @@ class Site:
 
     def kept(self, row: Row, by: str, make: Callable[[], Made]) -> Made:
         """What was made of a session for a person, made anew where a file of it has changed since."""
-        key, version = (row["tag"], by), row["version"]
+        key, stamps = (row["tag"], by), row["stamps"]
         with self._turn:
             known = self._kept.get(key)
-        if known is None or known[0] != version:
-            known = version, make()
+        if known is None or known[0] != stamps:
+            known = stamps, make()
             with self._turn:
                 self._kept[key] = known
                 while len(self._kept) > _KEPT:
