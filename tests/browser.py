@@ -84,12 +84,18 @@ class Browser:
     """One browser, let in by the secret link."""
 
     def __init__(
-        self, environ: Mapping[str, str], name: str = "", *, client: Client | None = None, door: str = ""
+        self,
+        environ: Mapping[str, str],
+        name: str = "",
+        *,
+        client: Client | None = None,
+        door: str = "",
+        here: Path | None = None,
     ) -> None:
-        """Before the application in this process, or before the server that a client speaks to."""
+        """Before the application in this process, started in `here`, or before the server that a client speaks to."""
         if client is None:
             guarding = Guarding(7266)
-            client = TestClient(make_app(Site(dict(environ)), guarding), base_url=ORIGIN, follow_redirects=False)
+            client = TestClient(make_app(Site(dict(environ), here), guarding), base_url=ORIGIN, follow_redirects=False)
             door = f"/enter/{guarding.secret}"
         self.client = client
         assert client.get(door).status_code == 303

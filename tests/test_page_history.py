@@ -117,6 +117,16 @@ def test_the_newest_first_more_of_them_and_one_project(root, ann, tmp_path):
     assert refused.status_code == 409 and "there is no project" in refused.text
 
 
+def test_the_project_that_the_page_was_started_in_is_looked_back_on_too(tmp_path):
+    here = tmp_path / "here"
+    lay(here, dive="a dunlin")
+    ann = Browser(os.environ, "Ann", here=here)
+    for _ in range(2):
+        assert "<mark>dunlin</mark>" in ann.open("/search?q=dunlin")
+        assert "<mark>dunlin</mark>" in ann.open(f"/search?q=dunlin&project={here}")
+    assert "1 done" in ann.open("/stats?since=all") and "0.50 USD" in ann.open(f"/stats?since=all&project={here}")
+
+
 def test_an_index_that_is_locked_is_said_and_all_else_works(root, ann, monkeypatch):
     lay(root)
     assert "<mark>" in ann.client.get("/search?q=herons").text
@@ -153,7 +163,7 @@ def test_a_disk_that_hangs_holds_up_one_who_asks_and_no_more(root, ann, monkeypa
     first: list[int] = []
     asks = threading.Thread(target=lambda: first.append(ann.client.get("/stats").status_code))
     asks.start()
-    until(lambda: getattr(ann.client.app.state, "past", None) and ann.client.app.state.past._turn.locked())
+    until(ann.client.app.state.past._turn.locked)
     second = ann.client.get("/stats")
     assert second.status_code == 409 and "does not answer" in second.text
     goes_on.set()

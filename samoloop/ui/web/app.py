@@ -40,6 +40,7 @@ def make_app(site: "Site", guarding: Guarding) -> Starlette:
     )
     app.state.site = site
     app.state.live = live.Live(site)
+    app.state.past = history.Past(site)
     return app
 
 

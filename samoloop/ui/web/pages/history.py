@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from samoloop.api import sessions, stats
+from samoloop.api import stats
 from samoloop.api.cache import CacheError
 from samoloop.api.search import DOCUMENT, LOG, Hit, Index
 from samoloop.base.clock import local_zone
@@ -21,7 +20,7 @@ from samoloop.core.session import Session, undated
 from samoloop.ui.terminal.hits import place
 from samoloop.ui.terminal.stats_text import facts, first_try
 from samoloop.ui.web.render import page
-from samoloop.ui.web.site import url_of
+from samoloop.ui.web.site import Site, url_of
 
 _HITS = 20  # on one page
 _MOST_PAGES = 50
@@ -39,18 +38,18 @@ _PICTURES = {
 }
 
 
-class _Past:
+class Past:
     """What these pages keep of one asking for the next."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.index = Index(environ)
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.index = Index(site.environ)
         self._sums: dict[tuple[str, str], tuple[float, stats.Stats]] = {}
         self._turn = threading.Lock()  # who comes while the sums are made shares them
 
     def roots(self, project: str = "") -> list[Path]:
         """Raises UsageError where there is no such project."""
-        return stats.chosen(self.environ, None, project or None)
+        return stats.chosen(self._site.environ, self._site.here, project or None)
 
     def sums(self, span: str, project: str) -> stats.Stats:
         """Raises UsageError where there is no such project, SamoloopError where the disk of one hangs."""
@@ -61,22 +60,15 @@ class _Past:
             now = time.monotonic()
             self._sums = {key: known for key, known in self._sums.items() if now - known[0] < _KEPT_SECONDS}
             if (span, project) not in self._sums:
-                found = stats.stats(self.environ, self.roots(project), days, time.time(), local_zone())
+                found = stats.stats(self._site.environ, self.roots(project), days, time.time(), local_zone())
                 self._sums[span, project] = time.monotonic(), found
             return self._sums[span, project][1]
         finally:
             self._turn.release()
 
 
-_MAKING = threading.Lock()
-
-
-def _past(request: Request) -> _Past:
-    state = request.app.state
-    with _MAKING:
-        if not hasattr(state, "past"):
-            state.past = _Past(state.site.environ)
-        found: _Past = state.past
+def _past(request: Request) -> Past:
+    found: Past = request.app.state.past
     return found
 
 
@@ -88,7 +80,7 @@ def search(request: Request) -> Response:
     roots = past.roots(project) if project else []
     hits: list[Hit] = []
     problem = ""
-    past.index.update_in_background(sessions.roots(past.environ))
+    past.index.update_in_background(past.roots())
     if words.strip():
         past.index.wait(_PATIENCE_SECONDS)
         try:
