@@ -111,7 +111,8 @@ def test_the_newest_first_more_of_them_and_one_project(root, ann, tmp_path):
     found = ann.client.get("/search?q=dunlin&order=newest").text
     assert found.count("<mark>dunlin</mark>") == 20
     [more] = re.findall(r'href="(/search\?[^"]*page=2)"', found)
-    assert ann.client.get(more.replace("&amp;", "&")).text.count("<mark>dunlin</mark>") == 5
+    second = ann.open(more.replace("&amp;", "&"))
+    assert second.count("<mark>dunlin</mark>") == 5 and 'start="21"' in second
     assert ann.client.get(f"/search?q=dunlin&project={root}&page=99999").status_code == 200
     refused = ann.client.get("/search?q=dunlin&project=nowhere")
     assert refused.status_code == 409 and "there is no project" in refused.text
@@ -171,6 +172,20 @@ def test_a_disk_that_hangs_holds_up_one_who_asks_and_no_more(root, ann, monkeypa
     assert first == [200]
 
 
+def test_projects_whose_folders_have_one_name_are_called_by_their_paths(root, ann, tmp_path):
+    other = tmp_path / "a-folder-of-a-long-name" / "shop"
+    other.mkdir(parents=True)
+    register(other, os.environ)
+    lay(root, dive="a dunlin")
+    lay(other, "26-11-22-geese", dive="a dunlin")
+    found, numbers = ann.open("/search?q=dunlin"), ann.open("/stats?since=all")
+    for path in (root, other):
+        assert f" · {path} · " in found and f">{path}</option>" in found
+        assert f'<th scope="row">{path}</th>' in numbers and f">{path}</option>" in numbers
+    picture = ann.open("/chart/cost-projects.svg?since=all")
+    assert {f"…{str(path)[-23:]}" for path in (root, other)} <= set(re.findall(r">([^<]+)</text>", picture))
+
+
 def test_numbers_of_nothing_of_a_strange_span_and_of_no_project(root, ann):
     assert "No session did anything" in ann.client.get("/stats").text
     lay(root)
@@ -194,10 +209,10 @@ def many(count: int, step: float) -> list[Entry]:
     return [Entry(1_795_255_200.0 - n * step, f"{NASTY}{n % 30}", "claude", counts) for n in range(count)]
 
 
-@pytest.mark.parametrize("name", charts.NAMES)
-def test_a_picture_loads_nothing_runs_nothing_and_only_shows(name):
+@pytest.mark.parametrize(("what", "group"), [(what, by) for by, whats in history.PICTURES.items() for what in whats])
+def test_a_picture_loads_nothing_runs_nothing_and_only_shows(what, group):
     for stats in (sums(), sums(*many(40, 86400)), sums(*many(3, 86400), days=7)):
-        made = charts.svg(charts.of_stats(stats, name))
+        made = charts.svg(charts.of_stats(stats, what, group))
         root = ElementTree.fromstring(made)
         tags = {element.tag.rpartition("}")[2] for element in root.iter()}
         assert tags <= {"svg", "defs", "style", "title", "g", "rect", "path", "text", "line", "circle", "tspan"}
@@ -209,7 +224,7 @@ def test_a_picture_loads_nothing_runs_nothing_and_only_shows(name):
 
 @pytest.mark.parametrize(("count", "step", "by"), [(90, 86400, "day"), (60, 864000, "week"), (60, 2_592_000, "month")])
 def test_a_long_time_is_shown_in_weeks_or_months(count, step, by):
-    bars = charts.of_stats(sums(*many(count, step)), "iterations-days")
+    bars = charts.of_stats(sums(*many(count, step)), "iterations", "days")
     assert bars.title == f"Iterations by {by}" and len(bars.labels) <= 110
     assert sum(bars.series["iterations"]) == count
 
@@ -223,9 +238,9 @@ def test_the_marks_beside_a_picture_are_round_numbers(top, marks):
 
 
 def test_days_without_anything_are_shown_too_and_the_least_of_many_as_one():
-    bars = charts.of_stats(sums(*many(3, 2 * 86400), days=7), "iterations-days")
+    bars = charts.of_stats(sums(*many(3, 2 * 86400), days=7), "iterations", "days")
     assert bars.series["iterations"] == (0, 0, 1, 0, 1, 0, 1)
-    bars = charts.of_stats(sums(*many(30, 60)), "cost-phases")
+    bars = charts.of_stats(sums(*many(30, 60)), "cost", "phases")
     assert len(bars.labels) == 12 and bars.labels[-1] == "19 others" and sum(bars.series["money"]) == 15
 
 

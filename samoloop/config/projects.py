@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from samoloop.base.errors import UsageError
@@ -24,6 +25,15 @@ def registered(environ: Mapping[str, str]) -> list[Path]:
     except ValueError:
         return []
     return [Path(item) for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def names_of(roots: Iterable[Path]) -> dict[Path, str]:
+    """What people read for each where all of these are shown: its folder's name, or its path where another has that
+    name too.
+    """
+    every = list(roots)
+    alike = Counter(root.name for root in every)
+    return {root: root.name if root.name and alike[root.name] == 1 else str(root) for root in every}
 
 
 def register(root: Path, environ: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from samoloop.api.stats import DAMAGED, Row, Stats
 from samoloop.base.durations import format_seconds
 from samoloop.base.printable import one_line
+from samoloop.config.projects import names_of
 from samoloop.ui.terminal.live_block import cells, cut
 from samoloop.ui.terminal.status_text import Tinted
 from samoloop.ui.terminal.words import count, dollars, spending
@@ -29,7 +30,7 @@ def stats_lines(stats: Stats) -> list[Tinted]:
     if not stats.totals["sessions"]:
         return lines
     lines += _table("DAY", dict(list(stats.days.items())[-_DAYS_SHOWN:]), len(stats.days) - _DAYS_SHOWN, "earlier")
-    for head, rows in (("WORKFLOW", stats.workflows), ("PHASE", stats.phases), ("PROJECT", _named(stats.projects))):
+    for head, rows in (("WORKFLOW", stats.workflows), ("PHASE", stats.phases), ("PROJECT", by_name(stats.projects))):
         lines += _table(head, dict(list(rows.items())[:_ROWS_SHOWN]), len(rows) - _ROWS_SHOWN, "more")
     lines += _table("PROVIDER", stats.providers, 0, "", waits=False)
     return lines
@@ -81,10 +82,10 @@ def _sessions(stats: Stats) -> str:
     return f"{every} session{'s' if every > 1 else ''}: {', '.join(parts)}"
 
 
-def _named(rows: Mapping[str, Row]) -> dict[str, Row]:
-    """Projects by the name of their folder, where that tells them apart."""
-    names = [Path(root).name for root in rows]
-    return {Path(root).name if names.count(Path(root).name) == 1 else root: row for root, row in rows.items()}
+def by_name(projects: Mapping[str, Row]) -> dict[str, Row]:
+    """The rows of projects by what people read for each; also for the page."""
+    names = names_of(map(Path, projects))
+    return {names[Path(root)]: row for root, row in projects.items()}
 
 
 def _table(head: str, rows: Mapping[str, Row], left: int, which: str, *, waits: bool = True) -> list[Tinted]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import pygal
@@ -19,10 +18,10 @@ from samoloop.api.figures import KEYS
 from samoloop.api.stats import Row, Stats
 from samoloop.base.printable import one_line
 from samoloop.core.records import Ended, Record
+from samoloop.ui.terminal.stats_text import by_name
 
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]  # of maps
 
-GROUPS = ("days", "workflows", "phases", "providers", "projects")
 _WIDTH, _HEIGHT = 480, 260  # a phone shows it at three quarters, and its letters can be read
 _LABEL = 24  # characters
 _MOST_BARS = 12  # of what is no day; the rest is one
@@ -78,12 +77,10 @@ _WHAT: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {  # title, unit, and 
         },
     ),
 }
-NAMES = tuple(f"{what}-{group}" for what in _WHAT for group in GROUPS)
 
 
-def of_stats(stats: Stats, name: str) -> Bars:
-    """The picture of one of `NAMES`."""
-    what, _, group = name.partition("-")
+def of_stats(stats: Stats, what: str, group: str) -> Bars:
+    """The picture of one thing, such as `cost`, by `days` or another group."""
     title, unit, series = _WHAT[what]
     by, rows = _calendar(stats) if group == "days" else (group.removesuffix("s"), _largest(stats, group))
     labels, values = tuple(label for label, _ in rows), [row for _, row in rows]
@@ -117,9 +114,9 @@ def of_session(history: Iterable[Record]) -> list[Bars]:
 
 def figure(bars: Bars) -> str:
     """The picture with its numbers as a table, for a page that is one file."""
-    heads = "".join(f'<th scope="col">{escape(_fit(name, _LABEL))}</th>' for name in ("", *bars.series))
+    heads = "".join(f'<th scope="col">{escape(_label(name))}</th>' for name in ("", *bars.series))
     rows = "".join(
-        f'<tr><th scope="row">{escape(_fit(label, _LABEL))}</th>'
+        f'<tr><th scope="row">{escape(_label(label))}</th>'
         + "".join(f"<td>{_number(numbers[place])}</td>" for numbers in bars.series.values())
         + "</tr>"
         for place, label in enumerate(bars.labels)
@@ -174,9 +171,9 @@ def svg(bars: Bars) -> str:
         spacing=8,
         margin=12,
     )
-    chart.x_labels = [_fit(label, _LABEL) for label in bars.labels]
+    chart.x_labels = [_label(label) for label in bars.labels]
     for name, numbers in bars.series.items():
-        chart.add(_fit(name, _LABEL), list(numbers))
+        chart.add(_label(name), list(numbers))
     chart.add_xml_filter(_plain)
     return str(chart.render(is_unicode=True))
 
@@ -202,15 +199,18 @@ def _number(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
+def _label(text: str) -> str:
+    """Of a long path the end."""
+    return _fit(text if len(text) <= _LABEL or "/" not in text else "…" + text[1 - _LABEL :], _LABEL)
+
+
 def _fit(text: str, characters: int) -> str:
     return one_line(text, characters).translate(_UNFIT)
 
 
 def _largest(stats: Stats, group: str) -> list[tuple[str, Row]]:
     """The rows of a group; the smallest of many as one."""
-    rows: list[tuple[str, Row]] = list(getattr(stats, group).items())
-    if group == "projects":
-        rows = [(Path(root).name or root, row) for root, row in rows]
+    rows = list((by_name(stats.projects) if group == "projects" else getattr(stats, group)).items())
     if len(rows) <= _MOST_BARS:
         return rows
     shown, others = rows[: _MOST_BARS - 1], rows[_MOST_BARS - 1 :]

@@ -16,9 +16,10 @@ from samoloop.api.cache import CacheError
 from samoloop.api.search import DOCUMENT, LOG, Hit, Index
 from samoloop.base.clock import local_zone
 from samoloop.base.errors import SamoloopError
+from samoloop.config.projects import names_of
 from samoloop.core.session import Session, undated
 from samoloop.ui.terminal.hits import place
-from samoloop.ui.terminal.stats_text import facts, first_try
+from samoloop.ui.terminal.stats_text import by_name, facts, first_try
 from samoloop.ui.web.render import page
 from samoloop.ui.web.site import Site, url_of
 
@@ -29,7 +30,7 @@ _SUM_SECONDS = 20.0  # that who comes second waits for the sums of the first
 _KEPT_SECONDS = 5.0  # sums, for the pictures of the page that showed them
 _SPANS = (("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("all", "all time"))
 _SPAN = "30"
-_PICTURES = {
+PICTURES = {  # of each group
     "days": ("cost", "iterations", "time", "vetoes", "checks"),
     "workflows": ("cost", "iterations"),
     "phases": ("cost", "iterations", "time"),
@@ -50,6 +51,10 @@ class Past:
     def roots(self, project: str = "") -> list[Path]:
         """Raises UsageError where there is no such project."""
         return stats.chosen(self._site.environ, self._site.here, project or None)
+
+    def projects(self) -> dict[str, str]:
+        """What people read for each, by its root."""
+        return {str(root): name for root, name in names_of(self.roots()).items()}
 
     def sums(self, span: str, project: str) -> stats.Stats:
         """Raises UsageError where there is no such project, SamoloopError where the disk of one hangs."""
@@ -88,16 +93,16 @@ def search(request: Request) -> Response:
             hits = past.index.find(words, roots=roots, newest=newest, limit=_HITS + 1, skip=skip)
         except CacheError as error:
             problem = str(error)
-    progress = past.index.progress
+    progress, projects = past.index.progress, past.projects()
     return page(
         request,
         "search.html",
         words=words,
         project=project,
-        projects=[(str(root), root.name or str(root)) for root in past.roots()],
+        projects=list(projects.items()),
         newest=newest,
-        hits=[_shown(hit) for hit in hits[:_HITS]],
-        number=number,
+        hits=[_shown(hit, projects.get(hit.project, hit.project)) for hit in hits[:_HITS]],
+        first=(number - 1) * _HITS + 1,
         more=_address("/search", q=words, project=project, order=asked.get("order", ""), page=str(number + 1))
         if len(hits) > _HITS and number < _MOST_PAGES
         else "",
@@ -106,14 +111,13 @@ def search(request: Request) -> Response:
     )
 
 
-def _shown(hit: Hit) -> dict[str, Any]:
+def _shown(hit: Hit, project: str) -> dict[str, Any]:
     url = url_of(Session(Path(hit.folder)))
     if hit.kind == DOCUMENT:
         url += f"/document/{quote(hit.place, safe='')}"
     elif hit.kind == LOG:
         url += f"/log/{hit.iteration}"
-    name, project = undated(hit.session), Path(hit.project).name
-    return {"url": url, "name": name, "project": project, "place": place(hit), "hit": hit}
+    return {"url": url, "name": undated(hit.session), "project": project, "place": place(hit), "hit": hit}
 
 
 def numbers(request: Request) -> Response:
@@ -121,41 +125,38 @@ def numbers(request: Request) -> Response:
     past = _past(request)
     span, project = _asked(request)
     found = past.sums(span, project)
-    names = {str(root): root.name or str(root) for root in past.roots()}
-    groups = [
-        (group, [(names.get(name, name), row) for name, row in getattr(found, group).items()][:: _order(group)])
-        for group in _PICTURES
-    ]
     return page(
         request,
         "stats.html",
         found=found,
         facts=facts(found),
-        groups=groups,
+        groups=[(group, _rows(found, group)) for group in PICTURES],
         pictures={
             group: [(_address(f"/chart/{what}-{group}.svg", since=span, project=project), what) for what in whats]
-            for group, whats in _PICTURES.items()
+            for group, whats in PICTURES.items()
         },
         first_try=first_try,
         spans=_SPANS,
         span=span,
         project=project,
-        projects=list(names.items()),
+        projects=list(past.projects().items()),
     )
 
 
-def _order(group: str) -> int:
-    return -1 if group == "days" else 1  # the newest first
+def _rows(found: stats.Stats, group: str) -> list[tuple[str, stats.Row]]:
+    """As the table of a group has them; of days the newest first."""
+    rows = by_name(found.projects) if group == "projects" else getattr(found, group)
+    return list(rows.items())[:: -1 if group == "days" else 1]
 
 
 def picture(request: Request) -> Response:
-    """GET /chart/{name}.svg?since=30&project="""
+    """GET /chart/{what}-{group}.svg?since=30&project="""
     from samoloop.ui.web import charts  # with a library that no other page needs
 
-    name = request.path_params["name"]
-    if name not in charts.NAMES:
+    what, group = request.path_params["what"], request.path_params["group"]
+    if what not in PICTURES.get(group, ()):
         raise HTTPException(404)
-    found = charts.svg(charts.of_stats(_past(request).sums(*_asked(request)), name))
+    found = charts.svg(charts.of_stats(_past(request).sums(*_asked(request)), what, group))
     return Response(found, media_type="image/svg+xml")
 
 
@@ -177,5 +178,5 @@ def _whole(text: str, most: int) -> int:
 ROUTES: list[BaseRoute] = [
     Route("/search", search),
     Route("/stats", numbers),
-    Route("/chart/{name}.svg", picture),
+    Route("/chart/{what}-{group}.svg", picture),
 ]
