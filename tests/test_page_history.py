@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from browser import Browser
 from kit import samoloop, scripted_project, until
-from records import at, closed, created, ended, event, opened, prepared, read, started, waited
+from records import T0, at, closed, created, ended, event, opened, prepared, read, started, waited
 
 from samoloop.api import cache
 from samoloop.api.figures import Entry, Figures
@@ -21,6 +21,7 @@ from samoloop.base.clock import UTC
 from samoloop.config.projects import register
 from samoloop.core.control import place_of
 from samoloop.core.journal import Journal
+from samoloop.core.records import Record
 from samoloop.core.session import Session
 from samoloop.ui.web import charts
 from samoloop.ui.web.pages import history
@@ -44,16 +45,11 @@ def ann() -> Browser:
 
 
 def lay(root: Path, name: str = "26-11-21-birds", **documents: str) -> Session:
-    folder = root / "_sessions" / name
-    folder.mkdir(parents=True)
-    control = place_of(folder)
-    (control / "_logs").mkdir(parents=True)
-    journal = Journal(control / "_history.jsonl")
     usage = {"cost_usd": 0.5, "input_tokens": 3}
     judged = read({"event": "checks.judged", "at": at(6.5), "check": "pytest", "verdict": "green", "tree": "t"})
-    for record in (
-        created(root=str(root), session=name, title="Count the herons"),
-        prepared("ask"),
+    session = journaled(
+        root,
+        name,
         *waited(1, "ask", "qa_answers"),
         opened(1, "ask", "qa_answers", questions=["Q1"]),
         closed("qa_answers", "answered", answers={"Q1": {"title": "Which bird?", "answer": "the kingfisher"}}),
@@ -61,14 +57,25 @@ def lay(root: Path, name: str = "26-11-21-birds", **documents: str) -> Session:
         judged,
         ended(2, "plan", {"kind": "done", "summary": "Cormorants nest"}, minutes=7, usage=usage),
         event("noted", 8, text="x"),
-    ):
-        journal.append(record)
-    (folder / "_history.jsonl").symlink_to(journal.path)
+    )
+    folder, control = session.dir, session.control
     (control / "_task.md").write_text("Count the herons at the lake")
     log = '{"type": "assistant", "message": {"content": [{"type": "text", "text": "an avocet"}]}}\n'
     (control / "_logs" / "001-ask.jsonl").write_text(log)
     for document, text in documents.items():
         (folder / f"11-21-0900-{document}-x.md").write_text(text)
+    return session
+
+
+def journaled(root: Path, name: str, *records: Record) -> Session:
+    folder = root / "_sessions" / name
+    folder.mkdir(parents=True)
+    control = place_of(folder)
+    (control / "_logs").mkdir(parents=True)
+    journal = Journal(control / "_history.jsonl")
+    for record in (created(root=str(root), session=name, title="Count the herons"), prepared("ask"), *records):
+        journal.append(record)
+    (folder / "_history.jsonl").symlink_to(journal.path)
     return Session(folder)
 
 
@@ -153,6 +160,16 @@ def test_the_numbers_are_those_of_the_command(root, ann):
         assert (shown.status_code, shown.headers["content-type"]) == (200, "image/svg+xml")
         assert "style-src 'unsafe-inline'" in shown.headers["content-security-policy"]
     assert re.search(r'<img [^>]*alt="Cost in USD, day by day', found)
+
+
+def test_the_table_has_the_time_at_limits_that_its_picture_shows(root, ann):
+    limited = {"kind": "limited", "phase": "ask", "not_before": T0 + 900}
+    journaled(root, "26-11-21-x", started(1, "ask"), ended(1, "ask", limited), started(1, "ask", 2, minutes=15))
+    found = ann.open("/stats?since=all")
+    days = found[found.index('<section aria-labelledby="days">') :]
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', days[: days.index("</thead>")])
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", days[days.index("<tbody>") : days.index("</tr>\n</tbody>")])
+    assert dict(zip(heads, cells, strict=True))["At limits"] == "12m 00s"
 
 
 def test_a_disk_that_hangs_holds_up_one_who_asks_and_no_more(root, ann, monkeypatch):
