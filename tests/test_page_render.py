@@ -10,10 +10,22 @@ def shown(value: object) -> str:
     return _templates().from_string('<p title="{{ value }}">{{ value }}</p>').render(value=value)
 
 
-@pytest.mark.parametrize("acting", ["\x1b[2J", "\0", "\x08", "\x9b31m", "\u202egnp", "\u2066", "\r"])
-def test_what_would_act_on_a_screen_or_turn_a_line_is_shown_as_a_picture_of_itself(acting: str) -> None:
-    assert acting not in shown(f"a{acting}b")
-    assert shown(f"a{acting}b").startswith('<p title="a')
+@pytest.mark.parametrize(
+    ("acting", "picture"),
+    [
+        ("\x1b[2J", "␛[2J"),
+        ("\0", "␀"),
+        ("\x08", "␈"),
+        ("\x7f", "␡"),
+        ("\r", "␍"),
+        ("\x9b31m", "\ufffd31m"),
+        ("\u202egnp", "\ufffdgnp"),
+        ("\u2066", "\ufffd"),
+        ("\ud800", "\ufffd"),
+    ],
+)
+def test_what_would_act_on_a_screen_or_turn_a_line_is_shown_as_a_picture_of_itself(acting: str, picture: str) -> None:
+    assert shown(f"a{acting}b") == f'<p title="a{picture}b">a{picture}b</p>'
 
 
 def test_words_are_escaped_and_lines_stay_lines() -> None:
