@@ -49,7 +49,7 @@ def test_a_question_that_reads_differently_is_not_answered(work: Work, part: str
 
 def test_an_act_that_has_a_name_of_its_own_counts_once(work: Work) -> None:
     work.ask()
-    first, second = (Who(f"Ann (Telegram {number})", "Ann (Telegram ") for number in (7, 8))
+    first, second = (Who(f"Ann (Telegram 4711/{number})", "Ann (Telegram 4711/") for number in (7, 8))
     say(work, first, {"Q1": "A"})
     assert say(work, first, {"Q1": "B"}) == "Q1 is answered: A"
     assert say(work, second, {"Q1": "B"}) == "Q1 changed. Still open: Q2."

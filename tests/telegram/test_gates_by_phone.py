@@ -232,11 +232,11 @@ def test_at_an_open_gate_only_ones_own_word_is_replaced(phone: Phone) -> None:
     """Also where another's word came between look and act."""
     work = phone.work()
     gate = work.ask()
-    gates.answer(work.dir, gate, {"Q1": "A"}, "Bob (Telegram 7)")
-    own = Act(Verdict.ANSWERED, "Ann (Telegram 8)", answers={"Q1": "B"}, own="Ann (Telegram ")
+    gates.answer(work.dir, gate, {"Q1": "A"}, "Ann (Telegram 4712/7)")  # another one of that name
+    own = Act(Verdict.ANSWERED, "Ann (Telegram 4711/8)", answers={"Q1": "B"}, own="Ann (Telegram 4711/")
     with pytest.raises(UsageError, match="has its answer already"):
         gates.act(work.dir, gate, own)
-    gates.act(work.dir, gate, replace(own, own="Bob (Telegram "))
+    gates.act(work.dir, gate, replace(own, own="Ann (Telegram 4712/"))
     assert answers(work)[0] == "B"
 
 
