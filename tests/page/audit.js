@@ -16,9 +16,7 @@
     if (name === "meta" && element.httpEquiv) say("a meta element", element);
     for (const {name: attribute, value} of element.attributes) {
       if (attribute.startsWith("on") || ["style", "srcdoc"].includes(attribute)) say("an attribute", element);
-      const isPlainLink = name === "a" && attribute === "href" && /^https?:/.test(value) &&
-        element.relList.contains("noreferrer");
-      if (addresses.includes(attribute) && !isOwn(value) && !isPlainLink) say("an address", element);
+      if (addresses.includes(attribute) && !isOwn(value)) say("an address", element);
     }
   }
   const acting = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
