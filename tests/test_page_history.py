@@ -40,7 +40,9 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ann() -> Browser:
+def ann(monkeypatch) -> Browser:
+    """One who waits until all that is new can be found."""
+    monkeypatch.setattr(history, "_PATIENCE_SECONDS", 30.0)
     return Browser(os.environ, "Ann")
 
 
