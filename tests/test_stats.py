@@ -3,6 +3,7 @@
 import json
 import lzma
 import os
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -247,14 +248,15 @@ def test_a_cache_that_cannot_be_used_is_made_anew(root: Path, spoil: str):
 
 def test_without_a_cache_it_takes_longer_and_says_the_same(root: Path):
     lay(root, "26-11-21-a", *went(1, "ask", "plan"))
-    state = Path(os.environ["HOME"]) / ".local/state/samoloop"
-    (state / "stats.db").mkdir()
-    (state / "stats.db").chmod(0o500)
-    state.chmod(0o500)
+    file = Path(os.environ["HOME"]) / ".local/state/samoloop/stats.db"
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # a full disk, for root too
     try:
-        assert sums(root).totals["iterations"] == 1
+        found = sums(root)
     finally:
-        state.chmod(0o700)
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert found.totals["iterations"] == 1
+    assert not file.exists() or file.stat().st_size == 0
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
