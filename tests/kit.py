@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import struct
@@ -13,8 +14,8 @@ import sys
 import termios
 import textwrap
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,17 @@ def until(holds: Callable[[], Any], seconds: float = 40.0) -> Any:
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.005)
     return value
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """What this process writes is refused meanwhile, also where root writes it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def git(folder: Path, *words: str) -> str:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from kit import until
+from kit import full_disk, until
 
 from samoloop.base.errors import LockHeld
 from samoloop.base.locks import Lock, holders, is_held
@@ -31,6 +31,13 @@ def test_old_content_is_replaced(path: Path):
     path.write_text("a long line of an earlier worker\n")
     Lock.take(path, 0, "17\n").release()
     assert path.read_text() == "17\n"
+
+
+def test_what_a_full_disk_refuses_is_held_by_nobody(path: Path):
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        Lock.take(path, 0, "17\n")
+    assert not is_held(path)
+    Lock.take(path, 0, "17\n").release()
 
 
 def test_no_file_no_lock(path: Path):

@@ -3,13 +3,12 @@
 import json
 import lzma
 import os
-import resource
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from kit import samoloop, scripted_project
+from kit import full_disk, samoloop, scripted_project
 from records import SMALL, T0, at, closed, created, ended, event, opened, prepared, started, waited, went
 
 from samoloop.api import stats as stats_module
@@ -249,12 +248,8 @@ def test_a_cache_that_cannot_be_used_is_made_anew(root: Path, spoil: str):
 def test_without_a_cache_it_takes_longer_and_says_the_same(root: Path):
     lay(root, "26-11-21-a", *went(1, "ask", "plan"))
     file = Path(os.environ["HOME"]) / ".local/state/samoloop/stats.db"
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # a full disk, for root too
-    try:
+    with full_disk():
         found = sums(root)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     assert found.totals["iterations"] == 1
     assert not file.exists() or file.stat().st_size == 0
 

@@ -34,15 +34,20 @@ class Lock:
     def take(cls, path: Path, timeout_seconds: float, content: str) -> Self:
         """Lock `path` (made if missing) and replace what it holds by `content`.
 
-        Raises LockHeld, naming the process, when another still holds it after `timeout_seconds`.
+        Raises LockHeld, naming the process, when another still holds it after `timeout_seconds`, and OSError where the
+        disk refuses it, which then nobody holds.
         """
         deadline = time.monotonic() + timeout_seconds
         while (descriptor := _try(path)) is None:
             if time.monotonic() >= deadline:
                 raise LockHeld(f"{path} is locked by {_describe_holder(path)}: end it, or wait for it")
             time.sleep(_RETRY_SECONDS)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, content.encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, content.encode(), 0)
+        except OSError:
+            os.close(descriptor)
+            raise
         return cls(descriptor)
 
     @classmethod
