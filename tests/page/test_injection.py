@@ -145,7 +145,8 @@ def test_the_suite_sees_a_text_that_is_put_on_a_page_as_it_is(
             page.goto(person.web.origin)
             page.set_content(f"<!doctype html><title>x</title><main><p>{text}</p></main>")
             seen = strange(page, ()) or person.hits or person.strayed
-        except PlaywrightError:  # it led the browser away meanwhile
+        except PlaywrightError as error:
+            assert "navigation" in str(error), (text, error)  # it led the browser away meanwhile
             seen = ["away"]
             page = person.context.new_page()
         if not seen:

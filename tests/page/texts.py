@@ -68,6 +68,7 @@ _FORMS = [  # that wait for a click, or catch what is typed
     f"<a href=' \x01javascript:{_RUNS}'>here</a>",
     f"<a href=data:text/html,<script>{_RUNS}</script>>here</a>",
     f"<a href={FAR} ping={FAR}/ping>here</a>",
+    f"<a href={FAR} rel=noreferrer>here</a>",
     f"<area href=javascript:{_RUNS}>",
     f"<math><mtext href=javascript:{_RUNS}>here</mtext></math>",
 ]
