@@ -85,6 +85,8 @@ def _variables() -> Iterable[tuple[str, ...]]:
     for variables, meaning in keys.VARIABLES:
         yield ", ".join(f"`{name}`" for name in variables), meaning
     yield ", ".join(f"`{name}`" for name in telegram.VARIABLES), "the bot and its chat"
+    for name, at in keys.SECRET_VARIABLES.items():
+        yield f"`{name}`", f"as `{'.'.join(at)}`; it is remembered nowhere"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

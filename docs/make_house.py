@@ -10,7 +10,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "samoloop"
-ORDER = ("base", "core", "git", "config", "providers", "children", "worker", "checks", "api", "queue", "demo", "ui")
+ORDER = (
+    "base", "core", "git", "config", "providers", "children", "worker", "checks", "api", "queue", "fleet", "demo", "ui",
+)  # fmt: skip
 LEFT, WIDTH, ROW, TOP = 40, 640, 58, 24
 
 

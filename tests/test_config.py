@@ -70,7 +70,7 @@ def test_everything_has_a_default(root: Path) -> None:
     assert (found.branch_prefix, found.setup, found.commit, found.fallback) == ("samoloop/", None, True, ())
     assert vars(found.limits) == {"total": 1800, "silence": 600, "first_byte": 120, "grace": 60, "terminate": 10}
     assert found.ceilings == Ceilings(150, 86400.0, 50.0)
-    assert found.scrub == ("TELEGRAM_*",)
+    assert found.scrub == ("TELEGRAM_*", "SAMOLOOP_FLEET_*")
     assert found.sources == ()
 
 
@@ -118,7 +118,7 @@ def test_all_keys_of_the_contract(root: Path) -> None:
     assert found.phase_ceilings() == {"planning": Ceilings(None, None, 5.0)}
     assert found.provider_settings("mine") == {"command": ("mycli", "--auto"), "prompt": "stdin", "output": "text"}
     assert found.provider_settings("codex") is None
-    assert found.scrub == ("TELEGRAM_*", "AWS_*")
+    assert found.scrub == ("TELEGRAM_*", "SAMOLOOP_FLEET_*", "AWS_*")
     assert found.sources == (root / ".samoloop.yaml",)
 
 

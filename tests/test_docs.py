@@ -269,6 +269,7 @@ VARIABLES = {
     **{"CODEX_PATH": "/bin/x", "CODEX_MODEL": "m", "CODEX_TIMEOUT": "7m"},
     "TELEGRAM_BOT_TOKEN": "123456789:" + "A" * 30,
     "TELEGRAM_CHAT_ID": "42",
+    "SAMOLOOP_FLEET_DATABASE": "postgresql://samoloop:secret@db/fleet",
 }
 
 

@@ -45,7 +45,7 @@ from samoloop.core.permissions import Permissions, Sandboxing, SandboxMode
 from samoloop.core.workflow import reviewer_of
 
 EFFORTS = ("low", "standard", "high", "max")
-SECRETS = ("TELEGRAM_*",)
+SECRETS = ("TELEGRAM_*", "SAMOLOOP_FLEET_*")
 
 # --- a child ----------------------------------------------------------------------------------------------------------
 
@@ -222,6 +222,36 @@ CHECK = table_of(CheckSettings)
 REVIEW = Table((Key("by", texts, "names of CLIs, such as [codex, gemini]"),), lambda found: found.get("by", ()))
 
 
+def _database(value: object) -> str:
+    """An address, which is never shown: a password stands in it."""
+    if not isinstance(value, str) or "\0" in value or not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("it must be an address such as postgresql://USER:PASSWORD@HOST/NAME")
+    return value
+
+
+@frozen
+class FleetSettings:
+    """This machine's part in a fleet."""
+
+    database: str | None = key(
+        _database,
+        None,
+        "the address of its Postgres, such as `postgresql://USER:PASSWORD@HOST/NAME`; `SAMOLOOP_FLEET_DATABASE` wins",
+    )
+    machine: str | None = key(text, None, "what this machine is called; its host's name if not set")
+    remote: str | None = key(text, None, "the git remote that all machines reach; that of your branch if not set")
+    lease_seconds: int = key(
+        positive_seconds,
+        30,
+        "a machine that is not heard of for so long is taken for dead; 30s if not set",
+        name="lease",
+    )
+    login: str = key(text, "default", "whose usage limits: machines with the same one share them; default if not set")
+
+
+FLEET = table_of(FleetSettings)
+
+
 class Finish(StrEnum):
     """What becomes of the branch of a session that is done."""
 
@@ -327,7 +357,7 @@ class Config:
     scrub: tuple[str, ...] = key(
         lambda value: tuple(dict.fromkeys((*SECRETS, *texts(value)))),
         SECRETS,
-        'more environment names that no child gets, such as ["AWS_*"]; TELEGRAM_* never reaches one',
+        'more environment names that no child gets, such as ["AWS_*"]; TELEGRAM_* and SAMOLOOP_* never reach one',
     )
     outlets: Outlets = key(OUTLETS, Outlets(), "Who else hears of gates and ends, beside Telegram.", name="announce")
     keep_awake: bool = key(flag, True, "the machine does not go to sleep while a child works")
@@ -347,6 +377,9 @@ class Config:
         "What `mcp` names. A project's file names one only where it says so: "
         "see [MCP servers](providers.md#mcp-servers).",
         personal=True,
+    )
+    fleet: FleetSettings = key(
+        FLEET, FleetSettings(), "Machines that share their sessions, by a database and a git remote.", personal=True
     )
     slots: Mapping[str, int] = key(
         Named(lambda name: count),
@@ -421,6 +454,8 @@ def _of_each(word: str, *at: str) -> dict[str, At]:
     return {f"{name.upper()}_{word}": tuple(part or name for part in at) for name in ("claude", "codex")}
 
 
+# A variable that says a secret. The hand-off does not remember it, as it does those below.
+SECRET_VARIABLES: Mapping[str, At] = {"SAMOLOOP_FLEET_DATABASE": ("fleet", "database")}
 # The variables that say a setting, with its place, and what they mean. Those of Telegram are in `telegram_bot`.
 VARIABLES: tuple[tuple[Mapping[str, At], str], ...] = (
     ({"SAMOLOOP_PROVIDER": ("provider",)}, "as `provider`"),

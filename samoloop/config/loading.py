@@ -15,7 +15,7 @@ from samoloop.base.errors import ConfigError, listed
 from samoloop.base.nearest import named
 from samoloop.config import mcp, samocode, yaml_text
 from samoloop.config.keys import BUILT_IN as BUILT_IN
-from samoloop.config.keys import CONFIG, KNOWN, VARIABLES
+from samoloop.config.keys import CONFIG, KNOWN, SECRET_VARIABLES, VARIABLES
 from samoloop.config.keys import Config as Config
 from samoloop.config.project import FILE_NAME as FILE_NAME
 from samoloop.config.project import user_file
@@ -25,6 +25,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"}  # folders below /
 _FIELDS = field_names(Config)
 _VARIABLES = {at: variable for row, _ in VARIABLES for variable, at in row.items()}
+_SECRET_VARIABLES = {at: variable for variable, at in SECRET_VARIABLES.items()}
 _OPTIONS: dict[At, str] = {
     **{
         (name,): f"--{name}" for name in ("provider", "model", "effort", "profile", "permissions", "workflow", "finish")
@@ -93,6 +94,7 @@ def settings_of(
             _without_models(environment), variables={at: f"{name} at the hand-off" for at, name in _VARIABLES.items()}
         ),
         _Layer(_without_models(from_environment(environ)), variables=_VARIABLES),
+        _Layer(_said_by(_SECRET_VARIABLES, environ), variables=_SECRET_VARIABLES),
     ]
     provider = str(_joined(layers).get("provider", Config.provider))
     named_model: dict[At, str] = {("model",): f"{provider.upper()}_MODEL"}
@@ -129,8 +131,12 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """What the environment says of the settings, as JSON, for the hand-off to remember. It holds no secrets."""
+    return _said_by(_VARIABLES, environ)
+
+
+def _said_by(variables: Mapping[At, str], environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for at, variable in _VARIABLES.items():
+    for at, variable in variables.items():
         layer: Any = environ.get(variable) or None
         for name in reversed(at) if layer else ():
             layer = {name: layer}

@@ -118,11 +118,12 @@ def read_keys(table: Table, value: object, faults: list[Fault], at: At = ()) -> 
     """The keys that say something and have no fault. A key without a value is as good as left out."""
     found: dict[str, Any] = {}
     given = mapping(value)
+    there_are = f"; known: {', '.join(sorted(table.names))}"  # said once
     for name, item in given.items():
         known = table.key(name)
         if known is None:
-            meant = near(name, table.names)
-            faults.append(Fault((*at, name), f"unknown key{meant}; known: {', '.join(sorted(table.names))}"))
+            faults.append(Fault((*at, name), f"unknown key{near(name, table.names)}{there_are}"))
+            there_are = ""
         elif item is not None and (what := read(known.shape, item, faults, (*at, name))) is not MISSING:
             found[name] = what
     for key in table.keys:

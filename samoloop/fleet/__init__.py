@@ -1,0 +1,1 @@
+"""Many machines: their sessions travel by git, and a database says who runs which. Nobody needs it on one machine."""
