@@ -99,7 +99,7 @@ def test_it_goes_on_with_words_and_settings_as_the_command_has_them(ann: Browser
     assert (how.by, how.words, how.now, how.yes) == ("Ann (page)", "use sqlite", False, False)
     assert how.said == {"provider": "codex", "model": "big", "ceilings": ceilings}
     refused = ann.send(form(ann, work.session, "resume"), max_iterations="many", words="kept")
-    assert "&#39;many&#39; is no number." in refused.text
+    assert "so many iterations: a whole number, please, and not &#39;many&#39;" in refused.text
     assert ann.form_in(refused.text, "/resume").fields["words"] == "kept"
     assert len(asked) == 1
 

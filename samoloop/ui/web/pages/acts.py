@@ -3,7 +3,6 @@
 A worker is started in the background, as for a phone, so the page may be closed at once.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +32,8 @@ from samoloop.core.gates import INBOX, Closing
 from samoloop.core.records import Ended, Prepared
 from samoloop.core.session import Session
 from samoloop.core.state import ENDED, Condition
-from samoloop.ui.web.pages.gate import session_of, typed
+from samoloop.ui.cli.common import as_settings
+from samoloop.ui.web.pages.asked import SESSION, number_in, number_typed, session_of, typed
 from samoloop.ui.web.render import page, redirect, speaker
 from samoloop.ui.web.site import url_of
 
@@ -145,14 +145,9 @@ class Sent:
     def text(self, name: str) -> str:
         return typed(self.form, name).strip()
 
-    def number(self, name: str, kind: Callable[[str], Any]) -> Any:
-        """A number that was typed; None where nothing was. Raises UsageError."""
-        if not (given := self.text(name)):
-            return None
-        try:
-            return kind(given)
-        except ValueError:
-            raise UsageError(f"{given[:40]!r} is no number.") from None
+    def number(self, name: str, what: str, kind: type[int] | type[float]) -> Any:
+        """None where nothing was typed. Raises UsageError."""
+        return number_typed(self.text(name), what, kind)
 
 
 Done = tuple[Session, str]  # whose page follows, and what is said there
@@ -203,15 +198,10 @@ def resume(sent: Sent) -> Done:
 
 def _said(sent: Sent) -> dict[str, Any]:
     """The settings that were chosen, as the options of the command mean them."""
-    ceilings = {
-        "iterations": sent.number("max_iterations", int),
-        "wall": sent.text("max_time") or None,
-        "cost": sent.number("max_cost", float),
-    }
-    said: dict[str, Any] = {name: sent.text(name) for name in ("provider", "model", "effort") if sent.text(name)}
-    if given := {key: value for key, value in ceilings.items() if value is not None}:
-        said["ceilings"] = given
-    return said
+    words = {name: sent.text(name) or None for name in ("provider", "model", "effort", "max_time")}
+    iterations = sent.number("max_iterations", "Ask me after so many iterations", int)
+    cost = sent.number("max_cost", "Ask me after so many USD", float)
+    return as_settings({**words, "max_iterations": iterations, "max_cost": cost})
 
 
 def go_back(sent: Sent) -> Done:
@@ -223,10 +213,10 @@ def go_back(sent: Sent) -> Done:
 
 
 def _iteration(sent: Sent) -> int:
-    found = sent.number("iteration", int)
+    found = number_in(sent.text("iteration"))
     if found is None:
         raise UsageError("Choose the iteration at whose end it shall be.")
-    return int(found)
+    return found
 
 
 def _mark(session: Session) -> str:
@@ -282,8 +272,8 @@ def act(request: Request) -> Response:
     except Unseen as error:
         return _page(request, 409, word, sentence(error), unseen=error.changes, shown=error.hash)
     except (SamoloopError, OSError) as error:
-        if word == "rewind" and re.fullmatch(r"\d{1,6}", sent.text("iteration")):
-            return _before(request, int(sent.text("iteration")), 409, sentence(error))
+        if word == "rewind" and (iteration := number_in(sent.text("iteration"))) is not None:
+            return _before(request, iteration, 409, sentence(error))
         return _page(request, 409, word, sentence(error))
     return redirect(url_of(session), said)
 
@@ -308,10 +298,8 @@ def _page(request: Request, status: int = 200, word: str = "", problem: str = ""
 
 def before_rewind(request: Request) -> Response:
     """GET: what going back to the end of an iteration would leave, with the button that does it."""
-    given = request.query_params.get("iteration", "")
-    if not re.fullmatch(r"\d{1,6}", given):
-        return _page(request)
-    return _before(request, int(given))
+    iteration = number_in(request.query_params.get("iteration", ""))
+    return _page(request) if iteration is None else _before(request, iteration)
 
 
 def _before(request: Request, iteration: int, status: int = 200, problem: str = "") -> Response:
@@ -325,7 +313,7 @@ def _before(request: Request, iteration: int, status: int = 200, problem: str = 
 
 
 ROUTES: list[BaseRoute] = [
-    Route("/s/{tag}/{name}/act", look),
-    Route("/s/{tag}/{name}/rewind", before_rewind),
-    *(Route(f"/s/{{tag}}/{{name}}/{word}", act, methods=["POST"]) for word in _ACTS),
+    Route(SESSION + "/act", look),
+    Route(SESSION + "/rewind", before_rewind),
+    *(Route(f"{SESSION}/{word}", act, methods=["POST"]) for word in _ACTS),
 ]

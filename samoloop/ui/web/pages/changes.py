@@ -11,8 +11,7 @@ from samoloop.api.changes import Change, by_file
 from samoloop.git.compare import Changed
 from samoloop.ui.web import diffs
 from samoloop.ui.web.diffs import FileDiff
-from samoloop.ui.web.pages.gate import session_of
-from samoloop.ui.web.pages.session import number_in
+from samoloop.ui.web.pages.asked import SESSION, number_in, session_of
 from samoloop.ui.web.render import page
 from samoloop.ui.web.site import url_of
 
@@ -35,7 +34,7 @@ class Listed:
 def look(request: Request) -> Response:
     """GET: the branch, or one iteration; with `?file=` one file alone, by its place in the list."""
     session = session_of(request)
-    iteration = number_in(request.path_params["iteration"]) if "iteration" in request.path_params else None
+    iteration = (number_in(request.path_params["iteration"]) or 0) if "iteration" in request.path_params else None
     change = by_file(session, request.app.state.site.environ, iteration)
     alone = number_in(request.query_params.get("file", ""))
     wanted = change.files[alone - 1 : alone] if alone else change.files[:MOST_FILES]
@@ -76,4 +75,4 @@ def _read(change: Change, files: Sequence[Changed], most_of_file: int) -> list[F
     return shown
 
 
-ROUTES: list[BaseRoute] = [Route("/s/{tag}/{name}/diff", look), Route("/s/{tag}/{name}/diff/{iteration}", look)]
+ROUTES: list[BaseRoute] = [Route(SESSION + "/diff", look), Route(SESSION + "/diff/{iteration}", look)]

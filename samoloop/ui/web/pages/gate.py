@@ -34,6 +34,7 @@ from samoloop.core.gates.questions import Question
 from samoloop.core.records import GateOpened
 from samoloop.core.session import Session
 from samoloop.core.state import ENDED
+from samoloop.ui.web.pages.asked import SESSION, session_of, typed
 from samoloop.ui.web.render import page, redirect, speaker
 from samoloop.ui.web.site import url_of
 from samoloop.ui.web.words import markdown
@@ -210,18 +211,6 @@ class Sent:
         return typed(self.form, name)
 
 
-def session_of(request: Request) -> Session:
-    """The session that the address names. Raises Gone."""
-    found: Session = request.app.state.site.session(request.path_params["tag"], request.path_params["name"])
-    return found
-
-
-def typed(form: Mapping[str, str], name: str) -> str:
-    """What a person typed, with line feeds alone at the ends of lines, and without what no keyboard types."""
-    text = form.get(name, "").replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(letter for letter in text if letter in "\n\t" or not (ord(letter) < 0x20 or ord(letter) == 0x7F))
-
-
 def answer(sent: Sent) -> str:
     """Answer what has an answer in the form, and with its second button what has a suggestion too."""
     questions = {one.id: one for one in gates.read_questions(sent.session.dir) if one.id in sent.gate.questions}
@@ -395,6 +384,6 @@ def _marked(patch: Iterable[str]) -> list[tuple[str, str]]:
 
 
 ROUTES: list[BaseRoute] = [
-    Route("/s/{tag}/{name}/gate", look),
-    *(Route(f"/s/{{tag}}/{{name}}/{word}", act, methods=["POST"]) for word in _ACTS),
+    Route(SESSION + "/gate", look),
+    *(Route(f"{SESSION}/{word}", act, methods=["POST"]) for word in _ACTS),
 ]

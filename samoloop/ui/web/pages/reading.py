@@ -20,8 +20,7 @@ from samoloop.base.files import open_plain, tail
 from samoloop.checks import receipts
 from samoloop.core.session import Session
 from samoloop.ui.web import logs
-from samoloop.ui.web.pages.gate import session_of
-from samoloop.ui.web.pages.session import number_in
+from samoloop.ui.web.pages.asked import SESSION, number_in, session_of
 from samoloop.ui.web.render import page
 from samoloop.ui.web.site import Gone, url_of
 from samoloop.ui.web.words import MOST_CHARACTERS, code, markdown, terminal
@@ -37,7 +36,7 @@ def log(request: Request) -> Response:
     """GET: what the child of an iteration did, of several attempts the last one, or `?attempt=`; a part by `?page=`."""
     session = session_of(request)
     attempt, others = _attempt(request, session)
-    wanted = number_in(request.query_params.get("page", ""))
+    wanted = number_in(request.query_params.get("page", "")) or 1
     part = logs.page_of(session, attempt, request.app.state.site.environ, wanted)
     return page(
         request,
@@ -147,7 +146,7 @@ def _attachment(path: Path) -> Response:
 
 def _attempt(request: Request, session: Session) -> tuple[Attempt, list[Attempt]]:
     """The attempt that the address means, and all of its iteration. Raises Gone."""
-    wanted = number_in(request.path_params["iteration"])
+    wanted = number_in(request.path_params["iteration"]) or 0
     found = [one for one in attempts(session.journal.read(), session.logs) if one.started.iteration == wanted]
     if not found:
         raise Gone(f"{session.name} has no iteration {wanted}")
@@ -173,13 +172,12 @@ def _is_ours(session: Session, log: str) -> bool:
     return bool(log) and Path(log).parent == session.logs
 
 
-_SESSION = "/s/{tag}/{name}"
 ROUTES: list[BaseRoute] = [
-    Route(_SESSION + "/log/{iteration}", log),
-    Route(_SESSION + "/prompt/{iteration}", prompt),
-    Route(_SESSION + "/document/{doc}", document),
-    Route(_SESSION + "/checks", checks),
-    Route(_SESSION + "/report", report),
-    Route(_SESSION + "/download/{doc}", download),
-    Route(_SESSION + "/download/log/{doc}", download),
+    Route(SESSION + "/log/{iteration}", log),
+    Route(SESSION + "/prompt/{iteration}", prompt),
+    Route(SESSION + "/document/{doc}", document),
+    Route(SESSION + "/checks", checks),
+    Route(SESSION + "/report", report),
+    Route(SESSION + "/download/{doc}", download),
+    Route(SESSION + "/download/log/{doc}", download),
 ]

@@ -23,6 +23,7 @@ from samoloop.ui.terminal.status_text import facts, tone, where
 from samoloop.ui.terminal.words import dollars
 from samoloop.ui.web import logs
 from samoloop.ui.web.pages import acts, gate
+from samoloop.ui.web.pages.asked import SESSION, number_in, session_of
 from samoloop.ui.web.render import page, speaker
 from samoloop.ui.web.site import url_of
 
@@ -46,7 +47,7 @@ class Shown:
 
 def look(request: Request) -> Response:
     """GET: the newest entries of its timeline, or with `?page=` older ones."""
-    session = gate.session_of(request)
+    session = session_of(request)
     history = session.journal.read()
     found = standing(session)
     entries = timeline(history, lambda name: gates.read_text(session.logs / name) or "")[::-1]
@@ -76,11 +77,6 @@ def look(request: Request) -> Response:
         documents=documents.names(session),
         log=_at_work(session, history, found, request) if number == 1 else None,
     )
-
-
-def number_in(text: str) -> int:
-    """The number that an address holds; 0 for anything else."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def _at_work(session: Session, history: list[Record], found: dict[str, Any], request: Request) -> logs.Part | None:
@@ -114,4 +110,4 @@ def _numbers(entry: Entry) -> list[str]:
     return [who, format_seconds(entry.ended.outcome.seconds), cost, tokens]
 
 
-ROUTES: list[BaseRoute] = [Route("/s/{tag}/{name}", look)]
+ROUTES: list[BaseRoute] = [Route(SESSION, look)]

@@ -30,6 +30,7 @@ from samoloop.queue import background
 from samoloop.queue.service import unit_path
 from samoloop.ui.cli.common import as_settings, next_time
 from samoloop.ui.terminal.backlog_tree import reason
+from samoloop.ui.web.pages.asked import number_typed
 from samoloop.ui.web.render import page, redirect, speaker
 from samoloop.ui.web.site import Backlog, Row, Site, url_of
 
@@ -133,7 +134,7 @@ def _add(request: Request, given: Mapping[str, str], *, in_place: bool) -> tuple
     root = _root(request, given, in_place=False)
     keys = as_settings({**_settings(given), "workflow": given["workflow"] or None, "base": given["base"] or None})
     keys |= {"after": tuple(given["after"].replace(",", " ").split()), "every": given["every"]}
-    keys |= {"priority": _number(given["priority"], "Priority", int) or None}
+    keys |= {"priority": number_typed(given["priority"], "Priority", int) or None}
     if given["at"]:
         moment = datetime.fromtimestamp(next_time(given["at"].replace("T", " "), "at")).astimezone()
         keys["at"] = f"{moment:%Y-%m-%d %H:%M}"
@@ -148,21 +149,10 @@ def _settings(given: Mapping[str, str]) -> dict[str, Any]:
     return {
         "provider": given["provider"] or None,
         "finish": given["finish"] or None,
-        "max_iterations": _number(given["max_iterations"], "At most so many iterations", int),
+        "max_iterations": number_typed(given["max_iterations"], "At most so many iterations", int),
         "max_time": given["max_time"] or None,
-        "max_cost": _number(given["max_cost"], "At most so much", float),
+        "max_cost": number_typed(given["max_cost"], "At most so much", float),
     }
-
-
-def _number(text: str, what: str, kind: type[int] | type[float]) -> Any:
-    """None where nothing is given. Raises UsageError."""
-    if not text:
-        return None
-    try:
-        return kind(text)
-    except ValueError:
-        whole = "a whole number" if kind is int else "a number"
-        raise UsageError(f"{what}: {whole}, please, and not {shown(text)}") from None
 
 
 def _root(request: Request, given: Mapping[str, str], *, in_place: bool) -> Path:
@@ -312,7 +302,7 @@ def up(request: Request) -> Response:
     """POST /up: act=on with so many jobs, act=off."""
     form, environ = request.state.form, request.app.state.site.environ
     if form.get("act") == "on":
-        jobs = _number(form.get("jobs", "").strip(), "Helpers at once", int) or 2
+        jobs = number_typed(form.get("jobs", "").strip(), "Helpers at once", int) or 2
         if not 0 < jobs <= _MOST_JOBS:
             raise UsageError(f"helpers at once: from 1 to {_MOST_JOBS}, and not {jobs}")
         background.turn_on(environ, jobs)
