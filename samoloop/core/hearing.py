@@ -25,13 +25,14 @@ def tell(session: Session, text: str, by: str) -> None:
 def refuse_unheard(session: Session) -> None:
     """Raises SessionError where no child would read words for the next one."""
     state = session.state()
+    if hears(state):
+        return
     if state.condition in ENDED:
         raise unheard(session)
-    if ends_with_gate(state):
-        raise SessionError(
-            f"the approval that {session.name} waits for ends it, so no child would read your words: "
-            f'`samoloop changes {session.name} -m "..."` gives them to the child that plans'
-        )
+    raise SessionError(
+        f"the approval that {session.name} waits for ends it, so no child would read your words: "
+        f'`samoloop changes {session.name} -m "..."` gives them to the child that plans'
+    )
 
 
 def unheard(session: Session) -> SessionError:
@@ -40,6 +41,11 @@ def unheard(session: Session) -> SessionError:
         f'{session.name} is done, so no child reads it; one more thing: samoloop resume {session.name} -m "..." '
         f"(its report: {session.dir / REPORT})"
     )
+
+
+def hears(state: State) -> bool:
+    """Whether a child follows that would read words for the next one."""
+    return state.condition not in ENDED and not ends_with_gate(state)
 
 
 def ends_with_gate(state: State) -> bool:

@@ -31,7 +31,7 @@ from samoloop.core.evidence import vetoed_by
 from samoloop.core.gates import INBOX, Closing
 from samoloop.core.records import Ended, Prepared
 from samoloop.core.session import Session
-from samoloop.core.state import ENDED, Condition
+from samoloop.core.state import Condition
 from samoloop.ui.cli.common import as_settings
 from samoloop.ui.web.pages.asked import SESSION, number_in, number_typed, session_of, typed
 from samoloop.ui.web.render import page, redirect, speaker
@@ -95,7 +95,7 @@ def offered(session: Session) -> Offered:
         url=url_of(session),
         condition=str(state.condition),
         at_work=at_work,
-        hears=state.condition not in ENDED and not hearing.ends_with_gate(state),
+        hears=hearing.hears(state),
         unread=printable(gates.read_text(session.control / INBOX) or "")[:_UNREAD],
         waits=gate is not None and not isinstance(gates.examine(gate, session.dir, session.worktree), Closing),
         resumes=resumes,

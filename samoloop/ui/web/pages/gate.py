@@ -33,7 +33,6 @@ from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void
 from samoloop.core.gates.questions import Question
 from samoloop.core.records import GateOpened
 from samoloop.core.session import Session
-from samoloop.core.state import ENDED
 from samoloop.ui.web.pages.asked import SESSION, session_of, typed
 from samoloop.ui.web.render import page, redirect, speaker
 from samoloop.ui.web.site import url_of
@@ -351,8 +350,7 @@ def _again(request: Request, session: Session, problem: str, *, changed: bool = 
 
 
 def _page(request: Request, session: Session, gate: Shown | None, status: int = 200, **more: Any) -> Response:
-    hears = session.state().condition not in ENDED and not hearing.ends_with_gate(session.state())
-    known = {"session": session, "url": url_of(session), "gate": gate, "hears": hears}
+    known = {"session": session, "url": url_of(session), "gate": gate, "hears": hearing.hears(session.state())}
     since = _since(session, request.app.state.site.environ) if gate and gate.plan and gate.plan.again else ()
     nothing = {"problem": "", "lost": "", "changed": False, "difference": None, "since": since}
     return page(request, "gate_page.html", status, **{**known, **nothing, **more})
