@@ -276,6 +276,20 @@ def test_a_plan_that_changed_meanwhile_is_refused_with_the_difference(ann: Brows
     assert closing and closing.verdict == word
 
 
+def test_what_was_typed_is_kept_also_where_the_plan_that_was_seen_cannot_be_looked_up(
+    ann: Browser, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = work.show_plan()
+    seen = form(ann, work, "changes")
+    (work.dir / (gate.file or "")).write_text(f"{PLAN}\nmore\n")
+    (work.root / ".samoloop.yaml").write_text("provider: [\n")
+    monkeypatch.setattr(page, "_SEEN", page._Seen())  # the page was started anew
+    refused = ann.send(seen, comment="my words")
+    assert refused.status_code == 409 and "The plan has changed since it was on your screen" in refused.text
+    assert "The text that was on your screen is not kept any more" in refused.text
+    assert ann.form_in(refused.text, "/changes").fields["comment"] == "my words"
+
+
 def test_changes_need_words_and_reject_asks_once(ann: Browser, work: Work) -> None:
     work.show_plan()
     assert "Say what should change" in ann.send(form(ann, work, "changes"), comment=" \r\n").text

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from samoloop.api.assembly import onlooker
 from samoloop.base.errors import SessionError
-from samoloop.base.files import sha256
 from samoloop.core import gates
 from samoloop.core.records import GateOpened
 from samoloop.core.session import Session
@@ -101,13 +100,6 @@ def plan(session: Session, environ: Mapping[str, str]) -> list[str]:
         _put(shown, name, gates.read_text(session.dir / name))
     (old, before), (new, after) = shown[-2:] if len(shown) > 1 else (shown[0], shown[0])
     return list(difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm=""))
-
-
-def version(session: Session, environ: Mapping[str, str], name: str, sha: str) -> str | None:
-    """The text of a document that had this hash, where a checkpoint keeps it."""
-    worker = onlooker(session, environ)
-    texts = (text.decode("utf-8-sig", "replace") for text in checkpoint.versions(worker.store, worker.ref, name))
-    return next((text for text in texts if sha256(text) == sha), None)
 
 
 def _put(shown: list[tuple[str, str]], name: str, text: str | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from samoloop.api.assembly import onlooker
 from samoloop.api.logs import Attempt
 from samoloop.base.errors import SessionError
-from samoloop.base.files import is_folder, read_plain
+from samoloop.base.files import is_folder, read_plain, sha256
 from samoloop.core.session import REPORT, Session
 from samoloop.git import checkpoint
 from samoloop.worker.guidance import FILE_NAME as GUIDANCE
@@ -82,3 +82,10 @@ def as_of(session: Session, environ: Mapping[str, str], name: str, version: Vers
     if found is None:
         raise SessionError(f"{name} was not there then")
     return found.decode("utf-8-sig", "replace")
+
+
+def with_hash(session: Session, environ: Mapping[str, str], name: str, sha: str) -> str | None:
+    """The text of a document that had this hash; None where no checkpoint has it. Raises as `versions`."""
+    worker = onlooker(session, environ)
+    texts = (text.decode("utf-8-sig", "replace") for text in checkpoint.versions(worker.store, worker.ref, name))
+    return next((text for text in texts if sha256(text) == sha), None)

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from samoloop.api import changes, deciding
+from samoloop.api import changes, deciding, documents
 from samoloop.api.asked import How
 from samoloop.api.deciding import Became, Decided, Stale, Who, question_hash
 from samoloop.api.detach import detach
@@ -358,11 +358,14 @@ def _page(request: Request, session: Session, gate: Shown | None, status: int = 
 
 def _difference(session: Session, seen: str, environ: Mapping[str, str]) -> list[tuple[str, str]] | None:
     """Lines with how each changed (+, -, @ or a space) from the plan as it was seen to what it is now; None where the
-    earlier text is not kept.
+    earlier text is not kept, or cannot be read.
     """
     gate = session.state().gate
     name = gate.file if gate and gate.file else ""
-    before = _SEEN.text(seen) or changes.version(session, environ, name, seen)
+    try:
+        before = _SEEN.text(seen) or documents.with_hash(session, environ, name, seen)
+    except (SamoloopError, OSError):
+        before = None
     if before is None:
         return None
     now = gates.read_text(session.dir / name) or ""
