@@ -89,6 +89,15 @@ def test_suggestions_are_taken_for_what_is_left_open(ann: Browser, work: Work) -
     assert [said for said, _ in answers(work)] == ["B", "A"]
 
 
+def test_the_button_counts_the_suggestions_that_it_takes(ann: Browser, work: Work) -> None:
+    none_such = "### Q3: Third?\nA) one\nB) two\n**Suggestion:** Z\n**Answer:** _waiting_\n"
+    work.ask(QUESTIONS.replace("B) our own\n", "B) our own\n**Suggestion:** A - it is there\n") + none_such)
+    assert "Take all 2 suggestions for what I leave open" in ann.open(url(work))
+    ann.send(form(ann, work, "answer"), suggested="yes")
+    assert [said for said, _ in answers(work)] == ["A", "A", ""]
+    assert "Take" not in ann.open(url(work)), "nothing is left that it would take"
+
+
 def test_one_s_own_answer_can_be_changed_and_another_one_s_stands(ann: Browser, bob: Browser, work: Work) -> None:
     work.ask()
     ann.send(form(ann, work, "answer"), **{"pick.Q1": "A"})

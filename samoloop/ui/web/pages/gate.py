@@ -79,6 +79,7 @@ class Shown:
     decided: str  # how it was decided, until a worker acts on that; else empty
     takes: bool  # a decision: nobody made one, or the person who looks did
     questions: tuple[Asked, ...] = ()
+    suggestions: int = 0  # that can be taken for open questions
     plan: Plan | None = None
     decides: bool = False  # on a plan
     action: bool = False  # something is to be done by hand
@@ -107,11 +108,6 @@ class Shown:
     @property
     def open(self) -> tuple[Asked, ...]:
         return tuple(asked for asked in self.questions if not asked.question.answer)
-
-    @property
-    def suggestions(self) -> int:
-        """How many open questions have a suggestion."""
-        return sum(bool(asked.question.suggestion) for asked in self.open)
 
     @property
     def quick(self) -> Asked | None:
@@ -143,7 +139,8 @@ def shown(session: Session, by: str = "", *, back: str = "") -> Shown | None:
     )
     if gate.questions:
         questions = [one for one in gates.read_questions(session.dir) if one.id in gate.questions]
-        return replace(made, questions=tuple(_asked(one, by) for one in questions))
+        suggestions = len(gates.suggested(session.dir, gate))
+        return replace(made, questions=tuple(_asked(one, by) for one in questions), suggestions=suggestions)
     if gates.takes(gate, Verdict.APPROVE):
         return replace(made, decides=True, plan=None if back else _plan(session, gate))
     if gates.takes(gate, Verdict.DONE):
