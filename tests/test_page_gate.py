@@ -1,6 +1,7 @@
 """A gate on the page: forms that are bound to what was on the screen, and what is refused."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -307,6 +308,14 @@ def test_changes_need_words_and_reject_asks_once(ann: Browser, work: Work) -> No
     ann.send(ann.form_in(refused.text, "/reject"), really="yes")
     closing = work.decision()
     assert closing and (closing.verdict, closing.comment) == (Verdict.REJECT, "not worth it")
+
+
+def test_the_page_after_a_refused_form_names_the_address_that_shows_the_same_gate(ann: Browser, work: Work) -> None:
+    work.show_plan()
+    refused = ann.send(form(ann, work, "changes"), comment=" ")
+    address = re.search(r'data-address="([^"]+)"', refused.text)
+    assert refused.status_code == 409 and address
+    assert ann.form(address[1], "/changes").fields["gate"] == work.gate.id
 
 
 def test_of_two_decisions_the_first_counts_and_the_other_is_told(ann: Browser, bob: Browser, work: Work) -> None:

@@ -68,6 +68,24 @@ def test_by_keyboard_enter_sends_nothing_that_was_not_chosen(
     assert work.decision() is None
 
 
+def test_after_a_form_was_refused_the_page_tells_what_changes_and_keeps_what_was_typed(
+    work: Work, open_web: Callable[..., Any], meet: Callable[..., Any]
+) -> None:
+    gate = work.ask()
+    page = meet(open_web(work.root)).go(url_of(work.session))
+    page.get_by_label("In words").nth(0).fill("Z")
+    page.get_by_label("In words").nth(1).fill("my words")
+    page.get_by_role("radio").nth(3).check()
+    page.get_by_role("button", name="Send the answers").click()
+    expect(page.get_by_role("alert")).to_contain_text("Q1 has the options A, B")
+    gates.answer(work.dir, gate, {"Q1": "A"}, "ada (command)")
+    expect(page.locator("#gate .given")).to_contain_text("Answered by ada (command): A")
+    expect(page.get_by_label("In words").last).to_have_value("my words")
+    expect(page.get_by_role("radio", checked=True).last).to_have_value("A")
+    page.get_by_role("button", name="Send the answers").click()
+    until(lambda: gates.read_questions(work.dir)[1].answer == "A, my words")
+
+
 @pytest.mark.parametrize("js", [True, False])
 def test_questions_are_answered_by_keyboard_alone(
     work: Work, open_web: Callable[..., Any], meet: Callable[..., Any], js: bool

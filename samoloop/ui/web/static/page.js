@@ -82,6 +82,7 @@ if (keys) {
 
 const live = { fresh: null, stream: null, release: null, waits: null, busy: false, again: false, kept: false, later: 0, held: 0, said: [] };
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("samoloop") : null;
+const address = document.querySelector("[data-address]")?.dataset.address; // of what followed a form, to ask for it again
 const tag = (location.pathname.match(/^\/s\/([0-9a-f]+)\//) || [])[1];
 
 const isText = (one) => one.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=hidden])");
@@ -90,6 +91,13 @@ function isTyped(one) {
   if (one.matches("[type=radio], [type=checkbox]")) return one.checked !== one.defaultChecked;
   if (!one.matches("select")) return one.value !== one.defaultValue;
   return one.selectedIndex !== Math.max([...one.options].findIndex((option) => option.defaultSelected), 0);
+}
+
+function keep(one) { // what a form that was refused holds counts as typed: the page as it is now has it no more
+  const { value, checked } = one;
+  if (isText(one)) one.defaultValue = "";
+  one.value = value;
+  one.checked = checked;
 }
 
 function isInUse(node) {
@@ -181,7 +189,6 @@ function swap(text) {
     const more = live.said.length - 3;
     document.getElementById("said").textContent = [...live.said.slice(0, 3), ...(more > 0 ? [`and ${more} more`] : [])].join(". ");
   }
-  document.dispatchEvent(new CustomEvent("live"));
 }
 
 async function renew() {
@@ -198,9 +205,12 @@ async function renew() {
   }
   live.busy = true;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    const answer = await fetch(address || location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
     if (answer.ok) swap(await answer.text());
-    else if (answer.status === 404 && !isInUse(document.body)) location.reload(); // it says what became of it
+    else if (answer.status === 404 && !isInUse(document.body)) { // it says what became of it
+      if (address) location.assign(address);
+      else location.reload();
+    }
   } catch {
     // the page was closed; the stream says when it is there again
   }
@@ -262,6 +272,7 @@ if (document.querySelector("[data-live][id]") && "EventSource" in window) {
   said.setAttribute("role", "status");
   document.body.append(said);
   channel?.addEventListener("message", (event) => hear(event.data));
+  for (const one of document.querySelectorAll("[data-address] textarea, [data-address] input:not([type=hidden])")) keep(one);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
       live.waits?.abort();
