@@ -11,6 +11,8 @@ from samoloop.api.assembly import onlooker
 from samoloop.api.preview import preview
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.config.project import LEARNED
+from samoloop.core.decision import Condition
+from samoloop.core.records import Halted, RoomRecord
 from samoloop.core.session import Session
 from samoloop.worker.learned import FILE_BYTES, TOLD_BYTES, Proposal, proposals_in, told
 
@@ -92,8 +94,11 @@ def test_what_is_no_such_file_is_told_to_nobody_and_written_by_nobody(bench: Ben
     else:
         path.write_bytes(b"- x\n" * (FILE_BYTES // 4 + 1))
     assert "## Learned here" not in prompt_of(bench, session)
+    assert not learned.is_taken(session, Proposal("a", "b"))
+    session.record(RoomRecord(name="learned.proposed", values={"lines": [{"line": "a", "evidence": "b"}]}))
+    session.record(Halted(condition=Condition.DONE))
     with pytest.raises(SessionError, match="cannot be read"):
-        learned.is_taken(session, Proposal("a", "b"))
+        learned.take(session, [1], bench.environ)
 
 
 def test_a_session_at_work_proposes_nothing(bench: Bench):

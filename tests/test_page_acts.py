@@ -146,6 +146,21 @@ def test_what_is_proposed_is_taken_where_it_was_chosen(ann: Browser, work: Work)
     assert ann.send(learn, **{"take.1": "yes", "seen": "another"}).status_code == 409
 
 
+def test_where_the_file_of_what_was_learned_cannot_be_read_all_else_is_there_and_taking_says_why(
+    ann: Browser, work: Work
+) -> None:
+    line = {"line": "fact", "evidence": "test"}
+    work.session.record(RoomRecord(name="learned.proposed", values={"lines": [line]}))
+    work.session.record(Halted(condition=Condition.DONE))
+    file = work.root / ".samoloop" / "learned.md"
+    file.parent.mkdir()
+    file.write_bytes(b"- \xff\n")
+    ann.open(url_of(work.session))
+    refused = ann.send(form(ann, work.session, "learn"), **{"take.1": "yes"})
+    assert refused.status_code == 409 and "is not UTF-8 text: mend it in an editor" in refused.text
+    assert file.read_bytes() == b"- \xff\n"
+
+
 def test_no_act_is_done_by_looking(ann: Browser, work: Work) -> None:
     for word in ("tell", "stop", "resume", "fork", "archive", "waive", "learn"):
         assert ann.client.get(f"{url(work.session, word)}?words=x").status_code in (404, 405)

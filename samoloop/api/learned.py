@@ -25,8 +25,11 @@ def proposals(session: Session) -> list[Proposal]:
 
 
 def is_taken(session: Session, proposal: Proposal) -> bool:
-    """Whether the line stands in the project's file."""
-    return f"- {proposal.line} (" in _text(session)
+    """Whether the line stands in the project's file; what cannot be read holds none, and `take` says so."""
+    try:
+        return f"- {proposal.line} (" in _text(session)
+    except SessionError:
+        return False
 
 
 def digest(proposed: Sequence[Proposal]) -> str:
