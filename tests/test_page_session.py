@@ -16,7 +16,7 @@ from kit import GOOD_CHILD, Bench, make_repo, script
 from samoloop.api.logs import Attempt, attempts
 from samoloop.base.locks import Lock
 from samoloop.config.projects import register
-from samoloop.core.control import CHILD_LOCK
+from samoloop.core.control import CHILD_LOCK, LOCK
 from samoloop.core.session import Session
 from samoloop.ui.web import logs
 from samoloop.ui.web.site import url_of
@@ -63,6 +63,16 @@ def test_it_says_how_it_stands_and_what_happened_the_newest_first(ann: Browser, 
     assert text.index("2 requirements → planning") < text.index("1 investigation → requirements")
     assert text.count("claude · 12s · 0.04 USD · 12.3k in, 950 out") == 2
     assert f'href="{url_of(session)}/log/2"' in html
+
+
+def test_how_it_stands_is_said_as_in_the_list_of_all(ann: Browser, session: Session) -> None:
+    def badge(url: str) -> list[tuple[str, str]]:
+        return re.findall(r'<span class="badge ([^"]*)">([^<]*)</span>', ann.open(url))[:1]
+
+    recorded.start(session)
+    assert badge(url_of(session)) == badge("/") == [("bad", "interrupted")]
+    with Lock.take(session.control / LOCK, 1, f"{os.getpid()}\n"):
+        assert badge(url_of(session)) == badge("/") == [("good", "works")]
 
 
 def test_a_gate_stands_there_with_its_forms_and_in_the_timeline(ann: Browser, session: Session) -> None:

@@ -25,7 +25,6 @@ from samoloop.ui.web.site import Project, Row, Site
 
 _OVER_SHOWN = 20  # of those that are over, where not all are asked for
 _ANSWERED_HERE = 20  # gates with their buttons; the others are a link away
-_TONES = {"tool": "busy", "plain": "", "dim": ""}
 _AGELESS = ("damaged", "ready", "new", "limited", "decided")
 
 
@@ -103,9 +102,9 @@ def _group(row: Row) -> str:
 
 
 def _entry(row: Row, now: datetime, open_gate: gate.Shown | None) -> Entry:
-    word, tone = stands(row), str(tone_of(row))
+    word = stands(row)
     since = age(moment(row["since"]), now) if row["since"] and word not in _AGELESS else ""
-    return Entry(row, word, _TONES.get(tone, tone), why(row, now), since, open_gate)
+    return Entry(row, word, tone_of(row), why(row, now), since, open_gate)
 
 
 def _gates(site: Site, rows: Sequence[Row], by: str) -> dict[str, gate.Shown]:

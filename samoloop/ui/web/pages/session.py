@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from samoloop.api import documents
 from samoloop.api.logs import attempts
-from samoloop.api.status import standing
+from samoloop.api.status import row, standing
 from samoloop.api.timeline import Entry, timeline
 from samoloop.base.clock import Clock
 from samoloop.base.durations import format_seconds
@@ -19,7 +19,8 @@ from samoloop.core import gates
 from samoloop.core.records import Record
 from samoloop.core.session import Session
 from samoloop.ui.terminal.endings import follows, oddities, tokens_so_far
-from samoloop.ui.terminal.status_text import facts, tone, where
+from samoloop.ui.terminal.overview import stands, tone_of
+from samoloop.ui.terminal.status_text import facts, where
 from samoloop.ui.terminal.words import dollars
 from samoloop.ui.web import logs
 from samoloop.ui.web.pages import acts, gate
@@ -53,17 +54,16 @@ def look(request: Request) -> Response:
     entries = timeline(history, lambda name: gates.read_text(session.logs / name) or "")[::-1]
     pages = max(-(-len(entries) // ENTRIES), 1)
     number = min(max(number_in(request.query_params.get("page", "")) or 1, 1), pages)
-    now = time.time()
-    stands, _, rest = where(found).partition(" ")
+    now, listed = time.time(), row(session)
     return page(
         request,
         "session.html",
         session=session,
         url=url_of(session),
         found=found,
-        tone=tone(found["condition"]),
-        stands=stands.rstrip(","),
-        where=rest,
+        tone=tone_of(listed),
+        stands=stands(listed),
+        where=where(found).partition(" ")[2],
         facts=facts(found, Clock().now()),
         gate=gate.shown(session, speaker(request)) if number == 1 else None,
         acts=acts.offered(session) if number == 1 else None,
