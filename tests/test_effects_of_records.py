@@ -509,6 +509,16 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
         {"notes": [LOST, TOLD, Note("git", "made anew")], "worktree_is_new": False},
     ),
     ("archived", {"archived": False}, event("archived"), {"archived": True}),
+    (
+        "placed",
+        {},
+        event("placed", machine="two", repo="/q/.git", root="/q", worktree="/q/w", notes=["It died."]),
+        {
+            "creation": created(repo="/q/.git", root="/q", worktree="/q/w"),
+            "roots": {},
+            "notes": [LOST, TOLD, Note("git", "It died.")],
+        },
+    ),
     ("adopted", {}, event("adopted", iteration=7, attempt=2), {}),
 ]
 ENDED: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = [

@@ -392,6 +392,13 @@ def test_a_root_is_known_until_the_worktree_is_made_anew() -> None:
     assert (anew.path, anew.inode) == (Path("/w"), 0)
 
 
+def test_a_session_that_went_back_stays_where_it_is_placed() -> None:
+    placed = event("placed", machine="two", repo="/q/.git", root="/q", worktree="/q/w")
+    back = state_of(prepared(), placed, event("rewound", to=0, record=2)).created
+    assert (back.repo, back.root, back.worktree) == (Path("/q/.git"), Path("/q"), Path("/q/w"))
+    assert back.branch == state_of().created.branch
+
+
 def test_archived_is_a_fact_until_the_worktree_comes_back() -> None:
     archived = event("archived", by="ada")
     assert state_of(archived).archived

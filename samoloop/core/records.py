@@ -341,6 +341,16 @@ class WorktreeReady(Record, event="worktree_ready"):
     setup: Setup | None = None
 
 
+class Placed(Record, event="placed"):
+    """The session goes on on another machine, or at another place: its folders are these from now on."""
+
+    machine: str
+    repo: Path  # its git folder
+    root: Path
+    worktree: Path
+    notes: tuple[str, ...] = ()  # for the next child
+
+
 class Archived(Record, event="archived"):
     """A human removed the worktree."""
 

@@ -427,6 +427,12 @@ def _worktree_ready(state: State, record: records.WorktreeReady) -> None:
     _note(state, [Note("git", text) for text in record.notes])
 
 
+def _placed(state: State, record: records.Placed) -> None:
+    state.creation = state.created.but(repo=record.repo, root=record.root, worktree=record.worktree)
+    state.roots = {}  # another machine's
+    _note(state, [Note("git", text) for text in record.notes])
+
+
 def _archived(state: State, record: records.Archived) -> None:
     state.archived = True
 
@@ -442,6 +448,7 @@ def _rewound(record: records.Rewound, history: Iterable[Record], present: State)
     past.totals, past.gates_opened = present.totals, present.gates_opened
     past.left_out = present.left_out
     past.roots = present.roots
+    past.creation = past.created.but(**{name: getattr(present.created, name) for name in ("repo", "root", "worktree")})
     past.worktree_is_new, past.archived = present.worktree_is_new, present.archived
     past.open = None
     past.not_before, past.limits = None, {}
@@ -476,5 +483,6 @@ _EFFECTS: dict[type[Record], Callable[[State, Any], None]] = {
     records.Rooted: _rooted,
     records.WorktreeNew: _worktree_new,
     records.WorktreeReady: _worktree_ready,
+    records.Placed: _placed,
     records.Archived: _archived,
 }
