@@ -201,6 +201,13 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
     Nobody sees it before it is whole: what a killed command began is cleared away by the next one. Raises
     SessionError where it cannot be made.
     """
+    with folder_called(sessions, lambda: _free_name(sessions, f"{today:%y-%m-%d}-{slug}")) as made:
+        yield made
+
+
+@contextmanager
+def folder_called(sessions: Path, choose: Callable[[], str]) -> Iterator[tuple[Path, str]]:
+    """As `new_folder`, by the name that is chosen once nobody else makes a session there."""
     folder = sessions / _NEW
     try:
         make_ignored_folder(sessions)
@@ -213,7 +220,7 @@ def new_folder(sessions: Path, slug: str, today: datetime) -> Iterator[tuple[Pat
             remove(folder)
             make_folder(folder)
             control.make(folder)
-            name = _free_name(sessions, f"{today:%y-%m-%d}-{slug}")
+            name = choose()
         except OSError as error:
             raise SessionError(f"no session can be made in {sessions}: {error.strerror or error}") from None
         yield folder, name

@@ -188,30 +188,39 @@ def push(repo: Repo, remote: str, branch: str, commit: str, settings: Mapping[st
         with effect("git push"):
             _call(repo, repo.root, *hooks, "push", *switches, "--", remote, f"{commit}:refs/heads/{branch}")
     except GitError as error:
-        said = str(error)
-        if any(word in said for word in ("(fetch first)", "(non-fast-forward)")):
+        words = str(error)
+        if any(word in words for word in ("(fetch first)", "(non-fast-forward)")):
             raise GitError(
                 f"{branch} on {remote} has commits that this session does not have, so nothing was pushed: look at "
                 f"them with `git fetch {remote}`, then merge them, or push over them by yourself"
             ) from None
         raise GitError(
-            f"pushing {branch} to {remote} failed: {said}. See that `git push {remote} {branch}` works"
+            f"pushing {branch} to {remote} failed: {words}. See that `git push {remote} {branch}` works"
         ) from None
 
 
 def _call(repo: Repo, where: Path, *words: str) -> bytes:
     """A call of git that may reach the remote; its output. Raises GitError with git's own words."""
+    done = reach(repo, where, *words)
+    if done.returncode == 0:
+        return done.stdout
+    raise GitError(said(done) or f"exit code {done.returncode}")
+
+
+def reach(repo: Repo, where: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """A call of git that may reach the remote, whatever became of it. Raises GitError where it took too long."""
     personal = {name: value for name, value in os.environ.items() if name in _PERSONAL}
     environ = calls.environment() | personal | {"GIT_DIR": str(repo.git_dir), "GCM_INTERACTIVE": "never"}
     if where == repo.root:
         environ["GIT_WORK_TREE"] = str(repo.root)
     try:
-        done = calls.execute((*_SWITCHES, *words), cwd=where, environ=environ, seconds=SECONDS)
+        return calls.execute((*_SWITCHES, *words), cwd=where, environ=environ, seconds=SECONDS)
     except GitError as error:
         if not isinstance(error.__cause__, subprocess.TimeoutExpired):
             raise
         raise GitError(f"it took more than {SECONDS / 60:.0f} minutes") from None
-    if done.returncode == 0:
-        return done.stdout
-    said = _LOGIN.sub("://", " ".join(os.fsdecode(done.stderr).split()))[:_SAID]
-    raise GitError(said or f"exit code {done.returncode}")
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Git's own words, in one line and without a login."""
+    return _LOGIN.sub("://", " ".join(os.fsdecode(done.stderr).split()))[:_SAID]

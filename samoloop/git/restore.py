@@ -3,7 +3,7 @@
 import io
 import os
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from samoloop.base.errors import GitError
@@ -63,6 +63,24 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     trailers = {"Rewound-To": target.iteration, "Head": target.head if target.head != target.code else None}
     on_top = checkpoints.put(worktree, ref, target.tree, target.code, f"Back at {what}", trailers)
     return Restored(on_top, left, aside, removed, sorted(made - in_the_way | documents), notes)
+
+
+def renew(worktree: Worktree, session_dir: Path, code: str, head: str) -> tuple[list[Path], list[str]]:
+    """Make the content that of `code`, on the session's branch at `head`, as another machine left it.
+
+    As when going back, a merge in progress is given up and ignored files stay. Returns what was in no commit and in the
+    way, where it is now, and notes; the caller has kept the rest. May be run again after a crash. Raises GitError.
+    """
+    notes = worktree.repair() + worktree.remove_stale_locks()
+    if other := worktree.used_elsewhere():
+        raise GitError(f"The branch {worktree.branch} is also checked out in {other}: switch that to another branch.")
+    state = worktree.state()
+    now = worktree.snapshot(state)
+    notes += _quit_operations(worktree)
+    stage(worktree.git, worktree.root, state.to_stage, worktree.left_out)
+    aside = _move_aside(worktree, now, code, session_dir, ())
+    worktree.check_out(code, head)
+    return aside, notes
 
 
 def _last(store: Git, ref: str) -> Checkpoint | None:
@@ -158,8 +176,12 @@ def put_back_session(store: Git, session_dir: Path, source: Checkpoint, left_out
     The files `left_out` and what no checkpoint holds stay as they are, and so does guidance, which checkpoints of
     earlier versions hold.
     """
+    return put_files(session_dir, _session_content(store, source.tree), left_out)
+
+
+def put_files(session_dir: Path, wanted: Mapping[str, tuple[int, bytes]], left_out: Collection[str] = ()) -> list[str]:
+    """Make the session's files the `wanted` ones, path -> (mode, bytes), as `put_back_session` does."""
     session_dir.mkdir(parents=True, exist_ok=True)
-    wanted = _session_content(store, source.tree)
     stays = {*LEFT_OUT, *left_out}
     changed = []
     for path, _ in list(session_files(session_dir)):

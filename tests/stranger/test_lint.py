@@ -58,7 +58,7 @@ ALLOWED = {
     ("core/gates/folder.py", "_open_wake"): NO_LINK,
     ("core/journal.py", "append"): NO_LINK,
     ("core/roots.py", "_seen"): NO_LINK,
-    ("core/session.py", "new_folder"): "a rename of the new session's folder, before any child",
+    ("core/session.py", "folder_called"): "a rename of the new session's folder, before any child",
     ("config/presets.py", "load"): PACKAGE,
     ("core/signals.py", "schema"): PACKAGE,
     ("git/calls.py", "_remove_dead_lock"): FIXED,
