@@ -23,7 +23,7 @@ BASE_LOCK = "_base.lock"  # of a check that works beside the first children
 PRIVATE = "_git"  # the repository of a session in place
 FLEET = "_fleet"  # of a session that several machines share: what of it is here
 _LINKED = (JOURNAL, LOGS)
-NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", PRIVATE})  # what is kept in it
+NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", PRIVATE, FLEET})  # what is kept in it
 _DIGITS = 16
 _SHOWN = 60  # characters of the session's name
 

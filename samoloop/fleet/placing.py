@@ -1,0 +1,368 @@
+"""A parcel's place on a machine: the local copy of a session, made or renewed.
+
+Nothing that lies here and nowhere else is lost by it: what a person did is taken over into what came, and whatever else
+is not in the parcel's history is set aside first. Each step may be done again after a crash; the mark comes last.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from samoloop.base.errors import GitError, SessionError
+from samoloop.base.files import make_ignored_folder, read_plain, remove, sha256, write_atomic
+from samoloop.base.locks import is_held
+from samoloop.base.values import frozen
+from samoloop.config import loading
+from samoloop.config.loading import Config
+from samoloop.core import control, gates
+from samoloop.core import session as sessions
+from samoloop.core.control import CHILD_LOCK, LOGS
+from samoloop.core.gates import INBOX
+from samoloop.core.journal import FILE_NAME, Journal
+from samoloop.core.records import Placed, Record, WorktreeNew
+from samoloop.core.roots import RootChanged, differences
+from samoloop.core.session import Session
+from samoloop.core.state import State, fold
+from samoloop.fleet import acts
+from samoloop.fleet import mark as marks
+from samoloop.fleet import parcel as parcels
+from samoloop.fleet.mark import Mark
+from samoloop.fleet.parcel import CONTROL, TAIL, Kind, Parcel
+from samoloop.git import checkpoint
+from samoloop.git.calls import Git
+from samoloop.git.checkout import registered
+from samoloop.git.checkpoint import ref_name
+from samoloop.git.repo import Repo
+from samoloop.git.restore import put_files
+from samoloop.git.restore import renew as renew_code
+from samoloop.git.tree_files import entries
+from samoloop.git.worktree import Worktree, checked_out
+from samoloop.worker.lease import locked
+from samoloop.worker.roots import REPOSITORY, WORKTREE, refuse_led_away
+from samoloop.worker.roots import SESSION as SESSION_ROOT
+
+ASIDE = "refs/samoloop/aside/"
+SETUP = "_setup"  # a hash of what dependencies were installed by, in a control folder
+_PLACING = "_placing.jsonl"
+# What dependencies are installed by; where one differs, the setup command runs again.
+_LOCK_FILES = (
+    *("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "deno.lock"),
+    *("package.json", "requirements.txt", "requirements-dev.txt", "pyproject.toml", "uv.lock", "poetry.lock"),
+    *("Pipfile.lock", "pdm.lock", "setup.py", "setup.cfg", "Cargo.lock", "Cargo.toml", "go.sum", "go.mod"),
+    *("Gemfile.lock", "composer.lock", "mix.lock", "pubspec.lock", "Package.resolved", "pom.xml", "build.gradle"),
+    *("build.gradle.kts", "gradle.lockfile", "flake.lock", "packages.lock.json", ".tool-versions", "Makefile"),
+)
+
+
+def _unsaid(sentence: str) -> None:
+    """Nobody listens."""
+
+
+@frozen
+class _Here:
+    """Where a parcel goes on this machine, and what it holds."""
+
+    parcel: Parcel
+    machine: str
+    repo: Repo
+    config: Config
+    session_dir: Path
+    worktree: Path
+    code: str  # the worktree's content
+
+    @property
+    def branch(self) -> str:
+        return f"refs/heads/{self.parcel.branch}"
+
+
+def place(
+    parcel: Parcel,
+    root: Path,
+    environ: Mapping[str, str],
+    machine: str,
+    notes: Iterable[str] = (),
+    say: Callable[[str], None] = _unsaid,
+) -> Session:
+    """The session as the parcel has it, on this machine, in the project at `root`.
+
+    `notes` are for the next child; `say` hears what was set aside or not taken. Raises LockHeld while a worker is at it
+    here, SessionError for a name that another session has, Damaged, GitError.
+    """
+    here = _here(parcel, root, environ, machine)
+    if not sessions.is_session(here.session_dir):
+        _begin(here, notes)
+    session = Session(here.session_dir)
+    with locked(session):
+        for sentence in renew(session, parcel, environ, machine, notes):
+            say(sentence)
+    return session
+
+
+def renew(
+    session: Session, parcel: Parcel, environ: Mapping[str, str], machine: str, notes: Iterable[str] = ()
+) -> list[str]:
+    """As `place`, for a session that is here; the caller holds its lease. Sentences of what was not taken over."""
+    mark = marks.read(session.dir)
+    root = session.state().created.root
+    if mark is None or mark.project != parcel.project:
+        raise _taken(session)
+    if mark.parcel == parcel.oid:
+        return []
+    if is_held(session.control / CHILD_LOCK):
+        raise SessionError(f"a child of {session.name} is at work here: it has to end before another's work is placed")
+    here = _here(parcel, root, environ, machine)
+    store = here.repo.store
+    held = parcels.files_of(store, parcel, CONTROL)
+    present, _ = parcels.travelling(session)
+    content = parcels.journal_of(store, parcel, held[TAIL.removeprefix(CONTROL)][1], present)
+    if content.partition(b"\n")[0] != present.partition(b"\n")[0]:
+        raise _taken(session)
+    draft = session.control / _PLACING
+    journal, state = _draft(draft, content)
+    base = parcels.read(store, mark.parcel) if mark.parcel else None
+    with gates.changing(session.dir):
+        ahead = base is not None and not content.startswith(present)
+        taken = acts.onto(session, store, base, parcel, ahead=ahead)
+        said = _set_aside(session, here, base, taken, ahead=ahead)
+        said += _put_code(session, here, state)
+        put_files(session.dir, taken.files, [*state.left_out, *session.state().left_out])
+        _put_control(session, held, taken.inbox)
+        for record in _here_now(here, state, notes):
+            journal.append(record)
+        write_atomic(session.journal.path, journal.content)
+    marks.write(session.dir, Mark(mark.project, parcel.remote or mark.remote, machine, parcel.oid, parcel.paths))
+    remove(draft)
+    session.forget()
+    control.lay_links(session.dir, session.control)
+    return [*said, *taken.said]
+
+
+def _here(parcel: Parcel, root: Path, environ: Mapping[str, str], machine: str) -> _Here:
+    repo, config = Repo.find(root), loading.load(root, environ)
+    refuse_led_away(repo.git_dir, parcel.branch)
+    last = checkpoint.tip(repo.store, parcel.tip) if parcel.tip else None
+    session_dir = config.sessions_dir / parcel.name
+    code = last.code if last else parcel.head
+    return _Here(parcel, machine, repo, config, session_dir, config.worktrees_dir / parcel.name, code)
+
+
+def _taken(session: Session) -> SessionError:
+    return SessionError(
+        f"{session.dir} is another session than the fleet's of that name, so that one cannot be placed here: move this "
+        f"one away, or run it to its end and archive it"
+    )
+
+
+def _begin(here: _Here, notes: Iterable[str]) -> None:
+    """The session's folder with a journal that is at home here, and nothing else yet. Raises SessionError."""
+    parcel, store = here.parcel, here.repo.store
+    tip = store.ref(here.branch)
+    if tip and store.call("merge-base", "--is-ancestor", tip, parcel.oid).returncode:
+        raise SessionError(
+            f"{parcel.name} cannot be placed here, where its branch {parcel.branch} has commits that it does not have: "
+            f"give that branch another name, `git branch -m {parcel.branch} NAME`"
+        )
+    with sessions.folder_called(here.session_dir.parent, lambda: _own_name(here)) as (folder, _):
+        tail = parcels.contents(store, [parcel.files[TAIL].oid])[parcel.files[TAIL].oid]
+        journal, state = _draft(control.place_of(folder) / FILE_NAME, parcels.journal_of(store, parcel, tail))
+        for record in _here_now(here, state, notes):
+            journal.append(record)
+        marks.write(folder, Mark(parcel.project, parcel.remote, here.machine))
+
+
+def _own_name(here: _Here) -> str:
+    """The session's name, unless another one has it here, or had it and left what cannot be got again."""
+    folder, place = here.session_dir, control.place_of(here.session_dir)
+    if os.path.lexists(folder):
+        raise SessionError(f"{folder} is in the way of the fleet's session of that name: move it away")
+    if place.is_dir():
+        known = _mark_in(place)
+        if known is None or known.project != here.parcel.project:
+            raise SessionError(f"{place} holds the journal of another session called {folder.name}: move it away")
+    return folder.name
+
+
+def _mark_in(place: Path) -> Mark | None:
+    try:
+        return marks.load(place / control.FLEET)
+    except SessionError:
+        return None
+
+
+def _draft(path: Path, content: bytes) -> tuple[Journal, State]:
+    """A journal that is read before it counts, and the state that it tells. Raises SessionError."""
+    write_atomic(path, content)
+    journal = Journal(path)
+    state = fold(journal)
+    if state.creation is None:
+        raise parcels.Damaged(f"the journal of {path.parent.name} that came has no first record")
+    return journal, state
+
+
+def _here_now(here: _Here, state: State, notes: Iterable[str]) -> list[Record]:
+    """What the journal has to say of this machine; nothing where it speaks of it already."""
+    created, notes = state.created, tuple(notes)
+    place = Placed(
+        machine=here.machine,
+        repo=here.repo.git_dir,
+        root=here.config.root,
+        worktree=here.worktree,
+        notes=(*notes, *_filled_in(here, state)),
+    )
+    same = (created.repo, created.root, created.worktree) == (place.repo, place.root, place.worktree)
+    moved = here.parcel.paths != here.machine or not same or not _as_known(here, state)
+    found: list[Record] = [place] if moved or notes else []
+    if state.prepared and not state.worktree_is_new and (why := _lacks(here)):
+        found.append(WorktreeNew(why=why))
+    return found
+
+
+def _as_known(here: _Here, state: State) -> bool:
+    """Whether the folders are those that the journal knows."""
+    folders = {SESSION_ROOT: here.session_dir, WORKTREE: here.worktree, REPOSITORY: here.repo.git_dir}
+    try:
+        return not differences(state.roots, folders)[1]
+    except RootChanged:
+        return False
+
+
+def _filled_in(here: _Here, state: State) -> list[str]:
+    """Files that a person filled in on another machine: they are in no commit, so they did not travel."""
+    return [
+        f"{name}, which a person filled in, is on the machine where they did that, and not here: where you need it, "
+        "ask for it again (file_update)."
+        for name in sorted(state.left_out)
+        if not os.path.lexists(here.worktree / name) and not os.path.lexists(here.session_dir / name)
+    ]
+
+
+# --- what is here and nowhere else ------------------------------------------------------------------------------------
+
+
+def _set_aside(session: Session, here: _Here, base: Parcel | None, taken: acts.Taken, *, ahead: bool) -> list[str]:
+    """Keep, on a ref of its own, what the parcel's history does not have; sentences that say so."""
+    store, created = here.repo.store, session.state().created
+    own = [oid for oid in (store.ref(here.branch), store.ref(ref_name(created.session))) if oid]
+    why = ["what was done"] if ahead else []
+    if own and store.line("rev-list", "--max-count=1", *own, f"^{here.parcel.oid}", "--"):
+        why.append("commits")
+    snapshot = _own_code(session, here, base)
+    if snapshot:
+        why.append("changed files of the worktree")
+    if taken.lost:
+        why.append(", ".join(taken.lost[:5]))
+    if not why:
+        return []
+    oid = parcels.pack(session, Kind.ASIDE, here.machine, more=[*own, *([snapshot] if snapshot else [])])
+    ref = keep_aside(store, here.parcel.name, oid)
+    return [f"{session.name}: {' and '.join(why)} on {here.machine} is not in what came; it is kept: git show {ref}"]
+
+
+def keep_aside(store: Git, name: str, oid: str) -> str:
+    """A ref of its own that holds the commit."""
+    prefix = ASIDE + ref_name(name).rpartition("/")[2] + "/"
+    known = store.line("for-each-ref", "--format=%(refname)", prefix).splitlines()
+    ref = next(name for n in range(1, len(known) + 2) if (name := f"{prefix}{n}") not in known)
+    store.run("update-ref", ref, oid)
+    return ref
+
+
+def _own_code(session: Session, here: _Here, base: Parcel | None) -> str:
+    """The snapshot of a worktree that holds what is neither as it was nor as it will be; else empty."""
+    if registered(here.repo.git_dir, here.worktree) is None or not here.worktree.is_dir():
+        return ""
+    state, store = session.state(), here.repo.store
+    worktree = Worktree.open(here.repo.git_dir, here.worktree, here.parcel.branch, state.left_out)
+    snapshot = worktree.snapshot()
+    last = checkpoint.tip(store, base.tip) if base and base.tip else None
+    before = last.code if last else base.head if base else here.parcel.head
+    for code in (before, here.code):
+        if worktree.tree_of(code) == snapshot.tree:
+            return ""
+    mine, was, will = (entries(store, tree) for tree in (snapshot.commit, before, here.code))
+    return snapshot.commit if any(found not in (was.get(name), will.get(name)) for name, found in mine.items()) else ""
+
+
+# --- each part --------------------------------------------------------------------------------------------------------
+
+
+def _put_code(session: Session, here: _Here, state: State) -> list[str]:
+    """Refs and worktree as the parcel has them."""
+    parcel, repo = here.parcel, here.repo
+    store = repo.store
+    if parcel.tip and store.ref(ref_name(parcel.name)) != parcel.tip:
+        store.run("update-ref", ref_name(parcel.name), parcel.tip)
+    if registered(repo.git_dir, here.worktree) is None and here.worktree.is_dir() and any(here.worktree.iterdir()):
+        repo.remember_worktree(here.worktree, parcel.branch, parcel.head)
+    if registered(repo.git_dir, here.worktree) is None or not here.worktree.is_dir():
+        return _put_branch(here)
+    left_out = {*state.left_out, *session.state().left_out}
+    worktree = Worktree.open(repo.git_dir, here.worktree, parcel.branch, left_out)
+    snapshot = worktree.snapshot()
+    if (snapshot.head, snapshot.tree) == (parcel.head, worktree.tree_of(here.code)) and not worktree.operation():
+        return []
+    aside, notes = renew_code(worktree, session.dir, here.code, parcel.head)
+    return [*notes, *(f"moved out of the way: {path}" for path in aside)]
+
+
+def _put_branch(here: _Here) -> list[str]:
+    store = here.repo.store
+    if store.ref(here.branch) == here.parcel.head:
+        return []
+    if folder := checked_out(here.repo.git_dir, here.branch):
+        raise GitError(
+            f"The branch {here.parcel.branch} is checked out in {folder}, so it cannot be moved to what came: switch "
+            "that to another branch."
+        )
+    store.run("update-ref", "-m", "samoloop: placed", here.branch, here.parcel.head)
+    return []
+
+
+def _put_control(session: Session, held: Mapping[str, tuple[int, bytes]], inbox: bytes) -> None:
+    """What of the control folder came with the parcel."""
+    place = session.control
+    for name, (_, data) in held.items():
+        if name in (INBOX, TAIL.removeprefix(CONTROL)) or _plainly(place / name) == data:
+            continue
+        folder = (place / name).parent
+        if folder != place:
+            make_ignored_folder(folder) if folder.name != LOGS else None
+        write_atomic(place / name, data)
+    if inbox != (_plainly(place / INBOX) or b""):
+        write_atomic(place / INBOX, inbox)
+
+
+def _plainly(path: Path) -> bytes | None:
+    try:
+        return read_plain(path, gates.LIMIT_BYTES)
+    except ValueError:
+        return None
+
+
+# --- dependencies -----------------------------------------------------------------------------------------------------
+
+
+def remember_setup(session: Session) -> None:
+    """The worktree here has what its dependencies are installed by, as the session is now."""
+    state = session.state()
+    created = state.created
+    if created.repo is None or state.prepared is None or state.worktree_is_new:
+        return
+    store = Git(created.repo)
+    last = checkpoint.tip(store, ref_name(created.session))
+    if last:
+        write_atomic(session.control / SETUP, _installed_by(store, last.code))
+
+
+def _lacks(here: _Here) -> str:
+    """What the worktree here has not got yet, so that it is made ready again; empty where nothing is known to lack."""
+    if registered(here.repo.git_dir, here.worktree) is None or not here.worktree.is_dir():
+        return f"The session came to {here.machine}."
+    known = _plainly(control.place_of(here.session_dir) / SETUP)
+    if here.config.setup and known != _installed_by(here.repo.store, here.code).encode():
+        return f"What dependencies are installed by changed while the session was not on {here.machine}."
+    return ""
+
+
+def _installed_by(store: Git, code: str) -> str:
+    return sha256(store.run("ls-tree", "-z", "--full-tree", code, "--", *_LOCK_FILES))
