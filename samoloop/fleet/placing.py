@@ -37,7 +37,7 @@ from samoloop.git.restore import put_files
 from samoloop.git.restore import renew as renew_code
 from samoloop.git.tree_files import entries
 from samoloop.git.worktree import Worktree, checked_out
-from samoloop.worker.lease import locked
+from samoloop.worker.lease import FILES, locked
 from samoloop.worker.roots import REPOSITORY, WORKTREE, refuse_led_away
 from samoloop.worker.roots import SESSION as SESSION_ROOT
 
@@ -92,7 +92,7 @@ def place(
     if not sessions.is_session(here.session_dir):
         _begin(here, notes)
     session = Session(here.session_dir)
-    with locked(session):
+    with locked(session, FILES):
         for sentence in renew(session, parcel, environ, machine, notes):
             say(sentence)
     return session

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,9 @@ from samoloop.fleet import placing, transport
 from samoloop.fleet.mark import Mark
 from samoloop.fleet.parcel import Kind, Parcel
 from samoloop.git.repo import Repo
-from samoloop.worker.stations import Stations
-from samoloop.worker.worker import Worker
+from samoloop.worker.lease import FILES
 
 REMOTE = "origin"
-
-
-class Enough(BaseException):
-    """One iteration was done."""
 
 
 @dataclass
@@ -97,35 +92,21 @@ class Machine:
         with self.at_work():
             return resolve(self.root / ".samoloop" / "sessions", name)
 
-    def iterate(self, session: Session, **how: Any) -> Decision | None:
-        """One iteration, or what comes before the next; None where it went on after it."""
-        ran: list[int] = []
-
-        def once(worker: Worker) -> Decision | None:
-            if ran:
-                raise Enough
-            ran.append(1)
-            return None
-
-        with self.at_work(), suppress(Enough):
+    def iterate(self, session: Session, **how: Any) -> Decision:
+        """One iteration, or what stands before the next one."""
+        session.forget()
+        with self.at_work():
             return go_on(
                 session,
-                How(said=self.said, no_wait=True, **{"attended": True, **how}),
+                How(said=self.said, no_wait=True, once=True, **{"attended": True, **how}),
                 environ=self.environ,
-                open_view=lambda session, stop: _seen(Recorder()),
+                open_view=lambda session, stop: nullcontext(Recorder()),
                 stop=StopRequest(),
-                more=Stations(before=(once,)),
+                lease=FILES,
             )
-        session.forget()
-        return None
 
     def git(self, *words: str) -> str:
         return git(self.root, *words)
-
-
-@contextmanager
-def _seen(view: Recorder) -> Iterator[Recorder]:
-    yield view
 
 
 def make_fleet(folder: Path, child: str, names: tuple[str, ...] = ("one", "two"), **settings: Any) -> list[Machine]:
