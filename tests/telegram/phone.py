@@ -48,8 +48,8 @@ class Phone:
     def folder(self) -> BotFolder:
         return BotFolder(self.settings, self.environ)
 
-    def work(self, name: str = "26-11-21-jwt-auth") -> Work:
-        work = Work(self.tmp_path / "project", name)
+    def work(self, name: str = "26-11-21-jwt-auth", project: str = "project") -> Work:
+        work = Work(self.tmp_path / project, name)
         self._works.append(work)
         self.folder.register(work.dir, work.root)
         projects.register(work.root, self.environ)

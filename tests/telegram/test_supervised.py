@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from bot_api import TOKEN
 from person import Person
-from phone import ANN, PACE, Phone
+from phone import ANN, PACE, Phone, Still
 
 from samoloop.base.files import write_atomic
 from samoloop.base.locks import Lock, gain
 from samoloop.config import bot_folder
+from samoloop.core.hearing import tell
 from samoloop.core.words import News
 from samoloop.ui.telegram import ledger as ledger_module
 from samoloop.ui.telegram.listening import Listening
+from samoloop.ui.telegram.updates import SIGNED
 from samoloop.worker import outbox
 
 pytestmark = pytest.mark.slow  # seconds in all
@@ -330,6 +332,44 @@ def test_a_stranger_s_replies_delay_nobody(phone: Phone) -> None:
         began = time.monotonic()
         phone.ann.toast(phone.ann.tap(message, "Q2 B"))
     assert time.monotonic() - began < 1.0
+
+
+PATIENT = PACE.__class__(poll=5, tick=0.03, first_wait=60, longest_wait=60)  # what broke is not tried again meanwhile
+
+
+def test_a_broken_session_does_not_silence_one_of_the_same_name_in_another_project(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, well = phone.work(project="shop"), phone.work(project="blog")
+    pending = outbox.pending
+
+    def refuse(session_dir: Path, reader: str) -> object:
+        if session_dir == broken.dir:
+            raise OSError(5, "Input/output error")
+        return pending(session_dir, reader)
+
+    monkeypatch.setattr(outbox, "pending", refuse)
+    with phone.relay(PATIENT):
+        phone.bot("blog · jwt-auth")
+        well.announce(News.STOPPED, text="for the night")
+        phone.bot("for the night")
+
+
+def test_a_worker_that_cannot_be_started_keeps_none_from_a_session_of_the_same_name(phone: Phone) -> None:
+    broken, well = phone.work(project="shop"), phone.work(project="blog")
+    started: list[Path] = []
+
+    class Odd(Still):
+        def resume(self, session_dir: Path, by: str) -> None:
+            started.append(session_dir)
+            if session_dir == broken.dir:
+                raise RuntimeError("a mistake")
+
+    phone.machine = Odd()
+    for work in (broken, well):
+        tell(work.session, "mind the cache", f"Ann{SIGNED}5)")
+    with phone.relay(PATIENT):
+        phone.standin.wait(lambda: set(started) == {broken.dir, well.dir})
 
 
 def test_a_child_that_holds_a_lock_of_its_session_blocks_nobody_else(

@@ -1,22 +1,28 @@
 """The relay's parts, one by one, where something breaks: they go on, and remember what was done."""
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from phone import Phone
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter
 
 from samoloop.config.bot_folder import BotFolder
 from samoloop.config.telegram_bot import BotSettings
+from samoloop.core.decision import Condition
+from samoloop.core.records import Halted
 from samoloop.ui.telegram import ledger as ledger_module
 from samoloop.ui.telegram.api import Api, Refused, TokenRefused, Unsent
+from samoloop.ui.telegram.chat import Chat
 from samoloop.ui.telegram.ledger import Ledger, Sent
 from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.reactions import Reaction
 from samoloop.ui.telegram.relay import Relay
 from samoloop.ui.telegram.render import Outgoing
+from samoloop.ui.telegram.sessions import Sessions
 from samoloop.ui.telegram.supervision import Pace
 from samoloop.ui.telegram.updates import Other, Tap, Update
 
@@ -54,6 +60,41 @@ def test_a_part_goes_on_whatever_breaks_in_a_round(folder: BotFolder, error: Exc
 
     within(folder, act)
     assert len(rounds) == 3
+
+
+def test_of_what_works_again_nothing_is_kept(folder: BotFolder) -> None:
+    """A relay runs for months, and each of its messages is guarded by a name of its own."""
+
+    async def act(relay: Relay) -> None:
+        async def work() -> None:
+            pass
+
+        kept = weakref.ref(relay._supervision.trouble("asking about text 7"))
+        await relay._supervision.guarded("asking about text 7", work)
+        assert kept() is None
+
+    within(folder, act)
+
+
+def test_two_sessions_of_one_name_have_a_status_each(phone: Phone) -> None:
+    """The status of one does not pass for the other's, which would have both edited without end."""
+    _, blog = phone.work(project="shop"), phone.work(project="blog")
+
+    async def act() -> None:
+        api = Api(phone.settings)
+        chat, sessions = Chat(api, status_seconds=0), Sessions(phone.folder, phone.settings.chat)
+        for _ in range(3):
+            for known in sessions.refresh():
+                await chat.serve(known)
+        assert not phone.standin.called("editMessageText")
+        blog.session.record(Halted(condition=Condition.BLOCKED, reason="no database"))
+        for known in sessions.refresh():
+            await chat.serve(known)
+        await api.close()
+
+    asyncio.run(act())
+    (edited,) = phone.standin.called("editMessageText")
+    assert int(edited["message_id"]) == phone.bot("blog · jwt-auth")["message_id"] and "no database" in edited["text"]
 
 
 def answers(api: Api, *given: Any) -> None:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from samoloop.config.outlets import is_quiet, reminder_seconds
 from samoloop.core import gates
@@ -42,8 +43,8 @@ class Chat:
     def __init__(self, api: Api, *, status_seconds: float) -> None:
         self._api = api
         self._status_seconds = status_seconds
-        self._shown: dict[str, _Shown] = {}
-        self._looked: dict[str, tuple[int, frozenset[int]]] = {}  # what the open gates were last compared with
+        self._shown: dict[Path, _Shown] = {}  # by session
+        self._looked: dict[Path, tuple[int, frozenset[int]]] = {}  # what the open gates were last compared with
         self._topics: bool | None = None  # whether the chat has them; None: not asked yet
 
     async def serve(self, known: Known) -> None:
@@ -151,7 +152,7 @@ class Chat:
     async def update_gates(self, known: Known) -> None:
         """Edit the messages of gates: what was answered, wherever, and the buttons that this leaves."""
         seen = known.changes, frozenset(known.ledger.live)
-        if self._looked.get(known.name) == seen:
+        if self._looked.get(known.session_dir) == seen:
             return
         asked = {question.id: question for question in gates.read_questions(known.session_dir)}
         for message in list(known.ledger.live.values()):
@@ -166,12 +167,12 @@ class Chat:
                 known.ledger.closed(message.id)
             else:
                 known.ledger.shows(message.id, form.digest)
-        self._looked[known.name] = seen
+        self._looked[known.session_dir] = seen
 
     # The status message
 
     async def _update_status(self, known: Known) -> None:
-        now, shown = time.monotonic(), self._shown.setdefault(known.name, _Shown())
+        now, shown = time.monotonic(), self._shown.setdefault(known.session_dir, _Shown())
         if known.ledger.status is None and known.ended:
             return
         message = known.status(time.time())
@@ -188,7 +189,7 @@ class Chat:
                 number = None if "not found" in str(refused) else number  # the person deleted it
         if number is None and not await self.post(known, message):
             now += REFUSED_SECONDS
-        self._shown[known.name] = _Shown(message.html, known.state.condition, now)
+        self._shown[known.session_dir] = _Shown(message.html, known.state.condition, now)
 
     # Reminders
 

@@ -170,7 +170,7 @@ class Relay:
         """What a person did from the phone is in the files: where no worker takes it up, start one, once."""
         self._moved.clear()
         for known in self._sessions.refresh():
-            await self._supervision.guarded(f"a worker for {known.name}", partial(self._start_worker, known))
+            await self._supervision.guarded(f"a worker for {known.session_dir}", partial(self._start_worker, known))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._moved.wait(), self._pace.tick)
 

@@ -86,9 +86,9 @@ class Speaking:
         for draft in self._handler.drafts.not_asked():
             await self._watch.guarded(f"asking about text {draft.id}", partial(self._ask_about, draft))
         for known in self._sessions.refresh():
-            await self._watch.guarded(known.name, partial(self._chat.serve, known))
+            await self._watch.guarded(str(known.session_dir), partial(self._chat.serve, known))
         for path, why in list(self._sessions.broken.items()):
-            await self._watch.guarded(f"reading {path.name}", partial(self._say_broken, path, why))
+            await self._watch.guarded(f"reading {path}", partial(self._say_broken, path, why))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._poke.wait(), self._pace.tick)
 

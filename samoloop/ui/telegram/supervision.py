@@ -60,6 +60,7 @@ class Supervision:
             trouble.failed(repr(error))
         else:
             trouble.over()
+            self._troubles.pop(what, None)  # of what works nothing is kept
 
     def trouble(self, what: str) -> Outage:
         return self._troubles.setdefault(what, Outage(what, *self._waits))
