@@ -213,9 +213,9 @@ def test_what_the_server_refuses_for_ever_is_set_aside_and_said_once(
     work = phone.work()
     times = 3 if "parse" in why else 2  # it is tried as plain words, too
     phone.standin.fault("sendMessage", "refuse", code=413 if "Large" in why else 400, description=why, times=times)
-    with phone.relay():
-        work.announce(News.BUDGET, text="80% of it")
-        work.announce(News.STOPPED, text="for the night")
+    work.announce(News.BUDGET, text="80% of it")
+    work.announce(News.STOPPED, text="for the night")
+    with phone.relay():  # so that the fault meets the first of them, and not the status
         phone.bot("for the night")
         phone.bot("iteration 0")
         time.sleep(20 * PACE.tick)
