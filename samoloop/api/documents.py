@@ -9,14 +9,13 @@ from samoloop.api.assembly import onlooker
 from samoloop.api.logs import Attempt
 from samoloop.base.errors import SessionError
 from samoloop.base.files import is_folder, read_plain, sha256
+from samoloop.core.control import ADDITIONS, ERRORS, OUTPUT, PROMPT, beside
 from samoloop.core.session import REPORT, Session
 from samoloop.git import checkpoint
 from samoloop.worker.guidance import FILE_NAME as GUIDANCE
-from samoloop.worker.iteration import additions_file
 
 # What samoloop and people write, the likeliest to be looked for first.
 OWN = (REPORT, "_overview.md", "_task.md", "_qa.md", "_approval.md", "_action.md", GUIDANCE, "_flow.md")
-_PARTS = (".jsonl", ".err", ".prompt.md")  # of one child, behind its stem
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,15 @@ def path_of(session: Session, name: str) -> Path:
 def log_of(session: Session, attempts: list[Attempt], name: str) -> Path:
     """Where a file of one of these children lies, by its name among the logs. Raises SessionError for any other."""
     for attempt in attempts:
-        files = [attempt.stem.with_name(attempt.stem.name + part) for part in _PARTS]
-        for path in (*files, additions_file(attempt.stem)):
-            if path.name == name:
+        for ending in (OUTPUT, ERRORS, PROMPT, ADDITIONS):
+            if (path := beside(attempt.stem, ending)).name == name:
                 return path
     raise SessionError(f"{session.name} has no log of that name")
 
 
 def told(attempt: Attempt) -> list[Path]:
     """The files with all that a child was told, as far as they are there."""
-    files = (attempt.stem.with_name(f"{attempt.stem.name}.prompt.md"), additions_file(attempt.stem))
+    files = (beside(attempt.stem, ending) for ending in (PROMPT, ADDITIONS))
     return [path for path in files if os.path.lexists(path)]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from samoloop.base.errors import SessionError
 from samoloop.base.files import open_plain
 from samoloop.base.values import frozen
+from samoloop.core.control import ERRORS, OUTPUT, PROMPT, beside
 from samoloop.core.records import Ended, Interrupted, Record, Started
 from samoloop.core.session import Session
 from samoloop.core.state import AT_REST, State, fold
@@ -38,11 +39,11 @@ class Attempt:
 
     @property
     def log(self) -> Path:
-        return self.stem.with_name(self.stem.name + ".jsonl")
+        return beside(self.stem, OUTPUT)
 
     @property
     def errors(self) -> Path:
-        return self.stem.with_name(self.stem.name + ".err")
+        return beside(self.stem, ERRORS)
 
 
 AtWork = Callable[[], bool]  # whether a worker or a child of the session is alive
@@ -79,7 +80,7 @@ def reader_of(session: Session, started: Started, stem: Path, settings: "Config"
     from samoloop import providers
 
     request = Request(
-        prompt=stem.with_name(stem.name + ".prompt.md"),
+        prompt=beside(stem, PROMPT),
         worktree=session.worktree,
         session_dir=session.dir,
         stem=stem,

@@ -7,6 +7,7 @@ from pathlib import Path
 from samoloop.base.errors import SessionError
 from samoloop.base.values import frozen
 from samoloop.core import gates, overview
+from samoloop.core.control import PROMPT, beside
 from samoloop.core.records import Prepared, Resumed
 from samoloop.core.session import Session
 from samoloop.core.state import Condition, State, apply
@@ -34,7 +35,7 @@ def preview(worker: Worker) -> Preview:
     """
     session, state = worker.session, worker.state
     if state.open:
-        path = session.logs / f"{Path(state.open.stem).name}.prompt.md"
+        path = beside(session.logs / Path(state.open.stem).name, PROMPT)
         text = gates.read_text(path)
         if text is None:
             raise SessionError(f"a child is at work on {session.name}, but what it was told is not in {path}")

@@ -13,7 +13,7 @@ from samoloop.base.locks import is_held
 from samoloop.config.project import sessions_folder
 from samoloop.config.projects import registered
 from samoloop.core import gates
-from samoloop.core.control import CHILD_LOCK, LOCK
+from samoloop.core.control import CHILD_LOCK, LOCK, OUTPUT, beside
 from samoloop.core.decision import Condition
 from samoloop.core.session import Session, all_sessions
 
@@ -92,7 +92,7 @@ class KnownSession:
         started = session.state().open
         if started is None:
             return ""
-        log = session.logs / f"{Path(started.stem).name}.jsonl"
+        log = beside(session.logs / Path(started.stem).name, OUTPUT)
         present: object = (log, stamp(log))
         if present != self._log[0]:
             self._log = present, status.last_tool(session, environ)

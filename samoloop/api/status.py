@@ -17,7 +17,7 @@ from samoloop.base.locks import is_held
 from samoloop.base.places import state_folder
 from samoloop.checks import items
 from samoloop.core import gates
-from samoloop.core.control import CHILD_LOCK, LOCK
+from samoloop.core.control import CHILD_LOCK, LOCK, OUTPUT, beside
 from samoloop.core.decision import Condition
 from samoloop.core.finished import finished
 from samoloop.core.headline import CONCLUDED, headline
@@ -252,7 +252,7 @@ def last_tool(session: Session, environ: Mapping[str, str]) -> str:
     found = Collector()
     with suppress(Exception):  # it is a help, and no more
         reader = reader_of(session, started, stem, settings_of(session, environ, {}))
-        for line in tail(stem.with_name(stem.name + ".jsonl"), _RECENT_BYTES).split("\n"):
+        for line in tail(beside(stem, OUTPUT), _RECENT_BYTES).split("\n"):
             found.take(reader.feed(line.encode()))
     return found.last_tool or found.last_text
 

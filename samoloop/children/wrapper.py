@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from samoloop.base.errors import ProviderError
 from samoloop.base.files import open_plain, read_plain
+from samoloop.core.control import ERRORS, OUTPUT, beside
 
 # It has to outlive the signals that end the group, to write the code. "Trap" and not "ignore": what is ignored here
 # would be ignored in the CLI too. It writes to files that were opened for it, whatever the CLI puts in their place:
@@ -23,7 +24,7 @@ SCRIPT = (
     "trap : INT TERM HUP; out=$1 err=$2; shift 2; echo $$ >&2; exec 2>>/dev/fd/$err; "
     '"$@" >>/dev/fd/$out; code=$?; echo $code; exit $code'
 )
-_ENDINGS = (".jsonl", ".err", ".pid", ".exit")
+_ENDINGS = (OUTPUT, ERRORS, ".pid", ".exit")
 _NUMBER_BYTES = 11  # of a pid or an exit code, with its newline
 _SIGNALLED = 128  # a shell reports "ended by signal N" as 128 + N
 # The signals that really end a program. No others: gemini exits with an HTTP status modulo 256, and its 173 (429) would
@@ -36,14 +37,9 @@ _ENDING = frozenset(
 )
 
 
-def beside(stem: Path, ending: str) -> Path:
-    """A file of the stem. (The stem may hold dots, so `with_suffix` would be wrong.)"""
-    return stem.with_name(stem.name + ending)
-
-
 def logs(stem: Path) -> tuple[Path, Path]:
     """Where standard output and standard error go."""
-    return beside(stem, ".jsonl"), beside(stem, ".err")
+    return beside(stem, OUTPUT), beside(stem, ERRORS)
 
 
 def is_used(stem: Path) -> bool:

@@ -24,6 +24,8 @@ PRIVATE = "_git"  # the repository of a session in place
 FLEET = "_fleet"  # of a session that several machines share: what of it is here
 _LINKED = (JOURNAL, LOGS)
 NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", PRIVATE, FLEET})  # what is kept in it
+# The files of one child, each behind the stem that `Session.stem` gives.
+OUTPUT, ERRORS, PROMPT, ADDITIONS = ".jsonl", ".err", ".prompt.md", ".notes.md"
 _DIGITS = 16
 _SHOWN = 60  # characters of the session's name
 
@@ -33,6 +35,11 @@ def place_of(session_dir: Path) -> Path:
     path = real(session_dir.parent) / session_dir.name  # the folder itself may have become a link
     name = f"{session_dir.name[:_SHOWN]}-{sha256(os.fsencode(path))[:_DIGITS]}"
     return state_folder(os.environ) / "control" / name
+
+
+def beside(stem: Path, ending: str) -> Path:
+    """A file of the stem. (The stem may hold dots, so `with_suffix` would be wrong.)"""
+    return stem.with_name(stem.name + ending)
 
 
 def control_of(session_dir: Path) -> Path:

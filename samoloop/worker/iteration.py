@@ -15,7 +15,7 @@ from samoloop.children.processes import boot_id
 from samoloop.children.run import spec_of
 from samoloop.config import prices, skills
 from samoloop.core import gates, records, rules, signals
-from samoloop.core.control import CHILD_LOCK
+from samoloop.core.control import ADDITIONS, CHILD_LOCK, beside
 from samoloop.core.decision import Condition, Note
 from samoloop.core.events import Trouble
 from samoloop.core.limits import EndedBy
@@ -150,7 +150,7 @@ def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int)
     """Build the prompt and keep exactly what the child is told."""
     built = build_prompt(worker, request.stem, iteration)
     if built.additions is not None:
-        write_anew(additions_file(request.stem), built.additions)
+        write_anew(beside(request.stem, ADDITIONS), built.additions)
     with effect("write prompt"):
         write_anew(request.prompt, built.text)
 
@@ -180,15 +180,11 @@ def build_prompt(worker: Worker, stem: Path, iteration: int, inbox: Sequence[str
         state,
         iteration=iteration,
         now=worker.clock.local(),
-        additions_file=additions_file(stem),
+        additions_file=beside(stem, ADDITIONS),
         guidance=guidance,
         parts=worker.stations.parts(worker),
         effort=config.phase(state.phase).effort or config.effort,
     )
-
-
-def additions_file(stem: Path) -> Path:
-    return stem.with_name(stem.name + ".notes.md")
 
 
 def adopt(worker: Worker) -> Begun:

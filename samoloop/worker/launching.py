@@ -9,6 +9,7 @@ from samoloop import providers
 from samoloop.children import sandbox
 from samoloop.config import mcp, profiles, skills
 from samoloop.config.loading import Config
+from samoloop.core.control import PROMPT, beside
 from samoloop.core.workflow import Workflow
 from samoloop.providers.base import Provider, Request
 
@@ -45,7 +46,7 @@ def request_for(
     """What a provider is to start for a phase, which offers these skills; `environ` is the worker's."""
     settings, given = config.phase(phase), child_environment(config, environ)
     return Request(
-        prompt=stem.with_name(stem.name + ".prompt.md"),
+        prompt=beside(stem, PROMPT),
         worktree=worktree,
         session_dir=session_dir,
         stem=stem,

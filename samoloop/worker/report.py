@@ -8,6 +8,7 @@ from samoloop.base.durations import format_seconds
 from samoloop.base.files import tail, write_atomic
 from samoloop.base.printable import printable
 from samoloop.core import gates, words
+from samoloop.core.control import ERRORS, OUTPUT, PROMPT, beside
 from samoloop.core.finished import finished
 from samoloop.core.gates import Verdict
 from samoloop.core.headline import concluded, headline
@@ -289,8 +290,8 @@ def _evidence(session: Session, ended: Sequence[Ended]) -> str:
     parts = []
     if last.said:
         parts.append(f"The last child said:\n\n{_fenced(last.said)}")
-    errors = tail(stem.with_name(stem.name + ".err"), _TAIL_BYTES)
+    errors = tail(beside(stem, ERRORS), _TAIL_BYTES)
     if errors:
         parts.append(f"Its standard error ends:\n\n{_fenced(errors)}")
-    parts.append(f"Everything it wrote: `{stem}.jsonl`, what it was told: `{stem}.prompt.md`")
+    parts.append(f"Everything it wrote: `{beside(stem, OUTPUT)}`, what it was told: `{beside(stem, PROMPT)}`")
     return "\n\n".join(parts)
