@@ -77,7 +77,7 @@ def begin(worker: Worker) -> Begun:
     worktree = worker.worktree if config.commit else None
     worker.restore_overview()
     take_inbox(session, stem)
-    write_prompt(worker, request, iteration, attempt)
+    write_prompt(worker, request, iteration)
     remove(session.dir / signals.FILE_NAME)
     marker = f"{session.name}-{iteration}-{attempt}-{sha256(str(worker.clock.epoch()))[:12]}"
     started = session.record(
@@ -146,7 +146,7 @@ def take_inbox(session: Session, stem: Path) -> None:
         sync_folder(session.control)
 
 
-def write_prompt(worker: Worker, request: Request, iteration: int, attempt: int) -> None:
+def write_prompt(worker: Worker, request: Request, iteration: int) -> None:
     """Build the prompt and keep exactly what the child is told."""
     built = build_prompt(worker, request.stem, iteration)
     if built.additions is not None:

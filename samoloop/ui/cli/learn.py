@@ -5,7 +5,6 @@ import os
 import click
 
 from samoloop.base.errors import UsageError
-from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import find_session, for_people_only, is_terminal, terminal_columns
@@ -38,7 +37,7 @@ def learn(words: tuple[str, ...]) -> None:
             mark = "  (taken)" if learned.is_taken(session, one) else ""
             say("\n".join(wrapped(f"{number}. {one.line}{mark}", columns)))
             say(("\n".join(wrapped(f"   {one.evidence}", columns)), "dim"))
-        numbers = _asked(session, len(there)) if is_terminal() else []
+        numbers = _asked(len(there)) if is_terminal() else []
         if not numbers:
             say(f"Nothing was taken. Take some: samoloop learn {session.name} 1")
             return
@@ -46,7 +45,7 @@ def learn(words: tuple[str, ...]) -> None:
     say("\n".join(wrapped(said, terminal_columns())))
 
 
-def _asked(session: Session, count: int) -> list[int]:
+def _asked(count: int) -> list[int]:
     """The numbers that the person at the terminal names."""
     typed = ask("Which shall every session here be told (1 3, all, or none)", default="none").strip().casefold()
     if typed in ("all", "none"):
