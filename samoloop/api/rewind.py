@@ -42,7 +42,6 @@ from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.compare import commits_between, diff_stat
 from samoloop.git.repo import Repo
 from samoloop.worker import gatekeeper
-from samoloop.worker.keeping import code_so_far
 from samoloop.worker.lease import locked
 from samoloop.worker.outside import SETTINGS_FILE
 from samoloop.worker.roots import check, hold
@@ -199,11 +198,6 @@ def _as_of_fork(known: Record, created: Created) -> Record:
         return created
     left = isinstance(known, Rooted) or (isinstance(known, RoomRecord) and known.name == waivers.RECORD)
     return Rooted(roots={}) if left else known
-
-
-def code_changes(session: Session, environ: Mapping[str, str]) -> str:
-    """All that the session has changed in the code, as a plain diff; as of its last checkpoint."""
-    return code_so_far(onlooker(session, environ))
 
 
 def _open_gate(worker: Worker) -> list[str]:

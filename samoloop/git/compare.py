@@ -50,11 +50,6 @@ def diff_stat(store: Git, old: str, new: str) -> str:
     return _text(store, "diff", "--stat", *_PLAIN, old, new, "--").rstrip()
 
 
-def code_diff(store: Git, old: str, new: str) -> str:
-    """What lies between two commits, as a patch."""
-    return patch(store, old, new)
-
-
 def patch(store: Git, old: str, new: str, folder: str = "") -> str:
     """What lies between two commits or trees; `folder` stands before the names, with a slash at its end."""
     prefixes = (f"--src-prefix=a/{folder}", f"--dst-prefix=b/{folder}")

@@ -9,7 +9,7 @@ from samoloop.core.records import Started
 from samoloop.core.rules import Decision
 from samoloop.git import checkpoint
 from samoloop.git.commit import Committed, commit
-from samoloop.git.compare import code_diff, commits_between, diff_stat
+from samoloop.git.compare import commits_between, diff_stat, patch
 from samoloop.git.staging import A_PERSONS, A_SECRET
 from samoloop.worker.stations import Finished
 from samoloop.worker.worker import Worker
@@ -133,7 +133,7 @@ def code_so_far(worker: Worker) -> str:
     """All that the session has changed in the code, as a diff; as of its last checkpoint, uncommitted work included."""
     store = worker.store
     last = checkpoint.tip(store, worker.ref) if worker.config.commit else None
-    return code_diff(store, base_of(worker, last.code), last.code) if last else ""
+    return patch(store, base_of(worker, last.code), last.code) if last else ""
 
 
 def base_of(worker: Worker, tip: str) -> str:

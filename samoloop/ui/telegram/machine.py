@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from samoloop.api import backlog, learned
+from samoloop.api import backlog, changes, learned
 from samoloop.api.asked import How, Order
 from samoloop.api.detach import detach
 from samoloop.api.hand_off import hand_off
-from samoloop.api.rewind import code_changes
 from samoloop.api.stop import stop
 from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.config import task_files
@@ -55,7 +54,7 @@ class Machine:
 
     def diff(self, session_dir: Path) -> str:
         """All that a session has changed in the code so far."""
-        return code_changes(Session(session_dir), os.environ)
+        return changes.code(Session(session_dir), os.environ)
 
 
 def attempt(act: Callable[[], object]) -> str:
