@@ -115,7 +115,7 @@ OUTCOMES = {
     "a test that complains of a missing program": (1, Counted(1, 1), "sh: 1: jest: not found", Outcome.FAILED),
     "nobody knows": (None, Counted(), "", Outcome.UNVERIFIED),
     "killed": (-9, Counted(), "", Outcome.FAILED),  # by its own tests, perhaps
-    "killed in its shell": (137, Counted(3), "", Outcome.FAILED),
+    "killed after some tests": (-9, Counted(3), "", Outcome.FAILED),
 }  # fmt: skip
 
 

@@ -65,7 +65,6 @@ _PYTEST = re.compile(  # alone, without a shell's operators
     r"(?: [^|;&<>`$()]*)?"
 )
 
-_KILL_CODES = (-signal.SIGKILL, 128 + signal.SIGKILL)
 _KILLED = "something killed it"  # a person, a lack of memory, or its own tests
 _LOST = "nobody knows how it ended"
 _OF_THE_MACHINE = frozenset(  # EAGAIN: there are too many processes for one more
@@ -192,7 +191,7 @@ def understand(exit_code: int | None, counted: Counted, text: str) -> tuple[Outc
     """What an ended run says, and why where its numbers do not tell."""
     if exit_code is None:
         return Outcome.UNVERIFIED, _LOST
-    if exit_code in _KILL_CODES and not counted.failed:
+    if exit_code == -signal.SIGKILL and not counted.failed:
         return Outcome.FAILED, _KILLED
     if exit_code == 0:
         if counted.failed:
