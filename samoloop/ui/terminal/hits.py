@@ -24,7 +24,7 @@ def hit_lines(hits: Sequence[Hit], now: datetime, columns: int | None) -> Iterat
 
 
 def place(hit: Hit) -> str:
-    """Where it stands, in words: `document 11-21-0930-plan-jwt.md`, `log of 007 planning`."""
+    """Where it stands, in words: `11-21-0930-plan-jwt.md`, `answer Q1`, `log of 007 planning`."""
     if hit.kind == LOG:
         return f"log of {hit.iteration:03d} {hit.place}"
     return f"{'' if hit.kind == DOCUMENT else hit.kind} {hit.place}".strip()
