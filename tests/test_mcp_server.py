@@ -35,6 +35,7 @@ TAKEN = {
     "samoloop.api.asked.Order",
     "samoloop.api.asked.Wishes",
     "samoloop.api.detach.detach",
+    "samoloop.api.documents.OWN",
     "samoloop.api.hand_off.hand_off",
     "samoloop.api.status.is_put_away",
     "samoloop.api.status.ranked",

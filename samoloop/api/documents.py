@@ -9,13 +9,16 @@ from samoloop.api.assembly import onlooker
 from samoloop.api.logs import Attempt
 from samoloop.base.errors import SessionError
 from samoloop.base.files import is_folder, read_plain, sha256
+from samoloop.core import gates
 from samoloop.core.control import ADDITIONS, ERRORS, OUTPUT, PROMPT, beside
+from samoloop.core.overview import FILE_NAME as OVERVIEW
+from samoloop.core.overview import OLDER_FILE, TASK_FILE
 from samoloop.core.session import REPORT, Session
 from samoloop.git import checkpoint
 from samoloop.worker.guidance import FILE_NAME as GUIDANCE
 
-# What samoloop and people write, the likeliest to be looked for first.
-OWN = (REPORT, "_overview.md", "_task.md", "_qa.md", "_approval.md", "_action.md", GUIDANCE, "_flow.md")
+# What samoloop and people write beside the report, the likeliest to be looked for first.
+OWN = (OVERVIEW, TASK_FILE, *gates.FILES, GUIDANCE, OLDER_FILE)
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,12 @@ class Version:
 
 def names(session: Session) -> list[str]:
     """What there is to read, the newest of the children's documents first, then what samoloop and people write."""
-    return [*session.documents()[::-1], *(name for name in OWN if (session.dir / name).is_file())]
+    return [*session.documents()[::-1], *(name for name in (REPORT, *OWN) if (session.dir / name).is_file())]
 
 
 def path_of(session: Session, name: str) -> Path:
     """Where a document of that name lies. Raises SessionError for any other name."""
-    if name not in (*OWN, *session.documents()):
+    if name not in (REPORT, *OWN, *session.documents()):
         raise SessionError(f"{session.name} has no document of that name")
     return session.dir / name
 

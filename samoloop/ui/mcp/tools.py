@@ -13,6 +13,7 @@ from typing import Any
 from samoloop.api import backlog, reporting
 from samoloop.api.asked import How, Order, Wishes
 from samoloop.api.detach import detach
+from samoloop.api.documents import OWN
 from samoloop.api.hand_off import hand_off
 from samoloop.api.status import is_put_away, ranked, standing
 from samoloop.api.status import row as row_of
@@ -24,8 +25,6 @@ from samoloop.config import projects, task_files
 from samoloop.config.project import find_root, sessions_folder
 from samoloop.core import gates, hearing, journal
 from samoloop.core.decision import Condition
-from samoloop.core.overview import FILE_NAME as OVERVIEW
-from samoloop.core.overview import OLDER_FILE, TASK_FILE
 from samoloop.core.session import Session, all_sessions, resolve
 from samoloop.git.repo import Repo
 from samoloop.ui.mcp.arguments import Argument, checked, schema
@@ -38,7 +37,6 @@ INSTRUCTIONS = (
 )
 REPORT = "report"
 REST, CHANGE = "rest", "change"  # what is waited for
-OWN_FILES = (OVERVIEW, OLDER_FILE, TASK_FILE, "_guidance.md", "_qa.md", "_approval.md", "_action.md")
 CHUNK = 40_000  # characters that one call reads
 LONGEST_WAIT = 300  # seconds
 LOOK_SECONDS = 0.5
@@ -168,14 +166,14 @@ class Desk:
 
     def documents(self, session: str) -> str:
         found = self._session(session)
-        names = [*found.documents(), *OWN_FILES]
+        names = [*found.documents(), *OWN]
         sizes = {name: len(text) for name in names if (text := gates.read_text(found.dir / name)) is not None}
         rows = [{"name": name, "characters": size} for name, size in sizes.items()]
         return json_text({"session": found.name, "documents": [{"name": REPORT}, *rows]}, 1)
 
     def read(self, session: str, name: str = REPORT, start: int = 0) -> str:
         found = self._session(session)
-        known = [REPORT, *found.documents(), *OWN_FILES]
+        known = [REPORT, *found.documents(), *OWN]
         if name not in known:
             raise UsageError(f"{found.name} has no document {named(name, known)}; the tool documents names them")
         text = reporting.report(found, self.environ) if name == REPORT else gates.read_text(found.dir / name)
