@@ -367,8 +367,7 @@ def _said_by_people(history: Sequence[Record], session: Session) -> Iterator[_So
             case Started():
                 iteration = record.iteration
             case GateClosed():
-                given = [f"{id} {a.get('title', '')}: {a.get('answer', '')}" for id, a in record.answers.items()]
-                said, what = "\n".join([*given, record.comment]), record.file or ", ".join(record.answers)
+                said, what = "\n".join(record.said), record.file or ", ".join(record.answers)
                 if said.strip():
                     at = _epoch(record.at)
                     yield _Source(f"{ANSWER} {place}", record.at, ANSWER, what, iteration, at, partial(str, said))

@@ -201,8 +201,7 @@ class _Timeline:
         entry.until, entry.by = record.at, record.by
         entry.decided = words.closed(entry.gate, closing) if entry.gate else f"{record.verdict} by {record.by}"
         entry.tone = Tone.WARN if record.verdict in (Verdict.REJECT, Verdict.DECLINED) else Tone.GOOD
-        given = (f"{id} {one.get('title', '')}: {one.get('answer', '')}" for id, one in record.answers.items())
-        entry.lines += [line for line in (*given, record.comment) if line]
+        entry.lines += record.said
 
     def _gate_void(self, record: records.GateVoid) -> None:
         entry = self._gates.get(record.gate)

@@ -238,6 +238,12 @@ class GateClosed(Record, event="gate_closed"):
     answers: Mapping[str, Mapping[str, str]] = _NOTHING  # id -> title, answer
     file: str | None = None
 
+    @property
+    def said(self) -> list[str]:
+        """What they said, a line each."""
+        given = [f"{id} {one.get('title', '')}: {one.get('answer', '')}" for id, one in self.answers.items()]
+        return [line for line in (*given, self.comment) if line]
+
 
 class GateVoid(Record, event="gate_void"):
     """What was approved is no longer what is there; the gate opens again under another id."""
