@@ -256,6 +256,14 @@ def test_a_damaged_session_is_in_nobody_s_way(sessions: Path) -> None:
 # --- one session ------------------------------------------------------------------------------------------------------
 
 
+def test_the_plan_of_a_session_is_its_newest_by_name_whichever_was_touched_last(sessions: Path) -> None:
+    session = make(sessions, "26-11-21-add-login")
+    assert session.plan() is None
+    for name in ("11-21-1000-plan-b.md", "11-21-0900-plan-a.md", "11-21-1100-testing-c.md"):
+        (session.dir / name).write_text(name)
+    assert session.plan() == session.dir / "11-21-1000-plan-b.md"
+
+
 def test_a_session_knows_what_it_was_created_with(sessions: Path) -> None:
     session = make(sessions, "26-11-21-add-login")
     assert (session.name, session.task, session.branch) == ("26-11-21-add-login", "Add login", "samoloop/add-login")

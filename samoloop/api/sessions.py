@@ -84,9 +84,8 @@ class KnownSession:
             gate = session.state().gate
         except Exception:  # its row says what is wrong
             return ()
-        plans = [name for name in session.documents() if "-plan-" in name]
         answers = gates.watched(gate, self.folder, session.worktree) if gate else []
-        return tuple(map(str, (*answers, *(self.folder / name for name in plans[-1:]))))
+        return tuple(map(str, (*answers, *filter(None, [session.plan()]))))
 
     def _tool(self, session: Session, environ: Mapping[str, str]) -> str:
         started = session.state().open

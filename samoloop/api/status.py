@@ -258,8 +258,8 @@ def last_tool(session: Session, environ: Mapping[str, str]) -> str:
 
 
 def _plan(session: Session) -> list[int] | None:
-    names = [name for name in session.documents() if "-plan-" in name]
-    done, every = items.progress(gates.read_text(session.dir / names[-1]) or "") if names else (0, 0)
+    plan = session.plan()
+    done, every = items.progress(gates.read_text(plan) or "") if plan else (0, 0)
     return [done, every] if every else None
 
 

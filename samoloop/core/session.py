@@ -112,6 +112,11 @@ class Session:
         except OSError:
             return []
 
+    def plan(self) -> Path | None:
+        """The newest plan that its children wrote."""
+        names = [name for name in self.documents() if "-plan-" in name]
+        return self.dir / names[-1] if names else None
+
     def result_document(self) -> Path | None:
         """The document that says what came of it: the newest of the likeliest kind."""
         names = self.documents()

@@ -72,7 +72,7 @@ def _plan(session: Session) -> Lines:
     """The plan that a gate asks about, else the newest one."""
     gate = session.state().gate
     asked = gates.to_read(gate, session.dir) if gate else []
-    yield from _files(asked or [session.dir / name for name in session.documents() if "-plan-" in name][-1:])
+    yield from _files(asked or filter(None, [session.plan()]))
 
 
 def _report(session: Session) -> Lines:

@@ -12,7 +12,7 @@ from samoloop.api.deciding import DIGEST
 from samoloop.base.errors import SamoloopError
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
-from samoloop.core.session import slug_of
+from samoloop.core.session import Session, slug_of
 from samoloop.core.state import AT_REST, Condition
 from samoloop.ui.telegram import effects, gate_messages, render, tasks
 from samoloop.ui.telegram.drafts import Draft, Purpose
@@ -173,7 +173,7 @@ def _questions(handler: "Handler", said: Said, known: Known, rest: str) -> list[
 def _plan(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if known.gate and gates.takes(known.gate, Verdict.APPROVE) and (waiting := gate_messages.plan(known, known.gate)):
         return [Post(lambda: waiting, known)]
-    found = max(known.session_dir.glob("*-plan-*.md"), key=lambda path: path.stat().st_mtime, default=None)
+    found = Session(known.session_dir).plan()
     text = gates.read_text(found) if found else None
     if found is None or not text:
         return [handler.say(said, f"{known.label} has no plan yet: it is in {known.state.phase}.", known)]
