@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 SANDBOX ?= required # of the real CLIs; or off
 WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
 
-.PHONY: demo test stranger box checks hour page slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
+.PHONY: demo test stranger box checks fleet hour page slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger --ignore=tests/box --ignore=tests/checks --ignore=tests/hour --ignore=tests/page -n $(WORKERS) -m "not slow and not faults" $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger --ignore=tests/box --ignore=tests/checks --ignore=tests/fleet --ignore=tests/hour --ignore=tests/page -n $(WORKERS) -m "not slow and not faults" $(ARGS)
 
 stranger: $(VENV)/dev
 	$(BIN)/pytest tests/stranger -n $(WORKERS) $(ARGS)
@@ -26,6 +26,9 @@ toolchains: $(VENV)/dev
 checks: $(VENV)/dev
 	$(BIN)/pytest tests/checks -n $(WORKERS) $(ARGS)
 
+fleet: $(VENV)/dev
+	$(BIN)/pytest tests/fleet -n 2 --dist worksteal --timeout 120 $(ARGS)
+
 hour: $(VENV)/dev
 	@command -v tmux >/dev/null || apt-get install -y -q tmux
 	$(BIN)/pytest tests/hour -n 0 --timeout 600 $(ARGS)
@@ -36,7 +39,7 @@ page: $(VENV)/page
 	$(BIN)/pytest tests/page -n 2 --dist worksteal --timeout 120 $(ARGS)
 
 slow: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/hour --ignore=tests/page -n 2 -m slow --timeout 400 $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/fleet --ignore=tests/hour --ignore=tests/page -n 2 -m slow --timeout 400 $(ARGS)
 
 e2e: $(VENV)/dev
 	$(BIN)/python tests/e2e/install.py

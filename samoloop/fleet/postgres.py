@@ -144,6 +144,8 @@ class Postgres:
         password.unlink()
         if made.returncode:
             raise SamoloopError(f"no Postgres could be made: {made.stdout.decode(errors='replace')[-500:].strip()}")
+        with (self._data / "pg_hba.conf").open("a") as file:
+            file.write("host all all samenet scram-sha-256\n")  # else it would hear loopback alone
 
     def _make_database(self) -> None:
         import psycopg

@@ -1,0 +1,202 @@
+"""Jobs as machines get them, with real workers of Procrastinate."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+from fleet_rows import machine, session
+
+from samoloop.fleet import jobs, rows
+from samoloop.fleet.database import Database, news
+from samoloop.fleet.postgres import Postgres
+
+LEASE = 3.0
+
+
+class Machine:
+    """A worker, and what its jobs do: wait to be let go, and put the row of the next iteration."""
+
+    def __init__(self, url: str, name: str, last: int, lease: float = LEASE, slots: int = 4) -> None:
+        self.name, self.url, self._last, self._lease, self._slots = name, url, last, lease, slots
+        self.database = Database(url, name, patience_seconds=20)
+        self.begun: list[tuple[str, int, int]] = []  # session, job, worker
+        self.done = 0
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def iterate(self, project: str, name: str, *, job: int, worker: int) -> None:
+        row = await asyncio.to_thread(self.database.begin, project, name, self.name)
+        assert row is not None
+        self.begun.append((name, job, worker))
+        await self.go_on.wait()
+        if await asyncio.to_thread(self.database.is_mine, job, worker):
+            due = None if row.number + 1 >= self._last else 0.0
+            await asyncio.to_thread(self.database.put, session(name, row.number + 1, due_in=due, machine=self.name))
+            self.done += 1
+
+    async def work(self) -> None:
+        app = jobs.app(self.url, self.name, self.iterate, self._lease)
+        async with app.open_async():
+            await app.run_worker_async(**jobs.options(rows.queues(machine(self.name)), self._slots, self._lease))
+
+
+@asynccontextmanager
+async def at_work(one: Machine) -> AsyncIterator[Machine]:
+    one.task = asyncio.create_task(one.work())
+    try:
+        yield one
+    finally:
+        await end(one)
+        one.database.close()
+
+
+async def end(one: Machine) -> None:
+    """Let its iterations end, and then it."""
+    one.go_on.set()
+    one.task.cancel()
+    await asyncio.gather(one.task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def left(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone()[0]
+
+
+def test_iterations_follow_each_other_without_a_poll_and_leave_no_job(database, url):
+    async def run() -> float:
+        async with at_work(Machine(url, "ann", last=8)) as ann:
+            database.put(session(number=1))
+            began = time.monotonic()
+            await until(lambda: ann.done == 7)
+            await until(lambda: left(url) == 0)
+            return time.monotonic() - began
+
+    assert asyncio.run(run()) < 5  # one poll
+    assert database.session("p1", "auth").number == 8
+
+
+def test_one_iteration_of_a_session_at_a_time_on_all_machines(database, url):
+    async def run() -> None:
+        async with at_work(Machine(url, "ann", last=3)) as ann, at_work(Machine(url, "bob", last=3)) as bob:
+            ann.go_on.clear(), bob.go_on.clear()
+            database.put(session(number=1))
+            await until(lambda: len(ann.begun) + len(bob.begun) == 1)
+            database.put(session(number=1))  # somebody says it again
+            database.put(session("other", 1))
+            await until(lambda: len(ann.begun) + len(bob.begun) == 2)
+            assert sorted(name for name, _, _ in ann.begun + bob.begun) == ["auth", "other"]
+            assert [row.at_work for row in database.sessions()] == [True, True]
+
+    asyncio.run(run())
+
+
+def test_a_machine_gets_no_job_that_it_cannot_do(database, url):
+    async def run() -> None:
+        async with at_work(Machine(url, "ann", last=2)) as ann:
+            database.put(session("gemini", provider="gemini"))
+            database.put(session("newer", format=2))
+            database.put(session("tagged", tags=("gpu",)))
+            database.put(session("mine"))
+            await until(lambda: ann.done == 1)
+            assert [name for name, _, _ in ann.begun] == ["mine"]
+            assert {row.name for row in database.sessions() if row.due_in is not None} == {"gemini", "newer", "tagged"}
+
+    asyncio.run(run())
+
+
+def test_the_session_of_a_machine_that_died_is_begun_by_another(database, url):
+    """Its worker's heartbeats end; its late end of the job ends nothing."""
+
+    async def run() -> None:
+        async with at_work(Machine(url, "ann", last=2, slots=1)) as ann:
+            ann.go_on.clear()
+            database.put(session())
+            await until(lambda: len(ann.begun) == 1)
+            _, job, worker = ann.begun[0]
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+                assert database.sweep(LEASE, steady=False) == []  # nobody was heard of: it may have been the database
+                async with at_work(Machine(url, "bob", last=2)) as bob:
+                    bob.go_on.clear()
+                    await until(lambda: bool(database.sweep(LEASE)))
+                    assert not database.is_mine(job, worker)
+                    await until(lambda: len(bob.begun) == 1)
+                    await end(ann)
+                    assert (ann.done, database.is_mine(*bob.begun[0][1:])) == (0, True)
+                    bob.go_on.set()
+                    await until(lambda: bob.done == 1)
+
+    asyncio.run(run())
+
+
+def test_jobs_go_on_while_the_database_is_started_anew(server_of_its_own):
+    server = server_of_its_own
+    with Database(server.url, "test", patience_seconds=20) as database:
+        database.init()
+
+        async def run() -> None:
+            async with at_work(Machine(server.url, "ann", last=4, lease=20)) as ann:
+                ann.go_on.clear()
+                database.put(session())
+                await until(lambda: len(ann.begun) == 1)
+                server.kill()
+                ann.go_on.set()  # its iteration ends while there is no database
+                await asyncio.to_thread(server.start)
+                await until(lambda: ann.done == 3)
+                await until(lambda: left(server.url) == 0)
+                assert len(ann.begun) == 3
+
+        asyncio.run(run())
+
+
+def test_a_job_whose_fetch_was_never_answered_is_made_again(database, url):
+    with psycopg.connect(url, autocommit=True) as connection:
+        worker = connection.execute("SELECT procrastinate_register_worker_v1()").fetchone()[0]
+        database.put(session())
+        queue = rows.queue_of(session())
+        connection.execute("SELECT procrastinate_fetch_job_v2(%s::varchar[], %s)", ([queue], worker))
+    held = database.held(worker)
+    assert len(held) == 1
+    lost = rows.forgotten(database.held(worker), held, running=())
+    database.sweep(LEASE, steady=False, lost=lost)
+    assert (database.held(worker), left(url)) == (set(), 1)
+
+
+def test_news_come_at_once_and_after_the_database_was_away_it_is_said_that_some_may_be_missed(database, url):
+    async def run() -> None:
+        told = news(url, "ann")
+        assert (await anext(told)).missed
+        database.put(session(parcel="abc"))
+        found = await anext(told)
+        assert (found.project, found.name, found.parcel) == ("p1", "auth", "abc")
+        database.wish("p1", "auth", "stop")
+        assert (await anext(told)).wish == "stop"
+        database.limit("ours", "claude", 60, "weekly")
+        assert (await anext(told)).login == "ours"
+        database.enter(machine(), LEASE)
+        database.drain("ann")
+        found = await anext(told)
+        assert (found.machine, found.draining) == ("ann", True)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%listens'"
+            )
+        assert (await anext(told)).missed
+        await told.aclose()
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def server_of_its_own():
+    with Postgres() as server:
+        yield server
