@@ -118,6 +118,20 @@ def test_projects_can_be_looked_at_alone(tmp_path: Path, root: Path) -> None:
     assert "cart" not in alone and "feed" in alone
 
 
+def test_projects_whose_folders_have_one_name_are_called_by_their_paths(tmp_path: Path, root: Path) -> None:
+    recorded.make_session(root, "26-11-20-cart")
+    page = person()
+    assert f'<span class="meta">{root.name}</span>' not in page.get("/").text
+    other = tmp_path / "work" / "shop"
+    other.mkdir(parents=True)
+    register(other, os.environ)
+    recorded.make_session(other, "26-11-20-pay")
+    text = page.get("/").text
+    for path in (root, other):
+        assert f">{path}</a>" in text and f'<span class="meta">{path}</span>' in text
+        assert f">{path} ({path})</option>" in page.get("/new").text
+
+
 def test_a_project_that_is_gone_is_said(tmp_path: Path, root: Path) -> None:
     recorded.make_session(root, "26-11-20-cart")
     lost = tmp_path / "lost"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,13 @@ def test_a_file_that_cannot_be_used_says_why(root: Path) -> None:
     path_of(root, "x").write_text("---\npriority: <b>high</b>\n---\nDo it.\n")
     text = seen(person().get("/backlog").text)
     assert "wrong" in text and "x.md:2" in text
+
+
+def test_a_backlog_that_cannot_be_looked_at_is_not_called_empty(root: Path) -> None:
+    page = person()
+    shutil.rmtree(root)
+    text = seen(page.get("/backlog").text)
+    assert f"{root} is gone" in text and "empty" not in text and "Nothing waits" not in text
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from samoloop.api import backlog
 from samoloop.api.sessions import KnownProject, roots
-from samoloop.api.status import ranked
-from samoloop.base.errors import SamoloopError, SessionError, UsageError, sentence, shown
+from samoloop.base.errors import SessionError, UsageError, sentence, shown
 from samoloop.base.printable import one_line
+from samoloop.config.projects import names_of
 from samoloop.core.session import Session, is_session, session_tag, undated
 
 PATIENCE_SECONDS = 2.0  # for the disk of one project
@@ -54,15 +54,16 @@ class Flight(Generic[Made]):
 
 @dataclass(frozen=True)
 class Project:
-    """A project, as it was when its disk last answered."""
+    """A project, as it was when its disk last answered. Its rows are those of `api.status`, and besides
+
+    tag, url      names the session in addresses; of its page
+    name, project without its day; of the project
+    """
 
     root: Path
+    name: str
     rows: list[Row] = field(default_factory=list)
     problem: str = ""  # why its sessions cannot be looked at now, or are shown as they were
-
-    @property
-    def name(self) -> str:
-        return one_line(self.root.name or str(self.root))
 
 
 @dataclass(frozen=True)
@@ -82,42 +83,18 @@ class Site:
         self.here = here
         self._looks: dict[Path, _Look] = {}
         self._flight: Flight[list[Project]] = Flight()
-        self._pages_turn = threading.Lock()
         self._flights: dict[tuple[str, ...], Flight[bytes]] = {}
-        self._tasks: dict[Path, backlog.Known] = {}
         self._kept: dict[tuple[str, str], tuple[object, Any]] = {}  # by tag and person: the stamps, and what was made
-        self._turn = threading.Lock()
-
-    def rows(self, *, archived: bool = False) -> list[Row]:
-        """The sessions of all projects, ranked as `list` does; a row of `api.status` each, and besides
-
-        tag, url      names it in addresses; of its page
-        name, project without its day; of the project's folder
-        """
-        return ranked(row for project in self.projects(archived=archived) for row in project.rows)
+        self._turn = threading.Lock()  # of what is kept; nobody reads a disk meanwhile
 
     def projects(self, *, archived: bool = False) -> list[Project]:
         """Each as it is now. A disk that is gone or does not answer is said, and holds up no other for long."""
-        return self._looked(archived=True) if archived else self._flight.share(partial(self._looked, archived=False))
-
-    def _looked(self, *, archived: bool) -> list[Project]:
-        with self._turn:
-            return self._look(archived=archived)
+        return self._look(archived=True) if archived else self._flight.share(partial(self._look, archived=False))
 
     def backlogs(self, now: float) -> list[Backlog]:
         """How the tasks of each project stand at `now` (epoch seconds)."""
-        found = []
-        for project in self.projects():
-            if not project.problem:
-                with self._turn:
-                    known = self._tasks.setdefault(project.root, backlog.Known())
-                    try:
-                        look = backlog.look(project.root, self.environ, now, known=known)
-                        rows = [backlog.row(look, one) for one in look.stands]
-                        found.append(Backlog(project, rows))
-                    except (SamoloopError, OSError) as error:
-                        found.append(Backlog(project, problem=sentence(error)))
-        return found
+        projects, looks = self.projects(), self._looks
+        return [looks[one.root].tasks(one, now) for one in projects if one.root in looks]
 
     def root(self, named: str) -> Path:
         """The project that a form names. Raises UsageError where it is none of those that are shown."""
@@ -128,7 +105,7 @@ class Site:
 
     def flight(self, key: tuple[str, ...]) -> Flight[bytes]:
         """Of a page that many ask for at once, because they were all told of one change."""
-        with self._pages_turn:
+        with self._turn:
             flight = self._flights.setdefault(key, Flight())
             while len(self._flights) > _KEPT:
                 del self._flights[next(iter(self._flights))]
@@ -161,59 +138,91 @@ class Site:
 
     def folders(self) -> dict[str, Path]:
         """Those of all sessions by their tags, as of the last look."""
-        return {tag: folder for look in list(self._looks.values()) for tag, folder in look.folders.items()}
+        return {tag: folder for look in self._looks.values() for tag, folder in look.folders.items()}
 
     def _folder(self, tag: str) -> Path | None:
-        return next((look.folders[tag] for look in list(self._looks.values()) if tag in look.folders), None)
+        return next((look.folders[tag] for look in self._looks.values() if tag in look.folders), None)
 
     def _look(self, *, archived: bool) -> list[Project]:
-        every = roots(self.environ, self.here)
-        self._looks = {root: self._looks.get(root) or _Look(root) for root in every}
-        return [look.look(self.environ, archived) for look in self._looks.values()]
+        names = names_of(roots(self.environ, self.here))
+        with self._turn:
+            self._looks = looks = {root: self._looks.get(root) or _Look(root, self.environ) for root in names}
+        return [look.sessions(one_line(names[root]), archived=archived) for root, look in looks.items()]
 
 
 class _Look:
     """Looks at one project, in a thread that is left behind where its disk does not answer."""
 
-    def __init__(self, root: Path) -> None:
-        self.project = Project(root)
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
         self.folders: dict[str, Path] = {}  # of its sessions, by their tags
         self._root = root
+        self._environ = environ
+        self._project = Project(root, "")
         self._known = KnownProject(root)
         self._listed: list[Path] = []
+        self._backlog = Backlog(self._project)
+        self._known_tasks = backlog.Known()
         self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()
 
-    def look(self, environ: Mapping[str, str], archived: bool) -> Project:
+    def sessions(self, name: str, *, archived: bool) -> Project:
+        """The project, under the name that it has among the others."""
+        with self._turn:
+            if self._is_read(partial(self._read_sessions, name, archived)):
+                return self._project
+            return replace(self._project, name=name, problem=self._slow)
+
+    def tasks(self, project: Project, now: float) -> Backlog:
+        """Its backlog, where its sessions were looked at just before."""
+        with self._turn:
+            if project.problem not in ("", self._slow):
+                return Backlog(project, problem=project.problem)
+            if not project.problem and self._is_read(partial(self._read_tasks, project, now)):
+                return self._backlog
+            return replace(self._backlog, project=project, problem=self._slow)
+
+    @property
+    def _slow(self) -> str:
+        return f"the disk of {self._root} does not answer: what is shown of it is as it was"
+
+    def _is_read(self, read: Callable[[], None]) -> bool:
+        """Whether that is done; nothing is begun while an earlier one still waits for the disk."""
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._read, args=(environ, archived), daemon=True)
+            self._thread = threading.Thread(target=read, daemon=True)
             self._thread.start()
             self._thread.join(PATIENCE_SECONDS)
-        if self._thread.is_alive():
-            why = f"the disk of {self._root} does not answer; its sessions are shown as they were"
-            return Project(self._root, self.project.rows, why)
-        return self.project
+        return not self._thread.is_alive()
 
-    def _read(self, environ: Mapping[str, str], archived: bool) -> None:
+    def _read_sessions(self, name: str, archived: bool) -> None:
         try:
             if not self._root.is_dir():
                 why = f"{self._root} is gone; forget it with: samoloop projects forget {self._root}"
-                self.project = Project(self._root, problem=why)
+                self._project = Project(self._root, name, problem=why)
                 return
-            rows = list(self._known.rows(environ, archived=archived))
+            rows = list(self._known.rows(self._environ, archived=archived))
             if self._listed != self._known.folders:
                 self._listed = self._known.folders
                 self.folders = {session_tag(path): path for path in self._listed}
             for row in rows:
                 if "tag" not in row:
-                    row |= self._address(row)
-            self.project = Project(self._root, rows)
+                    row |= _address(Path(row["folder"]))
+                row["project"] = name
+            self._project = Project(self._root, name, rows)
         except Exception as error:  # whatever is wrong with one project, the others are shown
-            self.project = Project(self._root, problem=f"{self._root} cannot be looked at: {sentence(error)}")
+            problem = f"{self._root} cannot be looked at: {sentence(error)}"
+            self._project = Project(self._root, name, problem=problem)
 
-    def _address(self, row: Row) -> Row:
-        folder, project = Path(row["folder"]), self.project.name
-        tag, url, name = session_tag(folder), url_of(Session(folder)), one_line(undated(folder.name))
-        return {"tag": tag, "url": url, "name": name, "project": project}
+    def _read_tasks(self, project: Project, now: float) -> None:
+        try:
+            found = backlog.look(self._root, self._environ, now, known=self._known_tasks)
+            self._backlog = Backlog(project, [backlog.row(found, one) for one in found.stands])
+        except Exception as error:
+            self._backlog = Backlog(project, problem=sentence(error))
+
+
+def _address(folder: Path) -> Row:
+    """How a session is named in addresses, and for people."""
+    return {"tag": session_tag(folder), "url": url_of(Session(folder)), "name": one_line(undated(folder.name))}
 
 
 def url_of(session: Session) -> str:
