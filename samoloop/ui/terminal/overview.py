@@ -68,11 +68,16 @@ def _fields(row: Mapping[str, Any], now: datetime, projects: bool, names: Mappin
     short = undated(row["session"])
     name = short if names[short] == 1 else row["session"]
     where = (one_line(Path(row["root"]).name),) if projects else ()
-    since = f" {age(moment(row['since']), now)}" if row["since"] and stands(row) not in _TIMELESS else ""
+    since = f" {long}" if (long := how_long(row, now)) else ""
     plan = f" {row['plan'][0]}/{row['plan'][1]}" if row["plan"] else ""
     phase = "" if row["condition"] in ("done", "damaged") else row["phase"]
     cost = spending(row["cost_usd"], row["virtual_usd"], row["unpriced"]) if row["iteration"] else ""
     return (*where, one_line(name), f"{stands(row)}{since}", one_line(f"{phase}{plan}"), cost)
+
+
+def how_long(row: Mapping[str, Any], now: datetime) -> str:
+    """How long it stands so; empty beside a word that no age goes with."""
+    return age(moment(row["since"]), now) if row["since"] and stands(row) not in _TIMELESS else ""
 
 
 def stands(row: Mapping[str, Any]) -> str:

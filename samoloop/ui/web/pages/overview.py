@@ -15,17 +15,14 @@ from starlette.routing import BaseRoute, Route
 
 from samoloop.api.status import ranked
 from samoloop.base.errors import SamoloopError
-from samoloop.core.records import moment
 from samoloop.core.session import Session
-from samoloop.ui.terminal.overview import stands, tone_of, why
-from samoloop.ui.terminal.words import age
+from samoloop.ui.terminal.overview import how_long, stands, tone_of, why
 from samoloop.ui.web.pages import gate
 from samoloop.ui.web.render import page, speaker
 from samoloop.ui.web.site import Project, Row, Site
 
 _OVER_SHOWN = 20  # of those that are over, where not all are asked for
 _ANSWERED_HERE = 20  # gates with their buttons; the others are a link away
-_AGELESS = ("damaged", "ready", "new", "limited", "decided")
 
 
 @dataclass(frozen=True)
@@ -102,9 +99,7 @@ def _group(row: Row) -> str:
 
 
 def _entry(row: Row, now: datetime, open_gate: gate.Shown | None) -> Entry:
-    word = stands(row)
-    since = age(moment(row["since"]), now) if row["since"] and word not in _AGELESS else ""
-    return Entry(row, word, tone_of(row), why(row, now), since, open_gate)
+    return Entry(row, stands(row), tone_of(row), why(row, now), how_long(row, now), open_gate)
 
 
 def _gates(site: Site, rows: Sequence[Row], by: str) -> dict[str, gate.Shown]:
