@@ -162,12 +162,24 @@ def test_who_stands_where_in_the_list() -> None:
         nothing | {"session": "archived", "condition": "done", "archived": True},
         nothing | {"session": "old", "condition": "done", "since": "1"},
         nothing | {"session": "new", "condition": "stopped", "since": "2"},
+        nothing | {"session": "limited, and nobody waits", "condition": "limited"},
+        nothing | {"session": "limited", "condition": "limited", "worker_alive": True},
         nothing | {"session": "works", "condition": "running", "worker_alive": True},
         nothing | {"session": "suspended", "condition": "running", "worker_alive": True, "worker_suspended": True},
         nothing | {"session": "asks", "condition": "waiting", "needs_you": True, "since": "2"},
         nothing | {"session": "asked before", "condition": "blocked", "needs_you": True, "since": "1"},
     ]
-    order = ["asked before", "asks", "suspended", "works", "new", "old", "archived"]
+    order = [
+        "asked before",
+        "asks",
+        "limited, and nobody waits",
+        "suspended",
+        "works",
+        "limited",
+        "new",
+        "old",
+        "archived",
+    ]
     assert [row["session"] for row in ranked(rows)] == order
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import recorded
 from starlette.testclient import TestClient
 
 from samoloop.base.locks import Lock
+from samoloop.base.places import state_folder
 from samoloop.config.projects import register
 from samoloop.core.control import LOCK
 from samoloop.core.session import Session
+from samoloop.queue import background
 from samoloop.ui.web.app import make_app
 from samoloop.ui.web.guard import Guarding
 from samoloop.ui.web.site import Site
@@ -103,6 +106,23 @@ def test_a_session_at_work_stands_apart_from_one_that_nobody_goes_on_with(root: 
     with Lock.take(busy.control / LOCK, 0, f"{os.getpid()}\n"):
         text = seen(person().get("/").text)
     assert text.index("At work") < text.index("busy works") < text.index("Ready") < text.index("idle ready")
+
+
+def test_a_limited_session_goes_on_by_itself_only_where_a_worker_waits_for_it_or_up_is_on(root: Path) -> None:
+    session, page = recorded.make_session(root, "26-11-20-cart"), person()
+    recorded.start(session)
+    limit = {"kind": "limited", "phase": "investigation", "reason": "used up", "not_before": time.time() + 3600}
+    recorded.end(session, limit)
+    alone = seen(page.get("/").text)
+    assert "Ready" in alone and "Nobody goes on with these" in alone and "by itself" not in alone
+    state = state_folder(os.environ)
+    state.mkdir(parents=True, exist_ok=True)
+    with Lock.take(state / background.LOCK, 0, f"{os.getpid()}\n"):
+        text = seen(page.get("/").text)
+        assert "samoloop up goes on with each when it can" in text and "Nobody" not in text
+    with Lock.take(session.control / LOCK, 0, f"{os.getpid()}\n"):
+        text = seen(page.get("/").text)
+        assert "Each goes on by itself when its limit is over" in text and "Nobody" not in text
 
 
 def test_projects_can_be_looked_at_alone(tmp_path: Path, root: Path) -> None:

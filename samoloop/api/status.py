@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -221,22 +222,36 @@ def ranked(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Those that wait the longest come first, and of what is over the newest.
     """
-    known = sorted(rows, key=lambda row: (row["since"] or "", row["session"]))
-    return [row for rank in range(5) for row in (known if rank < _OVER else known[::-1]) if _rank(row) == rank]
+    groups: dict[Group, list[dict[str, Any]]] = {name: [] for name in Group}
+    for row in sorted(rows, key=lambda row: (row["since"] or "", row["session"])):
+        groups[group(row)].append(row)
+    for name in (Group.OVER, Group.ARCHIVED):
+        groups[name].reverse()
+    return [row for found in groups.values() for row in found]
 
 
-_OVER = 3
+class Group(StrEnum):
+    """Sessions that stand together, in the order of `list`."""
+
+    YOU = "you"  # need a person
+    READY = "ready"  # nobody goes on with them
+    WORK = "work"
+    LIMITED = "limited"  # their workers wait until a usage limit is over
+    OVER = "over"
+    ARCHIVED = "archived"
 
 
-def _rank(row: Mapping[str, Any]) -> int:
+def group(row: Mapping[str, Any]) -> Group:
+    """Where a session stands among others."""
     if row["archived"]:
-        return 4
+        return Group.ARCHIVED
     if row["condition"] in ("done", "stopped"):
-        return _OVER
+        return Group.OVER
     if row["needs_you"]:
-        return 0
-    goes_on = row["worker_alive"] and not row["worker_suspended"]
-    return 2 if goes_on or row["condition"] == "limited" else 1
+        return Group.YOU
+    if not row["worker_alive"] or row["worker_suspended"]:
+        return Group.READY
+    return Group.LIMITED if row["condition"] == "limited" else Group.WORK
 
 
 def last_tool(session: Session, environ: Mapping[str, str]) -> str:

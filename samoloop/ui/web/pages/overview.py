@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from samoloop.api.status import ranked
+from samoloop.api.status import Group, group, ranked
 from samoloop.base.errors import SamoloopError
 from samoloop.core.session import Session
+from samoloop.queue import background
 from samoloop.ui.terminal.overview import how_long, stands, tone_of, why
 from samoloop.ui.web.pages import gate
 from samoloop.ui.web.render import page, speaker
@@ -54,22 +55,23 @@ def _page(request: Request, site: Site) -> Response:
     chosen = [project for project in projects if str(project.root) == asked.get("project")]
     rows = ranked(row for project in chosen or projects for row in project.rows)
     now, every = datetime.now(UTC), "all" in asked or "archived" in asked
-    groups: dict[str, list[Row]] = {name: [] for name in _GROUPS}
+    groups: dict[Group, list[Row]] = {name: [] for name in _TITLES}
     for row in rows:
         groups[_group(row)].append(row)
-    over = groups["over"]
-    groups["over"] = over if every else over[:_OVER_SHOWN]
-    gates = _gates(site, groups["you"][:_ANSWERED_HERE], speaker(request))
+    over = groups[Group.OVER]
+    groups[Group.OVER] = over if every else over[:_OVER_SHOWN]
+    gates = _gates(site, groups[Group.YOU][:_ANSWERED_HERE], speaker(request))
+    notes = _NOTES_WITH_UP if background.process(site.environ) is not None else _NOTES
     return page(
         request,
         "overview.html",
         groups=[
-            (name, title, note, [_entry(row, now, gates.get(row["tag"])) for row in groups[name]])
-            for name, (title, note) in _GROUPS.items()
+            (str(name), title, notes.get(name, ""), [_entry(row, now, gates.get(row["tag"])) for row in groups[name]])
+            for name, title in _TITLES.items()
         ],
-        waiting=len(groups["you"]),
-        working=len(groups["work"]),
-        hidden=len(over) - len(groups["over"]),
+        waiting=len(groups[Group.YOU]),
+        working=len(groups[Group.WORK]),
+        hidden=len(over) - len(groups[Group.OVER]),
         every=_link(chosen, all=""),
         archived=_link(chosen, archived=""),
         projects=[_filter(project) for project in projects],
@@ -79,23 +81,24 @@ def _page(request: Request, site: Site) -> Response:
     )
 
 
-_GROUPS: Mapping[str, tuple[str, str]] = {
-    "you": ("Waits for you", "Nothing runs meanwhile, and nothing is paid for."),
-    "work": ("At work", ""),
-    "limited": ("Limited", "Each goes on by itself when its limit is over."),
-    "ready": ("Ready", "Nobody goes on with these: open one and resume it, or let samoloop up do it."),
-    "over": ("Over", ""),
+_TITLES: Mapping[Group, str] = {
+    Group.YOU: "Waits for you",
+    Group.WORK: "At work",
+    Group.LIMITED: "Limited",
+    Group.READY: "Ready",
+    Group.OVER: "Over",
 }
+_NOTES: Mapping[Group, str] = {
+    Group.YOU: "Nothing runs meanwhile, and nothing is paid for.",
+    Group.LIMITED: "Each goes on by itself when its limit is over.",
+    Group.READY: "Nobody goes on with these: open one and resume it, or let samoloop up do it.",
+}
+_NOTES_WITH_UP = {**_NOTES, Group.READY: "samoloop up goes on with each when it can."}
 
 
-def _group(row: Row) -> str:
-    if row["archived"] or row["condition"] in ("done", "stopped"):
-        return "over"
-    if row["needs_you"]:
-        return "you"
-    if row["condition"] == "limited":
-        return "limited"
-    return "work" if row["worker_alive"] and not row["worker_suspended"] else "ready"
+def _group(row: Row) -> Group:
+    found = group(row)
+    return Group.OVER if found is Group.ARCHIVED else found
 
 
 def _entry(row: Row, now: datetime, open_gate: gate.Shown | None) -> Entry:
@@ -121,7 +124,7 @@ def _shown(row: Row, by: str) -> gate.Shown | None:
 
 
 def _filter(project: Project) -> dict[str, Any]:
-    waiting = sum(_group(row) == "you" for row in project.rows)
+    waiting = sum(_group(row) is Group.YOU for row in project.rows)
     return {"name": project.name, "root": str(project.root), "url": _link([project]), "waiting": waiting}
 
 

@@ -42,7 +42,10 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
     Standing.WRONG: ("bad", "its file cannot be used"),
     Standing.RUNS: ("busy", "its session is at work"),
     Standing.READY: ("good", "it starts when samoloop up is on and there is room"),
-    Standing.LIMITED: ("warn", "its session goes on when a usage limit is over"),
+    Standing.LIMITED: (
+        "warn",
+        "its session meets a usage limit; its worker, or samoloop up, goes on when that is over",
+    ),
     Standing.AFTER: ("", "others come first"),
     Standing.LATER: ("", "its time has not come"),
     Standing.HELD: ("warn", "not before you let it go, or what holds it goes on"),
