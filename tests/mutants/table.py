@@ -414,7 +414,7 @@ m("the_base_sees_the_child", "checks/copies.py", "sources={root: source or root}
 m("what_a_killed_worker_left_goes_on", "checks/background.py", "        running.end_left(marker(worker), lock)\n", "        pass\n", "tests/checks/test_background.py")
 m("a_veto_of_checks_is_a_note", "checks/station.py", "Weight.VETO, found.said, _detail", "Weight.NOTE, found.said, _detail", "tests/checks/test_sessions.py")
 m("any_beginning_is_taken", "core/session.py", "    if len(begun) == 1:\n        return begun[0]\n", "    if begun:\n        return begun[0]\n", "tests/test_session.py")
-m("who_waits_comes_anywhere", "api/status.py", "    if row[\"needs_you\"]:\n        return 0\n", "", "tests/test_look.py")
+m("who_waits_comes_anywhere", "api/status.py", "    if row[\"needs_you\"]:\n        return Group.YOU\n", "", "tests/test_look.py")
 m("an_answer_not_seen_is_not_shown", "ui/terminal/overview.py", "        why = row[\"decided\"] + (\"\" if row[\"worker_alive\"] else \"; no worker has taken it up yet\")\n", "        why = row[\"reason\"]\n", "tests/test_look.py")
 m("an_interrupt_leaves_the_screen", "ui/terminal/keys.py", "        finally:\n            self._give_back()\n            signal.set_wakeup_fd", "        finally:\n            signal.set_wakeup_fd", "tests/test_watch_command.py")
 m("learned_counts_as_a_child_wrote_it", "worker/learned.py", "    if worker.state.created.in_place and worker.settings_now", "    if False and worker.settings_now", "tests/stranger/test_learned.py")
