@@ -1,5 +1,6 @@
 """The page as people meet it: `samoloop web` in a process of its own, and persons with a Chromium each."""
 
+import os
 import re
 import signal
 import subprocess
@@ -27,8 +28,9 @@ class Web:
         argv = [sys.executable, "-m", "samoloop", "web", *words]
         with output.open("wb") as out:
             self.process = subprocess.Popen(
-                argv, cwd=folder, env={**environ}, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
-            )
+                argv, cwd=folder, env={**environ}, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
 
     def __enter__(self) -> Self:
         try:
@@ -59,8 +61,9 @@ class Web:
         return f"{parts.scheme}://{parts.netloc}"
 
     def end(self) -> None:
-        """Ctrl-C, and not more."""
-        self.process.send_signal(signal.SIGINT)
+        """Ctrl-C as a terminal sends it, to all that the command started and did not set apart; and not more."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGINT)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
