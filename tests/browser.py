@@ -1,5 +1,6 @@
 """A person at a browser without JavaScript: opens pages, fills in the forms that are there, and sends them."""
 
+import os
 import re
 import signal
 import subprocess
@@ -10,12 +11,17 @@ from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 from httpx import Client, Response
 from starlette.testclient import TestClient
 
+from samoloop.api.asked import How
+from samoloop.core import gates
+from samoloop.core.session import Session
 from samoloop.ui.web.app import make_app
 from samoloop.ui.web.guard import Guarding
 from samoloop.ui.web.site import Site
@@ -29,8 +35,12 @@ class Form:
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
-    buttons: list[dict[str, str]] = field(default_factory=list)
+    buttons: list[dict[str, str]] = field(default_factory=list)  # their attributes, and the words on each
     choices: dict[str, list[str]] = field(default_factory=dict)  # of radio buttons, checkboxes and lists
+
+    def has(self, words: str) -> bool:
+        """Whether a button of these words is in it."""
+        return any(button["words"] == words for button in self.buttons)
 
 
 class _Forms(HTMLParser):
@@ -39,6 +49,7 @@ class _Forms(HTMLParser):
         self.forms: list[Form] = []
         self._form = Form("")
         self._text = self._select = ""
+        self._in_button = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -61,15 +72,20 @@ class _Forms(HTMLParser):
             if "selected" in given or self._select not in form.fields:
                 form.fields[self._select] = given["value"]
         elif tag == "button":
-            form.buttons.append(given)
+            form.buttons.append({**given, "words": ""})
+            self._in_button = True
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
             self._text = ""
+        elif tag == "button":
+            self._in_button = False
         elif tag == "form":
             self._form = Form("")
 
     def handle_data(self, data: str) -> None:
+        if self._in_button and self._form.buttons:
+            self._form.buttons[-1]["words"] += data
         if self._text:
             self._form.fields[self._text] += data
 
@@ -114,6 +130,17 @@ class Browser:
     def form_in(self, html: str, action: str) -> Form:
         return next(form for form in forms_in(html) if form.action.endswith(action))
 
+    def press(self, url: str, words: str, **typed: str) -> Response:
+        """Open a page, fill in what is typed, and press the button with these words."""
+        return self.press_in(next(form for form in forms_in(self.open(url)) if form.has(words)), words, **typed)
+
+    def press_in(self, form: Form, words: str, **typed: str) -> Response:
+        """The same in a form that was opened before. What a person fills in or chooses has to be there."""
+        assert typed.keys() <= form.fields.keys() | form.choices.keys(), form
+        assert all(typed[name] in form.choices[name] for name in typed.keys() & form.choices.keys()), form.choices
+        button = next(one for one in form.buttons if one["words"] == words)
+        return self.send(form, **({button["name"]: button["value"]} if "name" in button else {}), **typed)
+
     def send(self, form: Form, **typed: str) -> Response:
         """Send it with what is typed, as a person does who fills in nothing else."""
         return self.post(form.action, {**form.fields, **typed})
@@ -131,11 +158,25 @@ class Browser:
         return unescape(shown[1]) if shown else ""
 
 
+def none_starts(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[tuple[Session, How]]:
+    """From now on those pages start no worker; what they would have started one for, and how. Words are told."""
+    found: list[tuple[Session, How]] = []
+
+    def detach(session: Session, how: How, environ: Mapping[str, str]) -> int:
+        found.append((session, how))
+        if how.words:
+            gates.tell(session.dir, how.words, how.by or "")
+        return 1
+
+    monkeypatch.setattr(module, "detach", detach)
+    return found
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[Callable[[str], Browser]]:
     """The real command; its value makes a browser for a person of a name."""
     command = [sys.executable, "-m", "samoloop", "web", "--port", "0"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             assert process.stdout
             said = next(line for line in process.stdout if "http://localhost:" in line).split()[-1]
@@ -148,5 +189,5 @@ def served(folder: Path) -> Iterator[Callable[[str], Browser]]:
 
                 yield browser
         finally:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)  # Ctrl-C, as a terminal sends it
             process.wait(30)
