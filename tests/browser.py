@@ -27,6 +27,7 @@ from samoloop.ui.web.guard import Guarding
 from samoloop.ui.web.site import Site
 
 ORIGIN = "http://localhost:7266"
+Asked = list[tuple[Session, How]]  # for whom a worker would have been started, and how
 
 
 @dataclass
@@ -158,9 +159,9 @@ class Browser:
         return unescape(shown[1]) if shown else ""
 
 
-def none_starts(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[tuple[Session, How]]:
-    """From now on those pages start no worker; what they would have started one for, and how. Words are told."""
-    found: list[tuple[Session, How]] = []
+def none_starts(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> Asked:
+    """From now on those pages start no worker; its value are those that would have been started. Words are told."""
+    found: Asked = []
 
     def detach(session: Session, how: How, environ: Mapping[str, str]) -> int:
         found.append((session, how))

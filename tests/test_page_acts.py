@@ -5,41 +5,31 @@ import os
 from pathlib import Path
 
 import pytest
-from browser import Browser, Form, forms_in, served
-from kit import Bench, git, make_repo, samoloop, script, until
+from browser import Asked, Browser, Form, forms_in, none_starts, served
+from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script, scripted_project, until
 from session_work import Work
 
-from samoloop.api.asked import How
 from samoloop.base.locks import is_held
 from samoloop.config.projects import register
 from samoloop.core import gates
 from samoloop.core.control import LOCK
 from samoloop.core.decision import Condition
-from samoloop.core.records import GateClosed, Halted, RoomRecord
+from samoloop.core.records import Archived, GateClosed, Halted, RoomRecord, Started
 from samoloop.core.session import Session
 from samoloop.ui.web.pages import acts as page
 from samoloop.ui.web.site import url_of
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[How]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """How workers were asked to go on; none is started."""
-    found: list[How] = []
-
-    def detach(session: Session, how: How, environ: object) -> int:
-        found.append(how)
-        if how.words:
-            gates.tell(session.dir, how.words, how.by or "")
-        return 1
-
-    monkeypatch.setattr(page, "detach", detach)
     monkeypatch.setattr(page, "settle", lambda session, how, environ: None)
     monkeypatch.setattr(page, "unseen_changes", lambda session, settings: [])
-    return found
+    return none_starts(monkeypatch, page)
 
 
 @pytest.fixture
-def work(tmp_path: Path, asked: list[How]) -> Work:
+def work(tmp_path: Path, asked: Asked) -> Work:
     register(tmp_path, os.environ)
     return Work(tmp_path)
 
@@ -91,11 +81,11 @@ def test_what_is_offered_fits_the_session(ann: Browser, work: Work) -> None:
     assert offers(ann, work.session) == {"resume", "archive", "rewind", "fork"}
 
 
-def test_it_goes_on_with_words_and_settings_as_the_command_has_them(ann: Browser, work: Work, asked: list[How]) -> None:
+def test_it_goes_on_with_words_and_settings_as_the_command_has_them(ann: Browser, work: Work, asked: Asked) -> None:
     typed = {"words": "use sqlite", "provider": "codex", "model": "big", "max_time": "2h", "max_iterations": "7"}
     assert ann.notice(ann.send(form(ann, work.session, "resume"), **typed)) == "It goes on."
     ceilings = {"iterations": 7, "wall": "2h"}
-    [how] = asked
+    [(_, how)] = asked
     assert (how.by, how.words, how.now, how.yes) == ("Ann (page)", "use sqlite", False, False)
     assert how.said == {"provider": "codex", "model": "big", "ceilings": ceilings}
     refused = ann.send(form(ann, work.session, "resume"), max_iterations="many", words="kept")
@@ -104,7 +94,7 @@ def test_it_goes_on_with_words_and_settings_as_the_command_has_them(ann: Browser
     assert len(asked) == 1
 
 
-def test_resume_sent_twice_starts_one_worker_and_tells_once(ann: Browser, work: Work, asked: list[How]) -> None:
+def test_resume_sent_twice_starts_one_worker_and_tells_once(ann: Browser, work: Work, asked: Asked) -> None:
     resume = form(ann, work.session, "resume")
     ann.send(resume, words="go on")
     work.live()
@@ -113,14 +103,14 @@ def test_resume_sent_twice_starts_one_worker_and_tells_once(ann: Browser, work: 
     assert refused.status_code == 409 and "your words were not taken" in refused.text
     work.die()
     ann.send(resume, words="go on")
-    assert [how.words for how in asked] == ["go on", ""]
+    assert [how.words for _, how in asked] == ["go on", ""]
 
 
-def test_one_more_thing_needs_words(ann: Browser, work: Work, asked: list[How]) -> None:
+def test_one_more_thing_needs_words(ann: Browser, work: Work, asked: Asked) -> None:
     work.session.record(Halted(condition=Condition.DONE))
     assert ann.send(form(ann, work.session, "resume")).status_code == 409
     ann.send(form(ann, work.session, "resume"), words="a README too")
-    assert [how.words for how in asked] == ["a README too"]
+    assert [how.words for _, how in asked] == ["a README too"]
 
 
 def test_something_is_let_pass_with_a_reason(ann: Browser, work: Work) -> None:
@@ -225,6 +215,66 @@ def test_a_fork_is_another_session_and_its_page_follows(bench: Bench, built: Ses
     assert "other" in git(bench.root, "branch", "--list", "samoloop/other")
     refused = ann.send(fork, iteration="1", session="other")
     assert refused.status_code == 409 and "there is a session other already" in refused.text
+
+
+AT_WORK = """
+case $SAMOLOOP_PHASE in
+investigation) touch begun; while [ ! -e go-on ]; do sleep 0.02; done; next requirements;;
+requirements) touch asks; while [ ! -e go-on ]; do sleep 0.02; done; ask 'Which way?';;
+esac
+"""
+
+
+@pytest.mark.slow
+def test_a_session_at_work_is_stopped_after_its_iteration_or_at_once(tmp_path: Path) -> None:
+    root = scripted_project(tmp_path, AT_WORK)
+    assert samoloop(root, "run", "Add it", "--session", "it", "--detach").returncode == 0
+    [folder] = (root / "_sessions").glob("*-it")
+    session = Session(folder)
+
+    def rests(condition: Condition) -> bool:
+        return Session(folder).state().condition is condition and not is_held(session.control / LOCK)
+
+    until((folder / "begun").exists)
+    with served(root) as person:
+        ann = person("Ann")
+        stop = form(ann, session, "stop")
+        assert ann.notice(ann.press_in(stop, "Stop after this iteration")) == "It stops after this iteration."
+        (folder / "go-on").touch()
+        until(lambda: rests(Condition.STOPPED))
+        assert ann.notice(ann.press_in(stop, "Stop after this iteration")) == "No worker is at work on it."
+        (folder / "go-on").unlink()
+        assert ann.notice(ann.press(url(session), "Go on")) == "It goes on."
+        until((folder / "asks").exists)
+        now = "Stop now: the iteration runs again later"
+        assert ann.notice(ann.press(url(session), now)) == "It stops now."
+        until(lambda: rests(Condition.STOPPED))
+        (folder / "go-on").touch()
+        assert ann.notice(ann.press(url(session), "Go on")) == "It goes on."
+        until(lambda: Session(folder).state().condition is Condition.WAITING)
+        assert ann.notice(ann.press(url(session), now)) == "It stops now."
+        until(lambda: not is_held(session.control / LOCK))
+    begun = [(one.iteration, one.attempt) for one in session.journal.read() if isinstance(one, Started)]
+    assert begun == [(1, 1), (2, 1), (2, 2)]
+
+
+@pytest.mark.slow
+def test_what_is_done_is_put_away_once_and_nothing_else_is(tmp_path: Path) -> None:
+    bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD))
+    register(bench.root, os.environ)
+    session, ann = bench.session("Add it", name="it"), Browser(os.environ, "Ann")
+    token = form(ann, session, "tell").fields["token"]
+    refused = ann.post(url(session, "archive"), {"token": token})
+    assert refused.status_code == 409 and "It is not done, so it is not put away" in refused.text
+    bench.run(session, yes=True)
+    archive = form(ann, session, "archive")
+    assert session.worktree.exists()
+    said = ann.notice(ann.press_in(archive, "Archive"))
+    assert said == f"Removed the worktree of {session.name}; branch {session.branch} and {session.dir} stay."
+    assert not session.worktree.exists() and git(bench.root, "branch", "--list", session.branch)
+    assert "was archived already" in ann.notice(ann.press_in(archive, "Archive"))
+    [archived] = [one for one in Session(session.dir).journal.read() if isinstance(one, Archived)]
+    assert archived.by == "Ann (page)" and "archive" not in offers(ann, session)
 
 
 @pytest.mark.slow

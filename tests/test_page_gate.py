@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import Browser, Form, forms_in
+from browser import Asked, Browser, Form, forms_in, none_starts
 from session_work import PLAN, QUESTIONS, Work
 
-from samoloop.api.asked import How
 from samoloop.config.projects import register
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
@@ -19,20 +18,13 @@ from samoloop.ui.web.site import url_of
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def started(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """For whom a worker was started; none is."""
-    by: list[str] = []
-
-    def detach(session: Session, how: How, environ: object) -> int:
-        by.append(how.by or "")
-        return 1
-
-    monkeypatch.setattr(page, "detach", detach)
-    return by
+    return none_starts(monkeypatch, page)
 
 
 @pytest.fixture
-def work(tmp_path: Path, started: list[str]) -> Work:
+def work(tmp_path: Path, started: Asked) -> Work:
     register(tmp_path, os.environ)
     return Work(tmp_path)
 
@@ -72,7 +64,7 @@ def test_a_form_holds_all_questions_chooses_nothing_and_marks_what_is_suggested(
     assert answers(work) == [("", ""), ("", "")]
 
 
-def test_some_are_answered_some_left_open_and_it_says_which(ann: Browser, work: Work, started: list[str]) -> None:
+def test_some_are_answered_some_left_open_and_it_says_which(ann: Browser, work: Work, started: Asked) -> None:
     work.ask()
     said = ann.notice(ann.send(form(ann, work, "answer"), **{"pick.Q1": "B", "words.Q1": "but an hour\r\nat most"}))
     assert said == "Q1 answered. Still open: Q2."
@@ -80,7 +72,7 @@ def test_some_are_answered_some_left_open_and_it_says_which(ann: Browser, work: 
     assert started == []
     assert ann.notice(ann.send(form(ann, work, "answer"), **{"words.Q2": "neither"})).endswith("The session goes on.")
     assert answers(work)[1] == ("neither", "Ann (page)")
-    assert started == ["Ann (page)"]
+    assert [how.by for _, how in started] == ["Ann (page)"]
 
 
 def test_suggestions_are_taken_for_what_is_left_open(ann: Browser, work: Work) -> None:
@@ -234,14 +226,14 @@ def listed(work: Work) -> Callable[[], str]:
     return render
 
 
-def test_a_single_question_has_its_buttons_in_the_list(ann: Browser, work: Work, started: list[str]) -> None:
+def test_a_single_question_has_its_buttons_in_the_list(ann: Browser, work: Work, started: Asked) -> None:
     work.ask("# Questions\n\n### Q1: Which?\nA) one\nB) two\n**Suggestion:** B - it is\n**Answer:** _waiting_\n")
     [quick] = forms_in(listed(work)())
     assert [button["value"] for button in quick.buttons] == ["A", "B"]
     token = form(ann, work, "answer").fields["token"]
     sent = ann.send(quick, **{quick.buttons[1]["name"]: "B", "token": token})
     assert (sent.status_code, sent.headers["location"]) == (303, "/")
-    assert answers(work) == [("B", "Ann (page)")] and started == ["Ann (page)"]
+    assert answers(work) == [("B", "Ann (page)")] and [how.by for _, how in started] == ["Ann (page)"]
     assert forms_in(listed(work)()) == []
 
 
@@ -258,7 +250,7 @@ def test_what_needs_more_than_a_button_is_a_link_in_the_list(work: Work) -> None
 # --- the plan ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_plan_is_approved_as_it_was_on_the_screen(ann: Browser, work: Work, started: list[str]) -> None:
+def test_a_plan_is_approved_as_it_was_on_the_screen(ann: Browser, work: Work, started: Asked) -> None:
     gate = work.show_plan()
     html = ann.open(url(work))
     assert "add" in html and "token.py" in html and "5 minutes" in html
@@ -266,7 +258,7 @@ def test_a_plan_is_approved_as_it_was_on_the_screen(ann: Browser, work: Work, st
     assert ann.notice(sent) == "Approved. The session goes on."
     closing = work.decision()
     assert closing and (closing.verdict, closing.by, closing.comment) == (Verdict.APPROVE, "Ann (page)", "start small")
-    assert closing.sha256 == gate.sha256 and started == ["Ann (page)"]
+    assert closing.sha256 == gate.sha256 and [how.by for _, how in started] == ["Ann (page)"]
 
 
 @pytest.mark.parametrize("word", ["approve", "changes", "reject"])
@@ -375,7 +367,7 @@ def test_a_button_of_another_kind_of_gate_closes_nothing(ann: Browser, work: Wor
 # --- workers ----------------------------------------------------------------------------------------------------------
 
 
-def test_where_a_worker_waits_none_is_started(ann: Browser, work: Work, started: list[str]) -> None:
+def test_where_a_worker_waits_none_is_started(ann: Browser, work: Work, started: Asked) -> None:
     work.show_plan()
     work.live()
     assert ann.notice(ann.send(form(ann, work, "approve"))) == "Approved."

@@ -6,11 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import Browser, none_starts, served
+from browser import Asked, Browser, none_starts, served
 from kit import make_repo, script, until
 from test_page_overview import seen
 
-from samoloop.api.asked import How
 from samoloop.api.status import at_work
 from samoloop.api.stop import stop
 from samoloop.config.projects import register, registered
@@ -41,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def detached(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Session, How]]:
+def detached(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """The sessions for which a worker was started; none is."""
     return none_starts(monkeypatch, tasks)
 
@@ -51,9 +50,7 @@ def ann(root: Path) -> Browser:
     return Browser(os.environ, "Ann")
 
 
-def test_a_task_is_started_as_from_the_command_line(
-    ann: Browser, root: Path, detached: list[tuple[Session, How]]
-) -> None:
+def test_a_task_is_started_as_from_the_command_line(ann: Browser, root: Path, detached: Asked) -> None:
     typed = {"task": "Add a cart", "workflow": "chore", "finish": "push", "max_cost": "5", "max_time": "2h"}
     answer = ann.press("/new", "Start", **typed, max_iterations="7", name="cart")
     [session] = all_sessions(root / "_sessions")
@@ -64,9 +61,7 @@ def test_a_task_is_started_as_from_the_command_line(
     assert created.settings["finish"] == "push"
 
 
-def test_a_form_that_is_sent_twice_starts_one_session(
-    ann: Browser, root: Path, detached: list[tuple[Session, How]]
-) -> None:
+def test_a_form_that_is_sent_twice_starts_one_session(ann: Browser, root: Path, detached: Asked) -> None:
     form = ann.form("/new", "/new")
     answers = [ann.press_in(form, "Start", task="Add it") for _ in range(2)]
     assert len({answer.headers["location"] for answer in answers}) == 1
@@ -93,7 +88,7 @@ def test_a_form_that_is_sent_twice_starts_one_session(
     ],
 )
 def test_what_cannot_be_is_said_and_what_was_typed_stays(
-    ann: Browser, root: Path, detached: list[tuple[Session, How]], fields: dict[str, str], said: str
+    ann: Browser, root: Path, detached: Asked, fields: dict[str, str], said: str
 ) -> None:
     typed = {"task": "Do <b>it</b>", "act": "start", "max_time": "2h", **fields}
     answer = ann.send(ann.form("/new", "/new"), **typed)
@@ -103,9 +98,7 @@ def test_what_cannot_be_is_said_and_what_was_typed_stays(
     assert not detached and not all_sessions(root / "_sessions")
 
 
-def test_another_repository_is_registered_by_its_first_task(
-    tmp_path: Path, detached: list[tuple[Session, How]]
-) -> None:
+def test_another_repository_is_registered_by_its_first_task(tmp_path: Path, detached: Asked) -> None:
     folder = make_repo(tmp_path / "new-one")
     ann = Browser(os.environ)
     assert "The project's folder" in seen(ann.open("/new"))
