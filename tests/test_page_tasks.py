@@ -142,16 +142,15 @@ def test_a_file_that_cannot_be_used_says_why(ann: Browser, root: Path) -> None:
     assert "wrong" in text and "x.md:2" in text
 
 
-def test_a_backlog_that_cannot_be_looked_at_is_not_called_empty(root: Path) -> None:
-    page = person()
+def test_a_backlog_that_cannot_be_looked_at_is_not_called_empty(ann: Browser, root: Path) -> None:
     shutil.rmtree(root)
-    text = seen(page.get("/backlog").text)
+    text = seen(ann.open("/backlog"))
     assert f"{root} is gone" in text and "empty" not in text and "Nothing waits" not in text
 
 
 @pytest.mark.slow
 def test_up_that_is_turned_on_works_on_when_the_page_is_closed_and_off_ends_it_beside_what_is_at_work(
-    root: Path, tmp_path: Path
+    root: Path,
 ) -> None:
     with served(root) as person:
         ann = person("Ann")
