@@ -27,7 +27,7 @@ def remember(found: BotSettings, environ: Mapping[str, str]) -> Path:
         before = read_file(path) if path.exists() else ""
     except ValueError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    text = with_section(before, section(found, _others(before)))
+    text = with_section(before, "telegram", section(found, _others(before)))
     _check_kept(before, text, path, found)
     write_atomic(path, text, mode=stat.S_IRUSR | stat.S_IWUSR)
     return path
@@ -57,9 +57,9 @@ def section(found: BotSettings, others: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_section(text: str, section: str) -> str:
-    """`text` with its `telegram:` block replaced, or the block added at the end; comments elsewhere are kept."""
-    without = re.sub(r"^telegram:.*\n?(?:(?:[ \t].*)?\n|[ \t].*\Z)*", "", text, flags=re.MULTILINE)
+def with_section(text: str, word: str, section: str) -> str:
+    """`text` with the block of this `word` replaced, or the block added at the end; comments elsewhere are kept."""
+    without = re.sub(rf"^{word}:.*\n?(?:(?:[ \t].*)?\n|[ \t].*\Z)*", "", text, flags=re.MULTILINE)
     without = without.rstrip("\n")
     return f"{without}\n\n{section}" if without else section
 

@@ -37,16 +37,22 @@ INSERT INTO samoloop_sessions AS s (project, name, parcel, number, machine, titl
 VALUES (%(project)s, %(name)s, %(parcel)s, %(number)s, %(machine)s, %(title)s, %(phase)s, %(iteration)s, %(condition)s,
     %(reason)s, %(provider)s, %(tags)s, %(format)s, now() + make_interval(secs => %(due_in)s))
 ON CONFLICT (project, name) DO UPDATE SET (parcel, number, machine, title, phase, iteration, condition, reason,
-    provider, tags, format, due, at) = (EXCLUDED.parcel, EXCLUDED.number, EXCLUDED.machine, EXCLUDED.title,
+    provider, tags, format, due, at, begun) = (EXCLUDED.parcel, EXCLUDED.number, EXCLUDED.machine, EXCLUDED.title,
     EXCLUDED.phase, EXCLUDED.iteration, EXCLUDED.condition, EXCLUDED.reason, EXCLUDED.provider, EXCLUDED.tags,
-    EXCLUDED.format, EXCLUDED.due, now())
+    EXCLUDED.format, EXCLUDED.due, now(), '')
 WHERE s.number <= EXCLUDED.number
 RETURNING due
 """
 _KEY = "hashtextextended(%(lock)s, 0)"  # of the advisory lock that a command holds on a session
 _BEGIN = f"""
-UPDATE samoloop_sessions SET machine = %(machine)s, at = now()
-WHERE project = %(project)s AND name = %(name)s AND (SELECT pg_try_advisory_xact_lock({_KEY}))
+UPDATE samoloop_sessions s SET machine = %(machine)s, begun = %(machine)s, at = now()
+FROM (SELECT begun FROM samoloop_sessions WHERE project = %(project)s AND name = %(name)s FOR UPDATE) before
+WHERE s.project = %(project)s AND s.name = %(name)s AND (SELECT pg_try_advisory_xact_lock({_KEY}))
+RETURNING s.*, before.begun AS left_by, extract(epoch FROM due - now())::float8 AS due_in
+"""
+_POSTPONE = """
+UPDATE samoloop_sessions SET due = now() + make_interval(secs => %(seconds)s), reason = %(reason)s, begun = ''
+WHERE project = %(project)s AND name = %(name)s
 RETURNING *, extract(epoch FROM due - now())::float8 AS due_in
 """
 _HOLDER = f"""
@@ -124,6 +130,11 @@ class News:
     login: str = ""
 
 
+def beat_seconds(lease_seconds: float) -> float:
+    """How often a machine says that it lives, and one of them sweeps: a beat may be late without its being dead."""
+    return min(BEAT_SECONDS, lease_seconds / 3)
+
+
 class Database:
     """Rows of machines, sessions and limits. Raises DatabaseError, or DatabaseGone where trying again may help."""
 
@@ -176,6 +187,17 @@ class Database:
         given = {"project": project, "name": name, "machine": machine, "lock": lock(project, name)}
         found = self._rows(_BEGIN, given)
         return _session(found[0]) if found else None
+
+    def postpone(self, project: str, name: str, seconds: float, reason: str) -> None:
+        """Leave a session alone for a while that could not be gone on with."""
+        given = {"project": project, "name": name, "seconds": seconds, "reason": reason}
+
+        def work(connection: Connection) -> None:
+            with connection.transaction():
+                if found := connection.execute(_POSTPONE, given).fetchone():
+                    jobs.put(connection, _session(found), found["due"])
+
+        self._ask(work)
 
     def session(self, project: str, name: str) -> SessionRow | None:
         found = self._rows(f"{_SESSIONS} WHERE s.project = %s AND s.name = %s", (project, name))
@@ -240,13 +262,13 @@ class Database:
         )
 
     def beat(self, machine: str, identity: str, running: int, lease_seconds: float) -> Beat:
-        """Say that a machine lives. Once in `BEAT_SECONDS`."""
+        """Say that a machine lives. Once in `beat_seconds`."""
         given = {
             "name": machine,
             "id": identity,
             "running": running,
             "lease": lease_seconds,
-            "turn": BEAT_SECONDS - 1,
+            "turn": 0.9 * beat_seconds(lease_seconds),
         }
         found = self._rows(_BEAT, given)[0]
         draining, steady = found["draining"], found["steady"]

@@ -49,6 +49,7 @@ CREATE TABLE samoloop_sessions (
     format integer NOT NULL,
     due timestamptz,
     wish text NOT NULL DEFAULT '',
+    begun text NOT NULL DEFAULT '',
     at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (project, name)
 );

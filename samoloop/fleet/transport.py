@@ -86,6 +86,11 @@ def project_id(repo: Repo, where: str) -> str:
     return known
 
 
+def known_id(repo: Repo, where: str) -> str:
+    """The same, where somebody has made it; else empty. Raises RemoteGone and Refused."""
+    return _listed(repo, where, ID).get(ID, "")
+
+
 def listed(repo: Repo, where: str) -> dict[str, str]:
     """The newest parcel of each session on the remote, by the session's name. Raises RemoteGone and Refused."""
     found = {}

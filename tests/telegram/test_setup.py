@@ -60,7 +60,7 @@ def test_the_commands_do_it_too(phone: Phone, home: Path) -> None:
     ],
 )
 def test_only_the_section_is_replaced(before: str, kept: dict[str, object]) -> None:
-    after = yaml.safe_load(telegram_section.with_section(before, "telegram:\n  chat: 5\n"))
+    after = yaml.safe_load(telegram_section.with_section(before, "telegram", "telegram:\n  chat: 5\n"))
     assert after == {**kept, "telegram": {"chat": 5}}
 
 

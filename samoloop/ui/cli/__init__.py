@@ -51,6 +51,7 @@ COMMANDS = {
     "up": ("always:up", "Work on the backlogs and unfinished sessions of your projects."),
     "service": ("always:service", "Run `up` after login or reboot."),
     "projects": ("always:projects", "List or forget the projects that have sessions."),
+    "fleet": ("fleet:fleet", "Share sessions with other machines."),
     "mcp": ("mcp:mcp", "Serve other programs (MCP): they hand off, and decide nothing."),
     "telegram": ("telegram:telegram", "Set up the bot, and test it."),
     "relay": ("relay:relay", "Listen on Telegram for all sessions of this machine."),

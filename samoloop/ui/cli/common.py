@@ -18,6 +18,7 @@ from samoloop.ui.terminal.output import say
 
 if TYPE_CHECKING:
     from samoloop.config.loading import Config
+    from samoloop.worker.lease import Lease
 
 
 _CEILINGS = {"max_iterations": "iterations", "max_time": "wall", "max_cost": "cost"}
@@ -78,10 +79,24 @@ def session_here(folder: Path) -> str | None:
 
 
 def for_people_only() -> None:
-    """Refuse a command that starts, stops or changes sessions, or speaks for a person, inside a child."""
+    """Refuse a command that starts, stops or changes sessions, or speaks for a person, inside a child.
+
+    From then on those that several machines share are held by their fleet.
+    """
     from samoloop.children.inside import refuse_inside_child  # of no use to those that look
+    from samoloop.worker.lease import OWN
 
     refuse_inside_child(os.environ)
+    OWN.installed = _fleet_lease
+
+
+def _fleet_lease() -> "Lease":
+    from samoloop.fleet.extra import need
+
+    need()
+    from samoloop.fleet.lease import FleetLease
+
+    return FleetLease(os.environ, speaker())
 
 
 def speaker(by: str = "command") -> str:

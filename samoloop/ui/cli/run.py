@@ -17,8 +17,9 @@ from samoloop.base.errors import LockHeld, ProviderError, UsageError
 from samoloop.config.keys import EFFORTS, KNOWN, Finish
 from samoloop.config.project import find_root
 from samoloop.core import old_session
+from samoloop.core.control import is_fleets
 from samoloop.core.decision import EXIT_CODES
-from samoloop.core.rules import Kind
+from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import REPORT, Session, find, is_session
 from samoloop.core.state import Condition, State
 from samoloop.ui.cli import complete
@@ -38,6 +39,7 @@ from samoloop.ui.terminal.output import say, say_json
 if TYPE_CHECKING:
     from samoloop.children.stop import StopRequest
     from samoloop.worker.view import View
+    from samoloop.worker.worker import Worker
 
 _DATED = re.compile(r"^\d\d-\d\d-\d\d-")
 TASK_LIMIT_BYTES = 8 * 1024 * 1024
@@ -120,6 +122,8 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Carry out this plan; handing it over approves it."
 )
 @click.option("--focus", type=click.Choice(FOCUSES), help="What an audit looks for.")
+@click.option("--fleet", "fleets", is_flag=True, help="Hand it to your fleet: any of its machines works on it.")
+@click.option("--needs", metavar="WORDS", help="With --fleet: what a machine must have, such as gpu.")
 @click.option("--dry-run", is_flag=True, help="Show phases, gates, limits, CLIs and prompt sizes; start nothing.")
 @click.option(
     "--json",
@@ -142,6 +146,8 @@ def run(
     from_ci: bool,
     focus: str | None,
     plan: Path | None,
+    fleets: bool,
+    needs: str | None,
     dry_run: bool,
     as_json: bool,
     yes: bool,
@@ -163,6 +169,10 @@ def run(
     """
     for_people_only()
     _refuse_both(("--in-place", in_place), ("--base", base), ("--branch", branch))
+    _refuse_both(("--in-place", in_place), ("--fleet", fleets))
+    _refuse_both(("--detach", detach), ("--fleet", fleets))
+    if needs and not fleets:
+        raise UsageError("--needs is for a session of the fleet: add --fleet")
     root = _root(repo, in_place)
     words = read_task(task, task_file)
     folder, name = _made_by_hand(load_config(root).sessions_dir, name) if name else (None, None)
@@ -181,6 +191,8 @@ def run(
             )
         if flag := wishes.given or ("--dry-run" if dry_run else ""):
             raise UsageError(f"{flag} is for a new session, and {found.name} is not finished: choose another --session")
+        if fleets:
+            return give_to_fleet(found, needs)
         return start(
             found, replace(how, by=speaker(), attended=True), detach, asks=not no_input and not as_json, as_json=as_json
         )
@@ -191,6 +203,12 @@ def run(
         return show_dry_run(order, as_json)
     from samoloop.api.hand_off import hand_off
 
+    if fleets:
+        from samoloop.ui.cli.fleet import reached
+
+        with reached():
+            pass  # nothing is made that could not be handed over
+        return give_to_fleet(hand_off(order, os.environ), needs)
     return start(hand_off(order, os.environ), how, detach, asks=not no_input and not as_json, as_json=as_json)
 
 
@@ -371,6 +389,7 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
     from samoloop.ui.terminal.asking import asking_view
     from samoloop.ui.terminal.screen import open_view
     from samoloop.worker.lease import FILES, OWN
+    from samoloop.worker.stations import Stations
 
     @contextmanager
     def as_events(session: Session, stop: "StopRequest") -> "Iterator[View]":
@@ -382,14 +401,40 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
 
     view = asking_view(speaker("terminal")) if asks and is_terminal() else open_view
     with stoppable() as stop:
-        lease = FILES if how.once else OWN
-        decision = go_on(session, how, open_view=as_events if as_json else view, stop=stop, lease=lease)
+        shared = is_fleets(session.dir) and not how.once
+        decision = go_on(
+            session,
+            how,
+            open_view=as_events if as_json else view,
+            stop=stop,
+            lease=FILES if how.once else OWN,
+            more=Stations(before=(_elsewhere,)) if shared else None,
+        )
     code = 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
     if as_json:
         say_outcome(session, code)
     else:
         say(farewell(session))
     return code
+
+
+def _elsewhere(worker: "Worker") -> Decision:
+    """What a person said is recorded here; a machine of the fleet goes on from there."""
+    return Decision(Kind.STOPPED, worker.state.phase, "a machine of the fleet goes on")
+
+
+def give_to_fleet(session: Session, needs: str | None) -> int:
+    """Hand the session to the fleet: its machines go on with it."""
+    from samoloop.ui.cli.fleet import reached, words
+
+    with reached() as (this, database):
+        from samoloop.fleet.moving import hand_in
+
+        for line in hand_in(session, this, database, os.environ, speaker(), tuple(words(needs or ""))):
+            say(line)
+    for word, command in (("watch", "fleet status"), ("where", f"status {session.name}")):
+        say(f"  {word:<6} samoloop {command}")
+    return 0
 
 
 def say_outcome(session: Session, code: int) -> None:

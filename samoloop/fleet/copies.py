@@ -1,0 +1,254 @@
+"""Copies of the fleet's sessions on this machine: kept as new as the remote, and what happens on one given to it."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from samoloop.api.assembly import onlooker
+from samoloop.base.errors import LockHeld, SessionError, UsageError
+from samoloop.base.files import remove, sha256
+from samoloop.base.locks import is_held
+from samoloop.base.values import frozen
+from samoloop.children.processes import ExitWatch
+from samoloop.core.control import CHILD_LOCK, FLEET, place_of
+from samoloop.core.outcome import Collector
+from samoloop.core.records import FORMAT, RoomRecord
+from samoloop.core.session import Session, all_sessions
+from samoloop.fleet import mark as marks
+from samoloop.fleet import parcel as parcels
+from samoloop.fleet import placing, rules, together, transport
+from samoloop.fleet.address import growing_waits
+from samoloop.fleet.database import Database
+from samoloop.fleet.here import Here, Project
+from samoloop.fleet.mark import Mark
+from samoloop.fleet.parcel import Kind, Parcel
+from samoloop.fleet.rows import SessionRow
+from samoloop.fleet.rules import AfterRefusal
+from samoloop.fleet.transport import Moved, RemoteGone
+from samoloop.git.checkout import registered
+from samoloop.git.checkpoint import ref_name
+from samoloop.git.repo import Repo
+from samoloop.queue.source import provider_of, when_due
+from samoloop.worker import iteration
+from samoloop.worker.lease import FILES, locked
+
+NEEDS = "fleet.needs"  # the record of what a machine must have for the session
+_PUSHES = 20  # against people who act faster than one can push
+_END_SECONDS = 60.0  # for a worker that was told to end its child
+Wait = Callable[[float], bool]  # whether it is worth trying again after so many seconds
+
+
+@frozen
+class Handed:
+    """What became of what happened here."""
+
+    said: tuple[str, ...] = ()  # sentences for a person
+    refused: bool = False  # the remote went on without it: it was set aside, and theirs counts
+
+
+def not_again(seconds: float) -> bool:
+    """Whoever asks is a person, who sees what is wrong and tries again by themselves."""
+    return False
+
+
+def mark_of(session_dir: Path) -> Mark | None:
+    """None also where no such session is here."""
+    return marks.load(place_of(session_dir) / FLEET)
+
+
+def here(project: Project) -> Iterator[Path]:
+    """The folders of the fleet's sessions in this project, as far as they are on this machine."""
+    for session in all_sessions(project.sessions):
+        with suppress(SessionError):
+            if mark_of(session.dir):
+                yield session.dir
+
+
+# --- from the remote --------------------------------------------------------------------------------------------------
+
+
+def newest(project: Project, name: str, wait: Wait) -> Parcel | None:
+    """The newest parcel of a session on the remote. Raises RemoteGone where that is away longer than `wait` says."""
+    for pause in growing_waits():
+        try:
+            return transport.fetch(project.repo, project.remote, name)
+        except RemoteGone:
+            if not wait(pause):
+                raise
+    return None
+
+
+def follow(project: Project, name: str, this: Here, environ: Mapping[str, str], wait: Wait = not_again) -> list[str]:
+    """Make the copy as new as the remote, and end whatever still works on it here: it is another machine's turn."""
+    theirs = newest(project, name, wait)
+    folder = project.sessions / name
+    mark = mark_of(folder)
+    if theirs is None or (mark and mark.parcel == theirs.oid):
+        return []
+    if theirs.kind == Kind.HOME:
+        return drop(folder, theirs, environ) if mark else []
+    return renew(project, theirs, this, environ)
+
+
+def renew(project: Project, theirs: Parcel, this: Here, environ: Mapping[str, str]) -> list[str]:
+    """Place a parcel. Sentences of what was set aside or not taken over."""
+    said: list[str] = []
+    folder = project.sessions / theirs.name
+    if mark_of(folder):
+        end_work(Session(folder), environ)
+    placing.place(theirs, project.root, environ, this.machine, say=said.append)
+    return said
+
+
+def end_work(session: Session, environ: Mapping[str, str]) -> None:
+    """End the worker and the child that are at the session here: what they do counts no more."""
+    if (pid := FILES.holder(session.dir)) is not None:
+        with suppress(ProcessLookupError), ExitWatch(pid) as worker:
+            worker.send(signal.SIGTERM)
+            worker.wait(_END_SECONDS)
+    if is_held(session.control / CHILD_LOCK):
+        with locked(session, FILES):
+            worker_of_it = onlooker(session, environ)
+            worker_of_it.stop.ask_now()
+            if session.state().open:
+                iteration.wait(worker_of_it, iteration.adopt(worker_of_it), Collector())
+
+
+def drop(folder: Path, theirs: Parcel, environ: Mapping[str, str]) -> list[str]:
+    """The copy of a session that one machine has as its own again goes, unless something of it is here alone."""
+    session = Session(folder)
+    with locked(session, FILES):
+        if worked(session) or together.unsent(session):
+            return [f"{session.name} is {theirs.machine}'s own again; what was done here stays in {folder}"]
+        store, worktree = _repo(session).store, session.worktree
+        if registered(store.git_dir, worktree):
+            onlooker(session, environ).worktree.remove()
+        for ref in (f"refs/heads/{session.branch}", ref_name(session.name)):
+            store.run("update-ref", "-d", ref)
+        remove(folder)
+        remove(place_of(folder))
+    return [f"{session.name} is {theirs.machine}'s own again, so its copy here was removed"]
+
+
+# --- to the remote ----------------------------------------------------------------------------------------------------
+
+
+def worked(session: Session) -> bool:
+    """Whether a worker went on here since the last parcel. The caller holds its lock."""
+    mark = marks.read(session.dir)
+    if mark is None or not mark.parcel:
+        return False
+    base = parcels.read(_repo(session).store, mark.parcel)
+    return sha256(parcels.travelling(session)[0]) != base.sha256
+
+
+def hand_over(session: Session, kind: Kind, this: Here, environ: Mapping[str, str], by: str, wait: Wait) -> Handed:
+    """Give the remote what happened on this copy; the caller holds its lock.
+
+    Raises RemoteGone where that is away for longer than `wait` says, Refused where it does not take it.
+    """
+    said: list[str] = []
+    waits, refused = growing_waits(), False
+    for _ in range(_PUSHES):
+        try:
+            said += transport.push(session, parcels.pack(session, kind, this.machine, by, said))
+            return Handed(tuple(said), refused)
+        except Moved:
+            mark, project = marks.read(session.dir), _repo(session)
+            assert mark is not None
+            theirs = transport.fetch(project, mark.remote, session.name)
+            if theirs is None:
+                continue
+            only_acts = together.acts_between(project, mark.parcel, theirs) is not None
+            if rules.after_refusal(kind, only_acts) is AfterRefusal.MERGE:
+                said += together.merge(session, mark.parcel, theirs)
+                continue
+            said += placing.renew(session, theirs, environ, this.machine)
+            refused = refused or kind is not Kind.ACT
+            kind = Kind.ACT
+            if not together.unsent(session):
+                return Handed(tuple(said), refused)
+        except RemoteGone:
+            if not wait(next(waits)):
+                raise
+    raise RemoteGone(f"{session.name} was changed elsewhere each time that it was to be handed over from here")
+
+
+def _repo(session: Session) -> Repo:
+    created = session.state().created
+    assert created.repo is not None
+    return Repo(created.root, created.repo)
+
+
+def give_on(session: Session, this: Here, environ: Mapping[str, str], database: Database) -> list[str]:
+    """Give the remote what a person did on this copy, and see that the session goes on where it can."""
+    try:
+        with locked(session, FILES):
+            if worked(session) or not together.unsent(session):
+                return []
+            handed = hand_over(session, Kind.ACT, this, environ, f"a person on {this.machine}", not_again)
+            database.put(row_of(session, this, environ))
+    except LockHeld:
+        return []  # the worker that holds it sees what was done, and hands it over
+    return list(handed.said)
+
+
+def hand_in(
+    session: Session,
+    project: Project,
+    this: Here,
+    environ: Mapping[str, str],
+    database: Database,
+    by: str,
+    needs: Sequence[str] = (),
+) -> Handed:
+    """Make a session of this machine one of the fleet's. Raises UsageError for a name that the fleet has already."""
+    with locked(session, FILES):
+        theirs = transport.fetch(project.repo, project.remote, session.name)
+        if theirs and theirs.kind != Kind.HOME:
+            raise UsageError(f"the fleet has a session called {session.name} already: choose another --session")
+        before = theirs.oid if theirs else ""
+        marks.write(session.dir, Mark(project.id, project.remote, this.machine, before))
+        try:
+            if tuple(needs) != needs_of(session):
+                session.record(RoomRecord(name=NEEDS, values={"tags": list(needs)}))
+            handed = hand_over(session, Kind.HANDED_IN, this, environ, by, not_again)
+        except Exception:
+            marks.take_off(session.dir)
+            raise
+        database.put(row_of(session, this, environ))
+    return handed
+
+
+def needs_of(session: Session) -> tuple[str, ...]:
+    """What a machine must have for the session."""
+    found: tuple[str, ...] = ()
+    for record in session.journal.read():
+        if isinstance(record, RoomRecord) and record.name == NEEDS:
+            found = tuple(str(tag) for tag in record.values.get("tags", ()))
+    return found
+
+
+def row_of(session: Session, this: Here, environ: Mapping[str, str]) -> SessionRow:
+    """Where the session stands as of the copy's last parcel. The caller holds its lock."""
+    state, mark = session.state(), marks.read(session.dir)
+    assert mark is not None
+    count = _repo(session).store.line("rev-list", "--count", "--first-parent", mark.parcel)
+    return SessionRow(
+        project=mark.project,
+        name=session.name,
+        parcel=mark.parcel,
+        number=int(count),
+        machine=this.machine,
+        title=session.task,
+        phase=state.phase,
+        iteration=state.iteration,
+        condition=str(state.condition),
+        reason=state.reason,
+        provider=provider_of(session, environ),
+        tags=needs_of(session),
+        format=FORMAT,
+        due_in=rules.due_in(when_due(session, state, environ), time.time()),
+    )

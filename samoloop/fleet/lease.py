@@ -1,0 +1,64 @@
+"""The lease of a session that several machines share, for a person's command on any of them.
+
+While the command acts no machine begins an iteration; it sees what the remote has, and what it did goes there before
+anybody else goes on.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from samoloop.base.errors import SessionError
+from samoloop.core.session import Session
+from samoloop.fleet import copies, together
+from samoloop.fleet import here as this_machine
+from samoloop.fleet import mark as marks
+from samoloop.fleet.database import Database
+from samoloop.fleet.here import Project
+from samoloop.fleet.parcel import Kind
+from samoloop.git.repo import Repo
+from samoloop.worker.lease import FILES
+
+
+class FleetLease:
+    """Held by the database for as long as its connection lives."""
+
+    def __init__(self, environ: Mapping[str, str], by: str) -> None:
+        self._environ, self._by = environ, by
+
+    @contextmanager
+    def taken(self, session: Session) -> Iterator[None]:
+        """Raises LockHeld that names the machine at work, DatabaseGone, RemoteGone."""
+        mark = marks.read(session.dir)
+        if mark is None:
+            raise SessionError(f"{session.name} is the fleet's no more: try again")
+        this = this_machine.here(self._environ)
+        created = session.state().created
+        assert created.repo is not None
+        project = Project(mark.project, created.root, Repo(created.root, created.repo), mark.remote, session.dir.parent)
+        with Database(this.database, this.machine) as database:
+            database.check()
+            with database.hold(mark.project, session.name):
+                copies.follow(project, session.name, this, self._environ)
+                with FILES.taken(session):
+                    session.forget()
+                    try:
+                        yield
+                    finally:
+                        self._hand_over(session, this, database)
+
+    def _hand_over(self, session: Session, this: this_machine.Here, database: Database) -> None:
+        if marks.read(session.dir) is None:
+            return  # it was taken home
+        session.forget()
+        worked = copies.worked(session)
+        if worked or together.unsent(session):
+            kind = Kind.MOVED if worked else Kind.ACT
+            copies.hand_over(session, kind, this, self._environ, self._by, copies.not_again)
+        database.put(copies.row_of(session, this, self._environ))
+
+    def is_held(self, session_dir: Path) -> bool:
+        return FILES.is_held(session_dir)
+
+    def holder(self, session_dir: Path) -> int | None:
+        return FILES.holder(session_dir)

@@ -1,0 +1,307 @@
+"""`fleet work`: one machine of a fleet, from its start to its end.
+
+It takes jobs while it has room, says that it lives, hears what the others tell, keeps its copies of sessions as new as
+the remote, and gives on what people do on them. Whatever it does may be cut off anywhere: the parcels on the remote are
+the truth, and the database's rows say what is due.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import procrastinate
+from procrastinate import exceptions
+
+from samoloop import __version__
+from samoloop.base.errors import SamoloopError, sentence
+from samoloop.children.stop import StopRequest
+from samoloop.core.records import FORMAT
+from samoloop.core.session import Session
+from samoloop.fleet import copies, iteration, jobs, rows, rules
+from samoloop.fleet.address import DatabaseError, DatabaseGone
+from samoloop.fleet.copy_watch import CopyWatch
+from samoloop.fleet.database import Database, News, beat_seconds, news
+from samoloop.fleet.here import Here, Project
+from samoloop.fleet.iteration import STOP_NOW, Turn
+from samoloop.fleet.rows import MachineRow
+
+Answer = TypeVar("Answer")
+_MORE_THREADS = 8  # beside one for each iteration: copies, and the database
+
+
+@dataclass
+class Machine:
+    """What runs on this machine for the fleet."""
+
+    this: Here
+    projects: Mapping[str, Project]
+    providers: tuple[str, ...]
+    tags: tuple[str, ...]
+    slots: int
+    environ: Mapping[str, str]
+    say: Callable[[str], None]
+    stop: StopRequest
+    phone: bool = False  # announcements reach a person from here
+    turns: dict[int, Turn] = field(default_factory=dict)  # by the number of the job
+    draining: bool = False
+    _failures: dict[str, int] = field(default_factory=dict)  # in a row, of a session here
+    _at_copies: dict[Path, asyncio.Lock] = field(default_factory=dict)
+    _said: set[str] = field(default_factory=set)
+    _held: set[int] = field(default_factory=set)  # jobs that the database believed to be here at the last look
+    _soons: "set[asyncio.Task[None]]" = field(default_factory=set)
+    _worker: "asyncio.Task[None] | None" = None
+
+    # --- its life -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until a person ends it or drains it. Raises DatabaseError for a database that cannot be used."""
+        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what goes wrong is said here
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(self.slots + _MORE_THREADS))
+        loop.add_reader(self.stop.finish_fd, self._asked_to_finish)
+        loop.add_reader(self.stop.now_fd, self._asked_to_end_now)
+        lease = self.this.lease_seconds
+        with (
+            Database(self.this.database, self.this.machine, lease) as self._database,
+            Database(self.this.database, self.this.machine) as self._pulse,
+        ):
+            await _aside(self._database.check)
+            await self._enter()
+            self.say(self._greeting())
+            try:
+                await self._work()
+            finally:
+                with suppress(SamoloopError):
+                    await _aside(self._pulse.leave, self.this.machine, self.this.id)
+
+    async def _work(self) -> None:
+        app = jobs.app(self.this.database, self.this.machine, self._iterate, self.this.lease_seconds)
+        roots = [project.sessions for project in self.projects.values()]
+        async with app.open_async():
+            with CopyWatch(roots, self.environ, self._changed_here):
+                beside = [asyncio.create_task(each) for each in (self._beat(), self._hear())]
+                try:
+                    await self._take_jobs(app, beside)
+                finally:
+                    for task in beside:
+                        task.cancel()
+                    await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _take_jobs(self, app: procrastinate.App, beside: "list[asyncio.Task[None]]") -> None:
+        """Until drained; the worker is started again where the database was away for so long that it gave up."""
+        lease = self.this.lease_seconds
+        options = jobs.options(rows.queues(self.row()), self.slots, lease)
+        while not self.draining:
+            self._worker = asyncio.create_task(app.run_worker_async(**options))
+            await asyncio.wait([self._worker, *beside], return_when=asyncio.FIRST_COMPLETED)
+            for task in beside:
+                if task.done():
+                    self._drain()
+                    await asyncio.wait([self._worker])
+                    task.result()
+            with suppress(asyncio.CancelledError, exceptions.ConnectorException):
+                await self._worker
+            if not self.draining:
+                await asyncio.sleep(1.0)
+
+    def _greeting(self) -> str:
+        roots = ", ".join(str(project.root) for project in self.projects.values())
+        clis = ", ".join(self.providers) or "no CLI"
+        return f"{self.this.machine} takes sessions of {roots}: {self.slots} at once, by {clis}."
+
+    def row(self) -> MachineRow:
+        return MachineRow(
+            name=self.this.machine,
+            id=self.this.id,
+            host=socket.gethostname(),
+            version=__version__,
+            format=FORMAT,
+            projects=tuple(self.projects),
+            providers=self.providers,
+            tags=(*self.tags, rules.pinned(self.this.machine)),
+            slots=self.slots,
+            running=len(self.turns),
+            phone=self.phone,
+            draining=self.draining,
+        )
+
+    async def _enter(self) -> None:
+        await _aside(self._database.enter, self.row(), self.this.lease_seconds)
+
+    def _asked_to_finish(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.stop.finish_fd)
+        if self.turns and not self.stop.now:
+            self.say("Finishing the running iterations; Ctrl-C again ends the children.")
+        self._drain()
+
+    def _asked_to_end_now(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.stop.now_fd)
+        for turn in self.turns.values():
+            turn.stop.ask_now()
+        self._drain()
+
+    def _drain(self) -> None:
+        """Take nothing new, and end when what runs is handed over."""
+        self.draining = True
+        if self._worker:
+            self._worker.cancel()
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    async def _iterate(self, project: str, name: str, *, job: int, worker: int) -> None:
+        """A job: one turn of this machine with a session."""
+        known = self.projects.get(project)
+        if known is None:
+            return
+        turn = self.turns[job] = Turn(known, name, job, worker)
+        try:
+            async with self._alone_at(turn.folder):
+                await _aside(iteration.take, turn, self.this, self.environ, self._database, self.say)
+            self._failures.pop(name, None)
+        except Exception as error:  # whatever is wrong with one session, the others go on
+            if not turn.lost:
+                await self._leave_alone(turn, error)
+        finally:
+            del self.turns[job]
+        if turn.lost:
+            self.say(f"{name}: its turn here is over, {turn.lost}")
+
+    async def _leave_alone(self, turn: Turn, error: Exception) -> None:
+        failures = self._failures[turn.name] = self._failures.get(turn.name, 0) + 1
+        seconds, why = rules.pause(failures), sentence(error)
+        self.say_once(f"{turn.name}: could not go on here, and is tried again: {why}")
+        with suppress(SamoloopError):
+            await _aside(self._database.postpone, turn.project.id, turn.name, seconds, f"{self.this.machine}: {why}")
+
+    def _alone_at(self, folder: Path) -> asyncio.Lock:
+        """Iterations, renewals and acts of one session follow each other on this machine."""
+        return self._at_copies.setdefault(folder, asyncio.Lock())
+
+    # --- the database -------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """Say that this machine lives, see which turns it still has, and sweep where it is its turn to."""
+        lease, heard = self.this.lease_seconds, time.monotonic()
+        while True:
+            try:
+                await self._one_beat()
+                heard = time.monotonic()
+            except DatabaseGone as error:
+                if time.monotonic() - heard > lease:
+                    self.say_once(sentence(error))
+                    for turn in self.turns.values():
+                        turn.lose("because the database was away for too long")
+            await asyncio.sleep(beat_seconds(lease))
+
+    async def _one_beat(self) -> None:
+        lease = self.this.lease_seconds
+        beat = await _aside(self._pulse.beat, self.this.machine, self.this.id, len(self.turns), lease)
+        if not beat.known:
+            await self._enter()
+        if beat.draining:
+            self._drain()
+        for turn in list(self.turns.values()):
+            if not await _aside(self._pulse.is_mine, turn.job, turn.worker):
+                turn.lose("because it was not heard of for too long")
+        lost = await self._forgotten()
+        if beat.sweeps or lost:
+            for freed in await _aside(self._pulse.sweep, lease, beat.steady, lost):
+                self.say(f"{freed.partition('/')[2]}: its machine was not heard of any more, so another one goes on")
+
+    async def _forgotten(self) -> set[int]:
+        worker = next((turn.worker for turn in self.turns.values()), None)
+        if worker is None:
+            return set()
+        held = await _aside(self._pulse.held, worker)
+        found = rows.forgotten(held, self._held, self.turns)
+        self._held = held
+        return found
+
+    async def _hear(self) -> None:
+        """What the others tell, for ever."""
+        async for told in news(self.this.database, self.this.machine):
+            try:
+                await self._heard(told)
+            except DatabaseError as error:
+                self.say_once(sentence(error))
+
+    async def _heard(self, told: News) -> None:
+        if told.missed:
+            await self._look_at_all()
+        elif told.name and told.project in self.projects:
+            self._wished(told)
+            self._soon(self._renew(self.projects[told.project], told.name, told.parcel))
+        elif told.machine == self.this.machine and told.draining:
+            self.say("Asked to take nothing new.")
+            self._drain()
+
+    def _wished(self, told: News) -> None:
+        folder = self.projects[told.project].sessions / told.name
+        turn = next((turn for turn in self.turns.values() if turn.folder == folder), None)
+        if turn and told.wish:
+            turn.stop.by_person = True
+            turn.stop.ask_to_finish()
+            if told.wish == STOP_NOW:
+                turn.stop.ask_now()
+
+    async def _look_at_all(self) -> None:
+        """Nobody knows what was told meanwhile: each copy is compared with its row, and what people did is given on."""
+        for project in self.projects.values():
+            for row in await _aside(self._database.sessions, project.id):
+                self._soon(self._renew(project, row.name, row.parcel))
+            for folder in await _aside(copies.here, project):
+                self._soon(self._give_on(folder))
+
+    # --- copies -------------------------------------------------------------------------------------------------------
+
+    async def _renew(self, project: Project, name: str, oid: str) -> None:
+        """Make the copy as new as the remote, so that people can look at it and answer here."""
+        folder = project.sessions / name
+        mark = copies.mark_of(folder)
+        if (mark and mark.parcel == oid) or self._is_at(folder):
+            return
+        async with self._alone_at(folder):
+            for said in await _aside(copies.follow, project, name, self.this, self.environ):
+                self.say(said)
+
+    def _is_at(self, folder: Path) -> bool:
+        return any(turn.folder == folder for turn in self.turns.values())
+
+    def _changed_here(self, folder: Path) -> None:
+        """A person did something on a copy, or a worker did."""
+        if not self._is_at(folder):
+            self._soon(self._give_on(folder))
+
+    async def _give_on(self, folder: Path) -> None:
+        """What a person did on this copy goes to the remote, and the session goes on where it can."""
+        async with self._alone_at(folder):
+            for said in await _aside(copies.give_on, Session(folder), self.this, self.environ, self._database):
+                self.say(said)
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        async def tried() -> None:
+            try:
+                await work
+            except (SamoloopError, OSError) as error:
+                self.say_once(sentence(error))
+
+        task = asyncio.create_task(tried())
+        self._soons.add(task)
+        task.add_done_callback(self._soons.discard)
+
+    def say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
+
+
+async def _aside(work: Callable[..., Answer], *given: Any) -> Answer:
+    """What the work comes to, in a thread."""
+    return await asyncio.to_thread(work, *given)

@@ -1,0 +1,67 @@
+"""A session handed to the fleet, taken home again, or bound to one machine."""
+
+from collections.abc import Mapping
+
+from samoloop.base.errors import UsageError
+from samoloop.core.records import RoomRecord
+from samoloop.core.session import Session
+from samoloop.fleet import copies, rules
+from samoloop.fleet import here as this_machine
+from samoloop.fleet import mark as marks
+from samoloop.fleet.database import Database
+from samoloop.fleet.here import Here
+from samoloop.fleet.lease import FleetLease
+from samoloop.fleet.parcel import Kind
+from samoloop.fleet.rows import is_alive
+
+ANY = "any"
+
+
+def move(
+    session: Session, *, home: bool, machine: str, this: Here, database: Database, environ: Mapping[str, str], by: str
+) -> list[str]:
+    """Sentences that say where it is now. Raises LockHeld while a machine is at work on it, UsageError."""
+    is_shared = copies.mark_of(session.dir) is not None
+    if home:
+        if not is_shared:
+            raise UsageError(f"{session.name} is this machine's own already")
+        return _take_home(session, this, database, environ, by)
+    tags: tuple[str, ...] = ()
+    if machine and machine != ANY:
+        there = {one.name for one in database.machines() if is_alive(one, this.lease_seconds)}
+        if machine not in there:
+            raise UsageError(f"no live machine is called {machine}; there are: {', '.join(sorted(there)) or 'none'}")
+        tags = (rules.pinned(machine),)
+    if not is_shared:
+        return hand_in(session, this, database, environ, by, tags)
+    if not machine:
+        raise UsageError(f"{session.name} is the fleet's already: --to MACHINE binds it to one, --here takes it back")
+    with FleetLease(environ, by).taken(session):
+        wanted = rules.tags_for(copies.needs_of(session), machine if tags else "")
+        if wanted != copies.needs_of(session):
+            session.record(RoomRecord(name=copies.NEEDS, values={"tags": list(wanted)}))
+    return [f"{session.name} goes on on {machine if tags else 'any machine that can'}."]
+
+
+def hand_in(
+    session: Session, this: Here, database: Database, environ: Mapping[str, str], by: str, needs: tuple[str, ...] = ()
+) -> list[str]:
+    """Make it the fleet's. Raises UsageError for one that works in place, and as `copies.hand_in`."""
+    root = session.state().created.root
+    project = this_machine.project_at(root, this, environ, joins=True)
+    assert project is not None
+    handed = copies.hand_in(session, project, this, environ, database, by, needs)
+    live = [one.name for one in database.machines() if is_alive(one, this.lease_seconds) and project.id in one.projects]
+    who = f"live machines of its project: {', '.join(live)}" if live else "no machine is at work on its project yet"
+    more = "" if live else "; on one: samoloop fleet work"
+    return [*handed.said, f"{session.name} is the fleet's now; {who}{more}."]
+
+
+def _take_home(session: Session, this: Here, database: Database, environ: Mapping[str, str], by: str) -> list[str]:
+    with FleetLease(environ, by).taken(session):
+        mark = marks.read(session.dir)
+        assert mark is not None
+        copies.hand_over(session, Kind.HOME, this, environ, by, copies.not_again)
+        marks.take_off(session.dir)
+        database.forget(mark.project, session.name)
+    return [f"{session.name} is this machine's own again: samoloop resume {session.name}"]
