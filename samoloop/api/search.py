@@ -1,42 +1,35 @@
-"""Search in all that sessions say: tasks, documents, answers, and what children said and did.
+"""Search in all that sessions say, see `said`.
 
 The index is a cache in the person's state folder, for that person's eyes alone. It is brought up to date session by
-session; only what has changed since is read again, through readers that follow no link and wait for no pipe.
+session; only what has changed since is read again.
 """
 
-import json
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samoloop.api import logs
+from samoloop.api import said
 from samoloop.api.cache import Cache, CacheError
+from samoloop.api.said import DOCUMENT, KINDS, Source
 from samoloop.base.errors import SamoloopError, sentence
-from samoloop.base.files import make_folder, open_plain, read_plain
-from samoloop.base.files import stamp as file_stamp
+from samoloop.base.files import make_folder
 from samoloop.base.locks import Lock
 from samoloop.base.places import state_folder
-from samoloop.base.printable import one_line, printable
+from samoloop.base.printable import printable
+from samoloop.base.values import frozen
 from samoloop.config.project import sessions_folder
-from samoloop.core.events import Denied, Event, Failure, Result, Text, Tool
-from samoloop.core.overview import FILE_NAME as OVERVIEW
-from samoloop.core.overview import TASK_FILE
-from samoloop.core.records import GateClosed, Guided, Record, Started, moment
 from samoloop.core.session import Session, all_sessions
 
 if TYPE_CHECKING:
     from samoloop.config.loading import Config
 
-TASK, DOCUMENT, ANSWER, SUMMARY, LOG = "task", "document", "answer", "summary", "log"
-KINDS = (TASK, DOCUMENT, ANSWER, SUMMARY, LOG)
 _VERSION = 1  # of what is put into the index: another one reads everything again
 _SCHEMA = (
     "CREATE TABLE session (id INTEGER PRIMARY KEY, folder TEXT UNIQUE, root TEXT, name TEXT, title TEXT, stamp TEXT)",
@@ -45,10 +38,6 @@ _SCHEMA = (
     "CREATE INDEX of_session ON source (session)",
     "CREATE VIRTUAL TABLE said USING fts5 (words, tokenize = 'unicode61 remove_diacritics 2')",
 )
-_TEXT_BYTES = 500_000  # of a document
-_LOG_BYTES = 8_000_000  # of a log that are looked at
-_LOG_CHARACTERS = 200_000  # of what it says
-_CHUNK_BYTES = 1 << 16
 _WORDS = 20  # of a query
 _QUERY = 400  # characters of it
 _SNIPPET_WORDS = 32
@@ -57,7 +46,7 @@ _BATCH_SECONDS = 0.5  # of work that is written at once
 _TIMES = 3  # that it is begun anew where the file was deleted
 
 
-@dataclass(frozen=True)
+@frozen
 class Hit:
     """One place where the words stand."""
 
@@ -65,7 +54,7 @@ class Hit:
     session: str  # its name
     folder: str
     title: str
-    kind: str  # one of `KINDS`
+    kind: str  # one of `said.KINDS`
     place: str  # a document's name, the question that was answered, or the phase of an iteration
     iteration: int  # of a log, an answer; 0 where it belongs to none
     at: str  # ISO 8601
@@ -75,7 +64,7 @@ class Hit:
         return asdict(self)
 
 
-@dataclass(frozen=True)
+@frozen
 class Progress:
     """How far the index is brought up to date."""
 
@@ -190,19 +179,6 @@ def _hit(
     return Hit(root, name, folder, title, kind, place, iteration, when, tuple(parts))
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Something to be read: what it is, and how to read it where it has changed."""
-
-    key: str  # within its session
-    stamp: str
-    kind: str
-    place: str
-    iteration: int
-    at: float
-    read: Callable[[], str]
-
-
 class _Update:
     """One time of bringing the index up to date."""
 
@@ -242,11 +218,12 @@ class _Update:
         """Bring one session up to date."""
         found = db.execute("SELECT id, stamp FROM session WHERE folder = ?", (str(session.dir),)).fetchone()
         number, before = found or (_insert(db, root, session), "")
-        sources = list(_documents(session))
+        sources = list(said.documents(session))
         kept = {DOCUMENT}
-        stamp = _stamp_of_journal(session)
+        stamp = said.stamp_of_journal(session)
         if stamp != before:
-            title, more = self._of_journal(root, session)
+            self._progress = replace(self._progress, read=self._progress.read + 1)
+            title, more = said.of_journal(session, partial(self._settings_of, root))
             db.execute("UPDATE session SET stamp = ?, title = ? WHERE id = ?", (stamp, title, number))
             sources += more
             kept = {*KINDS}
@@ -266,7 +243,7 @@ class _Update:
             self._put(db, number, source)
         _remove(db, [id for id, _ in known.values()])
 
-    def _put(self, db: sqlite3.Connection, session: int, source: _Source) -> None:
+    def _put(self, db: sqlite3.Connection, session: int, source: Source) -> None:
         try:
             text = source.read()
         except Exception:  # a file that cannot be read now says nothing; when it changes it is looked at again
@@ -277,53 +254,10 @@ class _Update:
         id = db.execute(f"INSERT INTO source ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values).lastrowid
         db.execute("INSERT INTO said (rowid, words) VALUES (?, ?)", (id, printable(text)))
 
-    def _of_journal(self, root: Path, session: Session) -> tuple[str, list[_Source]]:
-        """The session's title, and what its journal leads to; nothing of a journal that cannot be understood."""
-        self._progress = replace(self._progress, read=self._progress.read + 1)
-        try:
-            history, state = session.journal.read(), session.state()
-            title, created = one_line(session.task), moment(state.created.at).timestamp()
-            sources = [_task(session, title, created), *_said_by_people(history, session)]
-            if state.summary:
-                sources.append(
-                    _Source(SUMMARY, state.summary, SUMMARY, "", 0, _epoch(state.updated), lambda: state.summary)
-                )
-            return title, [*sources, *self._logs(root, session, history)]
-        except Exception:  # one session, whatever is wrong with it, is no reason to find nothing of the others
-            return session.name, []
-
-    def _logs(self, root: Path, session: Session, history: Sequence[Record]) -> Iterator[_Source]:
-        """What children said and did, once they have ended."""
-        for attempt in logs.attempts(history, session.logs):
-            if not attempt.over:
-                continue
-            started, ended = attempt.started, attempt.ended
-            at = _epoch(ended.at if ended else started.at)
-
-            def read(attempt: logs.Attempt = attempt) -> str:
-                return self._log(root, session, attempt)
-
-            key = f"{LOG} {attempt.stem.name}"
-            yield _Source(key, _stamp_of(attempt.log), LOG, started.phase, started.iteration, at, read)
-
-    def _log(self, root: Path, session: Session, attempt: logs.Attempt) -> str:
-        """A log as its CLI's reader understands it; empty where that is not configured any more."""
+    def _settings_of(self, root: Path) -> "Config | None":
         if root not in self._settings:
             self._settings[root] = _settings(root, self._environ)
-        settings = self._settings[root]
-        if settings is None:
-            return ""
-        reader = logs.reader_of(session, attempt.started, attempt.stem, settings)
-        words: list[str] = []
-        size = 0
-        for line in _lines(attempt.log):
-            with suppress(Exception):  # a line that a reader chokes on
-                found = [said[:_LOG_CHARACTERS] for said in _words_of(reader.feed(line))]
-                words += found
-                size += sum(map(len, found))
-            if size > _LOG_CHARACTERS:
-                break
-        return "\n".join(words)[:_LOG_CHARACTERS]
+        return self._settings[root]
 
 
 def _sessions_of(root: Path, environ: Mapping[str, str]) -> list[Session]:
@@ -340,88 +274,6 @@ def _settings(root: Path, environ: Mapping[str, str]) -> "Config | None":
         return loading.load(root, environ)
     except SamoloopError:
         return None
-
-
-def _documents(session: Session) -> Iterator[_Source]:
-    """What children wrote: their documents, and the notebook."""
-    for name in (*session.documents(), OVERVIEW):
-        path = session.dir / name
-        try:
-            found = path.lstat()
-        except OSError:
-            continue
-        stamp = json.dumps([found.st_mtime_ns, found.st_size, found.st_ino])
-        yield _Source(f"{DOCUMENT} {name}", stamp, DOCUMENT, name, 0, found.st_mtime, partial(_text, path))
-
-
-def _task(session: Session, title: str, created: float) -> _Source:
-    path = session.control / TASK_FILE
-    return _Source(TASK, _stamp_of(path), TASK, "", 0, created, lambda: _text(path) or title)
-
-
-def _said_by_people(history: Sequence[Record], session: Session) -> Iterator[_Source]:
-    """Answers, comments and guidance. What a record says does not change."""
-    iteration = 0
-    for place, record in enumerate(history):
-        match record:
-            case Started():
-                iteration = record.iteration
-            case GateClosed():
-                said, what = "\n".join(record.said), record.file or ", ".join(record.answers)
-                if said.strip():
-                    at = _epoch(record.at)
-                    yield _Source(f"{ANSWER} {place}", record.at, ANSWER, what, iteration, at, partial(str, said))
-            case Guided():
-                paths = [session.logs / name for name in record.inbox]
-
-                def read(paths: Sequence[Path] = paths) -> str:
-                    return "\n".join(map(_text, paths))
-
-                yield _Source(f"{ANSWER} {place}", record.at, ANSWER, "guidance", iteration, _epoch(record.at), read)
-
-
-def _words_of(events: Iterable[Event]) -> Iterator[str]:
-    """What a person would look for in what a child did."""
-    for event in events:
-        match event:
-            case Text(text) | Result(_, text):
-                yield text
-            case Tool(name=name, detail=detail, running=running, ok=ok):
-                if running or not ok:
-                    yield f"{name} {detail}"
-            case Denied(tool, detail):
-                yield f"{tool} {detail}"
-            case Failure(message=message):
-                yield message
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a log, but those that are too long, as far as it is looked at."""
-    cutter, left = logs.Lines(), _LOG_BYTES
-    with open_plain(path) as file:
-        while left > 0 and (chunk := file.read(_CHUNK_BYTES)):
-            left -= len(chunk)
-            yield from (line for line in cutter.feed(chunk) if isinstance(line, bytes))
-    yield from (line for line in cutter.rest() if isinstance(line, bytes))
-
-
-def _text(path: Path) -> str:
-    """A document, as far as it is looked at. Raises ValueError for what is none."""
-    return (read_plain(path, _TEXT_BYTES) or b"").decode("utf-8", "replace")
-
-
-def _stamp_of(path: Path) -> str:
-    return json.dumps(file_stamp(path))
-
-
-def _stamp_of_journal(session: Session) -> str:
-    with suppress(SamoloopError, OSError):
-        return _stamp_of(session.journal.path)
-    return "unknown"
-
-
-def _epoch(at: str) -> float:
-    return moment(at).timestamp() if at else 0.0
 
 
 def _insert(db: sqlite3.Connection, root: Path, session: Session) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from samoloop.api.search import DOCUMENT, LOG, Hit
+from samoloop.api.said import DOCUMENT, LOG
+from samoloop.api.search import Hit
 from samoloop.base.printable import one_line
 from samoloop.core.records import moment
 from samoloop.core.session import undated

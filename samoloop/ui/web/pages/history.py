@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Route
 
 from samoloop.api import stats
 from samoloop.api.cache import CacheError
-from samoloop.api.search import DOCUMENT, LOG, Hit, Index
+from samoloop.api.said import DOCUMENT, LOG
+from samoloop.api.search import Hit, Index
 from samoloop.base.clock import local_zone
 from samoloop.base.errors import SamoloopError
 from samoloop.config.projects import names_of
