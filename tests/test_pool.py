@@ -312,3 +312,13 @@ def test_a_task_that_could_not_start_is_tried_again_soon_and_said_once(tmp_path:
     shop.pool = Pool(shop, shop, 1, said.append, clock=shop)  # type: ignore[arg-type]
     shop.pool.run()
     assert len(tries) == shop.looks and said == ["auth is left alone for now: its branch is gone"]
+
+
+def test_a_project_whose_sessions_cannot_be_looked_at_ends_no_up(bench, tmp_path):
+    odd = make_repo(tmp_path / "odd")
+    (odd / ".samoloop.yaml").write_text(f"sessions: {'x' * 300}\n")
+    projects.register(odd, os.environ)
+    session = bench.session()
+    done = samoloop(tmp_path, "up", "--once")
+    assert done.returncode == 0 and f"{odd} is left alone: File name too long" in done.stdout, done.stderr
+    assert Session(session.dir).state().condition is Condition.WAITING

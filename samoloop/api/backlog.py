@@ -174,15 +174,9 @@ def _other(
         names = ", ".join(session.name for session in found[:5])
         return f"after names {name!r}, and several sessions are called so: {names}; name one with its day"
     for other in projects.registered(environ):
-        if other != root and any(name in (one.name, one.undated) for one in _sessions(other, environ)):
+        if other != root and any(name in (one.name, one.undated) for one in projects.sessions_of(other, environ)):
             return f"after names {name!r}, a session of {other}: a task waits for those of its own project alone"
     return backlog.unknown(name, [*tasks, *(undated(session.name) for session in sessions)])
-
-
-def _sessions(root: Path, environ: Mapping[str, str]) -> list[Session]:
-    with suppress(OSError):
-        return all_sessions(sessions_folder(root, environ))
-    return []
 
 
 # --- what a person or a program changes -------------------------------------------------------------------------------
@@ -198,7 +192,7 @@ def add(root: Path, content: str, environ: Mapping[str, str], now: float, *, nam
     with _changing(environ):
         found = look(root, environ, now, zone)
         taken = {one.name.casefold() for one in found.stands} | {
-            link.task.casefold() for session in _sessions(root, environ) if (link := task_of(session))
+            link.task.casefold() for session in projects.sessions_of(root, environ) if (link := task_of(session))
         }
         name = _free_name(name, content, taken)
         try:
@@ -217,7 +211,7 @@ def refuse_useless(root: Path, task: Task, found: Found, environ: Mapping[str, s
     settings = loading.load(root, environ, settings_of(task))
     workflow_files.load(task.workflow or settings.workflow, root)
     known = [one.name for one in found.stands]
-    sessions = _sessions(root, environ)
+    sessions = projects.sessions_of(root, environ)
     for name in task.after:
         other = None if name in known else _other(sessions, root, environ, known, name)
         if isinstance(other, str):

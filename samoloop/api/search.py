@@ -24,8 +24,8 @@ from samoloop.base.locks import Lock
 from samoloop.base.places import state_folder
 from samoloop.base.printable import printable
 from samoloop.base.values import frozen
-from samoloop.config.project import sessions_folder
-from samoloop.core.session import Session, all_sessions
+from samoloop.config.projects import sessions_of
+from samoloop.core.session import Session
 
 if TYPE_CHECKING:
     from samoloop.config.loading import Config
@@ -185,7 +185,7 @@ class _Update:
     def __init__(self, cache: Cache, roots: Sequence[Path], environ: Mapping[str, str]) -> None:
         self._cache = cache
         self._environ = environ
-        self._sessions = [(root, session) for root in roots for session in _sessions_of(root, environ)]
+        self._sessions = [(root, session) for root in roots for session in sessions_of(root, environ)]
         self._settings: dict[Path, Config | None] = {}  # by project
         self._progress = Progress(every=len(self._sessions))
 
@@ -258,13 +258,6 @@ class _Update:
         if root not in self._settings:
             self._settings[root] = _settings(root, self._environ)
         return self._settings[root]
-
-
-def _sessions_of(root: Path, environ: Mapping[str, str]) -> list[Session]:
-    try:
-        return all_sessions(sessions_folder(root, environ))
-    except OSError:  # its disk is gone, or may not be looked at
-        return []
 
 
 def _settings(root: Path, environ: Mapping[str, str]) -> "Config | None":

@@ -20,8 +20,8 @@ from samoloop.api.figures import KEYS, TIMES, Entry, Figures, figures
 from samoloop.base.errors import UsageError, shown
 from samoloop.base.files import Stamp, real, stamp
 from samoloop.base.places import state_folder
-from samoloop.config.project import sessions_folder
-from samoloop.core.session import Session, all_sessions
+from samoloop.config.projects import sessions_of
+from samoloop.core.session import Session
 
 Found = TypeVar("Found")
 DAMAGED = "damaged"
@@ -107,7 +107,7 @@ def gather(environ: Mapping[str, str], roots: Iterable[Path], use: Callable[[Ite
     """What `use` makes of every session's figures: those that were worked out before, and those of journals that have
     changed. They come one by one: of a year's sessions they are much.
     """
-    present = {str(session.dir): session for root in roots for session in _sessions(root, environ)}
+    present = {str(session.dir): session for root in roots for session in sessions_of(root, environ)}
     cache = Cache(state_folder(environ) / "stats.db", _VERSION, _SCHEMA)
     before: dict[str, str] = {}
     with suppress(CacheError):  # it is a cache: without it this takes longer
@@ -140,13 +140,6 @@ def _row_of(db: sqlite3.Connection, folder: str) -> tuple[str] | None:
 def _write(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str]], gone: Iterable[str]) -> None:
     db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", rows)
     db.executemany("DELETE FROM known WHERE folder = ?", [(folder,) for folder in gone])
-
-
-def _sessions(root: Path, environ: Mapping[str, str]) -> list[Session]:
-    try:
-        return all_sessions(sessions_folder(root, environ))
-    except OSError:  # its disk is gone, or may not be looked at
-        return []
 
 
 def _stamp(session: Session) -> Stamp:

@@ -10,6 +10,8 @@ from samoloop.base.errors import UsageError
 from samoloop.base.files import make_folder, small_text, write_atomic
 from samoloop.base.locks import Lock
 from samoloop.base.places import state_folder
+from samoloop.config.project import sessions_folder
+from samoloop.core.session import Session, all_sessions
 
 _LOCK_SECONDS = 10.0
 
@@ -34,6 +36,14 @@ def names_of(roots: Iterable[Path]) -> dict[Path, str]:
     every = list(roots)
     alike = Counter(root.name for root in every)
     return {root: root.name if root.name and alike[root.name] == 1 else str(root) for root in every}
+
+
+def sessions_of(root: Path, environ: Mapping[str, str]) -> list[Session]:
+    """The sessions of a project, newest first; none where its disk is gone, or may not be looked at."""
+    try:
+        return all_sessions(sessions_folder(root, environ))
+    except OSError:
+        return []
 
 
 def register(root: Path, environ: Mapping[str, str]) -> None:

@@ -13,8 +13,7 @@ from samoloop.api.pull_request import is_watched, look
 from samoloop.api.status import is_put_away
 from samoloop.base.errors import LockHeld, SamoloopError, sentence
 from samoloop.config import projects
-from samoloop.config.project import sessions_folder
-from samoloop.core.session import Session, all_sessions
+from samoloop.core.session import Session
 
 LOOK_SECONDS = 120.0
 
@@ -39,7 +38,7 @@ class PullRequests:
 
     def _look(self) -> None:
         for root in projects.registered(self.environ):
-            for session in all_sessions(sessions_folder(root, self.environ)):
+            for session in projects.sessions_of(root, self.environ):
                 if is_put_away(session):
                     continue
                 with suppress(LockHeld):  # a worker is there, which finishes by itself

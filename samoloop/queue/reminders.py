@@ -8,8 +8,7 @@ from pathlib import Path
 from samoloop.api.settings import settings_of
 from samoloop.base.errors import SamoloopError
 from samoloop.config import projects
-from samoloop.config.project import sessions_folder
-from samoloop.core.session import Session, all_sessions
+from samoloop.core.session import Session
 from samoloop.worker import outbox
 from samoloop.worker.delivery import Delivery
 from samoloop.worker.lease import locked
@@ -35,7 +34,7 @@ class Reminders:
             return
         self._next = now + LOOK_SECONDS
         for root in projects.registered(self.environ):
-            for session in all_sessions(sessions_folder(root, self.environ)):
+            for session in projects.sessions_of(root, self.environ):
                 if self._not_before.get(session.dir, 0.0) <= now:
                     with suppress(SamoloopError, OSError):
                         self._remind(session, now)
