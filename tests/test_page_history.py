@@ -15,7 +15,7 @@ from records import T0, at, closed, created, ended, event, opened, prepared, rea
 from samoloop.api import cache
 from samoloop.api.figures import Entry, Figures
 from samoloop.api.report_page import page
-from samoloop.api.stats import Known, Stats, summed
+from samoloop.api.stats import Stats, summed
 from samoloop.api.stats import gather as stats_gather
 from samoloop.base.clock import UTC
 from samoloop.config.projects import register
@@ -220,7 +220,7 @@ def test_numbers_of_nothing_of_a_strange_span_and_of_no_project(root, ann):
 
 def sums(*entries: Entry, days: int | None = None) -> Stats:
     now = 1_795_255_200.0
-    return summed([Known("/p/s", Figures("/p", NASTY, "done", now, None, entries))], days, now, UTC)
+    return summed([Figures("/p", NASTY, "done", now, None, entries)], days, now, UTC)
 
 
 def many(count: int, step: float) -> list[Entry]:

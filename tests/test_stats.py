@@ -13,7 +13,7 @@ from records import SMALL, T0, at, closed, created, ended, event, opened, prepar
 
 from samoloop.api import stats as stats_module
 from samoloop.api.figures import Entry, Figures, figures
-from samoloop.api.stats import Known, Stats, gather, summed
+from samoloop.api.stats import Stats, gather, summed
 from samoloop.config.projects import register
 from samoloop.core.control import place_of
 from samoloop.core.journal import Journal
@@ -28,7 +28,7 @@ def counted(*parts: Record | list[Record], **said: object) -> Stats:
     history = [created(SMALL, **said), prepared("ask")]
     for part in parts:
         history += part if isinstance(part, list) else [part]
-    return summed([Known("/p/_sessions/x", figures(history))], None, NOON, UTC)
+    return summed([figures(history)], None, NOON, UTC)
 
 
 def judged(check: str, verdict: str, minutes: float = 2.5) -> Record:
@@ -113,8 +113,8 @@ def test_what_a_rewind_left_was_paid_for():
     assert (found.totals["iterations"], found.totals["cost_usd"]) == (2, 2.0)
 
 
-def of(*entries: Entry, updated: float = NOON, since: float | None = None) -> Known:
-    return Known("/p/s", Figures("/p", "small", "done", updated, since, entries))
+def of(*entries: Entry, updated: float = NOON, since: float | None = None) -> Figures:
+    return Figures("/p", "small", "done", updated, since, entries)
 
 
 def test_a_day_is_a_local_one_and_time_is_divided_at_midnight():
@@ -161,7 +161,7 @@ def test_the_sums_of_old_journals_are_those_that_status_shows(tmp_path: Path):
             journal = tmp_path / "journal"
             journal.write_text(json.loads(line)["journal"])
             history = Journal(journal).read()
-            totals, found = fold(history).totals, summed([Known("x", figures(history))], None, NOON, UTC).totals
+            totals, found = fold(history).totals, summed([figures(history)], None, NOON, UTC).totals
             if history[0].parent:
                 continue
             seen += 1

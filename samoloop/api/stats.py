@@ -40,14 +40,6 @@ class Rows(dict[str, Row]):
         return self[name]
 
 
-@dataclass(frozen=True)
-class Known:
-    """One session and its figures; None where its journal cannot be understood."""
-
-    folder: str
-    figures: Figures | None
-
-
 @dataclass
 class Stats:
     """Sums. A group is by name; days are local ones, as `2026-11-29`."""
@@ -103,9 +95,11 @@ def _is_at(root: Path, path: str) -> bool:
     return False
 
 
-def gather(environ: Mapping[str, str], roots: Iterable[Path], use: Callable[[Iterator[Known]], Found]) -> Found:
+def gather(
+    environ: Mapping[str, str], roots: Iterable[Path], use: Callable[[Iterator[Figures | None]], Found]
+) -> Found:
     """What `use` makes of every session's figures: those that were worked out before, and those of journals that have
-    changed. They come one by one: of a year's sessions they are much.
+    changed; None for a journal that cannot be understood. They come one by one: of a year's sessions they are much.
     """
     present = {str(session.dir): session for root in roots for session in sessions_of(root, environ)}
     cache = Cache(state_folder(environ) / "stats.db", _VERSION, _SCHEMA)
@@ -120,11 +114,11 @@ def gather(environ: Mapping[str, str], roots: Iterable[Path], use: Callable[[Ite
         with suppress(CacheError):
             cache.use(lambda db: _write(db, rows, gone), writes=True)
 
-    def every(db: sqlite3.Connection | None) -> Iterator[Known]:
+    def every(db: sqlite3.Connection | None) -> Iterator[Figures | None]:
         for folder, session in present.items():
             row = (fresh[folder],) if folder in fresh else _row_of(db, folder) if db else None
             text = row[0] if row else _worked_out(session)
-            yield Known(folder, Figures.from_json(json.loads(text)) if text else None)
+            yield Figures.from_json(json.loads(text)) if text else None
 
     try:
         return cache.use(lambda db: use(every(db)))
@@ -158,7 +152,7 @@ def _worked_out(session: Session) -> str:
         session.forget()  # its records; there may be thousands of sessions
 
 
-def summed(known: Iterable[Known], days: int | None, now: float, zone: tzinfo) -> Stats:
+def summed(known: Iterable[Figures | None], days: int | None, now: float, zone: tzinfo) -> Stats:
     """The sums, of the last `days`, today included. Pure.
 
     A stretch of time is divided at the midnights of `zone`; all else belongs to the day of its moment. A session
@@ -169,15 +163,15 @@ def summed(known: Iterable[Known], days: int | None, now: float, zone: tzinfo) -
     result = Stats(since=first.isoformat() if first else "", until=today.isoformat())
     clock = _Days(zone, first)
     for one in known:
-        if one.figures is None:
+        if one is None:
             result.conditions[DAMAGED] += 1
             continue
-        if clock.of(one.figures.updated) is None:
+        if clock.of(one.updated) is None:
             continue
-        result.conditions[one.figures.condition] += 1
-        if one.figures.waits_since is not None:
+        result.conditions[one.condition] += 1
+        if one.waits_since is not None:
             result.waiting_now += 1
-            result.waiting_now_seconds += max(now - one.figures.waits_since, 0.0)
+            result.waiting_now_seconds += max(now - one.waits_since, 0.0)
         _add(result, one, clock)
     result.days = Rows(sorted(result.days.items()))
     for name in ("workflows", "phases", "providers", "projects"):
@@ -186,17 +180,16 @@ def summed(known: Iterable[Known], days: int | None, now: float, zone: tzinfo) -
     return result
 
 
-def _add(result: Stats, one: Known, clock: "_Days") -> None:
-    assert one.figures is not None
+def _add(result: Stats, one: Figures, clock: "_Days") -> None:
     touched: dict[int, Row] = {id(result.totals): result.totals}
-    for entry in one.figures.entries:
+    for entry in one.entries:
         for day, counts in clock.parts(entry):
             rows = [
                 result.totals,
                 result.days[day],
-                result.workflows[one.figures.workflow],
+                result.workflows[one.workflow],
                 result.phases[entry.phase],
-                result.projects[one.figures.root],
+                result.projects[one.root],
             ]
             if entry.provider:
                 rows.append(result.providers[entry.provider])
