@@ -53,6 +53,13 @@ def sentence(error: Exception) -> str:
     return text[:_SENTENCE_LENGTH]
 
 
+def warn(sentence: str) -> None:
+    """Say what went wrong and keeps nobody from going on."""
+    import logging  # seldom
+
+    logging.getLogger(__name__).warning("%s", sentence)
+
+
 def listed(title: str, problems: Sequence[str]) -> str:
     """Several problems, a line each: as many as a person reads, and each cut short, for it may quote a file."""
     lines = [f"  - {one if len(one) <= _PROBLEM_LENGTH else one[: _PROBLEM_LENGTH - 1] + '…'}" for one in problems]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from samoloop.base.errors import GitError
+from samoloop.base.errors import GitError, warn
 from samoloop.base.files import entries_of, real, remove, small_text, write_atomic
 from samoloop.base.values import frozen
 from samoloop.git import mending, tree_state
@@ -64,7 +64,7 @@ class Worktree:
             raise WorktreeGone(f"git no longer knows the worktree {root} of branch {branch}: it was pruned or removed.")
         worktree = cls(root, git_dir, common_dir, branch, frozenset(left_out))
         for note in worktree.repair():
-            _warn(note)
+            warn(note)
         return worktree
 
     @classmethod
@@ -88,7 +88,7 @@ class Worktree:
         write_atomic(info / "attributes", _RAW)
         write_atomic(info / "exclude", "".join(f"{pattern}\n" for pattern in excludes))
         for skipped in stage(self.git, self.root, self.state().to_stage):
-            _warn(f"Not recorded: {skipped.path} ({skipped.why})")
+            warn(f"Not recorded: {skipped.path} ({skipped.why})")
         tree = self.git.line("write-tree")
         first = self.objects(tree).commit(tree, [], b"The folder as the session found it\n")
         self.git.run("update-ref", self.ref, first, "")
@@ -237,12 +237,6 @@ class Worktree:
         if replaced := sorted(self.git_dir.glob("replaced-git-*")):
             raise GitError(f"A repository that a child made in the worktree is in {replaced[0]}: move it away first.")
         self.store.run("worktree", "remove", str(self.root))
-
-
-def _warn(sentence: str) -> None:
-    import logging  # seldom
-
-    logging.getLogger(__name__).warning("%s", sentence)
 
 
 def checked_out(common_dir: Path, ref: str, but: Worktree | None = None) -> Path | None:

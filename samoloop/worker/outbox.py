@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base import files
+from samoloop.base.errors import warn
 from samoloop.base.files import read_plain, write_atomic
 from samoloop.base.values import frozen
 from samoloop.config.outlets import TELEGRAM, Outlets
@@ -96,7 +97,7 @@ def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int 
         number = _said(folder, stamped)
         return _store(folder, {**stamped.as_json(), "for": readers}) if number is None else number
     except (OSError, TypeError, ValueError) as error:
-        _warn(f"could not announce {announcement.kind} of {announcement.session}: {error}")
+        warn(f"could not announce {announcement.kind} of {announcement.session}: {error}")
         return None
 
 
@@ -202,7 +203,7 @@ def _load(path: Path, number: int, reader: str) -> Item | None:
         content = json.loads(raw)
         return Item(number, from_json(content)) if reader in content["for"] else None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        _warn(f"the announcement {path} is passed over: {error}")
+        warn(f"the announcement {path} is passed over: {error}")
         return Item(number, None)
 
 
@@ -217,9 +218,3 @@ def from_json(content: Mapping[str, Any]) -> Announcement:
     )
     values["commits"] = tuple(values.get("commits", ()))
     return Announcement(**values)
-
-
-def _warn(sentence: str) -> None:
-    import logging  # seldom
-
-    logging.getLogger(__name__).warning("%s", sentence)
