@@ -120,6 +120,12 @@ def known_options(command: click.Command) -> set[str]:
     return {option for param in command.get_params(context) for option in (*param.opts, *param.secondary_opts)}
 
 
+def test_the_design_names_every_command() -> None:
+    design = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Commands")[2].partition("\n## ")[0]
+    named = set(re.findall(r"[a-z]+", "\n".join(line for line in design.splitlines() if line.startswith("    "))))
+    assert {path[0] for path, _ in every_command(cli)} - named == set()
+
+
 LINES = sorted(set(command_lines()))
 
 
