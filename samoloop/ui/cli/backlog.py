@@ -13,6 +13,7 @@ from samoloop.config.keys import Finish
 from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import (
     as_settings,
+    every_root,
     for_people_only,
     json_option,
     load_config,
@@ -142,12 +143,10 @@ def backlog(ctx: click.Context, every: bool, as_json: bool) -> None:
             raise UsageError(f"--all and --json are for the list, not for `samoloop backlog {ctx.invoked_subcommand}`")
         return
     from samoloop.api import backlog
-    from samoloop.api.sessions import roots
     from samoloop.base.clock import Clock
-    from samoloop.config.project import find_root
     from samoloop.ui.terminal.backlog_tree import heading, tree
 
-    projects = roots(os.environ, find_root(Path.cwd())) if every else [project_root()]
+    projects = every_root() if every else [project_root()]
     now = Clock()
     looks = [backlog.look(root, os.environ, now.epoch()) for root in projects]
     if as_json:

@@ -50,6 +50,13 @@ def project_root(start: Path | None = None) -> Path:
     return root
 
 
+def every_root() -> list[Path]:
+    """Every registered project, and the one that the command is in."""
+    from samoloop.api.sessions import roots
+
+    return roots(os.environ, find_root(Path.cwd()))
+
+
 def load_config(root: Path, flags: Mapping[str, Any] | None = None) -> "Config":
     from samoloop.config import loading  # 15 ms that `status` and `list` need not pay
 

@@ -20,6 +20,7 @@ from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
 from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import (
+    every_root,
     find_session,
     json_option,
     load_config,
@@ -50,7 +51,7 @@ def list_(every: bool, archived: bool, as_json: bool) -> None:
     samoloop list --all
     samoloop list --archived --json
     """
-    roots = _every_root() if every else [project_root()]
+    roots = every_root() if every else [project_root()]
     folders = [sessions_folder(root, os.environ) for root in roots]
     found = [session for folder in folders for session in all_sessions(folder)]
     shown = [session for session in found if archived or not is_put_away(session)]
@@ -66,13 +67,6 @@ def list_(every: bool, archived: bool, as_json: bool) -> None:
         _say_overview(ranked(rows), projects=every)
     if hidden and terminal_columns():
         say((f"{hidden} archived: samoloop list --archived", "dim"))
-
-
-def _every_root() -> list[Path]:
-    """Every registered project, and the one that the command is in."""
-    from samoloop.api.sessions import roots
-
-    return roots(os.environ, find_root(Path.cwd()))
 
 
 def row_now(session: Session) -> dict[str, Any]:
@@ -102,7 +96,7 @@ def status(session_name: str | None, as_json: bool) -> None:
     """
     from samoloop.ui.terminal.status_text import status_lines
 
-    if session_name is None and find_root(Path.cwd()) is None and _every_root():
+    if session_name is None and find_root(Path.cwd()) is None and every_root():
         _say_all(as_json)
         return
     session = _one_session(session_name, as_json)
@@ -120,7 +114,7 @@ def status(session_name: str | None, as_json: bool) -> None:
 
 def _say_all(as_json: bool) -> None:
     """The sessions of every project that are not put away."""
-    every = [session for root in _every_root() for session in all_sessions(sessions_folder(root, os.environ))]
+    every = [session for root in every_root() for session in all_sessions(sessions_folder(root, os.environ))]
     rows = ranked(row for row in map(row_now, every) if not row["archived"])
     if as_json:
         say_json(rows)

@@ -8,7 +8,7 @@ import click
 
 from samoloop.base.errors import LockHeld, UsageError, shown
 from samoloop.config.project import find_root
-from samoloop.ui.cli.common import json_option, terminal_columns, warn
+from samoloop.ui.cli.common import every_root, json_option, terminal_columns, warn
 from samoloop.ui.terminal.output import say, say_json
 from samoloop.ui.terminal.words import wrapped
 
@@ -70,8 +70,7 @@ def search(words: tuple[str, ...], project: str | None, newest: bool, number: in
     from samoloop.base.clock import Clock
     from samoloop.ui.terminal.hits import hit_lines
 
-    here = find_root(Path.cwd())
-    every, meant = chosen(os.environ, here, None), chosen(os.environ, here, project) if project else ()
+    every, meant = every_root(), chosen(os.environ, find_root(Path.cwd()), project) if project else ()
     index = Index(os.environ)
     told: list[Progress] = []
 

@@ -6,17 +6,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
 
-from samoloop.api.sessions import KnownProject, roots
+from samoloop.api.sessions import KnownProject
 from samoloop.api.status import ranked
 from samoloop.base.clock import Clock
 from samoloop.base.errors import UsageError, sentence
-from samoloop.config.project import find_root
-from samoloop.ui.cli.common import is_terminal, project_root
+from samoloop.ui.cli.common import every_root, is_terminal, project_root
 from samoloop.ui.terminal.board import Look, chosen, frame, moved
 from samoloop.ui.terminal.keys import Keys
 from samoloop.ui.terminal.output import say
@@ -39,7 +37,7 @@ def watch(here: bool) -> None:
     """
     if not is_terminal() or os.environ.get("TERM", "") in _DULL_TERMINALS:
         raise UsageError("watch needs a terminal that can move its cursor; here: samoloop list, or status --json")
-    projects = [project_root()] if here else roots(os.environ, find_root(Path.cwd()))
+    projects = [project_root()] if here else every_root()
     _Watch([KnownProject(root) for root in projects], Keys(sys.stdout)).run()
 
 
