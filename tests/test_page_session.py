@@ -1,5 +1,6 @@
 """A session on the page, and all that is read of it: also while it is written, and where what is no file lies there."""
 
+import json
 import os
 import re
 import time
@@ -300,6 +301,23 @@ def test_each_line_of_a_log_is_on_one_page(session: Session, attempt: Attempt, m
         assert [line.text for line in shown if "midst" not in line.text] == lines
 
     check()
+
+
+def test_what_only_the_end_of_a_child_tells_is_said_where_its_log_ends(
+    ann: Browser, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "PAGE_BYTES", 1_000)
+    for number, result in enumerate(([], [recorded.claude_result("all is well")]), 1):
+        lines = [json.dumps(line).encode() for line in [*[recorded.claude_text("word")] * 50, *result]]
+        pad = (-sum(len(line) + 1 for line in lines)) % 1_000  # so that the last line alone begins on the last page
+        stem = recorded.iterate(
+            session, "investigation", [b"x" * pad, *lines, b"a last word"], outcome={"exit_code": 1}
+        )
+        stem.with_name(f"{stem.name}.err").write_text("no such model\n")
+        pages = logs.page_of(session, attempts(session.journal.read(), session.logs)[-1], os.environ, 1).pages
+        said = [look(ann, session, f"/log/{number}?page={page}") for page in range(1, pages + 1)]
+        ends = ["claude ended with exit code 1 and no result: no such model" in text for text in said]
+        assert pages > 3 and ends == [False] * (pages - 1) + [not result]
 
 
 # --- with a real repository ------------------------------------------------------------------------------------------

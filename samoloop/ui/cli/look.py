@@ -4,7 +4,6 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import click
 
 from samoloop.api.status import at_work, is_put_away, last_tool, ranked, row, standing
 from samoloop.base.clock import Clock
-from samoloop.base.errors import SamoloopError, UsageError
+from samoloop.base.errors import UsageError
 from samoloop.base.printable import one_line
 from samoloop.config.project import find_root, sessions_folder
 from samoloop.core.session import Session, all_sessions
@@ -34,9 +33,8 @@ from samoloop.ui.terminal.output import pass_on, say, say_json
 from samoloop.ui.terminal.words import wrapped
 
 if TYPE_CHECKING:
-    from samoloop.api.logs import Attempt, Sink
+    from samoloop.api.logs import Sink
     from samoloop.config.loading import Config
-    from samoloop.providers.base import Reader
 
 
 @click.command("list")
@@ -243,26 +241,9 @@ def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> 
 
     if raw:
         return log_output.Raw(pass_on, terminal=sys.stdout.isatty())
-    if as_json:
-        as_lines = log_output.AsJson(lambda event: say_json(event, indent=None))
-        return log_output.ByEvents(_reader_for(settings, session), as_lines)
-    write = log_output.Readable(lambda line: say((line.text, line.tone)), time.time)
-    return log_output.ByEvents(_reader_for(settings, session), write)
-
-
-def _reader_for(settings: "Config", session: Session) -> "Callable[[Attempt], Reader]":
-    """How to find the reader of each child's log: that of its CLI, if it is still configured."""
-    from samoloop.api.logs import reader_of
-    from samoloop.ui.terminal import log_output
-
-    def reader_for(attempt: "Attempt") -> "Reader":
-        try:
-            return reader_of(session, attempt.started, attempt.stem, settings)
-        except SamoloopError as error:
-            warn(f"{error} Its output is shown as it stands.")
-            return log_output.TextReader()
-
-    return reader_for
+    shows = log_output.Readable(lambda line: say((line.text, line.tone)), time.time)
+    sink = log_output.AsJson(lambda event: say_json(event, indent=None)) if as_json else shows
+    return log_output.ByEvents(log_output.reader_for(session, lambda: settings, warn), sink)
 
 
 def _say_standing(session: Session) -> None:

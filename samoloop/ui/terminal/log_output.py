@@ -2,15 +2,20 @@
 
 import codecs
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from samoloop.api.logs import Attempt, Lines
+from samoloop.api.logs import Attempt, Lines, reader_of
+from samoloop.base.errors import SamoloopError
 from samoloop.base.files import tail
 from samoloop.base.printable import printable
 from samoloop.core.events import Event, Text
+from samoloop.core.session import Session
 from samoloop.providers.base import Reader
 from samoloop.ui.terminal.endings import ended_line
 from samoloop.ui.terminal.rendering import Line, LineTone, Renderer, event_json, head_line, read_line
+
+if TYPE_CHECKING:
+    from samoloop.config.loading import Config
 
 _STDERR_TAIL_BYTES = 4096
 _STDERR_LINES = 5
@@ -28,12 +33,31 @@ class EventSink(Protocol):
     def end(self, attempt: Attempt) -> None: ...
 
 
+def reader_for(session: Session, settings: Callable[[], "Config"], warn: Callable[[str], None]) -> ReaderFor:
+    """How to find the reader of each child's log: that of its CLI, if it is still configured."""
+
+    def found(attempt: Attempt) -> Reader:
+        try:
+            return reader_of(session, attempt.started, attempt.stem, settings())
+        except SamoloopError as error:
+            warn(f"{error} Its output is shown as it stands.")
+            return TextReader()
+
+    return found
+
+
+def left_out(size_bytes: int) -> str:
+    return f"… a line of {size_bytes:,} bytes is left out here; --raw shows it"
+
+
 class ByEvents:
     """Feeds the bytes of each log to its CLI's reader."""
 
-    def __init__(self, reader_for: ReaderFor, sink: EventSink) -> None:
+    def __init__(self, reader_for: ReaderFor, sink: EventSink, left_out: Callable[[int], str] = left_out) -> None:
+        """`left_out` says of a line that is too long that it is, by how many bytes were read of it."""
         self._reader_for = reader_for
         self._sink = sink
+        self._left_out = left_out
 
     def begin(self, attempt: Attempt) -> None:
         self._reader = self._reader_for(attempt)
@@ -44,16 +68,20 @@ class ByEvents:
         for line in self._lines.feed(chunk):
             self._take(line)
 
-    def end(self, attempt: Attempt) -> None:
+    def rest(self) -> None:
+        """What has no newline, and will have none."""
         for line in self._lines.rest():
             self._take(line)
+
+    def end(self, attempt: Attempt) -> None:
+        self.rest()
         if attempt.ended:
             self._sink.events(_finish(self._reader, attempt))
         self._sink.end(attempt)
 
     def _take(self, line: bytes | int) -> None:
         if isinstance(line, int):
-            self._sink.events([Text(f"… a line of {line:,} bytes is left out here; --raw shows it")])
+            self._sink.events([Text(self._left_out(line))])
         else:
             self._sink.events(read_line(self._reader, line))
 

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from samoloop.api.logs import LONGEST_LINE_BYTES, Attempt, Lines, reader_of
+from samoloop.api.logs import LONGEST_LINE_BYTES, Attempt
 from samoloop.api.settings import settings_of
-from samoloop.base.errors import SamoloopError
 from samoloop.base.files import open_plain, tail
 from samoloop.core.events import Event, Text
 from samoloop.core.session import Session
-from samoloop.providers.base import Reader
 from samoloop.ui.terminal.endings import ended_line
-from samoloop.ui.terminal.log_output import TextReader
-from samoloop.ui.terminal.rendering import Line, Renderer, head_line, read_line
+from samoloop.ui.terminal.log_output import ByEvents, reader_for
+from samoloop.ui.terminal.rendering import Line, Renderer, head_line
 from samoloop.ui.web.words import terminal
 
 PAGE_BYTES = 200_000  # of a log, on one page
@@ -69,25 +67,49 @@ def _size(attempt: Attempt) -> int:
         return 0
 
 
+class _Shown:
+    """Keeps lines; an `EventSink`."""
+
+    def begin(self, attempt: Attempt) -> None:
+        self._renderer = Renderer()
+        self.lines: list[Line] = []
+
+    def events(self, events: list[Event]) -> None:
+        self.lines += self._renderer.lines(events)
+
+    def end(self, attempt: Attempt) -> None:
+        """The page says how it ended."""
+
+
 def _lines(session: Session, attempt: Attempt, environ: Mapping[str, str], start: int, end: int) -> list[Line]:
-    """The lines that begin between two places of the log."""
-    reader, renderer, lines = _reader(session, attempt, environ), Renderer(), Lines()
-    place = max(start - 1, 0)  # a line begins behind a newline
-    data = _read(attempt, place, end + LONGEST_LINE_BYTES)
-    first = data.find(b"\n", 0, end - place - 1) + 1 if start else 0
-    if start and not first:
-        return renderer.lines([Text("… in the midst of a long line")])
-    last = data.find(b"\n", max(end - place - 1, 0)) + 1
-    fed = [*lines.feed(data[first : last or None])]
-    if attempt.over or len(data) > LONGEST_LINE_BYTES:
-        fed += lines.rest()
-    return renderer.lines(event for line in fed for event in _events(reader, line))
+    """The lines that begin between two places of the log. What stands before them is read too and not shown: what a
+    line means may hang on that.
+    """
+    shown = _Shown()
+    read = ByEvents(reader_for(session, lambda: settings_of(session, environ), lambda said: None), shown, _left_out)
+    read.begin(attempt)
+    place, most = max(start - PAGE_BYTES, 0), end + LONGEST_LINE_BYTES
+    data = _read(attempt, place, most)
+    first, last = _line_from(data, start - place), _line_from(data, end - place)
+    if start and first >= end - place:
+        return Renderer().lines([Text("… in the midst of a long line")])
+    read.data(data[_line_from(data, min(place, 1)) : first])
+    shown.lines.clear()
+    read.data(data[first:last])
+    if len(data) == most - place:
+        read.rest()  # the log goes on, with no end of a line so far: it is too long
+    elif attempt.over and last == len(data):
+        read.end(attempt)
+    return shown.lines
 
 
-def _events(reader: Reader, line: bytes | int) -> list[Event]:
-    if isinstance(line, int):
-        return [Text("… a line of more than 1 MB is left out here; the download has it")]
-    return read_line(reader, line)
+def _line_from(data: bytes, place: int) -> int:
+    """Where the first line begins at a place or after it; the end of the data where none does."""
+    return (data.find(b"\n", place - 1) + 1 or len(data)) if place > 0 else 0
+
+
+def _left_out(size_bytes: int) -> str:
+    return "… a line of more than 1 MB is left out here; the download has it"
 
 
 def _read(attempt: Attempt, start: int, end: int) -> bytes:
@@ -96,11 +118,3 @@ def _read(attempt: Attempt, start: int, end: int) -> bytes:
             return os.pread(file.fileno(), end - start, start)
     except (OSError, ValueError):
         return b""
-
-
-def _reader(session: Session, attempt: Attempt, environ: Mapping[str, str]) -> Reader:
-    """That of its CLI; where it is not configured any more, its output is shown as it stands."""
-    try:
-        return reader_of(session, attempt.started, attempt.stem, settings_of(session, environ))
-    except SamoloopError:
-        return TextReader()
