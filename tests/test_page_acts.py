@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,11 @@ def test_what_is_told_waits_to_be_read_and_is_told_once(ann: Browser, work: Work
     assert work.read("_inbox.md") == "From Ann (page):\nUse <b>sqlite</b>.\nPlease.\n\n"
     assert "Use &lt;b&gt;sqlite&lt;/b&gt;." in ann.open(url(work.session))
     assert ann.send(tell, words=" \r\n").status_code == 409
+
+
+def test_of_much_that_nobody_has_read_yet_it_says_how_much_more_there_is(ann: Browser, work: Work) -> None:
+    ann.send(form(ann, work.session, "tell"), words="x" * 5_000)
+    assert f"… and {len(work.read('_inbox.md')) - 4_000:,} characters more" in ann.open(url(work.session))
 
 
 def test_what_cannot_be_heard_is_refused_and_kept(ann: Browser, work: Work) -> None:
@@ -167,6 +173,7 @@ planning) echo "the plan" > 11-21-0900-plan-x.md; [ $SAMOLOOP_ITERATION = 4 ] ||
   plan 11-21-0900-plan-x.md;;
 implementation) cd "$SAMOLOOP_WORKTREE"; echo one > one.txt; git add one.txt
   git -c user.name=C -c user.email=c@x commit -qm "One <file>"
+  git -c user.name=C -c user.email=c@x commit --allow-empty -qm "Another <thought>"
   cd "$SAMOLOOP_SESSION_DIR"; signal '{"status": "blocked", "reason": "no database", "needs": "human_decision"}';;
 esac
 """
@@ -201,6 +208,17 @@ def test_going_back_says_first_what_is_left_and_is_bound_to_that(built: Session)
     assert "is back at the end of iteration 3, phase planning." in said
     assert not (built.worktree / "one.txt").exists()
     assert ann.client.get(f"{url(built, 'rewind')}?iteration=77").status_code == 409
+
+
+@pytest.mark.slow
+def test_of_much_that_going_back_would_leave_it_says_how_much_more_there_is(
+    built: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "_COMMITS", 1)
+    monkeypatch.setattr(page, "_STAT", 12)
+    html = Browser(os.environ).open(f"{url(built, 'rewind')}?iteration=3")
+    assert "1 earlier ones, and:" in html and "Another &lt;thought&gt;" in html and "One &lt;file&gt;" not in html
+    assert re.search(r"one.txt.*… and \d+ characters more", html)
 
 
 @pytest.mark.slow

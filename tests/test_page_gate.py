@@ -278,6 +278,17 @@ def test_a_plan_that_changed_meanwhile_is_refused_with_the_difference(ann: Brows
     assert closing and closing.verdict == word
 
 
+def test_of_a_long_difference_it_says_how_much_more_there_is(
+    ann: Browser, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "_DIFF_LINES", 10)
+    gate = work.show_plan()
+    seen = form(ann, work, "approve")
+    (work.dir / (gate.file or "")).write_text(PLAN + "more\n" * 20)
+    refused = ann.send(seen).text
+    assert refused.count("<ins>+more</ins>") == 6 and "… and 14 lines more" in refused
+
+
 def test_what_was_typed_is_kept_also_where_the_plan_that_was_seen_cannot_be_looked_up(
     ann: Browser, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from samoloop.config.projects import register
 from samoloop.core.control import CHILD_LOCK, LOCK
 from samoloop.core.session import Session
 from samoloop.ui.web import logs
+from samoloop.ui.web.pages import changes, reading
 from samoloop.ui.web.site import url_of
 from samoloop.ui.web.words import MOST_CHARACTERS
 
@@ -247,6 +248,19 @@ def test_a_document_of_50_mb_and_a_log_line_of_10_mb_are_cut_and_said(ann: Brows
     assert len(ann.client.get(f"{url_of(session)}/download/{DOCUMENT}").content) == 50_000_000
 
 
+def test_of_what_a_program_printed_it_says_that_only_the_end_is_there(ann: Browser, session: Session) -> None:
+    stem = recorded.iterate(session, "requirements")
+    stem.with_name(stem.name + ".err").write_text("word " * 5_000)
+    log = session.logs / "001-check.jsonl"
+    log.write_text("word " * 6_000)
+    run = {"check": "pytest", "kind": "now", "tree": "t", "outcome": "failed", "said": "pytest: 2 failed"}
+    recorded._record(session, "checks.ran", **run, log=str(log))
+    assert "… the last 20,000 of 25,000 bytes: word" in look(ann, session, "/log/1")
+    assert "… the last 20,000 of 30,000 bytes: word" in look(ann, session, "/checks")
+    log.write_text("word")
+    assert "the last" not in look(ann, session, "/checks")
+
+
 def test_a_run_of_a_check_shows_what_it_printed_and_no_other_file(
     ann: Browser, session: Session, tmp_path: Path
 ) -> None:
@@ -324,7 +338,9 @@ def test_what_only_the_end_of_a_child_tells_is_said_where_its_log_ends(
 
 
 @pytest.mark.slow
-def test_changes_versions_checks_and_report_of_a_session_that_was_played(tmp_path: Path) -> None:
+def test_changes_versions_checks_and_report_of_a_session_that_was_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD))
     session = bench.session("Add a feature", name="feature")
     bench.run(session, yes=True)
@@ -344,5 +360,10 @@ def test_changes_versions_checks_and_report_of_a_session_that_was_played(tmp_pat
     versions = re.findall(r'href="([^"]*\?version=[0-9a-f]+)"', html)
     assert "[x] 1.1 it works" in words(html)
     assert "[ ] 1.1 it works" in words(ann.open(versions[-1]))
+    monkeypatch.setattr(reading, "_MOST_VERSIONS", len(versions) - 1)
+    assert "and 1 earlier ones" in look(ann, session, "/document/11-21-0900-plan-x.md")
+    assert "The rest of this file" not in look(ann, session, "/diff")
+    monkeypatch.setattr(changes, "_MOST_CHARACTERS", 100)
+    assert "The rest of this file is not shown here" in look(ann, session, "/diff")
     assert "Done, unchecked" in look(ann, session, "/report")
     assert "unchecked" in look(ann, session, "/checks")

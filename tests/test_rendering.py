@@ -67,7 +67,7 @@ def test_a_child_cannot_act_on_the_terminal() -> None:
 def test_a_huge_message_is_cut_and_says_so() -> None:
     (line,) = rendered(Text("x" * 50_000))
     assert len(line) < 21_000
-    assert line.endswith("… and 30000 characters more")
+    assert line.endswith("… and 30,000 characters more")
 
 
 def test_a_reader_that_chokes_on_a_line_gives_nothing_for_it() -> None:

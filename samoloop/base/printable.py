@@ -25,6 +25,12 @@ def one_line(text: str, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: max(limit - 1, 0)] + "…"
 
 
+def cut_at(text: str, most: int) -> str:
+    """`text` with so many of its characters at most, and where it is cut how many more there are."""
+    more = len(text) - most
+    return text if more <= 0 else f"{text[:most]}… and {more:,} characters more"
+
+
 def json_text(value: Any, indent: int | None = None) -> str:
     """JSON that a terminal only shows: what acts on one is escaped, all other letters stand as they are."""
     return json.dumps(value, indent=indent, ensure_ascii=False).translate(_ESCAPED)

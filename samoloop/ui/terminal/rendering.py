@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from samoloop.base.printable import one_line, printable
+from samoloop.base.printable import cut_at, one_line, printable
 from samoloop.core import records
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.providers.base import Reader
@@ -108,7 +108,4 @@ def head_line(started: records.Started) -> Line:
 
 
 def _message(text: str) -> str:
-    text = text.strip()
-    if len(text) > _LONGEST_TEXT:
-        text = f"{text[:_LONGEST_TEXT]}\n… and {len(text) - _LONGEST_TEXT} characters more"
-    return printable(text)
+    return printable(cut_at(text.strip(), _LONGEST_TEXT))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from samoloop.base.printable import one_line, printable
+from samoloop.base.printable import cut_at, one_line, printable
 from samoloop.ui.web.words import coloured
 
 LONGEST_LINE = 1_000  # characters of one line that are shown
@@ -43,6 +43,7 @@ class FileDiff:
     facts: list[str] = field(default_factory=list)  # new, deleted, renamed, mode, binary
     hunks: list[Hunk] = field(default_factory=list)
     left_out: int = 0  # lines that are not shown
+    is_cut: bool = False  # there are more lines, and nobody counted them
 
 
 def by_file(patch: str, most_lines: int) -> list[FileDiff]:
@@ -143,9 +144,7 @@ def _numbered(raw: Sequence[str], old: int, new: int) -> list[Line]:
 
 
 def _cut(words: str) -> str:
-    words = words.replace("\r", "␍")  # it may be all that was changed
-    more = len(words) - LONGEST_LINE
-    return words if more <= 0 else f"{words[:LONGEST_LINE]}… and {more:,} characters more"
+    return cut_at(words.replace("\r", "␍"), LONGEST_LINE)  # it may be all that was changed
 
 
 def _colour(lines: Sequence[Line], name: str) -> None:

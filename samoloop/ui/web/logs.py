@@ -4,8 +4,9 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from samoloop.api.logs import LONGEST_LINE_BYTES, Attempt
 from samoloop.api.settings import settings_of
@@ -32,23 +33,23 @@ class Part:
     end: str  # how it ended; empty while it is at work
     page: int  # from 1
     pages: int
-    errors: Markup  # the end of what it wrote to standard error
+    errors: Markup  # what it wrote to standard error, or the end of that
 
 
 def page_of(session: Session, attempt: Attempt, environ: Mapping[str, str], page: int) -> Part:
     """A page of a child's log, the first is 1. A line belongs to the page that it begins on."""
-    size = _size(attempt)
+    size = _size(attempt.log)
     pages = max(-(-size // PAGE_BYTES), 1)
     page = min(max(page, 1), pages)
     start = (page - 1) * PAGE_BYTES
     lines = _lines(session, attempt, environ, start, min(start + PAGE_BYTES, size))
-    errors = terminal(tail(attempt.errors, _ERROR_BYTES)) if page == pages else Markup()
+    errors = ending(attempt.errors, _ERROR_BYTES) if page == pages else Markup()
     return Part(head_line(attempt.started).text, lines, _end(attempt), page, pages, errors)
 
 
 def end_of(session: Session, attempt: Attempt, environ: Mapping[str, str]) -> Part:
     """The last lines that a child wrote, at a cost that does not grow with its log."""
-    size = _size(attempt)
+    size = _size(attempt.log)
     lines = _lines(session, attempt, environ, max(size - TAIL_BYTES, 0), size)[-_TAIL_LINES:]
     return Part(head_line(attempt.started).text, lines, _end(attempt), 1, 1, Markup())
 
@@ -59,9 +60,16 @@ def _end(attempt: Attempt) -> str:
     return f"✗ interrupted: {attempt.interrupted}" if attempt.interrupted else ""
 
 
-def _size(attempt: Attempt) -> int:
+def ending(path: Path, most_bytes: int) -> Markup:
+    """What a program wrote, or the end of it, and that it is the end."""
+    size = _size(path)
+    said = f"… the last {most_bytes:,} of {size:,} bytes:\n" if size > most_bytes else ""
+    return escape(said) + terminal(tail(path, most_bytes))
+
+
+def _size(path: Path) -> int:
     try:
-        with open_plain(attempt.log) as file:
+        with open_plain(path) as file:
             return os.fstat(file.fileno()).st_size
     except (OSError, ValueError):
         return 0

@@ -22,7 +22,7 @@ from samoloop.api.unseen import as_they_are, unseen_changes
 from samoloop.base.errors import LockHeld, SamoloopError, SessionError, UsageError, sentence
 from samoloop.base.files import sha256
 from samoloop.base.locks import is_held
-from samoloop.base.printable import printable
+from samoloop.base.printable import cut_at
 from samoloop.checks.waivers import KINDS, checks_of
 from samoloop.config.keys import EFFORTS, KNOWN
 from samoloop.core import gates, hearing
@@ -37,8 +37,8 @@ from samoloop.ui.web.pages.asked import SESSION, number_in, number_typed, sessio
 from samoloop.ui.web.render import page, redirect, speaker
 from samoloop.ui.web.site import url_of
 
-_ITERATIONS = 200  # the newest, to go back to
-_UNREAD = 4000  # characters
+_UNREAD, _STAT = 4_000, 20_000  # characters on a page
+_COMMITS = 100  # the newest of those that going back would leave
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def offered(session: Session) -> Offered:
         condition=str(state.condition),
         at_work=at_work,
         hears=hearing.hears(state),
-        unread=printable(gates.read_text(session.control / INBOX) or "")[:_UNREAD],
+        unread=cut_at(gates.read_text(session.control / INBOX) or "", _UNREAD),
         waits=gate is not None and not isinstance(gates.examine(gate, session.dir, session.worktree), Closing),
         resumes=resumes,
         more=is_done and not at_work,
@@ -119,7 +119,7 @@ def _iterations(session: Session) -> list[tuple[int, str]]:
             found[0] = "before the first child"
         elif isinstance(record, Ended):
             found[record.iteration] = record.phase
-    return sorted(found.items(), reverse=True)[:_ITERATIONS]
+    return sorted(found.items(), reverse=True)
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
@@ -308,8 +308,19 @@ def _before(request: Request, iteration: int, status: int = 200, problem: str = 
         leaving = rewind.leaving(session, iteration, request.app.state.site.environ)
     except (SamoloopError, OSError) as error:
         return _page(request, 409, "", problem or sentence(error))
-    values = {"session": session, "url": url_of(session), "iteration": iteration, "leaving": leaving}
-    return page(request, "rewind.html", status, **values, mark=_mark(session), problem=problem)
+    return page(
+        request,
+        "rewind.html",
+        status,
+        session=session,
+        url=url_of(session),
+        iteration=iteration,
+        leaving=leaving,
+        commits=leaving.commits[-_COMMITS:],
+        stat=cut_at(leaving.stat, _STAT),
+        mark=_mark(session),
+        problem=problem,
+    )
 
 
 ROUTES: list[BaseRoute] = [

@@ -66,9 +66,12 @@ def _read(change: Change, files: Sequence[Changed], most_of_file: int) -> list[F
     shown: list[FileDiff] = []
     left, characters = max(MOST_LINES, most_of_file), _MOST_CHARACTERS
     for patch in change.patches(files):
-        for file in diffs.by_file(patch[:characters], min(most_of_file, left)):
-            shown.append(file)
-            left -= sum(len(hunk.lines) for hunk in file.hunks)
+        whole = patch if len(patch) <= characters else patch[: patch.rfind("\n", 0, characters) + 1]
+        found = diffs.by_file(whole, min(most_of_file, left))
+        if found and len(whole) < len(patch):
+            found[-1].is_cut = True
+        shown += found
+        left -= sum(len(hunk.lines) for file in found for hunk in file.hunks)
         characters -= len(patch)
         if left <= 0 or characters <= 0:
             break

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from markupsafe import Markup
@@ -378,7 +377,9 @@ def _since(session: Session, environ: Mapping[str, str]) -> list[tuple[str, str]
 
 
 def _marked(patch: Iterable[str]) -> list[tuple[str, str]]:
-    return [(line[:1], line) for line in islice(patch, 2, _DIFF_LINES + 2)]
+    lines = [(line[:1], line) for line in patch][2:]
+    more = len(lines) - _DIFF_LINES
+    return lines if more <= 0 else [*lines[:_DIFF_LINES], ("", f"… and {more:,} lines more")]
 
 
 ROUTES: list[BaseRoute] = [

@@ -16,7 +16,7 @@ from samoloop.api.logs import Attempt, attempts
 from samoloop.api.reporting import report as report_of
 from samoloop.base.clock import local_zone
 from samoloop.base.errors import SamoloopError, SessionError, sentence
-from samoloop.base.files import open_plain, tail
+from samoloop.base.files import open_plain
 from samoloop.checks import receipts
 from samoloop.core.session import Session
 from samoloop.ui.web import logs
@@ -86,6 +86,7 @@ def document(request: Request) -> Response:
         is_plain=is_plain,
         older=version,
         versions=[(one, _when(one)) for one in versions[:_MOST_VERSIONS]],
+        left_out=max(len(versions) - _MOST_VERSIONS, 0),
     )
 
 
@@ -95,7 +96,7 @@ def checks(request: Request) -> Response:
     standing = receipts.standing(session.journal)
     evidence = look_at_evidence(session, request.app.state.site.environ)
     runs = [
-        (run, terminal(tail(Path(run.log), _OUTPUT_BYTES)) if _is_ours(session, run.log) else "")
+        (run, logs.ending(Path(run.log), _OUTPUT_BYTES) if _is_ours(session, run.log) else "")
         for run in standing.receipts[: -_MOST_RUNS - 1 : -1]
     ]
     return page(
