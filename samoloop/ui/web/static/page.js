@@ -7,6 +7,8 @@ const keys = document.getElementById("keys");
 const places = { o: "/", b: "/backlog", n: "/new", s: "/stats" };
 let isAfterG = false;
 
+const isText = (one) => one.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=hidden])");
+
 function areKeysOn() {
   try {
     return localStorage.getItem("keys") !== "off";
@@ -67,9 +69,8 @@ if (keys) {
   opener.hidden = false;
   opener.addEventListener("click", () => keys.showModal());
   document.addEventListener("keydown", (event) => {
-    const where = event.target;
-    const isTyping = where.matches?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
-    if (event.key === "Escape" && isTyping) where.blur();
+    const isTyping = isText(event.target);
+    if (event.key === "Escape" && isTyping) event.target.blur();
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping || keys.open || !isOn.checked) return;
     if (press(event.key)) event.preventDefault();
   });
@@ -84,8 +85,6 @@ const live = { fresh: null, stream: null, release: null, waits: null, busy: fals
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("samoloop") : null;
 const address = document.querySelector("[data-address]")?.dataset.address; // of what followed a form, to ask for it again
 const tag = (location.pathname.match(/^\/s\/([0-9a-f]+)\//) || [])[1];
-
-const isText = (one) => one.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=hidden])");
 
 function isTyped(one) {
   if (one.matches("[type=radio], [type=checkbox]")) return one.checked !== one.defaultChecked;
