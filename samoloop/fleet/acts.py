@@ -83,9 +83,7 @@ def combined(
         if mine in (was, there) and (path in base or path in first):
             continue
         if path in GATE_FILES and not same_gate:
-            said[path] = (
-                f"what was written in {path} came after its gate was closed by somebody else{_words(path, was, mine)}"
-            )
+            said[path] = f"the gate of {path} was closed by somebody else first{_words(path, was, mine)}"
             continue
         content, why = (mine, "") if there == was else _both(store, path, was, there, mine)
         found[path] = (mode, content)

@@ -14,6 +14,7 @@ from samoloop.api.asked import How, Order
 from samoloop.api.go_on import go_on
 from samoloop.api.hand_off import hand_off
 from samoloop.children.stop import StopRequest
+from samoloop.config import loading
 from samoloop.core.rules import Decision
 from samoloop.core.session import Session, resolve
 from samoloop.fleet import mark as marks
@@ -90,7 +91,7 @@ class Machine:
 
     def session(self, name: str) -> Session:
         with self.at_work():
-            return resolve(self.root / ".samoloop" / "sessions", name)
+            return resolve(loading.load(self.root, self.environ).sessions_dir, name)
 
     def iterate(self, session: Session, **how: Any) -> Decision:
         """One iteration, or what stands before the next one."""

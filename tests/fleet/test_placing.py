@@ -1,0 +1,213 @@
+"""A copy is made and renewed whatever lies there, and whatever cuts it off."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kit import GOOD_CHILD, git
+from machines import Machine, make_fleet, remote_git
+
+from samoloop.base import effects
+from samoloop.base.errors import SessionError
+from samoloop.core import gates, hearing
+from samoloop.core.records import Placed
+from samoloop.core.session import Session
+from samoloop.fleet import mark as marks
+from samoloop.fleet import together
+from samoloop.fleet.parcel import Kind
+from samoloop.git.checkpoint import ref_name
+
+pytestmark = pytest.mark.slow
+
+
+class Died(BaseException):
+    """The machine is no more."""
+
+
+def die_at(number: int) -> Callable[[str], None]:
+    """An observer that lets the process die at the effect with this number."""
+    met = []
+
+    def at(point: str) -> None:
+        met.append(point)
+        if len(met) == number:
+            raise Died(point)
+
+    return at
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> list[Machine]:
+    return make_fleet(tmp_path, GOOD_CHILD)
+
+
+def two_turns(machines: list[Machine]) -> tuple[Session, Session]:
+    """Both have a copy and a worktree; the newest parcel, in which a question waits, is of the first machine."""
+    one, two = machines
+    name = one.hand_in().name
+    there, _ = two.place(name)
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+    here, _ = one.place(name)
+    one.iterate(here)
+    one.iterate(here)
+    one.send(here, Kind.ITERATION)
+    return here, there
+
+
+def picture(machine: Machine, session: Session) -> dict[str, object]:
+    """All that has to be the same on every machine."""
+    with machine.at_work():
+        session.forget()
+        state = session.state()
+        files = {
+            path.name: path.read_bytes() for path in session.dir.iterdir() if path.is_file() and path.name[0] != "."
+        }
+        files = {name: data for name, data in files.items() if name not in ("_history.jsonl", "_signal.json")}
+        names = sorted(path.name for path in session.worktree.glob("*")) if session.worktree.exists() else []
+        return {
+            "phase": state.phase, "iteration": state.iteration, "gate": state.gate, "condition": state.condition,
+            "files": files, "head": machine.git("rev-parse", session.branch), "names": names,
+            "ref": machine.git("rev-parse", ref_name(session.name)),
+            "inbox": (gates.read_text(session.control / gates.INBOX) or ""),
+        }  # fmt: skip
+
+
+def test_cut_off_at_each_effect_it_ends_as_if_nothing_had_been(machines: list[Machine]) -> None:
+    here, there = two_turns(machines)
+    one, two = machines
+    worktree = there.worktree
+    with two.at_work():
+        (there.dir / "notes.md").write_text("of a person\n")
+        hearing.tell(there, "mind the gap", "bob")
+        (worktree / "mine.txt").write_text("of a person\n")
+        (worktree / "hello.txt").write_text("changed by a person\n")
+    for number in range(1, 200):
+        with pytest.MonkeyPatch.context() as patch, two.at_work():
+            patch.setattr(effects, "observer", die_at(number))
+            try:
+                two.place(there.name)
+                break
+            except Died:
+                continue
+    assert number > 20
+    wanted = picture(one, here)
+    found = picture(two, there)
+    assert found.pop("inbox") == "From bob:\nmind the gap\n\n"
+    assert dict(found["files"]).pop("notes.md") == b"of a person\n"  # type: ignore[call-overload]
+    found["files"].pop("notes.md")  # type: ignore[attr-defined]
+    wanted.pop("inbox")
+    assert found == wanted
+    assert not (worktree / "mine.txt").exists()
+    assert (worktree / "hello.txt").read_text() == "hello\n"
+    kept = two.git("for-each-ref", "--format=%(refname)", "refs/samoloop/aside").splitlines()
+    assert kept
+    held = [two.git("log", "--format=%H", "-m", ref, "--", "mine.txt") for ref in kept]
+    assert any(held), "what a person did in the worktree is kept aside"
+    with two.at_work():
+        assert together.unsent(there)
+        assert len([one for one in there.journal.read() if isinstance(one, Placed)]) == 3
+
+
+def test_a_first_copy_is_cut_off_at_each_effect(machines: list[Machine]) -> None:
+    one, two = machines
+    name = one.hand_in().name
+    here = one.session(name)
+    one.iterate(here)
+    one.send(here, Kind.ITERATION)
+    for number in range(1, 200):
+        with pytest.MonkeyPatch.context() as patch, two.at_work():
+            patch.setattr(effects, "observer", die_at(number))
+            try:
+                there, _ = two.place(name)
+                break
+            except Died:
+                continue
+    assert number > 15
+    assert {**picture(two, there), "names": []} == {**picture(one, here), "names": []}
+    assert two.git("for-each-ref", "refs/samoloop/aside") == ""
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+    with two.at_work():
+        assert there.state().iteration == here.state().iteration + 1
+
+
+def test_a_push_that_nobody_heard_of_is_found_to_be_one_s_own(machines: list[Machine]) -> None:
+    one, two = machines
+    name = one.hand_in().name
+    there, _ = two.place(name)
+    two.iterate(there)
+    with pytest.MonkeyPatch.context() as patch, two.at_work():
+
+        def dies(point: str) -> None:
+            if point == "after push parcel":
+                raise Died
+
+        patch.setattr(effects, "observer", dies)
+        with pytest.raises(Died):
+            two.send(there, Kind.ITERATION)
+    before = picture(two, there)
+    with two.at_work():
+        base = marks.read(there.dir)
+    _, said = two.place(name)
+    assert said == []
+    assert picture(two, there) == before
+    with two.at_work():
+        assert marks.read(there.dir) != base
+    assert two.git("for-each-ref", "refs/samoloop/aside") == ""
+
+
+def test_a_name_that_another_session_has_is_taken(machines: list[Machine]) -> None:
+    one, two = machines
+    name = one.hand_in().name
+    with two.at_work():
+        from samoloop.api.asked import Order
+        from samoloop.api.hand_off import hand_off
+
+        own = hand_off(Order(two.root, "Another thing", base="HEAD", name="auth", said=two.said), two.environ)
+        assert own.name == name
+    with pytest.raises(SessionError, match="another session than the fleet's|has commits that it does not have"):
+        two.place(name)
+    with two.at_work():
+        assert own.state().created.title == "Another thing"
+
+
+def test_a_branch_of_that_name_with_other_commits_stays_as_it_is(machines: list[Machine]) -> None:
+    one, two = machines
+    session = one.hand_in()
+    two.git("switch", "--quiet", "--create", session.branch)
+    two.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
+    two.git("switch", "--quiet", "trunk")
+    tip = two.git("rev-parse", session.branch)
+    with pytest.raises(SessionError, match="git branch -m"):
+        two.place(session.name)
+    assert two.git("rev-parse", session.branch) == tip
+
+
+def test_what_git_ignores_stays_on_a_machine(machines: list[Machine]) -> None:
+    one, two = machines
+    _, there = two_turns(machines)
+    with two.at_work():
+        exclude = Path(two.git("rev-parse", "--git-common-dir"))
+        (two.root / exclude / "info" / "exclude").write_text("build/\n")
+        (there.worktree / "build").mkdir()
+        (there.worktree / "build" / "out").write_text("large\n")
+    two.place(there.name)
+    assert (there.worktree / "build" / "out").read_text() == "large\n"
+
+
+def test_a_link_in_place_of_a_file_is_not_written_through(machines: list[Machine], tmp_path: Path) -> None:
+    """A child left it; what it leads to stays as it is."""
+    _, there = two_turns(machines)
+    two = machines[1]
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("precious\n")
+    (there.dir / "_qa.md").unlink(missing_ok=True)
+    (there.dir / "_qa.md").symlink_to(tmp_path / "precious" / "file")
+    os.mkfifo(there.dir / "pipe.md")
+    two.place(there.name)
+    assert (tmp_path / "precious" / "file").read_text() == "precious\n"
+    assert not (there.dir / "_qa.md").is_symlink()
+    assert git(two.root, "status", "--porcelain") == ""
+    assert remote_git(two, "for-each-ref", "--format=%(refname)", "refs/samoloop/fleet") != ""

@@ -1,0 +1,252 @@
+"""Two people, or a person and a child, at two copies of one session: all that fits together is kept, the rest is told."""
+
+from pathlib import Path
+
+import pytest
+from kit import git
+from machines import Machine, make_fleet, remote_git
+
+from samoloop.api.rewind import rewind
+from samoloop.core import gates, hearing
+from samoloop.core.decision import Condition
+from samoloop.core.gates import questions
+from samoloop.core.session import Session
+from samoloop.fleet import mark as marks
+from samoloop.fleet import placing, together
+from samoloop.fleet.parcel import Kind, Parcel
+from samoloop.fleet.transport import Moved
+
+pytestmark = pytest.mark.slow
+
+TWO_QUESTIONS = """
+case $SAMOLOOP_PHASE in
+investigation) echo "what I found" > 11-21-0900-dive-x.md; next requirements;;
+requirements)
+  if [ -f asked ]; then next planning
+  else
+    touch asked
+    printf '# Questions\\n\\n### Q1: Which way?\\nA) one\\nB) two\\n**Answer:** _waiting_\\n\\n' > _qa.md
+    printf '### Q2: How far?\\nA) near\\nB) far\\n**Answer:** _waiting_\\n' >> _qa.md
+    signal '{"status": "waiting", "for": "qa_answers"}'
+  fi;;
+planning) echo "the plan" > 11-21-0900-plan-x.md; plan 11-21-0900-plan-x.md;;
+*) signal '{"status": "blocked", "reason": "that is all", "needs": "clarification"}';;
+esac
+"""
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> list[Machine]:
+    return make_fleet(tmp_path, TWO_QUESTIONS, ("one", "two", "three"))
+
+
+def at_questions(machines: list[Machine]) -> list[Session]:
+    """A copy on each machine, at the gate of two questions."""
+    session = machines[0].hand_in()
+    while session.state().gate is None:
+        machines[0].iterate(session)
+    machines[0].send(session, Kind.ITERATION)
+    return [session, *(machine.place(session.name)[0] for machine in machines[1:])]
+
+
+def answer(machine: Machine, session: Session, by: str, **answers: str) -> None:
+    with machine.at_work():
+        session.forget()
+        gates.answer(session.dir, session.state().gate, answers, by)
+
+
+def give(machine: Machine, session: Session, by: str) -> list[str]:
+    """What a machine does with an act of a person's: push it, or bring it together with what came first."""
+    said: list[str] = []
+    for _ in range(3):
+        try:
+            machine.send(session, Kind.ACT, by)
+            return said
+        except Moved:
+            theirs = machine.fetch(session.name)
+            with machine.at_work():
+                said += placing.renew(session, theirs, machine.environ, machine.name)
+                if not together.unsent(session):
+                    return said
+    raise AssertionError("refused three times")
+
+
+def newest(machine: Machine, name: str) -> Session:
+    return machine.place(name)[0]
+
+
+def answers_of(session: Session) -> dict[str, tuple[str, str]]:
+    text = gates.read_text(session.dir / "_qa.md") or ""
+    return {question.id: (question.answer, question.by) for question in questions.parse(text)}
+
+
+def test_two_people_answer_different_questions_at_once_and_both_count(machines: list[Machine]) -> None:
+    _, second, third = at_questions(machines)
+    answer(machines[1], second, "ada", Q1="A")
+    answer(machines[2], third, "bob", Q2="B")
+    assert give(machines[1], second, "ada") == []
+    assert give(machines[2], third, "bob") == []
+    first = newest(machines[0], second.name)
+    assert answers_of(first) == {"Q1": ("A", "ada"), "Q2": ("B", "bob")}
+    machines[0].iterate(first)
+    with machines[0].at_work():
+        assert {id: given["answer"] for id, given in first.state().given.items()} == {"Q1": "A", "Q2": "B"}
+
+
+def test_of_two_answers_to_one_question_the_first_counts_and_the_second_person_is_told(machines: list[Machine]) -> None:
+    _, second, third = at_questions(machines)
+    answer(machines[1], second, "ada", Q1="A")
+    answer(machines[2], third, "bob", Q1="B, because it is shorter", Q2="B")
+    give(machines[1], second, "ada")
+    said = give(machines[2], third, "bob")
+    told = " ".join(said)
+    assert "Q1 was answered by ada first" in told and "B, because it is shorter" in told
+    assert answers_of(third) == {"Q1": ("A", "ada"), "Q2": ("B", "bob")}
+    ref = machines[2].git("for-each-ref", "--format=%(refname)", "refs/samoloop/aside")
+    assert "because it is shorter" in machines[2].git("show", f"{ref}:session/_qa.md")
+    assert ref in told
+    assert answers_of(newest(machines[0], second.name))["Q1"] == ("A", "ada")
+
+
+def test_an_answer_to_a_gate_that_is_closed_is_told_and_kept(machines: list[Machine]) -> None:
+    _, second, third = at_questions(machines)
+    answer(machines[1], second, "ada", Q1="A", Q2="A")
+    give(machines[1], second, "ada")
+    machines[1].iterate(second)
+    machines[1].send(second, Kind.ITERATION)
+    answer(machines[2], third, "bob", Q1="B")
+    said = give(machines[2], third, "bob")
+    assert len(said) == 2
+    assert "the gate of _qa.md was closed by somebody else first" in said[1] and '"B"' in said[1]
+    with machines[2].at_work():
+        assert third.state().phase == "planning"
+    ref = machines[2].git("for-each-ref", "--format=%(refname)", "refs/samoloop/aside")
+    assert "bob" in machines[2].git("show", f"{ref}:session/_qa.md")
+
+
+def test_a_decision_that_came_second_is_not_mixed_into_the_first(machines: list[Machine]) -> None:
+    _, second, third = at_questions(machines)
+    answer(machines[1], second, "ada", Q1="A", Q2="A")
+    give(machines[1], second, "ada")
+    for _ in range(4):
+        machines[1].iterate(second)
+        with machines[1].at_work():
+            if second.state().gate:
+                break
+    machines[1].send(second, Kind.ITERATION)
+    third = newest(machines[2], second.name)
+    with machines[1].at_work():
+        gates.decide_plan(second.dir, second.state().gate, gates.Verdict.APPROVE, "ada")
+    with machines[2].at_work():
+        gates.decide_plan(third.dir, third.state().gate, gates.Verdict.CHANGES, "bob", comment="more tests")
+    give(machines[1], second, "ada")
+    said = give(machines[2], third, "bob")
+    assert "_approval.md was decided by somebody else first" in said[1] and "more tests" in said[1]
+    text = (third.dir / "_approval.md").read_text()
+    assert "more tests" not in text and "ada" in text
+
+
+def test_words_that_were_told_during_an_iteration_come_to_the_next_child(machines: list[Machine]) -> None:
+    one, two = machines[:2]
+    here = one.hand_in()
+    there, _ = two.place(here.name)
+    with two.at_work():
+        hearing.tell(there, "use the short way", "ada")
+    give(two, there, "ada")
+    one.iterate(here)
+    with pytest.raises(Moved):
+        one.send(here, Kind.ITERATION)
+    theirs = one.fetch(here.name)
+    with one.at_work():
+        base = marks.read(here.dir)
+        assert base is not None
+        between = together.acts_between(one.repo, base.parcel, theirs)
+        assert between is not None and [act.by for act in between] == ["ada"]
+        assert together.merge(here, base.parcel, theirs) == []
+    one.send(here, Kind.ITERATION)
+    there = newest(two, here.name)
+    with two.at_work():
+        assert gates.read_text(there.control / gates.INBOX) == "From ada:\nuse the short way\n\n"
+        assert there.state().iteration == 1
+    two.iterate(there)
+    with two.at_work():
+        prompts = sorted(there.logs.glob("*.prompt.md"))
+        assert "use the short way" in prompts[-1].read_text()
+        assert not (there.control / gates.INBOX).exists()
+
+
+def test_an_iteration_between_is_no_act(machines: list[Machine]) -> None:
+    one, two = machines[:2]
+    here = one.hand_in()
+    with one.at_work():
+        base = marks.read(here.dir)
+    there, _ = two.place(here.name)
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+    theirs = one.fetch(here.name)
+    assert base is not None
+    with one.at_work():
+        assert together.acts_between(one.repo, base.parcel, theirs) is None
+        assert together.acts_between(one.repo, "0" * 40, theirs) is None
+
+
+def test_work_that_came_too_late_is_refused_and_set_aside_whole(machines: list[Machine]) -> None:
+    """A machine that was cut off went on; its work is on a ref of its own, and theirs counts."""
+    one, two = machines[:2]
+    here = one.hand_in()
+    there, _ = two.place(here.name)
+    one.iterate(here)
+    one.iterate(here)
+    with one.at_work():
+        hearing.tell(here, "said while it was cut off", "ada")
+        late = {"tip": one.git("rev-parse", here.branch), "journal": here.journal.content}
+        (here.worktree / "late.txt").write_text("uncommitted\n")
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+    with pytest.raises(Moved):
+        one.send(here, Kind.ITERATION)
+    before = remote_git(one, "for-each-ref")
+    theirs: Parcel = one.fetch(here.name)
+    with one.at_work():
+        said = together.set_aside(here, theirs, one.environ, one.name)
+    ref = one.git("for-each-ref", "--format=%(refname)", "refs/samoloop/aside")
+    assert len(said) == 1 and ref in said[0] and "what was done" in said[0] and "worktree" in said[0]
+    parents = one.git("rev-list", "--parents", "-n1", ref).split()
+    assert late["tip"] in parents
+    assert any("late.txt" in one.git("ls-tree", "-r", "--name-only", oid).split() for oid in parents)
+    kept = one.git("show", f"{ref}:control/tail.jsonl")
+    assert late["journal"].decode().strip().endswith(kept[-200:])  # type: ignore[union-attr]
+    assert not (here.worktree / "late.txt").exists()
+    with one.at_work():
+        assert here.state().iteration == 1
+        assert gates.read_text(here.control / gates.INBOX) == "From ada:\nsaid while it was cut off\n\n"
+    assert remote_git(one, "for-each-ref") == before
+    assert give(one, here, "ada") == []
+    one.iterate(here)
+    one.send(here, Kind.ITERATION)
+
+
+def test_after_going_back_the_branch_travels_with_the_session(machines: list[Machine]) -> None:
+    """The remote's branch has what was left, so it does not take the shorter one; the parcel has it."""
+    one, two = machines[:2]
+    here = at_questions(machines)[0]
+    with one.at_work():
+        (here.worktree / "extra.txt").write_text("x")
+        git(here.worktree, "add", ".")
+        git(here.worktree, "commit", "--quiet", "-m", "More")
+    one.send(here, Kind.MOVED)
+    with one.at_work():
+        marked = marks.read(here.dir)
+        assert marked is not None
+        marks.take_off(here.dir)  # a command of one machine's own, in place of the lease that a fleet installs
+        rewind(here, 1, "ada", one.environ)
+        marks.write(here.dir, marked)
+    notes = one.send(here, Kind.MOVED)
+    assert notes and "did not take refs/heads/" in notes[0]
+    there, said = two.place(here.name)
+    assert said == []
+    with two.at_work():
+        assert two.git("rev-parse", here.branch) == one.git("rev-parse", here.branch)
+        assert there.state().phase == here.state().phase == "requirements"
+        assert there.state().condition is Condition.READY
+    two.iterate(there)
