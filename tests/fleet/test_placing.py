@@ -8,6 +8,8 @@ import pytest
 from kit import GOOD_CHILD, git
 from machines import Machine, make_fleet, remote_git
 
+from samoloop.api.asked import Order
+from samoloop.api.hand_off import hand_off
 from samoloop.base import effects
 from samoloop.base.errors import SessionError
 from samoloop.core import gates, hearing
@@ -162,12 +164,9 @@ def test_a_name_that_another_session_has_is_taken(machines: list[Machine]) -> No
     one, two = machines
     name = one.hand_in().name
     with two.at_work():
-        from samoloop.api.asked import Order
-        from samoloop.api.hand_off import hand_off
-
         own = hand_off(Order(two.root, "Another thing", base="HEAD", name="auth", said=two.said), two.environ)
         assert own.name == name
-    with pytest.raises(SessionError, match="another session than the fleet's|has commits that it does not have"):
+    with pytest.raises(SessionError, match="another session than the fleet's"):
         two.place(name)
     with two.at_work():
         assert own.state().created.title == "Another thing"
@@ -186,7 +185,7 @@ def test_a_branch_of_that_name_with_other_commits_stays_as_it_is(machines: list[
 
 
 def test_what_git_ignores_stays_on_a_machine(machines: list[Machine]) -> None:
-    one, two = machines
+    two = machines[1]
     _, there = two_turns(machines)
     with two.at_work():
         exclude = Path(two.git("rev-parse", "--git-common-dir"))

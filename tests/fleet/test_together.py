@@ -1,4 +1,4 @@
-"""Two people, or a person and a child, at two copies of one session: all that fits together is kept, the rest is told."""
+"""Two people, or a person and a child, at two copies of one session: what fits together is kept, the rest is told."""
 
 from pathlib import Path
 
