@@ -166,7 +166,7 @@ class Standin:
         with self.changed:
             self.faults.append(Fault(method, act, **what))
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    def wait(self, condition: Callable[[], Any], seconds: float = 40.0) -> Any:
         """Wait until `condition` gives something true, and give that; AssertionError after `seconds`."""
         deadline = time.monotonic() + seconds
         with self.changed:
@@ -186,7 +186,7 @@ class Standin:
             ]
             return [dict(message) for message in found]  # as they are now
 
-    def wait_message(self, chat_id: int, containing: str, seconds: float = 10.0) -> Message:
+    def wait_message(self, chat_id: int, containing: str, seconds: float = 40.0) -> Message:
         """The newest message of the bot that shows `containing`."""
         found: list[Message] = self.wait(lambda: self.messages(chat_id, containing), seconds)
         return found[-1]
