@@ -416,8 +416,8 @@ def test_the_machine_hands_off_once_and_stops(phone: Phone, monkeypatch: pytest.
     Machine().start(root, "x", "Do it")
     session = all_sessions(root / "_sessions")[0]
     assert attempt(lambda: Machine().start(root, "x", "Do it")) == "there is a session x already"
-    phone.standin.wait(lambda: Machine().stop(session.dir, True), 20)
-    phone.standin.wait(lambda: not is_held(session.control / LOCK), 20)
+    phone.standin.wait(lambda: Machine().stop(session.dir, True))
+    phone.standin.wait(lambda: not is_held(session.control / LOCK))
     assert Machine().stop(session.dir, True) is False
 
 

@@ -38,7 +38,7 @@ def play(phone: Phone) -> None:
 
     def tap(message: dict, button: str, then: str) -> None:  # type: ignore[type-arg]
         phone.ann.toast(phone.ann.tap(message, button))
-        phone.standin.wait(lambda: then in phone.shown(message), 20)
+        phone.standin.wait(lambda: then in phone.shown(message))
 
     asked = phone.standin.wait_message(ANN, "2 questions, 2 open", 60)
     tap(asked, "Q1 B", "1 open")
@@ -49,4 +49,4 @@ def play(phone: Phone) -> None:
     tap(plan, "✅ Approve", "Approved by Ann")
     phone.standin.wait_message(ANN, "· done in", 90)
     phone.ann.say("/diff")
-    phone.standin.wait_message(ANN, "changes so far", 20)
+    phone.standin.wait_message(ANN, "changes so far")

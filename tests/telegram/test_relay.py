@@ -62,7 +62,7 @@ def process(phone: Phone, *words: str) -> Iterator["subprocess.Popen[str]"]:
 
 def listens(phone: Phone, times: int = 1) -> None:
     """Wait until that many relays have begun, one after the other."""
-    phone.standin.wait(lambda: len(phone.standin.called("setMyCommands")) == times, 20)
+    phone.standin.wait(lambda: len(phone.standin.called("setMyCommands")) == times)
 
 
 def many_questions(count: int) -> str:
@@ -74,9 +74,9 @@ def test_a_worker_starts_a_relay_and_carries_nothing_for_it(phone: Phone) -> Non
     work = phone.work()
     work.ask()
     with process(phone, "-c", WORKER, str(work.dir), str(work.root), json.dumps(phone.section)) as worker:
-        out, _ = worker.communicate(timeout=15)
+        out, _ = worker.communicate(timeout=40)
     assert out == "False 1 0 []\n"  # no library, one thread, and the relay is not among its processes
-    phone.ann.toast(phone.ann.tap(phone.standin.wait_message(ANN, "Which library?", 20), "Q2 B"))
+    phone.ann.toast(phone.ann.tap(phone.standin.wait_message(ANN, "Which library?"), "Q2 B"))
     assert "**Answer:** B" in work.read("_qa.md")
     assert len(phone.relays()) == 1
     assert (listener := phone.folder.listener()) and listener.pid == phone.relays()[0]
@@ -93,7 +93,7 @@ def test_a_relay_that_was_killed_is_replaced_at_the_next_look_and_nothing_is_los
     work.ask()
     starter = RelayStarter(phone.section, phone.remember())
     starter.serve(work.dir, work.root)
-    message = phone.standin.wait_message(ANN, "Which library?", 20)
+    message = phone.standin.wait_message(ANN, "Which library?")
     phone.standin.wait(lambda: phone.standin.messages(ANN, "iteration 0"))
     phone.end_relays()
     phone.standin.wait(lambda: not phone.relays())
@@ -101,7 +101,7 @@ def test_a_relay_that_was_killed_is_replaced_at_the_next_look_and_nothing_is_los
     phone.ann.tap(message, "Q2 B")
     starter.look()
     starter.look()  # while the first one only begins
-    phone.standin.wait(lambda: "**Answer:** B" in work.read("_qa.md"), 20)
+    phone.standin.wait(lambda: "**Answer:** B" in work.read("_qa.md"))
     assert phone.bot("80% of it")
     assert len(phone.relays()) == 1
     assert len(phone.standin.messages(ANN, "Which library?")) == 1
@@ -114,7 +114,7 @@ def test_relays_that_end_at_once_are_started_ever_more_rarely(phone: Phone) -> N
     (phone.tmp_path / "config" / "samoloop" / "config.yaml").write_text("telegram: [no]\n")
     starter = RelayStarter(phone.section, environ)
     starter.serve(work.dir, work.root)
-    phone.standin.wait(lambda: "telegram" in phone.folder.log.read_text() and not phone.folder.has_relay(), 20)
+    phone.standin.wait(lambda: "telegram" in phone.folder.log.read_text() and not phone.folder.has_relay())
     said = phone.folder.log.read_text()
     starter.look()
     assert not phone.folder.has_relay()
@@ -128,12 +128,12 @@ def test_a_detached_relay_ends_when_no_session_needs_it(phone: Phone) -> None:
     phone.standin.down = True
     done.announce(News.DONE, text="all good")
     with process(phone, *DETACHED) as relay:
-        phone.standin.wait(lambda: phone.relays() == [relay.pid], 20)
+        phone.standin.wait(lambda: phone.relays() == [relay.pid])
         shutil.rmtree(waits.dir)
         with pytest.raises(subprocess.TimeoutExpired):
             relay.wait(1.5)  # one has something to say
         phone.standin.down = False
-        assert relay.wait(20) == 0
+        assert relay.wait(40) == 0
     assert phone.bot("all good")
 
 
@@ -141,11 +141,11 @@ def test_a_session_that_waits_for_a_person_keeps_a_relay(phone: Phone) -> None:
     work = phone.work()
     work.block()
     with process(phone, *DETACHED) as relay:
-        phone.standin.wait_message(ANN, "blocked in testing", 20)
+        phone.standin.wait_message(ANN, "blocked in testing")
         with pytest.raises(subprocess.TimeoutExpired):
             relay.wait(1.5)
         work.session.record(Halted(condition=Condition.STOPPED))
-        assert relay.wait(20) == 0
+        assert relay.wait(40) == 0
 
 
 def test_a_relay_whose_state_is_removed_ends(phone: Phone) -> None:
@@ -153,14 +153,14 @@ def test_a_relay_whose_state_is_removed_ends(phone: Phone) -> None:
     with process(phone, *DETACHED) as relay:
         listens(phone)
         shutil.rmtree(phone.folder.path)
-        relay.wait(20)
+        relay.wait(40)
 
 
 def test_of_two_relays_that_workers_start_one_ends_quietly(phone: Phone) -> None:
     phone.work().block()
     with process(phone, *DETACHED) as one, process(phone, *DETACHED) as two:
         listens(phone)
-        phone.standin.wait(lambda: (one.poll() is None) != (two.poll() is None), 20)
+        phone.standin.wait(lambda: (one.poll() is None) != (two.poll() is None))
         ended, other = (one, two) if one.poll() is not None else (two, one)
         assert (*ended.communicate(), ended.returncode) == ("", "", 0)
         assert phone.relays() == [other.pid]
@@ -172,15 +172,15 @@ def test_a_relay_in_the_foreground_goes_before_a_detached_one_and_is_the_only_on
     with process(phone, *DETACHED) as detached:
         listens(phone)
         with process(phone, *RELAY) as relay:
-            assert detached.wait(20) == 0
+            assert detached.wait(40) == 0
             listens(phone, 2)
             with process(phone, *RELAY) as second, process(phone, *DETACHED) as third:
-                assert "uses this bot right now" in second.communicate(timeout=20)[1]
-                assert third.wait(20) == 0
+                assert "uses this bot right now" in second.communicate(timeout=40)[1]
+                assert third.wait(40) == 0
             RelayStarter(phone.section, phone.remember()).serve(work.dir, work.root)
             assert phone.relays() == [relay.pid]
             relay.send_signal(signal.SIGINT)
-            out, _ = relay.communicate(timeout=20)
+            out, _ = relay.communicate(timeout=40)
     assert relay.returncode == 0
     assert "Nobody listens on Telegram now" in out
 
@@ -199,16 +199,16 @@ def test_two_hundred_answers_are_used_exactly_once_while_the_relay_is_killed(pho
         work.live()
         work.block()
     with process(phone, *RELAY):
-        phone.standin.wait(lambda: len(phone.standin.messages(ANN, "Number 25?")) == 4, 30)
+        phone.standin.wait(lambda: len(phone.standin.messages(ANN, "Number 25?")) == 4)
         stuck = [phone.standin.wait_message(ANN, f"{work.session.name[9:]} · blocked") for work in blocked]
-        phone.standin.wait(lambda: len(phone.standin.messages(ANN, "iteration 0")) == 8, 30)
+        phone.standin.wait(lambda: len(phone.standin.messages(ANN, "iteration 0")) == 8)
     sent = threading.Thread(target=send_answers, args=(phone, asked, stuck, random.Random(seed + 1)))
     sent.start()
     kills = 0
     while sent.is_alive() or phone.standin.updates or kills < 5:
         with process(phone, *RELAY) as relay:
             polls = phone.standin.polls
-            phone.standin.wait(lambda polls=polls: phone.standin.polls > polls, 20)
+            phone.standin.wait(lambda polls=polls: phone.standin.polls > polls)
             time.sleep(chance.uniform(0.0, 0.8))
             relay.kill()
             kills += 1
@@ -255,9 +255,9 @@ def test_a_relay_that_died_is_replaced_while_a_child_says_nothing(phone: Phone) 
     argv = [sys.executable, "-m", "samoloop", "run", "--session", "quiet", "Wait"]
     with subprocess.Popen(argv, cwd=root, env=phone.remember(**provider), stdout=subprocess.DEVNULL) as worker:
         try:
-            phone.standin.wait_message(ANN, "investigation, iteration 1", 30)
+            phone.standin.wait_message(ANN, "investigation, iteration 1")
             (first,) = phone.relays()
             os.kill(first, signal.SIGKILL)
-            phone.standin.wait(lambda: set(phone.relays()) - {first}, 30)
+            phone.standin.wait(lambda: set(phone.relays()) - {first})
         finally:
             worker.terminate()

@@ -44,7 +44,7 @@ def unchanged(phone: Phone, *works: Work) -> Iterator[None]:
     yield
     phone.ann.say("/help@samoloop_test_bot")
     heard = len(phone.standin.messages(phone.chat.id, "/help: "))
-    phone.standin.wait(lambda: len(phone.standin.messages(phone.chat.id, "/help: ")) > heard, 20)
+    phone.standin.wait(lambda: len(phone.standin.messages(phone.chat.id, "/help: ")) > heard)
     assert [everything(work) for work in works] == before
 
 

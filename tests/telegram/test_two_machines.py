@@ -69,4 +69,4 @@ def test_who_listens_alone_again_says_so(phone: Phone, other: Phone, monkeypatch
     with phone.relay(HURRIED):
         with other.relay(HURRIED):
             said = phone.bot("another program polls this bot")
-        phone.standin.wait(lambda: "I hear you again" in phone.shown(said), 15)
+        phone.standin.wait(lambda: "I hear you again" in phone.shown(said))

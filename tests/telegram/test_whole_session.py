@@ -26,18 +26,18 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
 ) -> None:
     computer.hand_off()
     with computer.relay():
-        asked = phone.standin.wait_message(ANN, "2 questions, 2 open", 40)
+        asked = phone.standin.wait_message(ANN, "2 questions, 2 open")
         computer.kill_worker()
     with computer.relay():
         phone.ann.tap(asked, "Q1 A")
-        phone.standin.wait(lambda: "2 questions, 1 open" in phone.shown(asked), 20)
+        phone.standin.wait(lambda: "2 questions, 1 open" in phone.shown(asked))
     with computer.relay():
         phone.ann.reply(asked, "15 %")  # to the one that is open; a worker is started by it
-        plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
+        plan = phone.standin.wait_message(ANN, "the plan is ready")
         computer.kill_worker()
     with computer.relay():
         phone.ann.tap(plan, "✅ Approve")
-        phone.standin.wait(lambda: "Approved by Ann" in phone.shown(plan), 20)
+        phone.standin.wait(lambda: "Approved by Ann" in phone.shown(plan))
         done = phone.standin.wait_message(ANN, "· done in", 60)
     assert "samoloop/bulk-discount" in done["shown"]
     state = computer.session.state()
@@ -52,10 +52,10 @@ def test_from_hand_off_to_done_by_taps_and_replies_with_everything_killed_at_eac
 @pytest.mark.slow
 def test_a_worker_starts_the_relay_that_starts_the_next_worker(phone: Phone, computer: Computer) -> None:
     computer.hand_off("--no-wait")
-    asked = phone.standin.wait_message(ANN, "2 questions, 2 open", 40)
+    asked = phone.standin.wait_message(ANN, "2 questions, 2 open")
     phone.ann.tap(asked, "Q1 B")
     phone.ann.tap(asked, "Q2 C")  # no worker waits: the relay starts one
-    plan = phone.standin.wait_message(ANN, "the plan is ready", 40)
+    plan = phone.standin.wait_message(ANN, "the plan is ready")
     computer.kill_worker()
     phone.end_relays()
     until(lambda: not phone.relays())
