@@ -7,9 +7,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from bot_api import TOKEN, Standin
+from bot_api import TOKEN, Chat, Standin
 from person import Person
 from session_work import Work
 
@@ -21,7 +23,7 @@ from samoloop.ui.telegram.machine import Machine
 from samoloop.ui.telegram.relay import Relay
 from samoloop.ui.telegram.supervision import Pace
 
-ANN = 4711
+ANN, GROUP = 4711, -500
 PACE = Pace(poll=5, tick=0.03, part=0.2, first_wait=0.02, longest_wait=0.1, status=0.1)
 
 
@@ -54,6 +56,18 @@ class Phone:
         self.folder.register(work.dir, work.root)
         projects.register(work.root, self.environ)
         return work
+
+    def another(self, number: int, name: str, *, heard: bool = False, chat: Chat | None = None) -> Person:
+        """Somebody else in this chat, or in one of their own; `heard`: they may act too. Before the relay runs."""
+        if heard:
+            self.settings = replace(self.settings, users=self.settings.users | {number})
+        return Person(self.standin, number, name, chat or self.chat)
+
+    def in_group(self, number: int = GROUP, **what: Any) -> None:
+        """From now on the bot's chat is a group."""
+        self.chat = self.standin.chat(number, **{"type": "supergroup", **what})
+        self.ann = Person(self.standin, ANN, "Ann", self.chat)
+        self.settings = replace(self.settings, chat=number)
 
     @property
     def section(self) -> dict[str, object]:

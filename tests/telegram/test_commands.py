@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from kit import make_repo, script
-from person import Person
-from phone import ANN, Phone
+from phone import ANN, GROUP, Phone
 from session_work import Work
 
 from samoloop.base.errors import SessionError
@@ -23,8 +22,6 @@ from samoloop.core.words import News
 from samoloop.ui.telegram.commands import COMMANDS
 from samoloop.ui.telegram.drafts import Drafts
 from samoloop.ui.telegram.machine import Machine, attempt
-
-GROUP = -1001
 
 
 @dataclass
@@ -245,9 +242,7 @@ def test_a_picture_is_answered_and_does_nothing(phone: Phone) -> None:
 
 
 def forum(phone: Phone, **what: Any) -> None:
-    phone.chat = phone.standin.chat(GROUP, type="supergroup", is_forum=True, **what)
-    phone.ann = Person(phone.standin, ANN, "Ann", phone.chat)
-    phone.settings = replace(phone.settings, chat=GROUP)
+    phone.in_group(is_forum=True, **what)
 
 
 def test_each_session_has_its_own_topic_where_the_group_has_topics(phone: Phone) -> None:

@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 
 import pytest
-from person import Person
 from phone import ANN, Phone
 from session_work import Work
 
@@ -198,8 +197,7 @@ def test_a_single_question_can_be_changed_by_its_button_and_by_editing_the_reply
 
 
 def test_another_persons_answer_stands_and_the_refusal_says_what_to_do(phone: Phone) -> None:
-    phone.settings = replace(phone.settings, users=frozenset({ANN, 4712}))
-    bob = Person(phone.standin, 4712, "Bob", phone.chat)
+    bob = phone.another(4712, "Bob", heard=True)
     work = phone.work()
     work.ask()
     with phone.relay():
@@ -215,8 +213,7 @@ def test_another_persons_answer_stands_and_the_refusal_says_what_to_do(phone: Ph
 
 
 def test_two_people_of_one_name_are_two(phone: Phone) -> None:
-    phone.settings = replace(phone.settings, users=frozenset({ANN, 4712}))
-    other = Person(phone.standin, 4712, "Ann", phone.chat)
+    other = phone.another(4712, "Ann", heard=True)
     work = phone.work()
     work.ask()
     with phone.relay():

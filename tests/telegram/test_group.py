@@ -1,26 +1,21 @@
 """In a group the bot is silent, but where a session's topic, a reply to it, or its name calls it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from bot_api import Message
-from person import Person
-from phone import ANN, Phone
+from phone import GROUP, Phone
 from session_work import ONE_QUESTION, Work
 
 from samoloop.ui.telegram.drafts import Drafts
 
 pytestmark = pytest.mark.slow
-GROUP = -500
 NAME = "@samoloop_test_bot"
 
 
 def in_group(phone: Phone, **what: Any) -> Work:
-    phone.chat = phone.standin.chat(GROUP, type="supergroup", **what)
-    phone.ann = Person(phone.standin, ANN, "Ann", phone.chat)
-    phone.settings = replace(phone.settings, chat=GROUP)
+    phone.in_group(**what)
     return phone.work()
 
 
@@ -42,7 +37,7 @@ def answers_to(phone: Phone, talk: Callable[[], object]) -> list[Message]:
 
 def test_it_says_nothing_to_what_is_not_meant_for_it(phone: Phone) -> None:
     work = in_group(phone)
-    bob = Person(phone.standin, 99, "Bob", phone.chat)
+    bob = phone.another(99, "Bob")
 
     def talk() -> None:
         for words in ("hello all", "/status", "/nonsense", "/stop@other_bot", "/tell@other_bot hello", f"me{NAME}"):
@@ -75,7 +70,7 @@ def test_a_reply_to_it_is_heard_and_one_to_another_is_not(phone: Phone) -> None:
     work.ask(ONE_QUESTION)
     with phone.relay():
         asked = phone.bot("Which library?")
-        bob = Person(phone.standin, 99, "Bob", phone.chat)
+        bob = phone.another(99, "Bob")
         bob.say("pyjwt or our own?")
         answers = answers_to(phone, lambda: (phone.ann.reply(bob.said[-1], "pyjwt"), phone.ann.reply(asked, "our own")))
         assert ["Q2 answered" in answer["shown"] for answer in answers] == [True]

@@ -69,7 +69,7 @@ def passed_over(phone: Phone) -> None:
 
 
 def strangers(phone: Phone, count: int) -> None:
-    eve = Person(phone.standin, 666, "Eve", phone.standin.chat(666))
+    eve = phone.another(666, "Eve", chat=phone.standin.chat(666))
     for number in range(count):
         eve.say(f"/start {number + 1000}")
 
@@ -81,7 +81,7 @@ def test_no_guess_and_nothing_that_only_resembles_the_code_is_taken(phone: Phone
     assert f"https://t.me/samoloop_test_bot?start={code}\n" in terminal.screen
     assert f"https://t.me/samoloop_test_bot?startgroup={code}\n" in terminal.screen
     strangers(phone, 300)
-    eve = Person(phone.standin, 666, "Eve", phone.standin.chat(666))
+    eve = phone.another(666, "Eve", chat=phone.standin.chat(666))
     for words in (code, f"/start {code} now", f"so: /start {code}", f"/start {code[:-1]}", f"/start@other_bot {code}"):
         eve.say(words)
     eve.say(f"/start {code}", forward_origin={"type": "user", "date": 1, "sender_user": phone.ann.user})

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 from bot_api import TOKEN
-from person import Person
 from phone import ANN, Phone
 
 from samoloop.config.telegram_bot import parse
@@ -18,7 +17,7 @@ from samoloop.ui.telegram.relay import Relay
 def test_a_stranger_gets_no_answer_and_is_logged_once(phone: Phone, caplog: pytest.LogCaptureFixture) -> None:
     work = phone.work()
     work.ask()
-    eve = Person(phone.standin, 666, "Eve", phone.chat)  # in the same chat, as in a group
+    eve = phone.another(666, "Eve")  # in the same chat, as in a group
     with phone.relay():
         message = phone.bot("Which token lifetime?")
         taps = [eve.tap(message, "Q1 A"), eve.tap(message, "Q1 B")]
@@ -38,7 +37,7 @@ def test_the_right_person_in_another_chat_is_a_stranger(phone: Phone) -> None:
     other = phone.standin.chat(-500, type="group")
     with phone.relay():
         message = phone.bot("Which token lifetime?")
-        elsewhere = Person(phone.standin, ANN, "Ann", other)
+        elsewhere = phone.another(ANN, "Ann", chat=other)
         tap = elsewhere.tap_data({**message, "chat": other.described()}, _data(message))
         elsewhere.say("/status")
         phone.ann.toast(phone.ann.tap(phone.bot("Which library?"), "Q2 B"))

@@ -1,7 +1,6 @@
 """Two machines with one bot: it is said, and no answer is lost or reaches the wrong session."""
 
 import random
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,9 +47,7 @@ def test_what_no_machine_knows_is_passed_over_and_holds_up_the_others_for_a_mome
         message = phone.bot("Which library?")
         phone.bot("another program polls this bot")
         lost = phone.ann.tap_data(message, Press(About.ANSWER, "nobodys", "x", "y", "A").pack())
-        began = time.monotonic()
         assert phone.ann.toast(phone.ann.tap(message, "Q2 B")).startswith("Q2 answered")
-        assert time.monotonic() - began < 8
         assert "Not a session of this machine" in phone.ann.toast(lost)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bot_api import Message
-from person import Person, wire
+from person import wire
 from phone import ANN, Phone
 from session_work import ONE_QUESTION, Work
 
@@ -238,7 +238,7 @@ def test_a_child_s_link_in_its_place_is_replaced_and_not_followed(phone: Phone) 
 
 def test_a_stranger_s_voice_and_files_are_not_even_fetched(phone: Phone) -> None:
     listening(phone).work()
-    eve = Person(phone.standin, 666, "Eve", phone.chat)
+    eve = phone.another(666, "Eve")
     with phone.relay():
         eve.send("voice", VOICE)
         eve.send("document", b"x", "look", "x.txt")
