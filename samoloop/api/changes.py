@@ -2,10 +2,10 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from samoloop.api.assembly import onlooker
 from samoloop.base.errors import SessionError
+from samoloop.base.values import frozen
 from samoloop.core import gates
 from samoloop.core.records import GateOpened
 from samoloop.core.session import Session
@@ -28,7 +28,7 @@ def code(session: Session, environ: Mapping[str, str], iteration: int | None = N
     return "" if found is None else diff_stat(*found) if stat else patch(*found)
 
 
-@dataclass(frozen=True)
+@frozen
 class Change:
     """What a branch or an iteration changed, file by file, so that nobody has to hold all of it."""
 

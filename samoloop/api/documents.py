@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.api.assembly import onlooker
 from samoloop.api.logs import Attempt
 from samoloop.base.errors import SessionError
 from samoloop.base.files import is_folder, read_plain, sha256
+from samoloop.base.values import frozen
 from samoloop.core import gates
 from samoloop.core.control import ADDITIONS, ERRORS, OUTPUT, PROMPT, beside
 from samoloop.core.overview import FILE_NAME as OVERVIEW
@@ -21,7 +21,7 @@ from samoloop.worker.guidance import FILE_NAME as GUIDANCE
 OWN = (OVERVIEW, TASK_FILE, *gates.FILES, GUIDANCE, OLDER_FILE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Version:
     """A document as it was at the end of an iteration."""
 

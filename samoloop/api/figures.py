@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from samoloop.base.values import frozen
 from samoloop.checks.judging import GREEN, SUCCEEDED, VETO
 from samoloop.checks.receipts import JUDGED
 from samoloop.core.records import Created, Ended, Prepared, Record, Rewound, RoomRecord, Started, WorktreeNew, moment
@@ -34,7 +35,7 @@ class Entry(NamedTuple):
     counts: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@frozen
 class Figures:
     """All that is counted of one session."""
 

@@ -6,13 +6,14 @@ The journal is never rewritten: going back is one more record in it, and what wa
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from samoloop.api.assembly import onlooker
 from samoloop.api.unseen import last_seen
 from samoloop.base.errors import LockHeld, SessionError, UsageError
 from samoloop.base.files import make_ignored_folder, write_atomic
 from samoloop.base.locks import is_held
+from samoloop.base.values import frozen
 from samoloop.checks import waivers
 from samoloop.core import gates, opening
 from samoloop.core import session as sessions
@@ -61,7 +62,7 @@ def rewind(session: Session, iteration: int, by: str, environ: Mapping[str, str]
         return _rewind(onlooker(session, environ), iteration, by)
 
 
-@dataclass(frozen=True)
+@frozen
 class Leaving:
     """What going back would leave: it stays reachable, and is no longer what the session goes on from."""
 

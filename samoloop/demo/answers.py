@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.core.gates import questions
 from samoloop.demo.scenario import Answers, Question, Scenario
 from samoloop.demo.visit import Visit
@@ -12,7 +12,7 @@ from samoloop.demo.visit import Visit
 LETTERS = "ABCDEFGH"
 
 
-@dataclass(frozen=True)
+@frozen
 class Chosen:
     """One answered question."""
 

@@ -5,15 +5,16 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from samoloop.base.values import frozen
 
 LIMIT_SECONDS = 300
 NOT_RUN = 127  # what a shell says of a command that is not there
 _SHOWN_LINES = 12
 
 
-@dataclass(frozen=True)
+@frozen
 class CommandRun:
     """A command that was run."""
 

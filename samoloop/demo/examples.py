@@ -2,19 +2,19 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.nearest import named
+from samoloop.base.values import frozen
 from samoloop.config.resources import folder
 
 FILE_NAME = "example.yaml"
 _KEYS = {"name", "summary", "workflow", "test", "expected", "provider", "setup", "needs", "like"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Expected:
     """What a session must have made of the project, besides a green test command."""
 
@@ -29,7 +29,7 @@ class Expected:
     quoted: Sequence[str] = ()  # kinds of documents whose `file:line` places must exist
 
 
-@dataclass(frozen=True)
+@frozen
 class Example:
     """One example."""
 

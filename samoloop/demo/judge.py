@@ -3,17 +3,17 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.api import evidence
+from samoloop.base.values import frozen
 from samoloop.core.session import Session
 from samoloop.demo.commands import run
 from samoloop.demo.examples import Example
 from samoloop.git.calls import environment, execute, failure
 
 
-@dataclass(frozen=True)
+@frozen
 class Judgement:
     """One thing that was looked at."""
 

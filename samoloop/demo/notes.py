@@ -3,15 +3,16 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from samoloop.base.values import frozen
 
 OVERVIEW, TASK, APPROVAL = "_overview.md", "_task.md", "_approval.md"
 _BOX = re.compile(r"^- \[( |x)\] (\d+\.\d+) (.*)$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Facts:
     """What the prompt says of this visit."""
 
@@ -33,7 +34,7 @@ class Facts:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Box:
     """One item of a plan."""
 

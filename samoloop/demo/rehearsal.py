@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from samoloop.api.go_on import OpenView, go_on
+from samoloop.base.values import frozen
 from samoloop.core.records import RoomRecord
 from samoloop.core.rules import Decision, Kind
 from samoloop.core.session import Session
@@ -17,7 +17,7 @@ from samoloop.worker.lease import locked
 NOT_AS_EXPECTED = 1  # exit code: the session is done, but its result is not what the example expects
 
 
-@dataclass(frozen=True)
+@frozen
 class Performance:
     """What became of one run of an example."""
 

@@ -7,10 +7,11 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.config.resources import folder
 from samoloop.demo.visit import CannotGoOn, Hit, Visit
 
@@ -19,7 +20,7 @@ ANYWHERE = "anywhere"  # the scenario that fits every repository
 Answers = Mapping[str, Any]  # what the human's answers mean, by the question's key
 
 
-@dataclass(frozen=True)
+@frozen
 class Write:
     """A whole file, new or written anew."""
 
@@ -30,7 +31,7 @@ class Write:
         visit.write(self.path, self.text)
 
 
-@dataclass(frozen=True)
+@frozen
 class Edit:
     """One place in a file that is there."""
 
@@ -42,7 +43,7 @@ class Edit:
         visit.edit(self.path, self.old, self.new)
 
 
-@dataclass(frozen=True)
+@frozen
 class Call:
     """What no other step can express."""
 
@@ -56,7 +57,7 @@ class Call:
 Step = Write | Edit | Call
 
 
-@dataclass(frozen=True)
+@frozen
 class Option:
     """One lettered answer, and what it means to the scenario."""
 
@@ -64,7 +65,7 @@ class Option:
     value: Any
 
 
-@dataclass(frozen=True)
+@frozen
 class Question:
     """Something that only the human can say."""
 
@@ -76,7 +77,7 @@ class Question:
     read: Callable[[str], Option | None] = lambda words: None  # what free words mean; None: not understood
 
 
-@dataclass(frozen=True)
+@frozen
 class Item:
     """One item of the plan: one iteration, one commit."""
 
@@ -90,7 +91,7 @@ class Item:
         return list(dict.fromkeys(step.path for step in self.steps))
 
 
-@dataclass(frozen=True)
+@frozen
 class Slip:
     """What the child gets wrong in the last item, while it says that the tests are green and has not run them."""
 
@@ -99,7 +100,7 @@ class Slip:
     cause: str  # a sentence
 
 
-@dataclass(frozen=True)
+@frozen
 class Fault:
     """A mistake that the implementation makes and the testing phase finds."""
 
@@ -119,7 +120,7 @@ SCOPE = Question(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Scenario:
     """One whole task."""
 

@@ -6,9 +6,9 @@ Standard library only; a child is a process of its own and must start fast.
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from samoloop.base.values import frozen
 from samoloop.demo import notes
 from samoloop.demo.commands import CommandRun, run
 from samoloop.demo.events import Events
@@ -21,7 +21,7 @@ class CannotGoOn(Exception):
     """The script does not fit what it found; a sentence for the human."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Hit:
     """One line that a search found."""
 

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from samoloop.base.values import frozen
 from samoloop.git import checkpoint
 from samoloop.git.calls import Git
 from samoloop.git.checkpoint import Checkpoint
 
 
-@dataclass(frozen=True)
+@frozen
 class Changed:
     """One file that differs between two commits."""
 

@@ -1,16 +1,16 @@
 """What a worker could do now, as a value, and who says so."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from samoloop.base.values import frozen
 from samoloop.core.session import Session
 
 Rank = tuple[float, int, float, str]  # less priority, begun before not begun, age, name: the least comes first
 
 
-@dataclass(frozen=True)
+@frozen
 class Due:
     """A session to go on with, or a task that gets one when it starts."""
 

@@ -10,6 +10,7 @@ from samoloop.api.settings import settings_of
 from samoloop.base.errors import SamoloopError, sentence
 from samoloop.base.files import Stamp, stamp
 from samoloop.base.locks import is_held
+from samoloop.base.values import frozen
 from samoloop.config import loading, projects
 from samoloop.core import gates, hearing
 from samoloop.core.control import CHILD_LOCK, is_fleets
@@ -126,7 +127,7 @@ class Projects:
             self.say(sentence)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Look:
     """What was found, and the files as they were just before."""
 

@@ -2,12 +2,12 @@
 
 import os
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from samoloop.base.errors import UsageError
+from samoloop.base.values import frozen
 from samoloop.ui.cli.common import for_people_only
 from samoloop.ui.terminal.output import say
 
@@ -18,7 +18,7 @@ _ZSH_ON = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i 
 shell_argument = click.argument("shell", type=click.Choice(SHELLS), required=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """Where a shell's completion lives."""
 

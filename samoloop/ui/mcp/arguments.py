@@ -1,17 +1,17 @@
 """The arguments of a tool: what a program is told of them, and how what it sends is checked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from samoloop.base.errors import UsageError, shown
 from samoloop.base.nearest import near
+from samoloop.base.values import frozen
 
 _KINDS: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool, "array": list}
 _MOST_NAMES, _LONGEST_NAME = 50, 200
 
 
-@dataclass(frozen=True)
+@frozen
 class Argument:
     """One argument of a tool."""
 

@@ -21,6 +21,7 @@ from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.files import stamp
 from samoloop.base.nearest import named
 from samoloop.base.printable import json_text, printable
+from samoloop.base.values import frozen
 from samoloop.config import projects, task_files
 from samoloop.config.project import find_root, sessions_folder
 from samoloop.core import gates, hearing, journal
@@ -50,7 +51,7 @@ _NOT_SHOWN = ("last", "folder", "worktree")
 _SESSION = Argument("session", "its name; the beginning is enough where no other one begins so", needed=True)
 
 
-@dataclass(frozen=True)
+@frozen
 class Tool:
     """One tool, as a program sees it."""
 

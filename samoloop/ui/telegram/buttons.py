@@ -4,11 +4,11 @@
 never act on a newer gate, plan or question.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from samoloop.api.deciding import DIGEST
 from samoloop.base.files import sha256
+from samoloop.base.values import frozen
 
 LONGEST_TARGET_BYTES = 30
 
@@ -52,7 +52,7 @@ class Use(StrEnum):
     DROP = "drop"
 
 
-@dataclass(frozen=True)
+@frozen
 class Press:
     """The content of one button."""
 

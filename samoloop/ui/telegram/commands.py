@@ -3,13 +3,13 @@
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samoloop.api.deciding import DIGEST
 from samoloop.base.errors import SamoloopError
+from samoloop.base.values import frozen
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
 from samoloop.core.session import Session, slug_of
@@ -42,7 +42,7 @@ Alone = Callable[["Handler", Said, str], list[Reaction]]
 About = Callable[["Handler", Said, Known, str], list[Reaction]]
 
 
-@dataclass(frozen=True)
+@frozen
 class Command:
     """One word behind a slash; one of `alone` and `about` is there."""
 

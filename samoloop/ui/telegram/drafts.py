@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
@@ -11,6 +11,7 @@ from typing import Any
 from samoloop.api.deciding import DIGEST, question_hash
 from samoloop.base.errors import SessionError
 from samoloop.base.files import read_plain, remove, sha256, write_atomic
+from samoloop.base.values import frozen
 from samoloop.config.bot_folder import LIMIT_BYTES, BotFolder
 from samoloop.core import gates
 from samoloop.core.gates import Verdict
@@ -48,7 +49,7 @@ DECISIONS: dict[str, Verdict] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Draft:
     """A person's text, on disk before it is asked what it is for."""
 

@@ -1,10 +1,10 @@
 """What the chat shows of a gate: while it waits, as answers come, and what was decided in the end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from samoloop.api.deciding import DIGEST, question_hash, questions_hash
 from samoloop.base.files import sha256
+from samoloop.base.values import frozen
 from samoloop.checks import receipts
 from samoloop.core import gates, words
 from samoloop.core.gates import Closing, Gate, Verdict, Void
@@ -21,7 +21,7 @@ CHANGED = "⚠️ The text has changed since: a new message follows."
 OVER = "☑️ It waits no longer."
 
 
-@dataclass(frozen=True)
+@frozen
 class Form:
     """What a message of a gate should show by now."""
 

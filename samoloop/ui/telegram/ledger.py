@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from samoloop.base.files import open_log, put_folder, read_plain
+from samoloop.base.values import frozen
 from samoloop.core.control import control_of
 from samoloop.worker.outbox import FOLDER
 
@@ -24,7 +25,7 @@ LIMIT_BYTES = 50_000_000
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@frozen
 class Sent:
     """A message that is in the chat."""
 

@@ -1,13 +1,13 @@
 """What is to be said after an update had its effect."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from samoloop.base.values import frozen
 from samoloop.ui.telegram.render import Outgoing, Rows
 from samoloop.ui.telegram.sessions import Known
 
 
-@dataclass(frozen=True)
+@frozen
 class Toast:
     """Answers a tap."""
 
@@ -15,7 +15,7 @@ class Toast:
     text: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Post:
     """Messages to send. `make` may take a moment (it runs commands) and is called outside the event loop."""
 
@@ -24,7 +24,7 @@ class Post:
     thread: int | None = None  # where no session is known
 
 
-@dataclass(frozen=True)
+@frozen
 class Edit:
     """Gives a message of ours another text, and other buttons or none."""
 

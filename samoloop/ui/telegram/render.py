@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from samoloop.api.deciding import DIGEST, question_hash, questions_hash
 from samoloop.base.durations import format_seconds
+from samoloop.base.values import frozen
 from samoloop.core import words
 from samoloop.core.gates import Verdict
 from samoloop.core.gates.questions import Question
@@ -56,7 +57,7 @@ WHY = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Button:
     label: str
     data: str
@@ -65,7 +66,7 @@ class Button:
 Rows = tuple[tuple[Button, ...], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Outgoing:
     """One message to send. With a document, `html` is its caption."""
 
@@ -82,7 +83,7 @@ class Outgoing:
     reply_to: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Gated:
     """What buttons need to know of the session."""
 

@@ -4,15 +4,15 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from samoloop.base.errors import SamoloopError
+from samoloop.base.values import frozen
 from samoloop.ui.telegram.api import LONGEST_WAIT_SECONDS, Api, Outage, Refused, TokenRefused, Unsent
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@frozen
 class Pace:
     """How patient the relay is, in seconds."""
 

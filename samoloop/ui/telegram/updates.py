@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from samoloop.base.values import frozen
 from samoloop.ui.telegram.text import MESSAGE_LIMIT, units
 
 SIGNED = "(Telegram "  # in the name of whoever acted from a phone
@@ -18,7 +19,7 @@ def signed(name: str, user: int, update_id: int) -> str:
     return f"{name} {SIGNED}{user}/{update_id})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Attachment:
     """What came with a message, still with the server."""
 
@@ -28,7 +29,7 @@ class Attachment:
     is_voice: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Said:
     """A message of a person."""
 
@@ -54,7 +55,7 @@ class Said:
         return signed(self.name, self.user, self.update_id)
 
 
-@dataclass(frozen=True)
+@frozen
 class Tap:
     """A button pressed."""
 
@@ -72,7 +73,7 @@ class Tap:
         return signed(self.name, self.user, self.update_id)
 
 
-@dataclass(frozen=True)
+@frozen
 class Moved:
     """A group has become a supergroup, which has another number."""
 
@@ -81,7 +82,7 @@ class Moved:
     to: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Other:
     """An update that means nothing here, to be acknowledged all the same."""
 

@@ -1,10 +1,11 @@
 """All sessions on one screen, for `watch`: what is drawn, as lines. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from samoloop.base.values import frozen
 from samoloop.ui.terminal.live_block import Line, cells, cut
 from samoloop.ui.terminal.overview import blocks
 
@@ -18,7 +19,7 @@ _KEYS = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Look:
     """Which session is chosen, the first one that is drawn, and a sentence in the place of the keys."""
 

@@ -1,12 +1,13 @@
 """What a child does, as lines that a person reads: the events of any provider."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from samoloop.base.printable import cut_at, one_line, printable
+from samoloop.base.values import frozen
 from samoloop.core import records
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.providers.base import Reader
@@ -26,7 +27,7 @@ class LineTone(StrEnum):
     RESULT = "result"
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """One or more lines of text, without a last newline, that only show: no control characters."""
 
