@@ -4,7 +4,7 @@ A worker is started in the background, as for a phone, so the page may be closed
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -72,11 +72,11 @@ class Offered:
     providers: Sequence[str] = KNOWN
     efforts: Sequence[str] = EFFORTS
     sent: str = ""  # the word of a form that was refused
-    kept: Mapping[str, str] | None = None  # what it held
+    kept: Mapping[str, str] = field(default_factory=dict)  # what it held
 
     def was(self, word: str, name: str) -> str:
         """What was typed into a form that was refused."""
-        return (self.kept or {}).get(name, "") if word == self.sent else ""
+        return self.kept.get(name, "") if word == self.sent else ""
 
 
 def offered(session: Session) -> Offered:
@@ -85,10 +85,8 @@ def offered(session: Session) -> Offered:
     gate = state.gate
     is_done = state.condition is Condition.DONE
     proposals = learned.proposals(session)
-    resumes = ""
-    if not at_work and not is_done:
-        resumes = "Go on"
-    elif not at_work and beyond(session) and not state.archived:
+    resumes = "" if at_work or is_done else "Go on"
+    if is_done and not at_work and not state.archived and beyond(session):
         resumes = "Carry the plan out"
     vetoes = vetoed_by(state.reason) if state.condition is Condition.BLOCKED and not at_work else []
     return Offered(
@@ -221,7 +219,7 @@ def _iteration(sent: Sent) -> int:
 
 def _mark(session: Session) -> str:
     """Another one when the session has gone on, also where it was moved without a child."""
-    return str(len(list(session.journal.read())))
+    return str(len(session.journal.read()))
 
 
 def fork(sent: Sent) -> Done:
@@ -286,14 +284,31 @@ def look(request: Request) -> Response:
     return _page(request)
 
 
-def _page(request: Request, status: int = 200, word: str = "", problem: str = "", **more: Any) -> Response:
-    session = Session(session_of(request).dir)
+def _page(
+    request: Request,
+    status: int = 200,
+    word: str = "",
+    problem: str = "",
+    *,
+    unseen: Sequence[str] = (),
+    shown: str = "",
+) -> Response:
+    session = session_of(request)
     acts = offered(session)
     if word:
         kept = {name: typed(request.state.form, name) for name in request.state.form if name != "token"}
         acts = replace(acts, sent=word, kept=kept)
-    known = {"session": session, "url": url_of(session), "acts": acts, "problem": problem, "unseen": (), "shown": ""}
-    return page(request, "acts_page.html", status, **{**known, **more})
+    return page(
+        request,
+        "acts_page.html",
+        status,
+        session=session,
+        url=url_of(session),
+        acts=acts,
+        problem=problem,
+        unseen=unseen,
+        shown=shown,
+    )
 
 
 def before_rewind(request: Request) -> Response:
@@ -303,7 +318,7 @@ def before_rewind(request: Request) -> Response:
 
 
 def _before(request: Request, iteration: int, status: int = 200, problem: str = "") -> Response:
-    session = Session(session_of(request).dir)
+    session = session_of(request)
     try:
         leaving = rewind.leaving(session, iteration, request.app.state.site.environ)
     except (SamoloopError, OSError) as error:

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -41,6 +40,7 @@ _SEEN_TEXTS, _SEEN_CHARACTERS = 50, 10_000_000  # of plans that were on a screen
 _DIFF_LINES = 1000
 _QUICK = 6  # options that stand in an overview as buttons
 OVERVIEW = "overview"
+Patch = list[tuple[str, str]]  # lines, with how each changed: +, -, @ or a space
 PICK, WORDS, SEEN = "pick.", "words.", "seen."  # names of a question's fields, with its id behind
 
 
@@ -345,17 +345,35 @@ def _again(request: Request, session: Session, problem: str, *, changed: bool = 
     return _page(request, now, gate, 409, problem=problem, lost=lost, changed=changed, difference=difference)
 
 
-def _page(request: Request, session: Session, gate: Shown | None, status: int = 200, **more: Any) -> Response:
-    known = {"session": session, "url": url_of(session), "gate": gate, "hears": hearing.hears(session.state())}
-    since = _since(session, request.app.state.site.environ) if gate and gate.plan and gate.plan.again else ()
-    nothing = {"problem": "", "lost": "", "changed": False, "difference": None, "since": since}
-    return page(request, "gate_page.html", status, **{**known, **nothing, **more})
+def _page(
+    request: Request,
+    session: Session,
+    gate: Shown | None,
+    status: int = 200,
+    *,
+    problem: str = "",
+    lost: str = "",
+    changed: bool = False,
+    difference: Patch | None = None,
+) -> Response:
+    return page(
+        request,
+        "gate_page.html",
+        status,
+        session=session,
+        url=url_of(session),
+        gate=gate,
+        hears=hearing.hears(session.state()),
+        problem=problem,
+        lost=lost,
+        changed=changed,
+        difference=difference,
+        since=_since(session, request.app.state.site.environ) if gate and gate.plan and gate.plan.again else [],
+    )
 
 
-def _difference(session: Session, seen: str, environ: Mapping[str, str]) -> list[tuple[str, str]] | None:
-    """Lines with how each changed (+, -, @ or a space) from the plan as it was seen to what it is now; None where the
-    earlier text is not kept, or cannot be read.
-    """
+def _difference(session: Session, seen: str, environ: Mapping[str, str]) -> Patch | None:
+    """From the plan as it was seen to what it is now; None where the earlier text is not kept, or cannot be read."""
     gate = session.state().gate
     name = gate.file if gate and gate.file else ""
     try:
@@ -368,15 +386,15 @@ def _difference(session: Session, seen: str, environ: Mapping[str, str]) -> list
     return _marked(difflib.unified_diff(before.splitlines(), now.splitlines(), lineterm=""))
 
 
-def _since(session: Session, environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The same, from the plan that was shown before to this one; nothing where that is not kept."""
+def _since(session: Session, environ: Mapping[str, str]) -> Patch:
+    """From the plan that was shown before to this one; nothing where that is not kept."""
     try:
         return _marked(changes.plan(session, environ))
     except (SamoloopError, OSError):
         return []
 
 
-def _marked(patch: Iterable[str]) -> list[tuple[str, str]]:
+def _marked(patch: Iterable[str]) -> Patch:
     lines = [(line[:1], line) for line in patch][2:]
     more = len(lines) - _DIFF_LINES
     return lines if more <= 0 else [*lines[:_DIFF_LINES], ("", f"… and {more:,} lines more")]
