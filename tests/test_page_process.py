@@ -224,6 +224,34 @@ def test_it_ends_at_once_whatever_is_open(folder, number):
 
 
 @pytest.mark.slow
+def test_a_name_and_an_address_that_were_let_through_are_answered_and_said_and_no_others(folder):
+    words = ("--port", "0", "--allow-host", "Box.tail.ts.net", "--allow-host", "127.0.0.9")
+    with started(folder, *words) as web:
+        lines = [web.process.stdout.readline().rstrip() for _ in range(2)]
+        [of_name] = [line for line in lines if line.startswith("It answers to box.tail.ts.net too: ")]
+        assert of_name.endswith(f" https://box.tail.ts.net{web.door}")
+        [of_address] = [line for line in lines if line.startswith("It listens at 127.0.0.9 too: ")]
+        assert of_address.endswith(f" http://127.0.0.9:{web.port}{web.door}")
+        cookie = web.cookie()
+        for host in ("box.tail.ts.net", f"box.tail.ts.net:{web.port}", f"127.0.0.9:{web.port}"):
+            assert status(web.ask("GET / HTTP/1.1", cookie, host=host)) == 200
+            assert status(web.ask("GET / HTTP/1.1", host=host)) == 403
+        for host in ("other.tail.ts.net", "x.box.tail.ts.net", "127.0.0.8"):
+            assert status(web.ask("GET / HTTP/1.1", cookie, host=host)) == 421
+        web.connect("127.0.0.9").close()
+        with pytest.raises(ConnectionRefusedError):
+            web.connect("127.0.0.8")
+
+
+@pytest.mark.slow
+def test_where_no_browser_is_found_the_link_is_all_the_same_there(folder):
+    with started(folder, "--port", "0", "--open", env={"BROWSER": "/nowhere/browser %s"}) as web:
+        assert status(web.ask(f"GET {web.door} HTTP/1.1")) == 303
+        assert web.end()[0] == 0
+        assert "No browser was found here: open the link yourself." in web.said
+
+
+@pytest.mark.slow
 def test_the_terminal_shows_nothing_of_what_is_asked_and_nothing_of_another_s_words(folder):
     with started(folder, "--port", "0") as web:
         greeting, cookie = web.said, web.cookie()
@@ -314,7 +342,6 @@ def test_nothing_runs_while_nobody_asks_and_it_is_small(folder):
         cookie = web.cookie()
         for _ in range(20):
             assert status(web.ask("GET / HTTP/1.1", cookie)) == 200
-        time.sleep(1)
 
         def used() -> tuple[int, int]:
             """Ticks of the processor, and how often it was woken."""
@@ -322,6 +349,11 @@ def test_nothing_runs_while_nobody_asks_and_it_is_small(folder):
             woken = re.findall(r"voluntary_ctxt_switches:\s+(\d+)", Path(f"/proc/{web.process.pid}/status").read_text())
             return int(fields[11]) + int(fields[12]), int(woken[0])
 
+        def is_still() -> bool:
+            before, _ = used(), time.sleep(0.2)
+            return used() == before
+
+        until(is_still)  # what was asked is over
         (ticks, woken), _ = used(), time.sleep(3)
         assert used()[0] - ticks <= 1
         assert used()[1] - woken <= 3
