@@ -141,8 +141,18 @@ def test_a_disk_that_reports_nothing_is_looked_at(session: Session, monkeypatch:
     monkeypatch.setattr(live_module, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(live_module._Events, "follow", lambda self, projects: None)
 
+    looked = threading.Event()
+    real = live_module._Watcher._look
+
+    def look(*given: Any) -> dict[str, Any]:
+        found = real(*given)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(live_module._Watcher, "_look", look)
+
     async def test(stream: AsyncIterator[str]) -> None:
-        await asyncio.sleep(0.2)  # the first look, against which the next one compares
+        await asyncio.to_thread(looked.wait, SECONDS)  # the first look, against which the next one compares
         recorded.iterate(session, "requirements")
         await news_of(stream, session_tag(session.dir))
 
@@ -162,7 +172,9 @@ def test_one_watcher_serves_all_pages_and_ends_with_the_last(session: Session) -
             await news_of(stream, session_tag(session.dir))
         for stream in streams[1:]:
             await stream.aclose()
-        await asyncio.sleep(0.2)
+        for phase in ("planning", "requirements", "planning"):  # each told after more time than the watcher lingers
+            recorded.iterate(session, phase)
+            await news_of(streams[0], session_tag(session.dir))
         assert threads() == ["live"]
         await streams[0].aclose()
         while threads():
