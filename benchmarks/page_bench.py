@@ -156,10 +156,8 @@ def page(folder: Path) -> Iterator[tuple[int, Visitor]]:
     argv = [sys.executable, "-m", "samoloop", "web", "--port", "0"]
     process = subprocess.Popen(argv, cwd=folder, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     assert process.stdout is not None
-    found = None
-    while found is None:
-        found = re.search(r":(\d+)(/enter/\S+)", process.stdout.readline())
     try:
+        found = next(filter(None, (re.search(r":(\d+)(/enter/\S+)", line) for line in process.stdout)))
         yield process.pid, Visitor(int(found[1]), found[2])
     finally:
         process.send_signal(signal.SIGINT)
