@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -156,8 +157,8 @@ def test_up_that_is_turned_on_works_on_when_the_page_is_closed_and_off_ends_it_b
         ann = person("Ann")
         ann.press("/new", "Add to the backlog", task="Add a cart")
         assert "samoloop up is on" in ann.notice(ann.press("/backlog", "Turn it on", jobs="1"))
-        again = ann.post("/up", {"token": ann.form("/backlog", "/up").fields["token"], "act": "on"})
-        assert again.status_code == 409
+        again = {"token": ann.form("/backlog", "/up").fields["token"], "act": "on", "jobs": "1"}
+        assert "was on already" in ann.notice(ann.post("/up", again))
     pid = background.process(os.environ)
     try:
         [session] = until(lambda: all_sessions(root / "_sessions"))
@@ -175,6 +176,42 @@ def test_up_that_is_turned_on_works_on_when_the_page_is_closed_and_off_ends_it_b
     until(lambda: not at_work(session) and not Path(f"/proc/{pid}").exists())
     [first] = [one for one in session.journal.read() if isinstance(one, Started) and one.phase == "investigation"]
     assert first.attempt == 1
+
+
+@pytest.mark.slow
+def test_who_turns_up_on_twice_at_once_starts_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, said = list[object](), list[bool]()
+    real = background.detached.start
+    monkeypatch.setattr(background.detached, "start", lambda argv, **how: (started.append(argv), real(argv, **how)))
+    clicks = [threading.Thread(target=lambda: said.append(background.turn_on(os.environ, 1))) for _ in range(2)]
+    try:
+        for click in clicks:
+            click.start()
+        for click in clicks:
+            click.join()
+        assert sorted(said) == [False, True] and len(started) == 1
+    finally:
+        background.turn_off(os.environ)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"act": "on", "jobs": "0"}, "from 1 to 100"),
+        ({"act": "on", "jobs": "101"}, "from 1 to 100"),
+        ({"act": "on", "jobs": ""}, "from 1 to 100"),
+        ({"act": "on", "jobs": "two"}, "a whole number, please, and not 'two'"),
+        ({"act": "of", "jobs": "2"}, "turned on or off, and not 'of'"),
+        ({}, "turned on or off"),
+    ],
+)
+def test_what_up_cannot_be_is_said(
+    ann: Browser, monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], said: str
+) -> None:
+    monkeypatch.setattr(background, "turn_on", lambda environ, jobs: pytest.fail(f"turned on with {jobs}"))
+    monkeypatch.setattr(background, "turn_off", lambda environ: pytest.fail("turned off"))
+    answer = ann.post("/up", {"token": ann.form("/backlog", "/up").fields["token"], **fields})
+    assert answer.status_code == 409 and said in seen(answer.text)
 
 
 @pytest.mark.slow

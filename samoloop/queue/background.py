@@ -4,15 +4,17 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import make_folder, open_log, small_text, tail, write_anew
-from samoloop.base.locks import is_held
+from samoloop.base.locks import Lock, is_held
 from samoloop.base.places import state_folder
 from samoloop.children import detached
 
 LOCK, LOG = "up.lock", "up.log"
+_TURN = "up.turn.lock"  # of those who turn it on
 START_SECONDS, END_SECONDS = 15.0, 10.0
 
 
@@ -32,27 +34,31 @@ def last_words(environ: Mapping[str, str]) -> list[str]:
     return tail(state_folder(environ) / LOG, 4000).strip().splitlines()[-8:]
 
 
-def turn_on(environ: Mapping[str, str], jobs: int) -> int:
-    """Start it, for at most so many children at once, and return its process. It stays when its starter is gone.
+def turn_on(environ: Mapping[str, str], jobs: int) -> bool:
+    """Start it, for at most so many children at once. It stays when its starter is gone. False where it was on.
 
-    Raises SamoloopError where one is on, or it does not come up.
+    Raises SamoloopError where it does not come up.
     """
-    if process(environ) is not None:
-        raise SamoloopError("samoloop up is on already")
     folder = state_folder(environ)
     make_folder(folder)
-    path = folder / LOG
+    with Lock.take(folder / _TURN, START_SECONDS + 1, f"{os.getpid()}\n"):  # whoever comes meanwhile finds it on
+        if process(environ) is not None:
+            return False
+        _start(environ, jobs, folder / LOG)
+    return True
+
+
+def _start(environ: Mapping[str, str], jobs: int, path: Path) -> None:
     write_anew(path, "")
     clock = Clock()
     with open_log(path) as log:
         argv = [sys.executable, "-m", "samoloop", "up", "--jobs", str(jobs)]
         detached.start(argv, env=dict(environ), output=log.fileno(), keep=log.fileno())
     deadline = clock.monotonic() + START_SECONDS
-    while (found := process(environ)) is None and clock.monotonic() < deadline:
+    while process(environ) is None:
+        if clock.monotonic() > deadline:
+            raise SamoloopError(f"samoloop up did not come up; it said:\n{tail(path, 1000)}")
         clock.wait([], 0.05)
-    if found is None:
-        raise SamoloopError(f"samoloop up did not come up; it said:\n{tail(path, 1000)}")
-    return found
 
 
 def turn_off(environ: Mapping[str, str]) -> bool:

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from samoloop.core.session import Session
 
 
+JOBS, MOST_JOBS = 2, 100  # children at once, where nothing else is said; the most that can be said
+_jobs_option = click.option(
+    "--jobs", type=click.IntRange(1, MOST_JOBS), default=JOBS, show_default=True, help="Children at once, at most."
+)
+
+
 @click.command("up")
-@click.option("--jobs", type=click.IntRange(1, 100), default=2, show_default=True, help="Children at once, at most.")
+@_jobs_option
 @click.option("--until", metavar="TIME", help="End at this time, such as 07:30; what runs finishes its iteration.")
 @click.option(
     "--budget", type=click.FloatRange(0, min_open=True), metavar="USD", help="End when so much was spent over all."
@@ -130,7 +136,7 @@ def service() -> None:
 
 
 @service.command("install")
-@click.option("--jobs", type=click.IntRange(1, 100), default=2, show_default=True, help="Children at once, at most.")
+@_jobs_option
 @click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep.")
 def install(jobs: int, allow_sleep: bool) -> None:
     """Install it for you: a systemd user unit, or a launchd agent on macOS."""

@@ -28,15 +28,15 @@ from samoloop.core.backlog import Standing
 from samoloop.providers import installed
 from samoloop.queue import background
 from samoloop.queue.service import unit_path
+from samoloop.ui.cli.always import JOBS, MOST_JOBS
 from samoloop.ui.cli.common import as_settings, next_time
 from samoloop.ui.terminal.backlog_tree import reason
-from samoloop.ui.web.pages.asked import number_typed
+from samoloop.ui.web.pages.asked import number_typed, typed
 from samoloop.ui.web.render import page, redirect, speaker
 from samoloop.ui.web.site import Backlog, Row, Site, url_of
 
 _SENT = 200  # forms whose effect is known, so that one sent twice acts once
 _DONE_SHOWN = 10
-_MOST_JOBS = 16
 _MEANINGS: Mapping[str, tuple[str, str]] = {
     Standing.WAITS: ("warn", "its session waits for you"),
     Standing.WRONG: ("bad", "its file cannot be used"),
@@ -267,7 +267,8 @@ def board(request: Request) -> Response:
         others=[(one.project.name, _board_url(one.project.root)) for one in every] if len(every) > 1 else [],
         asked=asked if any(str(one.project.root) == asked for one in every) else "",
         up=_up_now(site),
-        most=_MOST_JOBS,
+        jobs=JOBS,
+        most=MOST_JOBS,
     )
 
 
@@ -304,15 +305,24 @@ def order(request: Request) -> Response:
 def up(request: Request) -> Response:
     """POST /up: act=on with so many jobs, act=off."""
     form, environ = request.state.form, request.app.state.site.environ
-    if form.get("act") == "on":
-        jobs = number_typed(form.get("jobs", "").strip(), "Helpers at once", int) or 2
-        if not 0 < jobs <= _MOST_JOBS:
-            raise UsageError(f"helpers at once: from 1 to {_MOST_JOBS}, and not {jobs}")
-        background.turn_on(environ, jobs)
-        return redirect("/backlog", "samoloop up is on. It stays on when this page is closed.")
-    if not background.turn_off(environ):
-        return redirect("/backlog", "samoloop up was not on.")
-    return redirect("/backlog", "samoloop up is off: it starts nothing more. What is at work goes on to its next rest.")
+    act = form.get("act", "")
+    if act == "on":
+        is_new = background.turn_on(environ, _jobs(form))
+        said = "is on. It stays on when this page is closed." if is_new else "was on already, and stays as it is."
+    elif act == "off":
+        was_on = background.turn_off(environ)
+        said = "is off: it starts nothing more. What is at work goes on to its next rest." if was_on else "was not on."
+    else:
+        raise UsageError(f"samoloop up can be turned on or off, and not {shown(act)}")
+    return redirect("/backlog", f"samoloop up {said}")
+
+
+def _jobs(form: Mapping[str, str]) -> int:
+    text = typed(form, "jobs").strip()
+    jobs = number_typed(text, "Children at once", int)
+    if jobs is None or not 1 <= jobs <= MOST_JOBS:
+        raise UsageError(f"Children at once: a number from 1 to {MOST_JOBS}, please, and not {shown(text)}")
+    return int(jobs)
 
 
 def _up_now(site: Site) -> dict[str, Any]:
