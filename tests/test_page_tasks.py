@@ -32,7 +32,7 @@ esac
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A repository that is registered, whose helper is a script that waits for a word, and then asks."""
+    """A repository that is registered, whose CLI is a script that waits for a word, and then asks."""
     folder = make_repo(tmp_path / "shop")
     child = script(tmp_path, _ASKS)
     (folder / ".samoloop.yaml").write_text(f"provider: own\nproviders: {{own: {{command: ['{child}']}}}}\n")
@@ -113,7 +113,7 @@ def test_the_project_that_the_page_was_started_in_is_offered(root: Path, tmp_pat
     assert form.fields["project"] == str(here) and set(form.choices["project"]) == {str(here), str(root)}
 
 
-def test_workflows_are_explained_and_installed_helpers_are_offered(ann: Browser) -> None:
+def test_workflows_are_explained_and_installed_clis_are_offered(ann: Browser) -> None:
     text = seen(ann.open("/new"))
     assert "demo: scripted" in text and "by your settings: own" in text
     assert re.search(r"fix \w+", text) and re.search(r"research \w+", text)
