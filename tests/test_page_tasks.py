@@ -4,9 +4,11 @@ import os
 import re
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
+import recorded
 from browser import Asked, Browser, none_starts, served
 from kit import make_repo, script, until
 from test_page_overview import seen
@@ -134,6 +136,30 @@ def test_a_task_goes_to_the_backlog_and_is_put_in_order(ann: Browser, root: Path
     assert refused.status_code == 409 and "pay waits for add-a-cart" in seen(refused.text)
     assert "was dropped" in ann.notice(ann.press("/backlog", "Drop pay"))
     assert not path_of(root, "pay").exists() and path_of(root, "add-a-cart").exists()
+
+
+@pytest.mark.parametrize(
+    ("front", "stands", "offered"),
+    [
+        ("", "runs", ["drop"]),
+        ("hold: true", "runs", ["let_go", "drop"]),
+        ("every: daily", "later", ["hold", "first", "drop"]),
+        ("{every: daily, hold: true}", "held", ["let_go", "drop"]),
+    ],
+)
+def test_a_task_is_held_and_let_go_also_while_it_has_a_session(
+    ann: Browser, root: Path, front: str, stands: str, offered: list[str]
+) -> None:
+    path_of(root, "x").parent.mkdir(parents=True)
+    path_of(root, "x").write_text(f"---\n{front}\n---\nDo it.\n")
+    session = recorded.make_session(root, "26-11-21-x", backlog={"task": "x", "due": time.time()})
+    if "every" in front:
+        recorded.start(session)
+        recorded.end(session, {"kind": "done", "phase": "done", "summary": "all of it"})
+        recorded._record(session, "rested")
+    text = ann.open("/backlog")
+    assert f'<section aria-label="{stands}">' in text
+    assert re.findall(r'name="act" value="(\w+)"', text[text.index('id="live-backlog"') :]) == offered
 
 
 def test_a_file_that_cannot_be_used_says_why(ann: Browser, root: Path) -> None:

@@ -334,7 +334,7 @@ def row(found: Found, one: Stands) -> dict[str, Any]:
     stands        waits, wrong, runs, ready, limited, after, later, held, done
     why           a clause; empty where there is nothing to say
     after         the names that it waits for
-    priority, provider, workflow, every, finish    as its file says; null or empty where it says nothing
+    priority, provider, workflow, every, finish, hold    as its file says; null, empty or false where it says nothing
     at            null, or the time (ISO 8601) at which it goes on by itself, or of its schedule that is due
     session       null, or its session
     holds         the names that wait for it, where it does not go on by itself
@@ -354,6 +354,7 @@ def row(found: Found, one: Stands) -> dict[str, Any]:
         "workflow": task.workflow if task else None,
         "every": task.every if task else "",
         "finish": task.finish if task else None,
+        "hold": task.hold if task else False,
         "at": None if one.at is None else timestamp(datetime.fromtimestamp(one.at).astimezone()),
         "session": one.run.session if one.run else None,
         "holds": list(one.holds),

@@ -240,7 +240,6 @@ class Card:
     row: Row
     why: str
     url: str  # of its session; empty where it has none
-    is_held: bool  # by a person
 
 
 def board(request: Request) -> Response:
@@ -278,10 +277,7 @@ def _columns(tasks: Backlog, now: datetime, urls: Mapping[tuple[Path, str], str]
         here = sorted((row for row in rows if row["stands"] == standing), key=lambda row: -row["priority"])
         if here:
             limit = _DONE_SHOWN if standing == Standing.DONE else len(here)
-            cards = [
-                Card(row, reason(row, now), urls.get((root, row["session"] or ""), ""), row["why"] == "held by you")
-                for row in here[:limit]
-            ]
+            cards = [Card(row, reason(row, now), urls.get((root, row["session"] or ""), "")) for row in here[:limit]]
             found.append({"name": str(standing), "tone": tone, "meaning": meaning, "cards": cards, "all": len(here)})
     return found
 
