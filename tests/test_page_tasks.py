@@ -18,6 +18,7 @@ from samoloop.api.stop import stop
 from samoloop.config.projects import register, registered
 from samoloop.config.task_files import path_of
 from samoloop.core.decision import Condition
+from samoloop.core.overview import TASK_FILE
 from samoloop.core.records import Started
 from samoloop.core.session import Session, all_sessions
 from samoloop.queue import background
@@ -160,6 +161,24 @@ def test_a_task_is_held_and_let_go_also_while_it_has_a_session(
     text = ann.open("/backlog")
     assert f'<section aria-label="{stands}">' in text
     assert re.findall(r'name="act" value="(\w+)"', text[text.index('id="live-backlog"') :]) == offered
+
+
+def test_a_task_of_several_lines_has_line_feeds_alone(ann: Browser, root: Path, detached: Asked) -> None:
+    ann.press("/new", "Add to the backlog", task="Add a cart\r\nwith a sum\x00", name="sum")
+    assert path_of(root, "sum").read_bytes() == b"Add a cart\nwith a sum\n"
+    ann.press("/new", "Start", task="Add a cart\r\nwith a sum", name="cart")
+    [session] = all_sessions(root / "_sessions")
+    assert (session.dir / TASK_FILE).read_bytes() == b"Add a cart\nwith a sum\n"
+
+
+def test_what_a_new_task_says_is_in_its_file_as_the_command_writes_it(ann: Browser, root: Path) -> None:
+    how = {"max_time": "2h", "max_cost": "5", "finish": "push", "every": "daily", "priority": "2", "workflow": "chore"}
+    ann.press("/new", "Add to the backlog", task="Add a cart", at="2999-12-01 02:00", base="HEAD", **how)
+    front = path_of(root, "add-a-cart").read_text().split("---")[1].strip().splitlines()
+    assert set(front) == {
+        'at: "2999-12-01 02:00"', 'base: "HEAD"', 'every: "daily"', "priority: 2", 'workflow: "chore"',
+        'finish: "push"', 'ceilings: {"wall": "2h", "cost": 5.0}',
+    }  # fmt: skip
 
 
 def test_a_file_that_cannot_be_used_says_why(ann: Browser, root: Path) -> None:

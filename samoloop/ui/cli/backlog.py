@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ _TEMPLATE = "# Say here what is to be done.\n"
 @click.option("--max-time", metavar="DURATION", help="Ask a person after so much work, such as 2h.")
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Ask a person after so many USD.")
 @click.option("--edit", is_flag=True, help="Look it over in your editor first.")
-def add(task: str | None, task_file: str | None, name: str | None, at: str | None, edit: bool, **given: Any) -> None:
+def add(task: str | None, task_file: str | None, name: str | None, edit: bool, **given: Any) -> None:
     """Put a task into the backlog, for `samoloop up` to start when its turn comes.
 
     \b
@@ -64,7 +65,6 @@ def add(task: str | None, task_file: str | None, name: str | None, at: str | Non
     samoloop add "Look for dead code" --every "0 3 * * 1"
     """
     from samoloop.api import backlog
-    from samoloop.base.clock import local_zone
     from samoloop.config import task_files
     from samoloop.ui.cli.run import read_task
 
@@ -73,10 +73,7 @@ def add(task: str | None, task_file: str | None, name: str | None, at: str | Non
     text = read_task(task, task_file)
     if text is None and not edit:
         raise UsageError('there is no task: samoloop add "Add JWT auth", or --file FILE, or --edit')
-    keys = {key: value for key, value in as_settings(given).items() if value not in (0, ())}
-    if at is not None:
-        keys["at"] = f"{datetime.fromtimestamp(next_time(at, '--at'), local_zone()):%Y-%m-%d %H:%M}"
-    content = task_files.written(_TEMPLATE if text is None else text, keys)
+    content = task_files.written(_TEMPLATE if text is None else text, keys_of(given, "--at"))
     added = None
     while added is None:
         content = _edited(content, template=text is None) if edit else content
@@ -92,6 +89,19 @@ def add(task: str | None, task_file: str | None, name: str | None, at: str | Non
     if note := backlog.narrowed(added, load_config(root).finish)[1]:
         warn(f"  {note}")
     _say_when(root, added.name)
+
+
+def keys_of(given: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """The options of `add` as the keys of a task's file; `at` is what people call the one of the time.
+
+    Raises UsageError for a time that is none, or past.
+    """
+    from samoloop.base.clock import local_zone
+
+    keys = as_settings(given)
+    if "at" in keys:
+        keys["at"] = f"{datetime.fromtimestamp(next_time(keys['at'], at), local_zone()):%Y-%m-%d %H:%M}"
+    return keys
 
 
 def _kept(content: str) -> Path:

@@ -18,9 +18,17 @@ _PACKAGES = ("starlette", "uvicorn", "jinja2", "markdown_it", "nh3", "pygments",
 @click.command("web")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Where; 0: any.")
 @click.option("--open", "opens", is_flag=True, help="Open it in your browser.")
-@click.option("--allow-host", "names", metavar="NAME", multiple=True, help="Answer also to a tunnel's or proxy's name.")
+@click.option(
+    "--allow-host",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="Answer also to a tunnel's or proxy's name; at an address of this machine, listen too.",
+)
 def web(port: int, opens: bool, names: tuple[str, ...]) -> None:
-    """Look at all sessions in a browser, and answer there; until Ctrl-C. Only this machine reaches it.
+    """Look at all sessions in a browser, and answer there; until Ctrl-C.
+
+    Only this machine reaches it, unless you name an address that others reach too.
 
     \b
     samoloop web --open

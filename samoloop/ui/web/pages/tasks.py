@@ -29,7 +29,8 @@ from samoloop.providers import installed
 from samoloop.queue import background
 from samoloop.queue.service import unit_path
 from samoloop.ui.cli.always import JOBS, MOST_JOBS
-from samoloop.ui.cli.common import as_settings, next_time
+from samoloop.ui.cli.backlog import keys_of
+from samoloop.ui.cli.common import as_settings
 from samoloop.ui.terminal.backlog_tree import reason
 from samoloop.ui.web.pages.asked import number_typed, typed
 from samoloop.ui.web.render import page, redirect, speaker
@@ -68,7 +69,7 @@ class Choice:
     words: str
 
 
-class Sent:
+class Once:
     """What became of forms, by the number that each holds."""
 
     def __init__(self) -> None:
@@ -84,7 +85,7 @@ class Sent:
             self._urls.popitem(last=False)
 
 
-_sent = Sent()
+_sent = Once()
 
 
 def new(request: Request) -> Response:
@@ -95,7 +96,7 @@ def new(request: Request) -> Response:
 def send(request: Request) -> Response:
     """POST /new: start it, or with act=add put it into the backlog. What is refused keeps what was typed."""
     form = request.state.form
-    given = {name: form.get(name, "").strip() for name in _FIELDS}
+    given = {name: typed(form, name).strip() for name in _FIELDS}
     number = form.get("number", "")
     try:
         with _sent.turn:
@@ -135,12 +136,13 @@ def _add(request: Request, given: Mapping[str, str], *, in_place: bool) -> tuple
     if given["until"]:
         raise UsageError("a task of the backlog goes to its end: start it now to end with a phase")
     root = _root(request, given, in_place=False)
-    keys = as_settings({**_settings(given), "workflow": given["workflow"] or None, "base": given["base"] or None})
-    keys |= {"after": tuple(given["after"].replace(",", " ").split()), "every": given["every"]}
-    keys |= {"priority": number_typed(given["priority"], "Priority", int) or None}
-    if given["at"]:
-        moment = datetime.fromtimestamp(next_time(given["at"].replace("T", " "), "at")).astimezone()
-        keys["at"] = f"{moment:%Y-%m-%d %H:%M}"
+    said = {
+        **_settings(given),
+        **{key: given[key] or None for key in ("workflow", "base", "every", "at")},
+        "after": tuple(given["after"].replace(",", " ").split()),
+        "priority": number_typed(given["priority"], "Priority", int),
+    }
+    keys = keys_of(said, "Not before")
     environ = request.app.state.site.environ
     added = backlog.add(root, task_files.written(given["task"], keys), environ, time.time(), name=given["name"])
     note = backlog.narrowed(added, loading.load(root, environ).finish)[1]
