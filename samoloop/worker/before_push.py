@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 
 from samoloop.base.files import read_plain, sha256, write_anew
-from samoloop.core.records import Started
+from samoloop.core.records import Placed, Record, Started
 from samoloop.core.session import Session
 from samoloop.git.remote import push_settings
 from samoloop.git.repo import Repo
@@ -22,13 +22,30 @@ _SECRET = ("http", "credential")  # whose values may be a login
 
 
 def note_push(worker: Worker) -> Mapping[str, str]:
-    """Keep what a push would go by, once a session; its hash. A station of a worker, which looks."""
+    """Keep what a push would go by, once a session on each machine; its hash. A station of a worker, which looks."""
     created, path = worker.state.created, worker.session.control / _FILE
-    if created.repo is None or path.exists():
+    if created.repo is None or _before_first(worker.session):
         return {}
-    text = _text(push_settings(Repo(created.root, created.repo)))
-    write_anew(path, text)
-    return {_ROOM: sha256(text)}
+    if not path.exists():
+        write_anew(path, _text(push_settings(Repo(created.root, created.repo))))
+    return {_ROOM: sha256(_kept_text(worker.session))}
+
+
+def _before_first(session: Session) -> str | None:
+    """The hash that the first child on this machine was started with; None before any."""
+    machine = ""
+    first: dict[str, str | None] = {}
+    for record in session.journal.only(_tells):
+        match record:
+            case Placed():
+                machine = record.machine
+            case Started():
+                first.setdefault(machine, record.seen.get(_ROOM))
+    return first.get(machine)
+
+
+def _tells(record: Record) -> bool:
+    return isinstance(record, Placed) or (isinstance(record, Started) and _ROOM in record.seen)
 
 
 def digest(settings: Mapping[str, str]) -> str:
@@ -38,8 +55,7 @@ def digest(settings: Mapping[str, str]) -> str:
 
 def changes(session: Session, settings: Mapping[str, str]) -> list[str]:
     """What is not as it was before the first child, a line each; nothing where all is."""
-    seen = (record.seen.get(_ROOM) for record in session.journal if isinstance(record, Started))
-    was = next(filter(None, seen), None)
+    was = _before_first(session)
     if was == sha256(_text(settings)):
         return []
     known = _kept(session, was) if was else None
@@ -60,11 +76,15 @@ def _line(name: str, settings: Mapping[str, str]) -> str:
 
 
 def _kept(session: Session, was: str) -> dict[str, str] | None:
-    try:
-        text = (read_plain(session.control / _FILE, _BYTES) or b"").decode(errors="replace")
-    except ValueError:
-        return None
+    text = _kept_text(session)
     return dict(json.loads(text)) if sha256(text) == was else None
+
+
+def _kept_text(session: Session) -> str:
+    try:
+        return (read_plain(session.control / _FILE, _BYTES) or b"").decode(errors="replace")
+    except ValueError:
+        return ""
 
 
 def _text(settings: Mapping[str, str]) -> str:
