@@ -5,18 +5,18 @@ is not in the parcel's history is set aside first. Each step may be done again a
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from samoloop.base.errors import GitError, SessionError
-from samoloop.base.files import make_ignored_folder, read_plain, remove, sha256, write_atomic
+from samoloop.base.files import put_folder, read_plain, remove, sha256, write_atomic
 from samoloop.base.locks import is_held
 from samoloop.base.values import frozen
 from samoloop.config import loading
 from samoloop.config.loading import Config
 from samoloop.core import control, gates
 from samoloop.core import session as sessions
-from samoloop.core.control import CHILD_LOCK, LOGS
+from samoloop.core.control import CHILD_LOCK
 from samoloop.core.gates import INBOX
 from samoloop.core.journal import FILE_NAME, Journal
 from samoloop.core.records import Placed, Record, WorktreeNew
@@ -44,6 +44,7 @@ from samoloop.worker.roots import SESSION as SESSION_ROOT
 ASIDE = "refs/samoloop/aside/"
 SETUP = "_setup"  # a hash of what dependencies were installed by, in a control folder
 _PLACING = "_placing.jsonl"
+_NAMED = 5  # files in a sentence
 # What dependencies are installed by; where one differs, the setup command runs again.
 _LOCK_FILES = (
     *("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "deno.lock"),
@@ -120,16 +121,18 @@ def renew(
     draft = session.control / _PLACING
     journal, state = _draft(draft, content)
     base = parcels.read(store, mark.parcel) if mark.parcel else None
-    with gates.changing(session.dir):
-        ahead = base is not None and not content.startswith(present)
+    ahead = base is not None and not content.startswith(present)
+    said = _keep_work(session, here, base, ahead=ahead)
+    said += _put_code(session, here, state)
+    with gates.changing(session.dir):  # people's commands wait for this, so it is short
         taken = acts.onto(session, store, base, parcel, ahead=ahead)
-        said = _set_aside(session, here, base, taken, ahead=ahead)
-        said += _put_code(session, here, state)
+        if taken.lost:
+            said.append(_keep(session, here, ", ".join(taken.lost[:_NAMED])))
         put_files(session.dir, taken.files, [*state.left_out, *session.state().left_out])
         _put_control(session, held, taken.inbox)
-        for record in _here_now(here, state, notes):
-            journal.append(record)
-        write_atomic(session.journal.path, journal.content)
+    for record in _here_now(here, state, notes):
+        journal.append(record)
+    write_atomic(session.journal.path, journal.content)
     marks.write(session.dir, Mark(mark.project, parcel.remote or mark.remote, machine, parcel.oid, parcel.paths))
     remove(draft)
     session.forget()
@@ -239,23 +242,23 @@ def _filled_in(here: _Here, state: State) -> list[str]:
 # --- what is here and nowhere else ------------------------------------------------------------------------------------
 
 
-def _set_aside(session: Session, here: _Here, base: Parcel | None, taken: acts.Taken, *, ahead: bool) -> list[str]:
-    """Keep, on a ref of its own, what the parcel's history does not have; sentences that say so."""
-    store, created = here.repo.store, session.state().created
-    own = [oid for oid in (store.ref(here.branch), store.ref(ref_name(created.session))) if oid]
+def _keep_work(session: Session, here: _Here, base: Parcel | None, *, ahead: bool) -> list[str]:
+    """Set aside what children or a person did to code and journal, and the parcel's history does not have."""
+    store, name = here.repo.store, session.state().created.session
+    own = [oid for oid in (store.ref(here.branch), store.ref(ref_name(name))) if oid]
     why = ["what was done"] if ahead else []
     if own and store.line("rev-list", "--max-count=1", *own, f"^{here.parcel.oid}", "--"):
         why.append("commits")
     snapshot = _own_code(session, here, base)
     if snapshot:
         why.append("changed files of the worktree")
-    if taken.lost:
-        why.append(", ".join(taken.lost[:5]))
-    if not why:
-        return []
-    oid = parcels.pack(session, Kind.ASIDE, here.machine, more=[*own, *([snapshot] if snapshot else [])])
-    ref = keep_aside(store, here.parcel.name, oid)
-    return [f"{session.name}: {' and '.join(why)} on {here.machine} is not in what came; it is kept: git show {ref}"]
+    return [_keep(session, here, " and ".join(why), [*own, snapshot] if snapshot else own)] if why else []
+
+
+def _keep(session: Session, here: _Here, what: str, more: Sequence[str] = ()) -> str:
+    """Set the session aside as it is here; a sentence that says where."""
+    ref = keep_aside(here.repo.store, here.parcel.name, parcels.pack(session, Kind.ASIDE, here.machine, more=more))
+    return f"{session.name}: {what} on {here.machine} is not in what came; it is kept: git show {ref}"
 
 
 def keep_aside(store: Git, name: str, oid: str) -> str:
@@ -324,9 +327,7 @@ def _put_control(session: Session, held: Mapping[str, tuple[int, bytes]], inbox:
     for name, (_, data) in held.items():
         if name in (INBOX, TAIL.removeprefix(CONTROL)) or _plainly(place / name) == data:
             continue
-        folder = (place / name).parent
-        if folder != place:
-            make_ignored_folder(folder) if folder.name != LOGS else None
+        put_folder((place / name).parent)
         write_atomic(place / name, data)
     if inbox != (_plainly(place / INBOX) or b""):
         write_atomic(place / INBOX, inbox)
