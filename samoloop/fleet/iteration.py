@@ -9,8 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from samoloop.api.asked import How
-from samoloop.api.detach import LOG, spawn
+from samoloop.api.detach import LOG
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SessionError
 from samoloop.children.processes import ExitWatch
@@ -21,11 +20,12 @@ from samoloop.core.next_steps import outlook
 from samoloop.core.records import Halted, Placed, Rested
 from samoloop.core.session import Session
 from samoloop.core.state import State
-from samoloop.fleet import copies, rules, transport
+from samoloop.fleet import copies, rules
 from samoloop.fleet.database import Database
-from samoloop.fleet.here import Here, Project, without_address
+from samoloop.fleet.here import Here, Project
 from samoloop.fleet.parcel import Kind
 from samoloop.fleet.rules import AfterEnd
+from samoloop.fleet.warm import Warm
 from samoloop.queue.source import when_due
 from samoloop.worker.lease import FILES, locked
 
@@ -60,7 +60,9 @@ class Turn:
         return not self.stop.now
 
 
-def take(turn: Turn, this: Here, environ: Mapping[str, str], database: Database, say: Callable[[str], None]) -> None:
+def take(
+    turn: Turn, this: Here, environ: Mapping[str, str], database: Database, warm: Warm, say: Callable[[str], None]
+) -> None:
     """Raises SamoloopError where the session cannot be gone on with here and now."""
     row = database.begin(turn.project.id, turn.name, this.machine)
     if row is None:
@@ -82,7 +84,7 @@ def take(turn: Turn, this: Here, environ: Mapping[str, str], database: Database,
         _halt(session)
     elif not turn.lost and _is_due(session.state(), session, environ):
         say(f"{session.name}: goes on here")
-        _iterate(turn, session, environ)
+        _iterate(turn, session, warm)
     if turn.lost:
         return  # what was done here stays here, and is set aside where the remote has gone on
     with locked(session, FILES):
@@ -93,8 +95,6 @@ def take(turn: Turn, this: Here, environ: Mapping[str, str], database: Database,
         database.wish(turn.project.id, turn.name, "")
     for sentence in handed.said:
         say(sentence)
-    if said_of_logs := transport.push_logs(session):
-        say(said_of_logs)
 
 
 def _stands(session: Session) -> str:
@@ -137,11 +137,11 @@ def _halt(session: Session) -> None:
             session.record(Rested(overview=gates.file_hash(session.dir / overview.FILE_NAME) or ""))
 
 
-def _iterate(turn: Turn, session: Session, environ: Mapping[str, str]) -> None:
+def _iterate(turn: Turn, session: Session, warm: Warm) -> None:
     """One iteration, whatever becomes of its process. Raises SessionError where it dies again and again."""
-    how = How(no_wait=True, once=True, allow_sleep=True, shown=turn.project.shown)
     for ends in range(1, rules.ABNORMAL_ENDS + 1):
-        process = spawn(session, how, without_address(environ))
+        process = warm.start(session, turn.project.shown)
+        warm.ready()
         _wait(turn, process.pid)
         match rules.after_end(process.wait(), ends, asked=turn.stop.now, lost=bool(turn.lost)):
             case AfterEnd.AGAIN:

@@ -24,13 +24,14 @@ from samoloop.base.errors import SamoloopError, sentence
 from samoloop.children.stop import StopRequest
 from samoloop.core.records import FORMAT
 from samoloop.core.session import Session
-from samoloop.fleet import copies, iteration, jobs, rows, rules
+from samoloop.fleet import copies, iteration, jobs, rows, rules, transport
 from samoloop.fleet.address import DatabaseError, DatabaseGone
 from samoloop.fleet.copy_watch import CopyWatch
 from samoloop.fleet.database import Database, News, beat_seconds, news
-from samoloop.fleet.here import Here, Project
+from samoloop.fleet.here import Here, Project, without_address
 from samoloop.fleet.iteration import STOP_NOW, Turn
 from samoloop.fleet.rows import MachineRow
+from samoloop.fleet.warm import Warm
 
 Answer = TypeVar("Answer")
 _MORE_THREADS = 8  # beside one for each iteration: copies, and the database
@@ -84,15 +85,18 @@ class Machine:
     async def _work(self) -> None:
         app = jobs.app(self.this.database, self.this.machine, self._iterate, self.this.lease_seconds)
         roots = [project.sessions for project in self.projects.values()]
+        self._warm = Warm(without_address(self.environ))
+        self._warm.ready()
         async with app.open_async():
             with CopyWatch(roots, self.environ, self._changed_here):
                 beside = [asyncio.create_task(each) for each in (self._beat(), self._hear())]
                 try:
                     await self._take_jobs(app, beside)
                 finally:
-                    for task in beside:
+                    for task in (*beside, *self._soons):
                         task.cancel()
-                    await asyncio.gather(*beside, return_exceptions=True)
+                    await asyncio.gather(*beside, *self._soons, return_exceptions=True)
+                    self._warm.close()
 
     async def _take_jobs(self, app: procrastinate.App, beside: "list[asyncio.Task[None]]") -> None:
         """Until drained; the worker is started again where the database was away for so long that it gave up."""
@@ -163,8 +167,9 @@ class Machine:
         turn = self.turns[job] = Turn(known, name, job, worker)
         try:
             async with self._alone_at(turn.folder):
-                await _aside(iteration.take, turn, self.this, self.environ, self._database, self.say)
+                await _aside(iteration.take, turn, self.this, self.environ, self._database, self._warm, self.say)
             self._failures.pop(name, None)
+            self._soon(self._give_logs(turn.folder))
         except Exception as error:  # whatever is wrong with one session, the others go on
             if not turn.lost:
                 await self._leave_alone(turn, error)
@@ -172,6 +177,11 @@ class Machine:
             del self.turns[job]
         if turn.lost:
             self.say(f"{name}: its turn here is over, {turn.lost}")
+
+    async def _give_logs(self, folder: Path) -> None:
+        """The newest part of the logs goes to the remote when nobody waits for that."""
+        if said := await _aside(transport.push_logs, Session(folder)):
+            self.say_once(said)
 
     async def _leave_alone(self, turn: Turn, error: Exception) -> None:
         failures = self._failures[turn.name] = self._failures.get(turn.name, 0) + 1

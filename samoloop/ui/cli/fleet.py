@@ -21,6 +21,7 @@ from samoloop.ui.cli.common import (
     warn,
 )
 from samoloop.ui.terminal.output import say, say_json
+from samoloop.ui.terminal.words import wrapped
 
 if TYPE_CHECKING:
     from samoloop.fleet.database import Database
@@ -143,6 +144,20 @@ def words(text: str) -> list[str]:
     return [word for word in text.replace(",", " ").split() if word]
 
 
+@fleet.command("turn", hidden=True)
+def turn() -> int:
+    """One iteration, for `fleet work`, which says on standard input of which session."""
+    import samoloop.api.go_on
+    import samoloop.ui.terminal.asking
+    import samoloop.ui.terminal.screen  # noqa: F401 - what a worker needs is loaded before there is work
+    from samoloop.fleet.warm import told
+    from samoloop.ui.cli.run import start
+
+    for_people_only()
+    found = told()
+    return start(*found, False) if found else 0
+
+
 @fleet.command("status")
 @json_option
 def status(as_json: bool) -> None:
@@ -153,7 +168,6 @@ def status(as_json: bool) -> None:
     samoloop fleet status --json
     """
     from samoloop.ui.terminal.fleet_text import fleet_lines
-    from samoloop.ui.terminal.words import wrapped
 
     with reached() as (this, database):
         from samoloop.fleet.standing import standing
@@ -209,3 +223,35 @@ def move(session_name: str | None, home: bool, machine: str | None) -> None:
             session, home=home, machine=machine or "", this=this, database=database, environ=os.environ, by=speaker()
         ):
             say(line)
+
+
+@fleet.command("try")
+def try_() -> int:
+    """See a fleet of two machines on this one, where one dies and the other goes on; nothing of it stays.
+
+    \b
+    pip install 'samoloop[fleet-try]'
+    samoloop fleet try
+    """
+    for_people_only()
+    need()
+    import time
+
+    from samoloop.demo.two_machines import Trial
+
+    began = time.monotonic()
+
+    def tell(who: str, what: str) -> None:
+        shade = "bad" if "DIES" in what else "tool" if who == "you" else "plain"
+        for line in wrapped(f"{time.monotonic() - began:5.1f}  {who:<7} {what}", terminal_columns()):
+            say((line, shade))
+
+    say("A fleet of two machines on this one. The model is a script; the rest is real.\n")
+    try:
+        with Trial(tell) as trial:
+            trial.play()
+    except KeyboardInterrupt:
+        say("\nEnded; everything is stopped and removed.")
+        return 130
+    say("\nEverything is stopped and removed. On machines of your own: docs/fleet.md")
+    return 0
