@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, Bench, git, make_repo, samoloop, script, until
 
+from samoloop.api.detach import LOG
+from samoloop.base import proc
 from samoloop.base.errors import UsageError
-from samoloop.base.locks import Lock
+from samoloop.base.locks import Lock, holders
 from samoloop.children.processes import Mark, find
 from samoloop.config import projects
 from samoloop.core import gates
@@ -143,6 +145,54 @@ def test_twenty_sessions_survive_the_death_of_every_process_of_ours(bench):
     for session in sessions:
         assert state(session).gate is not None, session.name
         assert (session.dir / "ledger").read_text().split() == ["1", "investigation", "2", "requirements"]
+
+
+def warm_ones(up: int) -> list[int]:
+    """The processes of `up` from which workers are forked."""
+    below = map(int, Path(f"/proc/{up}/task/{up}/children").read_text().split())
+    return [pid for pid in below if "--forks" in proc.command(pid)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are started by exec")
+def test_what_workers_are_forked_from_has_loaded_all_that_they_need(bench):
+    sessions = [bench.session(f"Task {n}") for n in range(2)]
+    assert samoloop(bench.root, "up", "--once", env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}).returncode == 0
+    for session in sessions:
+        said = (session.logs / LOG).read_text()
+        assert f"session {session.name}: Task" in said and "import time:" not in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are started by exec")
+def test_up_does_its_work_while_what_workers_are_forked_from_is_killed_again_and_again(bench):
+    sessions = [bench.session(f"Task {n}") for n in range(4)]
+    killed = 0
+    command = [sys.executable, "-m", "samoloop", "up", "--once", "--jobs", "4"]
+    with subprocess.Popen(command, cwd=bench.root, stdout=subprocess.DEVNULL) as up:
+        while up.poll() is None:
+            with contextlib.suppress(OSError):  # they end while we look
+                for pid in warm_ones(up.pid):
+                    time.sleep(0.15 * (killed % 4))  # while it loads, forks, waits
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+    assert up.returncode == 0 and killed > 3
+    for session in sessions:
+        assert state(session).gate is not None, session.name
+        assert (session.dir / "ledger").read_text().split() == ["1", "investigation", "2", "requirements"]
+
+
+def test_a_worker_of_up_can_be_stopped_and_is_seen_for_what_it_is(bench):
+    script(bench.child.parent, "sleep 60\n")
+    session = bench.session()
+    up = subprocess.Popen([sys.executable, "-m", "samoloop", "up"], cwd=bench.root, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: any(session.logs.glob("*.pid")))
+        [worker] = holders(session.control / LOCK)
+        assert proc.command(worker)[1:5] == ["-m", "samoloop", "resume", str(session.dir)]
+        assert samoloop(bench.root, "stop", session.name, "--now").returncode == 0
+        until(lambda: state(session).condition is Condition.STOPPED)
+    finally:
+        up.terminate()
+        assert up.wait(20) == 0
 
 
 def test_up_says_who_waits_for_what_and_how_a_worker_ended(bench):

@@ -10,6 +10,7 @@ from samoloop.api.go_on import refuse_if_over, settle
 from samoloop.base.clock import Clock
 from samoloop.base.errors import LockHeld, SessionError
 from samoloop.base.files import open_log, put_folder, tail
+from samoloop.children.warm import Fork, Warm
 from samoloop.core import gates
 from samoloop.core.decision import EXIT_CODES
 from samoloop.core.session import Session
@@ -17,6 +18,9 @@ from samoloop.worker.lease import FILES, Lease
 
 START_SECONDS = 10.0
 LOG = "worker.log"
+PROGRAM = (sys.executable, "-m", "samoloop")
+
+Started = subprocess.Popen[bytes] | Fork
 
 
 def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease = FILES) -> int:
@@ -35,19 +39,23 @@ def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease 
     deadline = clock.monotonic() + START_SECONDS
     while not lease.is_held(session.dir) and process.poll() is None and clock.monotonic() < deadline:
         clock.wait([], 0.02)
-    if process.poll() not in (None, *EXIT_CODES.values()):
+    if (code := process.poll()) not in (None, *EXIT_CODES.values()):
         said = tail(session.logs / LOG, 1000)
-        raise SessionError(f"the worker ended at once with {process.returncode}; it said:\n{said}")
+        raise SessionError(f"the worker ended at once with {code}; it said:\n{said}")
     return process.pid
 
 
-def spawn(session: Session, how: How, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """A worker process for the session; what it says goes to its log. Raises OSError."""
+def spawn(session: Session, how: How, environ: Mapping[str, str], warm: Warm | None = None) -> Started:
+    """A worker process for the session, forked from the warm one if there is one; what it says goes to its log.
+
+    Raises OSError.
+    """
+    argv, folder = command(session, how), session.state().created.root
     put_folder(session.logs)
     with open_log(session.logs / LOG) as log:
-        return subprocess.Popen(
-            command(session, how),
-            cwd=session.state().created.root,
+        return (warm and warm.fork(argv, folder, log.fileno())) or subprocess.Popen(
+            argv,
+            cwd=folder,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -60,7 +68,7 @@ def command(session: Session, how: How) -> list[str]:
     """The command line of such a worker."""
     given = {"--yes": how.yes, "--no-wait": how.no_wait, "--once": how.once}
     given |= {"--allow-sleep": how.allow_sleep, "--now": how.now}
-    argv = [sys.executable, "-m", "samoloop", "resume", str(session.dir), "--worker"]
+    argv = [*PROGRAM, "resume", str(session.dir), "--worker"]
     argv += [flag for flag, wanted in given.items() if wanted]
     argv += [f"--by={how.by}"] if how.by is not None else []
     argv += [f"--shown={how.shown}"] if how.shown else []

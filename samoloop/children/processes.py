@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 from samoloop.base import proc
@@ -25,7 +25,8 @@ _LOOKS = 5  # for what comes up while one looks; more only where something start
 _EXEC_SECONDS = 0.1  # the longest that a process may be in the middle of an exec
 _WATCHED_AT_ONCE = 64  # pidfds held while sweeping; a fork bomb must not use up the worker's descriptors
 _ROUNDS = 6  # of a sweep, against something that starts new processes while it is ended
-_ENVIRONMENT = slice(47, 49)  # of the fields of /proc/<pid>/stat: where it starts and ends in memory
+_ARGUMENTS, _ENVIRONMENT = slice(45, 47), slice(47, 49)  # of /proc/<pid>/stat: where they start and end in memory
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # <linux/prctl.h>
 _subreaper = 0  # the process that became one: a fork of it is none
 _KILLED_SECONDS = 1.0  # how long a process may take to go after SIGKILL before it is looked for again
 
@@ -46,9 +47,28 @@ def become_subreaper() -> None:
         return
     import ctypes  # 10 ms that only a worker has to pay
 
-    pr_set_child_subreaper = 36  # <linux/prctl.h>
-    if not ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0):
+    if not ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         _subreaper = os.getpid()
+
+
+@contextlib.contextmanager
+def inheriting(*, orphans: bool) -> Iterator[None]:
+    """What is orphaned below this process meanwhile is given to it, or is not, whatever holds at other times.
+
+    Does nothing where the kernel knows no subreapers.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    import ctypes
+
+    prctl, was = ctypes.CDLL(None).prctl, ctypes.c_int(0)
+    prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(was), 0, 0, 0)
+    prctl(_PR_SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_PR_SET_CHILD_SUBREAPER, was.value, 0, 0, 0)
 
 
 def nothing_left_of(ended: int) -> bool:
@@ -74,6 +94,19 @@ def hide_environment(patterns: Iterable[str]) -> None:
             if name in os.environ:
                 os.environ[name] = os.environ[name]  # a copy elsewhere, for whoever asks the C library
             ctypes.memset(start + entry.start(), 0, len(entry[0]))
+
+
+def show_command(argv: Sequence[str]) -> None:
+    """Have others see this command line, as far as the one that this process was started with has room for it."""
+    fields = proc.stat(os.getpid())
+    start, end = map(int, fields[_ARGUMENTS]) if fields else (0, 0)
+    if not start:
+        return
+    import ctypes
+
+    words = b"".join(os.fsencode(word) + b"\0" for word in argv)[: end - start - 1]
+    ctypes.memset(start, 0, end - start)
+    ctypes.memmove(start, words, len(words))
 
 
 def in_group(pids: Iterable[int], group: int) -> set[int]:

@@ -1,12 +1,13 @@
 """What it means to run a session from a queue: here a worker process of its own on this machine."""
 
 import signal
-import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Protocol
 
 from samoloop.api.asked import How
-from samoloop.api.detach import spawn
+from samoloop.api.detach import PROGRAM, Started, spawn
+from samoloop.children.warm import Warm
 from samoloop.core.session import Session
 
 
@@ -44,18 +45,27 @@ class Runner(Protocol):
 
 
 class Processes:
-    """Workers as processes here. They outlive whoever started them, and hold their sessions' leases."""
+    """Workers as processes here. They outlive whoever started them, and hold their sessions' leases.
+
+    They are forked from a warm process where the system has a way, until this is closed.
+    """
 
     def __init__(self, environ: Mapping[str, str], once: bool = False) -> None:
         self._environ = environ
         self._how = How(no_wait=True, once=once)
+        self._warm = Warm([*PROGRAM, "up", "--forks"], environ) if sys.platform == "linux" else None
 
     def start(self, session: Session) -> "_Process":
-        return _Process(spawn(session, self._how, self._environ))
+        return _Process(spawn(session, self._how, self._environ, self._warm))
+
+    def close(self) -> None:
+        """The workers go on."""
+        if self._warm:
+            self._warm.close()
 
 
 class _Process:
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: Started) -> None:
         self._process = process
 
     @property
@@ -72,4 +82,4 @@ class _Process:
         self._process.send_signal(signal.SIGUSR2)
 
     def ask_now(self) -> None:
-        self._process.terminate()
+        self._process.send_signal(signal.SIGTERM)

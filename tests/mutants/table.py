@@ -422,3 +422,6 @@ m("learned_stops_who_is_at_work", "config/settings_files.py", " if name != str(L
 m("a_proposal_needs_no_evidence", "worker/learned.py", r"\(evidence:\s*(\S.*?)\s*\)\.?\s*", r"(?:\(evidence:\s*)?(.*?)\)?\.?\s*", "tests/test_learned.py")
 m("a_list_in_a_circle_reaches_a_person", "api/breakdown.py", "Evidence(_SOURCE, Weight.VETO, why)", "Evidence(_SOURCE, Weight.NOTE, why)", "tests/test_breakdown.py")
 m("a_program_sets_what_comes_after_done", "ui/mcp/tools.py", "    Argument(\"priority\", \"the higher, the sooner\"", "    Argument(\"finish\", \"none, push or pr\"),\n    Argument(\"priority\", \"the higher, the sooner\"", "tests/test_mcp_server.py")
+m("a_fork_is_nobodys_child", "children/warm.py", "processes.inheriting(orphans=True)", "processes.inheriting(orphans=False)", "tests/test_warm.py")
+m("forks_of_another_time", "children/warm.py", "not (loaded and _loaded() == loaded)", "not loaded", "tests/test_warm.py")
+m("the_warm_process_shows_secrets", "ui/cli/warm.py", "    hide_environment(SECRETS)\n", "", "tests/stranger/test_secrets.py")

@@ -47,6 +47,7 @@ ALLOWED = {
     ): "a copy that is thrown away; links are copied as links, and what is no file is left out",
     ("children/processes.py", "boot_id"): KERNEL,
     ("children/tail.py", "_open"): KERNEL,
+    ("children/warm.py", "fork"): "a folder, only to stand in it, as a process started by exec would",
     ("children/wrapper.py", "start"): OWN,
     ("children/wrapper.py", "_create"): EXCLUSIVE,
     ("config/prices.py", "listed"): PACKAGE,

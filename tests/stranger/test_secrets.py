@@ -71,3 +71,17 @@ def test_what_runs_for_long_beside_children_shows_no_secret(tmp_path: Path, comm
             until(lambda: b"PLAIN=for all" in (shown := environ.read_bytes()) and TOKEN.encode() not in shown)
         finally:
             process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are started by exec")
+def test_neither_a_worker_of_up_nor_what_it_is_forked_from_shows_a_secret(tmp_path: Path):
+    root = project(tmp_path)
+    assert samoloop(root, "add", "Task").returncode == 0
+    with subprocess.Popen([sys.executable, "-m", "samoloop", "up"], cwd=root, env={**os.environ, **SECRETS}) as up:
+        try:
+            below = Path(f"/proc/{up.pid}/task/{up.pid}/children")
+            until(lambda: list(tmp_path.glob("read.*")))
+            shown = b"".join(Path(f"/proc/{pid}/environ").read_bytes() for pid in below.read_text().split())
+            assert b"PLAIN=for all" in shown and TOKEN.encode() not in shown
+        finally:
+            up.kill()

@@ -29,13 +29,22 @@ _jobs_option = click.option(
 @click.option("--once", is_flag=True, help="Exit when every session waits for a person, a time, or is over.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as JSON, one a line.")
 @click.option("--allow-sleep", is_flag=True, help="Do not keep the machine from idle sleep.")
-def up(jobs: int, until: str | None, budget: float | None, once: bool, as_json: bool, allow_sleep: bool) -> int:
+@click.option("--forks", type=int, hidden=True, help="Started by `up` itself: a descriptor on which it asks for forks.")
+def up(
+    jobs: int, until: str | None, budget: float | None, once: bool, as_json: bool, allow_sleep: bool, forks: int | None
+) -> int:
     """Work on the backlogs and the unfinished sessions of your projects; never past a gate.
 
     \b
     samoloop up --jobs 4
     samoloop up --until 07:30 --budget 20
     """
+    if forks is not None:
+        from samoloop.ui.cli import warm
+
+        return warm.serve(forks)
+    from contextlib import closing
+
     from samoloop.base.files import make_folder
     from samoloop.base.locks import Lock
     from samoloop.base.places import state_folder
@@ -60,7 +69,7 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, as_json: 
     night = Night(environ, next_time(until, "--until") if until else None, budget) if until or budget else None
     stop = StopRequest()
     tell = _say_as_event if as_json else say
-    with Lock.take(folder / LOCK, 1.0, f"{os.getpid()}\n"):
+    with Lock.take(folder / LOCK, 1.0, f"{os.getpid()}\n"), closing(Processes(environ)) as processes:
         install_handlers(stop)
         hide_environment(SECRETS)
         awake = Awake(not allow_sleep)
@@ -73,7 +82,7 @@ def up(jobs: int, until: str | None, budget: float | None, once: bool, as_json: 
 
         pool = Pool(
             source,
-            Processes(environ),
+            processes,
             jobs,
             tell,
             slots=load(folder, environ).slots,
