@@ -360,6 +360,10 @@ def test_changes_versions_checks_and_report_of_a_session_that_was_played(
     versions = re.findall(r'href="([^"]*\?version=[0-9a-f]+)"', html)
     assert "[x] 1.1 it works" in words(html)
     assert "[ ] 1.1 it works" in words(ann.open(versions[-1]))
+    [download] = re.findall(r'href="([^"]*/download/[^"]*)"', ann.open(versions[-1]))
+    assert b"[ ] 1.1 it works" in ann.client.get(download).content
+    assert b"[x] 1.1 it works" in ann.client.get(download.partition("?")[0]).content
+    assert "no such version" in refused(ann, session, "/download/11-21-0900-plan-x.md?version=0")
     monkeypatch.setattr(reading, "_MOST_VERSIONS", len(versions) - 1)
     assert "and 1 earlier ones" in look(ann, session, "/document/11-21-0900-plan-x.md")
     assert "The rest of this file" not in look(ann, session, "/diff")

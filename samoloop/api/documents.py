@@ -77,12 +77,12 @@ def versions(session: Session, environ: Mapping[str, str], name: str) -> list[Ve
     return [Version(one.oid, one.iteration, one.seconds) for one in found]
 
 
-def as_of(session: Session, environ: Mapping[str, str], name: str, version: Version) -> str:
+def as_of(session: Session, environ: Mapping[str, str], name: str, version: Version) -> bytes:
     """A document as it was. Raises SessionError where it was not there."""
     found = checkpoint.read(onlooker(session, environ).store, version.oid, name)
     if found is None:
         raise SessionError(f"{name} was not there then")
-    return found.decode("utf-8-sig", "replace")
+    return found
 
 
 def with_hash(session: Session, environ: Mapping[str, str], name: str, sha: str) -> str | None:

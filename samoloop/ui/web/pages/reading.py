@@ -1,6 +1,7 @@
 """What a session holds, to be read: logs, documents, prompts, checks, the report; and as downloads."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -69,10 +70,13 @@ def document(request: Request) -> Response:
     except SessionError as error:
         raise Gone(sentence(error)) from None
     versions = _versions(session, environ, name)
-    version = next((one for one in versions if one.oid == request.query_params.get("version")), None)
+    version = _asked_for(request, versions)
     problem = text = ""
     try:
-        text = documents.as_of(session, environ, name, version) if version else documents.beginning(path, _READ_BYTES)
+        if version:
+            text = documents.as_of(session, environ, name, version).decode("utf-8-sig", "replace")
+        else:
+            text = documents.beginning(path, _READ_BYTES)
     except SamoloopError as error:
         problem = sentence(error)
     return page(
@@ -119,30 +123,49 @@ def report(request: Request) -> Response:
 
 
 def download(request: Request) -> Response:
-    """GET: a document, or a file of a child, byte for byte, to be kept and not to be shown."""
+    """GET: a document, as it was by `?version=`, byte for byte, to be kept and not to be shown."""
+    session, name, environ = session_of(request), request.path_params["doc"], request.app.state.site.environ
+    with _or_nothing():
+        path = documents.path_of(session, name)
+        if "version" not in request.query_params:
+            return _attachment(name, _chunks(path))
+        version = _asked_for(request, documents.versions(session, environ, name))
+        if version is None:
+            raise SessionError(f"no such version of {name} is kept")
+        return _attachment(name, iter([documents.as_of(session, environ, name, version)]))
+
+
+def download_log(request: Request) -> Response:
+    """GET: a file of a child, in the same way."""
     session, name = session_of(request), request.path_params["doc"]
+    with _or_nothing():
+        path = documents.log_of(session, attempts(session.journal.read(), session.logs), name)
+        return _attachment(name, _chunks(path))
+
+
+@contextmanager
+def _or_nothing() -> Iterator[None]:
     try:
-        path = (
-            documents.path_of(session, name)
-            if request.url.path.rpartition("/")[0].endswith("/download")
-            else documents.log_of(session, attempts(session.journal.read(), session.logs), name)
-        )
-        return _attachment(path)
-    except (SessionError, ValueError, OSError) as error:
+        yield
+    except (SamoloopError, ValueError, OSError) as error:
         raise Gone(f"there is nothing to download: {sentence(error)}") from None
 
 
-def _attachment(path: Path) -> Response:
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The content of a file, which is opened at once."""
     file = open_plain(path)
 
-    def chunks() -> Iterator[bytes]:
+    def read() -> Iterator[bytes]:
         with file:
             while chunk := file.read(_CHUNK_BYTES):
                 yield chunk
 
-    name = quote(path.name, safe="", errors="replace")
-    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
-    return StreamingResponse(chunks(), media_type="application/octet-stream", headers=headers)
+    return read()
+
+
+def _attachment(name: str, content: Iterator[bytes]) -> Response:
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='', errors='replace')}"}
+    return StreamingResponse(content, media_type="application/octet-stream", headers=headers)
 
 
 def _attempt(request: Request, session: Session) -> tuple[Attempt, list[Attempt]]:
@@ -163,6 +186,10 @@ def _versions(session: Session, environ: dict[str, str], name: str) -> list[Vers
         return []
 
 
+def _asked_for(request: Request, versions: list[Version]) -> Version | None:
+    return next((one for one in versions if one.oid == request.query_params.get("version")), None)
+
+
 def _when(version: Version) -> str:
     moment = datetime.fromtimestamp(version.seconds, local_zone())
     return f"after iteration {version.iteration}" if version.iteration else f"{moment:%d %b %H:%M}"
@@ -180,5 +207,5 @@ ROUTES: list[BaseRoute] = [
     Route(SESSION + "/checks", checks),
     Route(SESSION + "/report", report),
     Route(SESSION + "/download/{doc}", download),
-    Route(SESSION + "/download/log/{doc}", download),
+    Route(SESSION + "/download/log/{doc}", download_log),
 ]
