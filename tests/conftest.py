@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from samoloop.config.projects import register
+
 _KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "TERM", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV", "CI"}
 
 # A shell starts background jobs with SIGINT ignored, and what a process ignores its children ignore too.
@@ -25,3 +27,12 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     monkeypatch.setenv("SAMOLOOP_SANDBOX", "off")  # scripted children write where they like; tests/box turns it on
     return home
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A registered project, without git."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    register(folder, os.environ)
+    return folder

@@ -32,14 +32,6 @@ SPANS = ("7", "30", "90", "365", "all")
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    root = tmp_path / "shop"
-    root.mkdir()
-    register(root, os.environ)
-    return root
-
-
-@pytest.fixture
 def ann(monkeypatch) -> Browser:
     """One who waits until all that is new can be found."""
     monkeypatch.setattr(history, "_PATIENCE_SECONDS", 30.0)

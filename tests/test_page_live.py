@@ -13,7 +13,6 @@ import recorded
 from kit import until
 
 from samoloop.base.locks import Lock
-from samoloop.config.projects import register
 from samoloop.core.control import LOCK, LOGS, place_of
 from samoloop.core.session import Session, session_tag
 from samoloop.ui.web import live as live_module
@@ -21,14 +20,6 @@ from samoloop.ui.web.live import Live
 from samoloop.ui.web.site import Site
 
 SECONDS = 30.0
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    register(folder, os.environ)
-    return folder
 
 
 @pytest.fixture

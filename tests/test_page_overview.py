@@ -7,7 +7,6 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
 import recorded
 from starlette.testclient import TestClient
 
@@ -28,14 +27,6 @@ def person(here: Path | None = None) -> TestClient:
     client = TestClient(app, base_url="http://localhost:7266", follow_redirects=False)
     client.get(f"/enter/{guarding.secret}")
     return client
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    register(folder, os.environ)
-    return folder
 
 
 def waiting(root: Path, name: str = "26-11-21-auth") -> Session:

@@ -37,14 +37,6 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    register(folder, os.environ)
-    return folder
-
-
 def rows_of(site: Site, *, archived: bool = False) -> list[dict[str, Any]]:
     return [row for project in site.projects(archived=archived) for row in project.rows]
 

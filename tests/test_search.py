@@ -17,7 +17,6 @@ from samoloop.api.cache import CacheError
 from samoloop.api.search import Index, match_of
 from samoloop.base.errors import LockHeld
 from samoloop.base.locks import Lock
-from samoloop.config.projects import register
 from samoloop.core.control import place_of
 from samoloop.core.journal import Journal
 from samoloop.core.session import Session
@@ -57,14 +56,6 @@ def lay(root: Path, name: str, **files: str) -> Session:
     for document, text in files.items():
         (folder / f"11-21-0900-{document}-x.md").write_text(text)
     return Session(folder)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    root = tmp_path / "shop"
-    root.mkdir()
-    register(root, os.environ)
-    return root
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from records import SMALL, T0, at, closed, created, ended, event, opened, prepar
 from samoloop.api import stats as stats_module
 from samoloop.api.figures import Entry, Figures, figures
 from samoloop.api.stats import Stats, gather, summed
-from samoloop.config.projects import register
 from samoloop.core.control import place_of
 from samoloop.core.journal import Journal
 from samoloop.core.records import Record, read
@@ -185,14 +184,6 @@ def lay(root: Path, name: str, *records: Record) -> Path:
         journal.append(record)
     (folder / "_history.jsonl").symlink_to(journal.path)
     return journal.path
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    root = tmp_path / "shop"
-    root.mkdir()
-    register(root, os.environ)
-    return root
 
 
 def sums(root: Path) -> Stats:

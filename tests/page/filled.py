@@ -21,6 +21,7 @@ from texts import file_name
 from samoloop.config.projects import register
 from samoloop.core import control
 from samoloop.core.session import Session
+from samoloop.ui.web import site
 
 MARK = "Mark0000here"
 MOMENTS = ("blocked", "asks", "plans", "acts", "done")
@@ -118,6 +119,11 @@ def fill(played: Played, folder: Path, text: str) -> dict[str, Path]:
     journal.write_bytes(b"".join(lines[: last + 1]))
     register(root, os.environ)
     return folders
+
+
+def url_of(folder: Path) -> str:
+    """The page of a session."""
+    return site.url_of(Session(folder))
 
 
 @contextmanager

@@ -6,10 +6,8 @@ from typing import Any
 
 import axe
 import pytest
-from filled import Played, fill
+from filled import Played, fill, url_of
 from window import DESK, PHONE, Person, Web
-
-from samoloop.core.session import session_tag
 
 SHARED = ("/", "/backlog", "/new", "/stats", "/search?q=shop", "/search?q=", "/no-such-page")
 OF_A_DONE_ONE = (
@@ -44,7 +42,7 @@ def test_nothing_keeps_anybody_from_any_page(
     person = meet(open_web(folders["done"].parent.parent), **options)
     urls = list(SHARED)
     for moment, folder in folders.items():
-        start = f"/s/{session_tag(folder)}/{folder.name}"
+        start = url_of(folder)
         urls += [start, *([f"{start}/gate"] if moment in ("asks", "plans", "acts") else [])]
         urls += [start + path for path in OF_A_DONE_ONE] if moment == "done" else []
     found = []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from filled import Played, fill
+from filled import Played, fill, url_of
 from kit import scripted_project, until
 from playwright.sync_api import expect
 from window import Client, Person, Web
@@ -26,10 +26,6 @@ from samoloop.core.session import Session, all_sessions, session_tag
 Opens, Meets, Call = Callable[..., Web], Callable[..., Person], Callable[[Web], Client]
 MB = 1 << 20
 MOST_RESIDENT = 200 * MB
-
-
-def url_of(folder: Path) -> str:
-    return f"/s/{session_tag(folder)}/{folder.name}"
 
 
 def resident(web: Web) -> int:

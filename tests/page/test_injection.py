@@ -14,8 +14,6 @@ from playwright.sync_api import Error as PlaywrightError
 from texts import ACTIVE, TEXTS
 from window import PHONE, Client, Person, Web
 
-from samoloop.core.session import session_tag
-
 GROUPS = 12
 OF_A_DONE_ONE = (
     "",
@@ -40,14 +38,12 @@ SHARED = ("/", "/backlog", "/new", "/stats", "/search?q=hit", "/search?q=example
 
 
 def urls_of(folders: dict[str, Path]) -> list[str]:
-    return [
-        f"/s/{session_tag(folder)}/{folder.name}{path}" for moment, folder in folders.items() for path in PATHS[moment]
-    ]
+    return [filled.url_of(folder) + path for moment, folder in folders.items() for path in PATHS[moment]]
 
 
 def addresses_with(text: str, folder: Path) -> list[str]:
     """Addresses that hold the text where somebody else may have put it."""
-    spelled, start = quote(text[:1500], safe=""), f"/s/{session_tag(folder)}/{folder.name}"
+    spelled, start = quote(text[:1500], safe=""), filled.url_of(folder)
     return [f"/search?q={spelled}", f"{start}/document/{spelled}"]
 
 
@@ -128,7 +124,7 @@ def test_no_name_and_no_content_of_a_file_in_a_diff_does_anything(
     folders = filled.fill(played, tmp_path, "shop")
     person = meet(open_web(tmp_path), bypass_csp=True)
     person.listen()
-    url = f"/s/{session_tag(folders['done'])}/{folders['done'].name}"
+    url = filled.url_of(folders["done"])
     found = [fault for path in ("/diff", "/diff/6", "/diff/7") for fault in look(person, url + path)]
     assert not found, "\n".join(found[:40])
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filled import Played, at_work, fill
+from filled import Played, at_work, fill, url_of
 from life import Life, shop
 from playwright.sync_api import Locator, Page, expect
 from window import DESK, PHONE, Person, Web
 
-from samoloop.core.session import Session, session_tag
+from samoloop.core.session import Session
 
 Opens, Meets = Callable[..., Web], Callable[..., Person]
 WAYS: dict[str, dict[str, Any]] = {
@@ -68,7 +68,7 @@ def test_what_the_child_at_work_does_is_seen_without_loading_the_page_again(
     session = Session(folder)
     person = meet(open_web(tmp_path / "shop"))
     with at_work(folder):
-        page = person.go(f"/s/{session_tag(folder)}/{folder.name}")
+        page = person.go(url_of(folder))
         page.evaluate("window.same = true")
         expect(page.locator("#live-log")).to_contain_text("At work now")
         log = max(session.logs.glob("*.jsonl"), key=lambda path: path.name)

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filled import MARK, Played, fill
+from filled import MARK, Played, fill, url_of
 from kit import samoloop
 from playwright.sync_api import Page, expect
 from window import Person, Web
 
-from samoloop.core.session import Session, session_tag
+from samoloop.core.session import Session
 
 Opens, Meets = Callable[..., Web], Callable[..., Person]
 
@@ -22,7 +22,7 @@ def folders(played: Played, home: Path, tmp_path: Path) -> dict[str, Path]:
 
 
 def gate_of(person: Person, folder: Path, path: str = "/gate") -> Page:
-    return person.go(f"/s/{session_tag(folder)}/{folder.name}{path}")
+    return person.go(url_of(folder) + path)
 
 
 def call_yourself(person: Person, name: str) -> None:

@@ -54,9 +54,7 @@ class Tabs:
 
 
 @pytest.fixture
-def tabs(
-    played: Played, home: Path, tmp_path: Path, open_web: Callable[..., Web], meet: Callable[..., Person]
-) -> Tabs:
+def tabs(played: Played, home: Path, tmp_path: Path, open_web: Callable[..., Web], meet: Callable[..., Person]) -> Tabs:
     folders = fill(played, tmp_path, "shop")
     return Tabs(meet(open_web(tmp_path / "shop")), folders["asks"])
 
