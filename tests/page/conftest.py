@@ -28,11 +28,12 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """The system's Chromium, without a window."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     program = shutil.which("chromium")
     if program is None:
         pytest.exit("there is no Chromium: run `make page`, which installs it", returncode=2)
+    expect.set_options(timeout=20_000)  # as long as an act may take, on a busy machine too
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield running
