@@ -6,7 +6,7 @@ A connection that is cut is noticed within seconds by both ends, so that nobody 
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote
 
 import psycopg
 from psycopg import conninfo, errors
@@ -23,7 +23,7 @@ _NOTICED = {  # libpq's words, seconds, but for the last
 _NOTICED_THERE = (  # the same for the server: a dead machine's locks are let go
     "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
 )
-_FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
+_FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^@\s]*(?=@)|(?<=password=)\S+", re.I)
 _SETTING = "`fleet.database` in your own settings, or SAMOLOOP_FLEET_DATABASE"
 
@@ -60,7 +60,7 @@ def masked(words: str, url: str = "") -> str:
         password = conninfo.conninfo_to_dict(url).get("password") if url else None
     except psycopg.Error:
         password = None
-    for secret in {str(password), unquote(str(password))} if password else ():
+    for secret in {str(password), quote(str(password), safe="")} if password else ():
         words = words.replace(secret, "***")
     return _PASSWORD.sub(lambda found: f"{found[1]}:***" if found[1] is not None else "***", words)
 
@@ -91,7 +91,7 @@ def growing_waits() -> Iterator[float]:
     wait = _FIRST_WAIT
     while True:
         yield wait
-        wait = min(wait * 2, _LONGEST_WAIT)
+        wait = min(wait * 2, LONGEST_WAIT)
 
 
 def _place(url: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import procrastinate
 import psycopg
-from procrastinate import connector, exceptions, jobs, manager, schema
+from procrastinate import connector, exceptions, jobs, manager, schema, sql
 from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
 from psycopg import errors
@@ -108,32 +108,54 @@ class _Patient(PsycopgConnector):
     def __init__(self, patience_seconds: float, **pool: Any) -> None:
         super().__init__(**pool)
         self._patience_seconds = patience_seconds
+        self._on_notification: connector.Notify | None = None
+        self._told = False  # of a job, since the last fetch began
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        ask = super().execute_query_async
         try:
-            await self._patiently(lambda: super(_Patient, self).execute_query_async(query, **arguments))
+            await self._patiently(lambda: ask(query, **arguments))
         except exceptions.ConnectorException as error:
             if not isinstance(error.__cause__, errors.RaiseException):
                 raise
             # The job is another machine's by now, or its end was written and only the answer lost.
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
-        return await self._patiently(lambda: super(_Patient, self).execute_query_one_async(query, **arguments))
+        self._told = False
+        ask = super().execute_query_one_async
+        found: dict[str, Any] = await self._patiently(lambda: ask(query, **arguments))
+        if self._told and query == sql.queries["fetch_job"] and found["id"] is None:
+            # The worker forgets what it was told during a fetch, which may have been too early to see it: tell it anew.
+            self._again = asyncio.create_task(self._look())
+        return found
 
     async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
-        return await self._patiently(lambda: super(_Patient, self).execute_query_all_async(query, **arguments))
+        ask = super().execute_query_all_async
+        return await self._patiently(lambda: ask(query, **arguments))
 
     async def listen_notify(self, on_notification: connector.Notify, channels: Iterable[str]) -> None:
-        names = list(channels)
-        for wait in address.growing_waits():
-            # What was said while nobody listened is made up for by a look.
-            await on_notification(channel="", payload=_INSERTED)
+        async def told(*, channel: str, payload: str) -> None:
+            self._told = True
+            await on_notification(channel=channel, payload=payload)
+
+        self._on_notification, names = on_notification, list(channels)
+        waits = address.growing_waits()
+        while True:
+            began = time.monotonic()
+            await self._look()  # makes up for what was said while nobody listened
             try:
-                await super().listen_notify(on_notification, names)
+                await super().listen_notify(told, names)
             except exceptions.ConnectorException as error:
                 if not address.is_gone(error.__cause__):
                     raise
-            await asyncio.sleep(wait)
+            if time.monotonic() - began > address.LONGEST_WAIT:  # it had been there
+                waits = address.growing_waits()
+            await asyncio.sleep(next(waits))
+
+    async def _look(self) -> None:
+        """Have the worker ask for a job."""
+        if self._on_notification is not None:
+            await self._on_notification(channel="", payload=_INSERTED)
 
     async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         began = time.monotonic()

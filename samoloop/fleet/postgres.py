@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,9 +32,17 @@ _SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "300",
     "log_min_messages": "warning",
+    "log_line_prefix": "",
 }
-# Standard input stays open for as long as the owner lives, however it dies. INT is a quick end in good order.
-_WITH_ITS_OWNER = 'exec 3<&0; "$@" <&- 3<&- & pid=$!; (cat <&3 >/dev/null; kill -INT $pid 2>/dev/null) & wait $pid'
+# Standard input stays open for as long as the owner lives, however it dies; one that only stops the server says so
+# first. INT is a quick end in good order.
+_WITH_ITS_OWNER = """
+exec 3<&0; folder=$1; shift; "$@" <&- 3<&- & pid=$!
+(
+    read -r said <&3; kill -INT $pid; while kill -0 $pid; do sleep 0.1; done; [ "$said" ] || rm -rf "$folder"
+) 2>/dev/null &
+wait $pid
+"""
 
 
 class Postgres:
@@ -67,15 +75,16 @@ class Postgres:
         is_new = self._folder is None
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="samoloop-postgres-"))
-            self._folder.chmod(0o711)  # another user has to come to the data
+            _give_away(self._folder)
             self._make()
-        said = {**_SETTINGS, "listen_addresses": self.address, "port": str(self.port)}
-        said |= {"unix_socket_directories": str(self._data)}
-        options = [word for name, value in said.items() for word in ("-c", f"{name}={value}")]
+        given = {**_SETTINGS, "listen_addresses": self.address, "port": str(self.port)}
+        given |= {"unix_socket_directories": str(self._data)}
+        options = [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
         options += [word for setting in self._settings for word in ("-c", setting)]
         ends = time.monotonic() + _START_SECONDS
         while not self._is_up([self._program("postgres"), "-D", str(self._data), *options], ends):
-            why = tail(self._log, 500).strip()
+            said = tail(self._log, 2000).splitlines()
+            why = "; ".join(line for line in said if "could not" in line or "FATAL" in line) or "; ".join(said)
             self.kill()
             if _NOT_YET not in why or time.monotonic() > ends:
                 raise SamoloopError(f"Postgres does not start on {self.address}:{self.port}: {why}")
@@ -89,7 +98,8 @@ class Postgres:
         if process is None:
             return
         assert process.stdin
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError), process.stdin:  # it has ended by itself
+            process.stdin.write(b"keep\n")
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -132,9 +142,7 @@ class Postgres:
         password.touch(0o600)
         password.write_text(self._password, encoding="ascii")
         self._data.mkdir(0o700)
-        if who := _unprivileged():
-            os.chown(password, who["user"], who["group"])
-            os.chown(self._data, who["user"], who["group"])
+        _give_away(password, self._data)
         made = subprocess.run(
             [self._program("initdb"), "-D", str(self._data), "-U", _USER, "--pwfile", str(password), "-A",
              "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"],
@@ -159,7 +167,7 @@ class Postgres:
             remove(left)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _WITH_ITS_OWNER, "sh", *command],
+                ["/bin/sh", "-c", _WITH_ITS_OWNER, "sh", str(self._folder), *command],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, env=_ENVIRONMENT, cwd="/", start_new_session=True,
                 **_unprivileged(),
             )  # fmt: skip
@@ -205,15 +213,15 @@ def _programs(folder: Path) -> Path:
         libraries = installed.parent.parent / _LIBRARIES
         if libraries.is_dir():
             shutil.copytree(libraries, folder / "programs" / _LIBRARIES)
-        for path in _all(folder / "programs"):
-            mode = path.stat().st_mode
-            path.chmod(mode | (0o055 if mode & 0o100 else 0o044))
+        _give_away(folder / "programs", *(folder / "programs").rglob("*"))
     return copied / "bin"
 
 
-def _all(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield from (path for path in folder.rglob("*") if not path.is_symlink())
+def _give_away(*paths: Path) -> None:
+    """They are the server's user's now."""
+    if who := _unprivileged():
+        for path in paths:
+            os.chown(path, who["user"], who["group"], follow_symlinks=False)
 
 
 def _free_port(address: str) -> int:

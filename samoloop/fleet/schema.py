@@ -110,7 +110,6 @@ CREATE TRIGGER samoloop_jobs_freed AFTER DELETE ON procrastinate_jobs
 
 def make(connection: Connection) -> None:
     """All tables, or those of an older version brought up to this one. Two at once: the second finds them made."""
-    newest = jobs.migrations()[-1].name
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         found = _found(connection)
@@ -121,13 +120,13 @@ def make(connection: Connection) -> None:
                 )
             connection.execute(jobs.schema_text())
             connection.execute(TABLES)
-            connection.execute("INSERT INTO samoloop_fleet (version, jobs) VALUES (%s, %s)", (VERSION, newest))
+            connection.execute("INSERT INTO samoloop_fleet (version, jobs) VALUES (%s, %s)", _ours())
             return
         _refuse_newer(found)
         for step in jobs.migrations():
             if step.name > found[1]:
                 connection.execute(step.read_text(encoding="utf-8"))
-        connection.execute("UPDATE samoloop_fleet SET version = %s, jobs = %s", (VERSION, newest))
+        connection.execute("UPDATE samoloop_fleet SET version = %s, jobs = %s", _ours())
 
 
 def check(connection: Connection) -> None:
@@ -136,9 +135,9 @@ def check(connection: Connection) -> None:
     if found is None:
         raise DatabaseError("the database is no fleet's yet: samoloop fleet init")
     _refuse_newer(found)
-    if found != (VERSION, jobs.migrations()[-1].name):
+    if found != _ours():
         raise DatabaseError(
-            f"the fleet's database has schema {found[0]} of an older version, this one needs {VERSION}: "
+            f"the fleet's database has schema {_shown(found)} of an older version, this one needs {_shown(_ours())}: "
             "bring it up to date with `samoloop fleet init`, when no older machine is at work any more"
         )
 
@@ -156,8 +155,17 @@ def _is_there(connection: Connection, table: str) -> bool:
 
 
 def _refuse_newer(found: tuple[int, str]) -> None:
-    if found[0] > VERSION or found[1] > jobs.migrations()[-1].name:
+    ours = _ours()
+    if found[0] > ours[0] or found[1] > ours[1]:
         raise DatabaseError(
-            f"the fleet's database has schema {found[0]} of a newer version, this one knows {VERSION}: "
+            f"the fleet's database has schema {_shown(found)} of a newer version, this one knows {_shown(ours)}: "
             "install a newer samoloop here, with `samoloop[fleet]`"
         )
+
+
+def _ours() -> tuple[int, str]:
+    return VERSION, jobs.migrations()[-1].name
+
+
+def _shown(found: tuple[int, str]) -> str:
+    return f"{found[0]}/{found[1].partition('_')[0]}"
