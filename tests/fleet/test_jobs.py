@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 from fleet_rows import machine, session
+from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
+from procrastinate.psycopg_connector import PsycopgConnector
 
 from samoloop.fleet import jobs, rows
 from samoloop.fleet.database import Database, news
@@ -84,6 +87,58 @@ def test_iterations_follow_each_other_without_a_poll_and_leave_no_job(database, 
     assert database.session("p1", "auth").number == 8
 
 
+def test_what_is_told_while_a_worker_asks_for_a_job_makes_it_ask_again(url, database, monkeypatch):
+    """Procrastinate forgets it; the job would be found by a poll."""
+    asked = []
+    fetch = JobManager.fetch_job
+
+    async def fetch_and_count(self, **given):
+        asked.append(given)
+        return await fetch(self, **given)
+
+    monkeypatch.setattr(JobManager, "fetch_job", fetch_and_count)
+    queue = rows.queue_of(session())
+
+    async def run() -> None:
+        with psycopg.connect(url, autocommit=True) as other, psycopg.connect(url) as locking:
+
+            def tell() -> None:
+                payload = '{"type": "job_inserted", "job_id": 1}'
+                other.execute("SELECT pg_notify(%s, %s)", (f"procrastinate_queue_v1#{queue}", payload))
+
+            def waiting() -> int:
+                where = "wait_event_type = 'Lock' AND query LIKE '%fetch_job%'"
+                return other.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {where}").fetchone()[0]
+
+            told = []
+            listen = PsycopgConnector._loop_notify
+
+            async def loop_notify(self, on_notification, connection, **more):
+                async def on(**given):
+                    await on_notification(**given)
+                    told.append(given)
+
+                await listen(self, on_notification=on, connection=connection, **more)
+
+            monkeypatch.setattr(PsycopgConnector, "_loop_notify", loop_notify)
+            async with at_work(Machine(url, "ann", last=2)):
+                await until(lambda: len(asked) >= 2)  # at its start, and when it listens
+                try:
+                    locking.execute("LOCK TABLE procrastinate_jobs")
+                    tell()
+                    await until(lambda: waiting() == 1)
+                    tell()
+                    await until(lambda: len(told) >= 2)
+                    before = len(asked)
+                finally:
+                    locking.rollback()
+                began = time.monotonic()
+                await until(lambda: len(asked) > before)
+                assert time.monotonic() - began < 4  # a poll would come after 5 s
+
+    asyncio.run(run())
+
+
 def test_one_iteration_of_a_session_at_a_time_on_all_machines(database, url):
     async def run() -> None:
         async with at_work(Machine(url, "ann", last=3)) as ann, at_work(Machine(url, "bob", last=3)) as bob:
@@ -156,6 +211,52 @@ def test_jobs_go_on_while_the_database_is_started_anew(server_of_its_own):
                 assert len(ann.begun) == 3
 
         asyncio.run(run())
+
+
+def test_a_heartbeat_that_is_lost_on_its_way_ends_no_worker(database, url):
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SEQUENCE beats")
+        connection.execute(
+            "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF nextval('beats') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NEW; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER cut AFTER UPDATE ON procrastinate_workers FOR EACH ROW EXECUTE FUNCTION cut()"
+        )
+
+        def beats() -> int:
+            found = connection.execute("SELECT last_value FROM beats WHERE is_called").fetchone()
+            return found[0] if found else 0
+
+        async def run() -> None:
+            async with at_work(Machine(url, "ann", last=3, lease=1)) as ann:
+                ann.go_on.clear()
+                database.put(session())
+                await until(lambda: len(ann.begun) == 1)
+                await until(lambda: beats() >= 3)
+                assert not ann.task.done()
+                ann.go_on.set()
+                await until(lambda: ann.done == 2)
+                assert len({worker for _, _, worker in ann.begun}) == 1
+
+        asyncio.run(run())
+
+
+def test_the_end_of_a_job_that_is_another_machines_by_now_is_no_fault(database, url):
+    async def run() -> None:
+        async def nothing(*_: object, **__: object) -> None: ...
+
+        app = jobs.app(url, "ann", nothing, LEASE)
+        async with app.open_async():
+            await app.job_manager.finish_job_by_id_async(job_id=4711, status=Status.SUCCEEDED, delete_job=True)
+
+    asyncio.run(run())
+
+
+def test_nothing_is_asked_again_and_again_within_five_seconds():
+    said = jobs.options(["q"], 2, lease_seconds=30)
+    assert min(value for name, value in said.items() if name.endswith("polling_interval")) >= 5
+    assert said["update_heartbeat_interval"] == 10
 
 
 def test_a_job_whose_fetch_was_never_answered_is_made_again(database, url):
