@@ -16,14 +16,14 @@ from samoloop.base.errors import SamoloopError
 from samoloop.ui.cli import failures
 from samoloop.ui.web import live
 from samoloop.ui.web.guard import Guard, Guarding
-from samoloop.ui.web.pages import acts, changes, gate, history, overview, reading, session, tasks
+from samoloop.ui.web.pages import acts, board, changes, gate, history, overview, reading, session, tasks
 from samoloop.ui.web.render import HERE, keep_name, refusal
 from samoloop.ui.web.site import Gone
 
 if TYPE_CHECKING:
     from samoloop.ui.web.site import Site
 
-_PAGES = (overview, tasks, session, reading, changes, gate, acts, history, live)
+_PAGES = (overview, tasks, board, session, reading, changes, gate, acts, history, live)
 _WORDS = {404: "There is no such page.", 405: "This address does not take that."}
 
 
