@@ -16,8 +16,7 @@ from samoloop.core.gates import FILES as GATE_FILES
 from samoloop.core.gates import INBOX, questions
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
-from samoloop.fleet import parcel as parcels
-from samoloop.fleet.parcel import CONTROL, SESSION, Parcel
+from samoloop.fleet.parcel import Content
 from samoloop.git.calls import Git
 from samoloop.git.session_files import session_files
 from samoloop.git.staging import LIMIT_BYTES
@@ -37,30 +36,24 @@ class Taken:
     lost: tuple[str, ...] = ()  # the files in which that stands
 
 
-def onto(session: Session, store: Git, base: Parcel | None, theirs: Parcel, *, ahead: bool) -> Taken:
+def onto(session: Session, store: Git, base: Content | None, came: Content, *, ahead: bool) -> Taken:
     """What came, with what was done here since `base`. Where children worked here since (`ahead`), only words for the
     next child are taken over: all else was about their work."""
-    came, inbox = parcels.files_of(store, theirs, SESSION), _inbox_of(store, theirs)
-    here, words = files_here(session), _inbox_here(session)
-    was, before = ({}, b"") if base is None else (parcels.files_of(store, base, SESSION), _inbox_of(store, base))
-    together = joined(inbox, before, words)
+    words = joined(came.inbox, base.inbox if base else b"", _inbox_here(session))
     if base is None or ahead:
-        return Taken(came, together)
-    found, said = combined(store, was, came, here, same_gate=base.gate == theirs.gate)
-    return Taken({**came, **found}, together, tuple(said.values()), tuple(said))
+        return Taken(came.session, words)
+    same_gate = base.parcel.gate == came.parcel.gate
+    found, said = combined(store, base.session, came.session, files_here(session), same_gate=same_gate)
+    return Taken({**came.session, **found}, words, tuple(said.values()), tuple(said))
 
 
-def into(session: Session, store: Git, base: Parcel, theirs: Parcel) -> Taken:
+def into(session: Session, store: Git, base: Content, came: Content) -> Taken:
     """What is here, with what people did elsewhere since `base`."""
-    gate = session.state().gate
-    came, was, here = (
-        parcels.files_of(store, theirs, SESSION),
-        parcels.files_of(store, base, SESSION),
-        files_here(session),
-    )
-    found, said = combined(store, was, here, came, same_gate=theirs.gate == (gate.id if gate else ""))
-    together = joined(_inbox_here(session), _inbox_of(store, base), _inbox_of(store, theirs))
-    return Taken({**here, **found}, together, tuple(said.values()), tuple(said))
+    gate, here = session.state().gate, files_here(session)
+    same_gate = came.parcel.gate == (gate.id if gate else "")
+    found, said = combined(store, base.session, here, came.session, same_gate=same_gate)
+    words = joined(_inbox_here(session), base.inbox, came.inbox)
+    return Taken({**here, **found}, words, tuple(said.values()), tuple(said))
 
 
 def files_here(session: Session) -> dict[str, tuple[int, bytes]]:
@@ -146,11 +139,12 @@ def joined(first: bytes, base: bytes, second: bytes) -> bytes:
     return first if new in first else first + new
 
 
-def unsent(session: Session, store: Git, base: Parcel) -> bool:
+def unsent(session: Session, base: Content) -> bool:
     """Whether a person did something to the copy since it was placed or pushed."""
-    was, here = parcels.files_of(store, base, SESSION), files_here(session)
-    changed = any(here.get(path, (0, b""))[1] != data for path, (_, data) in was.items() if path in here)
-    return changed or bool(here.keys() - was.keys()) or _inbox_here(session) != _inbox_of(store, base)
+    was, here = base.session, files_here(session)
+    return any(was.get(path, (0, b""))[1] != data for path, (_, data) in here.items()) or (
+        _inbox_here(session) != base.inbox
+    )
 
 
 def _answers_in(path: str, data: bytes) -> dict[str, str]:
@@ -172,11 +166,6 @@ def _words(path: str, was: bytes, mine: bytes) -> str:
 def _shown(words: str) -> str:
     text = " ".join(words.split())
     return f'"{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"}"'
-
-
-def _inbox_of(store: Git, parcel: Parcel) -> bytes:
-    entry = parcel.files.get(CONTROL + INBOX)
-    return parcels.contents(store, [entry.oid])[entry.oid] if entry else b""
 
 
 def _inbox_here(session: Session) -> bytes:

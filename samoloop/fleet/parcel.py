@@ -43,6 +43,7 @@ NEWS = "_news"  # announcements that other machines made, in a control folder
 _NEWEST = 20  # announcements that travel
 _FILES, _TOTAL_BYTES, _NAME_BYTES, _DEEPEST = 50_000, 2_000_000_000, 4000, 110
 _PLAIN = ("100644", "100755")
+_TEXTS = ("project", "kind", "machine", "by", "at", "paths", "gate", "branch", "head", "tip", "code", "sha256")
 _CONTROL = re.compile(r"_inbox\.md|tail\.jsonl|_logs/[\w.-]+\.inbox\.md|_plan-[0-9a-f]{1,64}\.md|_news/[\w.-]+\.json")
 _NOT_IN_NAMES = re.compile(r"[^\w.-]")
 _LOCAL = (Placed, WorktreeNew, Rooted)  # what a copy's journal ends with that nobody has worked on
@@ -88,6 +89,7 @@ class Parcel:
     branch: str
     head: str  # the branch's tip
     tip: str  # the newest checkpoint; empty where there is none
+    code: str  # the commit of the worktree's content
     notes: tuple[str, ...]
     kept: int  # bytes of the journal that checkpoints hold
     sha256: str  # of the whole journal
@@ -140,6 +142,7 @@ def pack(
         "branch": created.branch,
         "head": head,
         "tip": last.oid if last else "",
+        "code": last.code if last and last.head == head else head,
         "kept": kept,
         "sha256": sha256(content),
         "notes": list(notes),
@@ -237,9 +240,22 @@ def read(store: Git, oid: str, remote: str = "") -> Parcel:
             )
         texts = {
             name: str(facts[name])
-            for name in ("project", "kind", "machine", "by", "at", "paths", "gate", "branch", "head", "tip", "sha256")
+            for name in (
+                "project",
+                "kind",
+                "machine",
+                "by",
+                "at",
+                "paths",
+                "gate",
+                "branch",
+                "head",
+                "tip",
+                "code",
+                "sha256",
+            )
         }
-        if not is_oid(texts["head"]) or (texts["tip"] and not is_oid(texts["tip"])):
+        if not all(map(is_oid, (texts["head"], texts["code"], texts["tip"] or texts["head"]))):
             raise ValueError("no commit")
         notes = tuple(str(note) for note in facts["notes"])
         name = check_name(str(facts["session"]))
@@ -296,18 +312,49 @@ def contents(store: Git, oids: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
-def files_of(store: Git, parcel: Parcel, prefix: str) -> dict[str, tuple[int, bytes]]:
-    """Mode and bytes of a parcel's files below `session/` or `control/`, by the path there."""
-    inside = {path.removeprefix(prefix): entry for path, entry in parcel.files.items() if path.startswith(prefix)}
-    content = contents(store, (entry.oid for entry in inside.values()))
-    return {path: (entry.mode, content[entry.oid]) for path, entry in inside.items()}
+@frozen
+class Content:
+    """A parcel with the content of its files."""
+
+    parcel: Parcel
+    session: Mapping[str, tuple[int, bytes]]  # path in the session's folder -> mode, bytes
+    control: Mapping[str, bytes]  # path in the control folder -> bytes
+
+    @property
+    def inbox(self) -> bytes:
+        """Words for the next child."""
+        return self.control.get(gates.INBOX, b"")
+
+    @property
+    def tail(self) -> bytes:
+        """The end of the journal, which no checkpoint holds."""
+        return self.control.get(TAIL.removeprefix(CONTROL), b"")
+
+
+def load(store: Git, *several: Parcel) -> list[Content]:
+    """Parcels with their content, read by one process."""
+    read = contents(store, (entry.oid for parcel in several for entry in parcel.files.values()))
+    return [_with_content(parcel, read) for parcel in several]
+
+
+def _with_content(parcel: Parcel, read: Mapping[str, bytes]) -> Content:
+    session = {
+        path.removeprefix(SESSION): (entry.mode, read[entry.oid])
+        for path, entry in parcel.files.items()
+        if path.startswith(SESSION)
+    }
+    held = {
+        path.removeprefix(CONTROL): read[entry.oid] for path, entry in parcel.files.items() if path.startswith(CONTROL)
+    }
+    return Content(parcel, session, held)
 
 
 def journal_of(store: Git, parcel: Parcel, tail: bytes, here: bytes = b"") -> bytes:
     """The whole journal: what checkpoints hold of it, or the copy `here`, and the `tail`. Raises Damaged."""
     content = here[: parcel.kept] + tail
-    if sha256(content) != parcel.sha256 and parcel.tip:
-        content = checkpoint.journal(store, parcel.tip)[: parcel.kept] + tail
+    for known in (here, b"") if parcel.tip else ():
+        if sha256(content) != parcel.sha256:
+            content = checkpoint.journal(store, parcel.tip, known)[: parcel.kept] + tail
     if sha256(content) != parcel.sha256 or not is_sealed(content):
         raise Damaged(f"the parcel {parcel.oid[:12]} of {parcel.name} is damaged: its journal is not what was packed")
     return content

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from samoloop.base.errors import GitError, SessionError
-from samoloop.base.files import put_folder, read_plain, remove, sha256, write_atomic
+from samoloop.base.files import put_folder, read_plain, remove, write_atomic
 from samoloop.base.locks import is_held
 from samoloop.base.values import frozen
 from samoloop.config import loading
@@ -27,8 +27,7 @@ from samoloop.fleet import acts
 from samoloop.fleet import mark as marks
 from samoloop.fleet import parcel as parcels
 from samoloop.fleet.mark import Mark
-from samoloop.fleet.parcel import CONTROL, TAIL, Kind, Parcel
-from samoloop.git import checkpoint
+from samoloop.fleet.parcel import CONTROL, TAIL, Content, Kind, Parcel
 from samoloop.git.calls import Git
 from samoloop.git.checkout import registered
 from samoloop.git.checkpoint import ref_name
@@ -36,13 +35,13 @@ from samoloop.git.repo import Repo
 from samoloop.git.restore import put_files
 from samoloop.git.restore import renew as renew_code
 from samoloop.git.tree_files import entries
-from samoloop.git.worktree import Worktree, checked_out
+from samoloop.git.tree_state import TreeState
+from samoloop.git.worktree import Snapshot, Worktree, checked_out
 from samoloop.worker.lease import FILES, locked
 from samoloop.worker.roots import REPOSITORY, WORKTREE, refuse_led_away
 from samoloop.worker.roots import SESSION as SESSION_ROOT
 
 ASIDE = "refs/samoloop/aside/"
-SETUP = "_setup"  # a hash of what dependencies were installed by, in a control folder
 _PLACING = "_placing.jsonl"
 _NAMED = 5  # files in a sentence
 # What dependencies are installed by; where one differs, the setup command runs again.
@@ -69,7 +68,6 @@ class _Here:
     config: Config
     session_dir: Path
     worktree: Path
-    code: str  # the worktree's content
 
     @property
     def branch(self) -> str:
@@ -94,7 +92,7 @@ def place(
         _begin(here, notes)
     session = Session(here.session_dir)
     with locked(session, FILES):
-        for sentence in renew(session, parcel, environ, machine, notes):
+        for sentence in _renew(session, here, notes):
             say(sentence)
     return session
 
@@ -103,37 +101,40 @@ def renew(
     session: Session, parcel: Parcel, environ: Mapping[str, str], machine: str, notes: Iterable[str] = ()
 ) -> list[str]:
     """As `place`, for a session that is here; the caller holds its lease. Sentences of what was not taken over."""
-    mark = marks.read(session.dir)
-    root = session.state().created.root
+    return _renew(session, _here(parcel, session.state().created.root, environ, machine), notes)
+
+
+def _renew(session: Session, here: _Here, notes: Iterable[str]) -> list[str]:
+    mark, parcel, store = marks.read(session.dir), here.parcel, here.repo.store
     if mark is None or mark.project != parcel.project:
         raise _taken(session)
     if mark.parcel == parcel.oid:
         return []
     if is_held(session.control / CHILD_LOCK):
         raise SessionError(f"a child of {session.name} is at work here: it has to end before another's work is placed")
-    here = _here(parcel, root, environ, machine)
-    store = here.repo.store
-    held = parcels.files_of(store, parcel, CONTROL)
+    before = [parcels.read(store, mark.parcel)] if mark.parcel else []
+    came, *bases = parcels.load(store, parcel, *before)
+    base = bases[0] if bases else None
     present, _ = parcels.travelling(session)
-    content = parcels.journal_of(store, parcel, held[TAIL.removeprefix(CONTROL)][1], present)
+    content = parcels.journal_of(store, parcel, came.tail, present)
     if content.partition(b"\n")[0] != present.partition(b"\n")[0]:
         raise _taken(session)
     draft = session.control / _PLACING
     journal, state = _draft(draft, content)
-    base = parcels.read(store, mark.parcel) if mark.parcel else None
     ahead = base is not None and not content.startswith(present)
-    said = _keep_work(session, here, base, ahead=ahead)
-    said += _put_code(session, here, state)
+    code = _code_here(session, here, state)
+    said = _keep_work(session, here, base.parcel if base else None, code, ahead=ahead)
+    said += _put_code(session, here, code)
     with gates.changing(session.dir):  # people's commands wait for this, so it is short
-        taken = acts.onto(session, store, base, parcel, ahead=ahead)
+        taken = acts.onto(session, store, base, came, ahead=ahead)
         if taken.lost:
             said.append(_keep(session, here, ", ".join(taken.lost[:_NAMED])))
         put_files(session.dir, taken.files, [*state.left_out, *session.state().left_out])
-        _put_control(session, held, taken.inbox)
-    for record in _here_now(here, state, notes):
+        _put_control(session, came, taken.inbox)
+    for record in _here_now(here, state, notes, session.state(), base.parcel if base else None):
         journal.append(record)
     write_atomic(session.journal.path, journal.content)
-    marks.write(session.dir, Mark(mark.project, parcel.remote or mark.remote, machine, parcel.oid, parcel.paths))
+    marks.write(session.dir, Mark(mark.project, parcel.remote or mark.remote, here.machine, parcel.oid, parcel.paths))
     remove(draft)
     session.forget()
     control.lay_links(session.dir, session.control)
@@ -143,10 +144,7 @@ def renew(
 def _here(parcel: Parcel, root: Path, environ: Mapping[str, str], machine: str) -> _Here:
     repo, config = Repo.find(root), loading.load(root, environ)
     refuse_led_away(repo.git_dir, parcel.branch)
-    last = checkpoint.tip(repo.store, parcel.tip) if parcel.tip else None
-    session_dir = config.sessions_dir / parcel.name
-    code = last.code if last else parcel.head
-    return _Here(parcel, machine, repo, config, session_dir, config.worktrees_dir / parcel.name, code)
+    return _Here(parcel, machine, repo, config, config.sessions_dir / parcel.name, config.worktrees_dir / parcel.name)
 
 
 def _taken(session: Session) -> SessionError:
@@ -202,8 +200,11 @@ def _draft(path: Path, content: bytes) -> tuple[Journal, State]:
     return journal, state
 
 
-def _here_now(here: _Here, state: State, notes: Iterable[str]) -> list[Record]:
-    """What the journal has to say of this machine; nothing where it speaks of it already."""
+def _here_now(
+    here: _Here, state: State, notes: Iterable[str], was: State | None = None, base: Parcel | None = None
+) -> list[Record]:
+    """What the journal has to say of this machine; nothing where it speaks of it already. `was` is the copy's state
+    before, at the parcel `base`."""
     created, notes = state.created, tuple(notes)
     place = Placed(
         machine=here.machine,
@@ -215,7 +216,7 @@ def _here_now(here: _Here, state: State, notes: Iterable[str]) -> list[Record]:
     same = (created.repo, created.root, created.worktree) == (place.repo, place.root, place.worktree)
     moved = here.parcel.paths != here.machine or not same or not _as_known(here, state)
     found: list[Record] = [place] if moved or notes else []
-    if state.prepared and not state.worktree_is_new and (why := _lacks(here)):
+    if state.prepared and not state.worktree_is_new and (why := _lacks(here, was or state, base)):
         found.append(WorktreeNew(why=why))
     return found
 
@@ -242,14 +243,15 @@ def _filled_in(here: _Here, state: State) -> list[str]:
 # --- what is here and nowhere else ------------------------------------------------------------------------------------
 
 
-def _keep_work(session: Session, here: _Here, base: Parcel | None, *, ahead: bool) -> list[str]:
+def _keep_work(session: Session, here: _Here, base: Parcel | None, code: "_Code | None", *, ahead: bool) -> list[str]:
     """Set aside what children or a person did to code and journal, and the parcel's history does not have."""
     store, name = here.repo.store, session.state().created.session
     own = [oid for oid in (store.ref(here.branch), store.ref(ref_name(name))) if oid]
+    unknown = [oid for oid in own if base is None or oid not in (base.head, base.tip)]  # all else led to the parcel
     why = ["what was done"] if ahead else []
-    if own and store.line("rev-list", "--max-count=1", *own, f"^{here.parcel.oid}", "--"):
+    if unknown and store.line("rev-list", "--max-count=1", *unknown, f"^{here.parcel.oid}", "--"):
         why.append("commits")
-    snapshot = _own_code(session, here, base)
+    snapshot = code.now.commit if code and _is_own(here, base, code) else ""
     if snapshot:
         why.append("changed files of the worktree")
     return [_keep(session, here, " and ".join(why), [*own, snapshot] if snapshot else own)] if why else []
@@ -270,42 +272,55 @@ def keep_aside(store: Git, name: str, oid: str) -> str:
     return ref
 
 
-def _own_code(session: Session, here: _Here, base: Parcel | None) -> str:
-    """The snapshot of a worktree that holds what is neither as it was nor as it will be; else empty."""
-    if registered(here.repo.git_dir, here.worktree) is None or not here.worktree.is_dir():
-        return ""
-    state, store = session.state(), here.repo.store
-    worktree = Worktree.open(here.repo.git_dir, here.worktree, here.parcel.branch, state.left_out)
-    snapshot = worktree.snapshot()
-    last = checkpoint.tip(store, base.tip) if base and base.tip else None
-    before = last.code if last else base.head if base else here.parcel.head
-    for code in (before, here.code):
-        if worktree.tree_of(code) == snapshot.tree:
-            return ""
-    mine, was, will = (entries(store, tree) for tree in (snapshot.commit, before, here.code))
-    return snapshot.commit if any(found not in (was.get(name), will.get(name)) for name, found in mine.items()) else ""
+@frozen
+class _Code:
+    """The worktree that is here, as it is."""
+
+    worktree: Worktree
+    state: TreeState
+    now: Snapshot
+    notes: tuple[str, ...] = ()  # of what was mended
+
+
+def _code_here(session: Session, here: _Here, state: State) -> _Code | None:
+    """None where this machine has no worktree of the session."""
+    repo, root = here.repo, here.worktree
+    if registered(repo.git_dir, root) is None and root.is_dir() and any(root.iterdir()):
+        repo.remember_worktree(root, here.parcel.branch, here.parcel.head)
+    if registered(repo.git_dir, root) is None or not root.is_dir():
+        return None
+    left_out = {*state.left_out, *session.state().left_out}
+    worktree = Worktree.open(repo.git_dir, root, here.parcel.branch, left_out)
+    notes = worktree.remove_stale_locks()
+    found = worktree.state()
+    return _Code(worktree, found, worktree.snapshot(found), tuple(notes))
+
+
+def _is_own(here: _Here, base: Parcel | None, code: _Code) -> bool:
+    """Whether the worktree holds what is neither as it was nor as it will be."""
+    known = [base.code, base.head] if base else [here.parcel.head]
+    known.append(here.parcel.code)
+    if any(code.worktree.tree_of(commit) == code.now.tree for commit in known):
+        return False
+    mine, *theirs = (entries(here.repo.store, commit) for commit in (code.now.commit, *known))
+    return any(found not in [tree.get(name) for tree in theirs] for name, found in mine.items())
 
 
 # --- each part --------------------------------------------------------------------------------------------------------
 
 
-def _put_code(session: Session, here: _Here, state: State) -> list[str]:
+def _put_code(session: Session, here: _Here, code: _Code | None) -> list[str]:
     """Refs and worktree as the parcel has them."""
-    parcel, repo = here.parcel, here.repo
-    store = repo.store
+    parcel, store = here.parcel, here.repo.store
     if parcel.tip and store.ref(ref_name(parcel.name)) != parcel.tip:
         store.run("update-ref", ref_name(parcel.name), parcel.tip)
-    if registered(repo.git_dir, here.worktree) is None and here.worktree.is_dir() and any(here.worktree.iterdir()):
-        repo.remember_worktree(here.worktree, parcel.branch, parcel.head)
-    if registered(repo.git_dir, here.worktree) is None or not here.worktree.is_dir():
+    if code is None:
         return _put_branch(here)
-    left_out = {*state.left_out, *session.state().left_out}
-    worktree = Worktree.open(repo.git_dir, here.worktree, parcel.branch, left_out)
-    snapshot = worktree.snapshot()
-    if (snapshot.head, snapshot.tree) == (parcel.head, worktree.tree_of(here.code)) and not worktree.operation():
-        return []
-    aside, notes = renew_code(worktree, session.dir, here.code, parcel.head)
-    return [*notes, *(f"moved out of the way: {path}" for path in aside)]
+    as_it_is = (code.now.head, code.now.tree)
+    if as_it_is == (parcel.head, code.worktree.tree_of(parcel.code)) and not code.worktree.operation():
+        return list(code.notes)
+    aside, notes = renew_code(code.worktree, session.dir, code.state, code.now, parcel.code, parcel.head)
+    return [*code.notes, *notes, *(f"moved out of the way: {path}" for path in aside)]
 
 
 def _put_branch(here: _Here) -> list[str]:
@@ -321,14 +336,13 @@ def _put_branch(here: _Here) -> list[str]:
     return []
 
 
-def _put_control(session: Session, held: Mapping[str, tuple[int, bytes]], inbox: bytes) -> None:
+def _put_control(session: Session, came: Content, inbox: bytes) -> None:
     """What of the control folder came with the parcel."""
     place = session.control
-    for name, (_, data) in held.items():
-        if name in (INBOX, TAIL.removeprefix(CONTROL)) or _plainly(place / name) == data:
-            continue
-        put_folder((place / name).parent)
-        write_atomic(place / name, data)
+    for name, data in came.control.items():
+        if name not in (INBOX, TAIL.removeprefix(CONTROL)) and _plainly(place / name) != data:
+            put_folder((place / name).parent)
+            write_atomic(place / name, data)
     if inbox != (_plainly(place / INBOX) or b""):
         write_atomic(place / INBOX, inbox)
 
@@ -343,27 +357,12 @@ def _plainly(path: Path) -> bytes | None:
 # --- dependencies -----------------------------------------------------------------------------------------------------
 
 
-def remember_setup(session: Session) -> None:
-    """The worktree here has what its dependencies are installed by, as the session is now."""
-    state = session.state()
-    created = state.created
-    if created.repo is None or state.prepared is None or state.worktree_is_new:
-        return
-    store = Git(created.repo)
-    last = checkpoint.tip(store, ref_name(created.session))
-    if last:
-        write_atomic(session.control / SETUP, _installed_by(store, last.code))
-
-
-def _lacks(here: _Here) -> str:
+def _lacks(here: _Here, was: State, base: Parcel | None) -> str:
     """What the worktree here has not got yet, so that it is made ready again; empty where nothing is known to lack."""
-    if registered(here.repo.git_dir, here.worktree) is None or not here.worktree.is_dir():
+    if base is None or registered(here.repo.git_dir, here.worktree) is None or not here.worktree.is_dir():
         return f"The session came to {here.machine}."
-    known = _plainly(control.place_of(here.session_dir) / SETUP)
-    if here.config.setup and known != _installed_by(here.repo.store, here.code).encode():
+    trees = (base.code, here.parcel.code)
+    changed = here.config.setup and here.repo.store.call("diff-tree", "--quiet", *trees, "--", *_LOCK_FILES).returncode
+    if was.worktree_is_new or changed:
         return f"What dependencies are installed by changed while the session was not on {here.machine}."
     return ""
-
-
-def _installed_by(store: Git, code: str) -> str:
-    return sha256(store.run("ls-tree", "-z", "--full-tree", code, "--", *_LOCK_FILES))

@@ -36,7 +36,7 @@ def merge(session: Session, base: str, theirs: Parcel) -> list[str]:
     follows from `theirs`. Sentences of what was not taken. The caller holds the session's lease."""
     store = _store(session)
     with gates.changing(session.dir):
-        taken = acts.into(session, store, parcels.read(store, base), theirs)
+        taken = acts.into(session, store, *parcels.load(store, parcels.read(store, base), theirs))
         put_files(session.dir, taken.files, session.state().left_out)
         if taken.inbox:
             write_atomic(session.control / INBOX, taken.inbox)
@@ -56,7 +56,9 @@ def set_aside(session: Session, theirs: Parcel, environ: Mapping[str, str], mach
 def unsent(session: Session) -> bool:
     """Whether a person did something to this copy that the remote does not have."""
     mark, store = marks.read(session.dir), _store(session)
-    return mark is not None and bool(mark.parcel) and acts.unsent(session, store, parcels.read(store, mark.parcel))
+    if mark is None or not mark.parcel:
+        return False
+    return acts.unsent(session, parcels.load(store, parcels.read(store, mark.parcel))[0])
 
 
 def _store(session: Session) -> Git:

@@ -205,11 +205,17 @@ def is_shorter(journal: bytes, last: Checkpoint) -> bool:
     return bool(length) and sha256(journal[:length])[:_DIGITS] != last.journal.split()[2]
 
 
-def journal(store: Git, ref: str) -> bytes:
-    """The journal as the checkpoints hold it, with the line that was to be written next; empty where they hold none."""
+def journal(store: Git, ref: str, known: bytes = b"") -> bytes:
+    """The journal as the checkpoints hold it, with the line that was to be written next; empty where they hold none.
+
+    What is `known` of its beginning is believed, and only those after it are read.
+    """
     made = [checkpoint for checkpoint in reversed(timeline(store, ref)) if _JOURNAL.fullmatch(checkpoint.journal)]
+    starts = [int(checkpoint.journal.split()[0]) for checkpoint in made]
+    first = next((place for place in reversed(range(len(made))) if starts[place] <= len(known)), 0) if known else 0
+    made = made[first:]
     raw = io.BytesIO(store.run("cat-file", "--batch", stdin="".join(f"{made.oid}\n" for made in made).encode()))
-    content = b""
+    content = known
     for checkpoint in made:
         message = raw.read(int(raw.readline().split()[2])).partition(b"\n\n")[2]
         raw.read(1)  # the newline after each object

@@ -16,6 +16,7 @@ from samoloop.git.checkpoint import Checkpoint
 from samoloop.git.repo import Repo
 from samoloop.git.session_files import LEFT_OUT, session_files
 from samoloop.git.staging import is_behind_link, stage
+from samoloop.git.tree_state import TreeState
 from samoloop.git.worktree import Snapshot, Worktree
 
 _LEAVING = "Before going back to"  # the summary of what is left
@@ -65,18 +66,18 @@ def restore(worktree: Worktree, session_dir: Path, ref: str, target: Checkpoint)
     return Restored(on_top, left, aside, removed, sorted(made - in_the_way | documents), notes)
 
 
-def renew(worktree: Worktree, session_dir: Path, code: str, head: str) -> tuple[list[Path], list[str]]:
-    """Make the content that of `code`, on the session's branch at `head`, as another machine left it.
+def renew(
+    worktree: Worktree, session_dir: Path, state: TreeState, now: Snapshot, code: str, head: str
+) -> tuple[list[Path], list[str]]:
+    """Make the content that of `code`, on the session's branch at `head`, as another machine left it; `state` and `now`
+    are the worktree as it is.
 
     As when going back, a merge in progress is given up and ignored files stay. Returns what was in no commit and in the
     way, where it is now, and notes; the caller has kept the rest. May be run again after a crash. Raises GitError.
     """
-    notes = worktree.repair() + worktree.remove_stale_locks()
     if other := worktree.used_elsewhere():
         raise GitError(f"The branch {worktree.branch} is also checked out in {other}: switch that to another branch.")
-    state = worktree.state()
-    now = worktree.snapshot(state)
-    notes += _quit_operations(worktree)
+    notes = _quit_operations(worktree)
     stage(worktree.git, worktree.root, state.to_stage, worktree.left_out)
     aside = _move_aside(worktree, now, code, session_dir, ())
     worktree.check_out(code, head)
