@@ -27,3 +27,13 @@ def test_an_iteration_takes_no_more_than_it_did(
     assert (used.fsyncs, used.processes) == (fsyncs, processes)
     assert used.opens <= opens
     assert used.proc < 20  # its own and its child's; a look at the whole machine takes hundreds
+
+
+@pytest.mark.slow
+def test_a_run_of_one_iteration_takes_no_more_than_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """From the command to its first child, and from that to the end."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    whole = __import__("whole_bench")
+    _, used = whole.one_run(tmp_path, whole.FILE, 1, commit=True)
+    sys.modules.pop("whole_bench")
+    assert (used["processes"], used["fsyncs"]) == (25, 50)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from git_scene import git, isolate, new_repository
+from git_scene import REFS, git, isolate, new_repository
 
 from samoloop.base.errors import GitError
 from samoloop.git.calls import Git, environment, is_oid
@@ -77,3 +77,29 @@ def test_a_ref_is_found_loose_and_packed_and_by_its_full_name(tmp_path: Path) ->
 )
 def test_what_is_an_object_id(text: str, expected: bool) -> None:
     assert is_oid(text) is expected
+
+
+@pytest.mark.skipif(REFS == "reftable", reason="git alone knows them")
+def test_a_ref_is_found_wherever_it_is_and_no_process_is_asked_for_one_that_there_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = new_repository(tmp_path / "project")
+    store, tip = Git(root / ".git"), git(root, "rev-parse", "HEAD").strip()
+    for name in ("refs/heads/loose", "refs/samoloop/sessions/a"):
+        git(root, "update-ref", name, tip)
+    assert [store.ref("refs/heads/loose"), store.ref("refs/samoloop/sessions/a")] == [tip, tip]
+    git(root, "pack-refs", "--all")
+    assert not (root / ".git/refs/heads/loose").exists()
+    assert [store.ref("refs/heads/loose"), store.ref("refs/samoloop/sessions/a")] == [tip, tip]
+    git(root, "symbolic-ref", "refs/heads/other", "refs/heads/loose")
+    assert store.ref("refs/heads/other") == tip
+    with monkeypatch.context() as patched:
+        patched.setattr("samoloop.git.calls._PACKED_BYTES", 10)
+        assert store.ref("refs/heads/loose") == tip  # too much to be read here
+    monkeypatch.setenv("PATH", str(tmp_path))  # no git
+    assert store.ref("refs/heads/loos") is None
+
+
+def test_a_repository_that_is_gone_is_not_one_without_the_ref(tmp_path: Path) -> None:
+    with pytest.raises(GitError, match="is gone"):
+        Git(tmp_path / "gone/.git").ref("refs/heads/main")

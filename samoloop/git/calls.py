@@ -18,10 +18,10 @@ from samoloop.base import programs
 from samoloop.base.durations import format_seconds
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
-from samoloop.base.files import small_text
+from samoloop.base.files import read_plain, small_text
 from samoloop.base.values import frozen
 from samoloop.git import drivers
-from samoloop.git.checkout import common_dir
+from samoloop.git.checkout import common_dir, refs_in_files
 from samoloop.git.pipes import release
 
 OLDEST = (2, 31)  # environment settings and worktree repair; tried with 2.39 and 2.47
@@ -65,6 +65,7 @@ KEPT = frozenset(
 _CHANGES = frozenset({"init", "notes", "read-tree", "reset", "restore", "symbolic-ref", "update-ref", "worktree"}) | {
     *("am", "bisect", "cherry-pick", "merge", "rebase", "revert")  # given up before going back
 }
+_PACKED_BYTES = 1_000_000  # of packed refs, which are read in less time than a process takes
 _OID_LENGTHS = (40, 64)  # SHA-1, SHA-256
 _HEX = frozenset("0123456789abcdef")
 
@@ -129,7 +130,20 @@ class Git:
         `git_dir` must be the common one. A loose ref is read without a process: it always wins over a packed one.
         """
         text = small_text(self.git_dir / name).strip()
-        return text if is_oid(text) else self.resolve(name)
+        if is_oid(text):
+            return text
+        return None if self.lacks(name) else self.resolve(name)
+
+    def lacks(self, name: str) -> bool:
+        """Whether there is surely no such ref, by the files of the common `git_dir`; False where git alone can tell."""
+        files = refs_in_files(self.git_dir) and (self.git_dir / "refs").is_dir()
+        if not files or os.path.lexists(self.git_dir / name):
+            return False
+        try:  # after the loose one: git packs a ref before it removes that
+            packed = read_plain(self.git_dir / "packed-refs", _PACKED_BYTES) or b""
+        except ValueError:
+            return False
+        return len(packed) <= _PACKED_BYTES and os.fsencode(f" {name}\n") not in packed
 
     def resolve(self, revision: str) -> str | None:
         """The full id of a commit; None where the name means none."""

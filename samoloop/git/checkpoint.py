@@ -250,6 +250,8 @@ def _content(path: Path) -> bytes | None:
 
 
 def _log(store: Git, ref: str, *limit: str, path: str = "") -> list[Checkpoint]:
+    if store.lacks(ref):
+        return []
     done = store.call("log", "-z", "--first-parent", _FORMAT, *limit, ref, "--", *([path] if path else []))
     if done.returncode:
         if store.ref(ref) is None:
