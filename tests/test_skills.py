@@ -76,6 +76,23 @@ def test_a_broken_skill_is_one_sentence_with_its_file(tmp_path: Path, name: str,
     assert "\n" not in str(found.value)
 
 
+def test_a_start_looks_at_the_projects_own_and_not_at_those_that_always_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, read, looked_at = project(tmp_path), skills.read, []
+
+    def noted(path: Path) -> skills.Skill:
+        looked_at.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(skills, "read", noted)
+    skills.refuse_broken(root)
+    assert looked_at == ["greet"]
+    (root / ".samoloop" / "skills" / "greet" / "SKILL.md").write_text("")
+    with pytest.raises(ConfigError, match="must start with front matter"):
+        skills.refuse_broken(root)
+
+
 def test_a_link_or_text_that_is_none_inside_a_skill_is_refused(tmp_path: Path) -> None:
     root = project(tmp_path)
     folder = root / ".samoloop" / "skills" / "greet"

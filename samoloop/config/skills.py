@@ -45,16 +45,30 @@ def places(project: Path | None) -> list[Path]:
 def available(project: Path | None) -> list[Skill]:
     """Every skill that can be named, by name. Raises ConfigError with a sentence for each that cannot be used."""
     found, problems = look(project)
+    _refuse(problems)
+    return found
+
+
+def refuse_broken(project: Path) -> None:
+    """Raise ConfigError with a sentence for each of the project's own that cannot be used; a shipped one always can."""
+    _, problems = _look_in(places(project)[:-1])
+    _refuse(problems)
+
+
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
         raise ConfigError(problems[0] if len(problems) == 1 else listed("these skills cannot be used:", problems))
-    return found
 
 
 def look(project: Path | None) -> tuple[list[Skill], list[str]]:
     """The usable skills by name, and what is wrong with the others, a sentence each."""
+    return _look_in(places(project))
+
+
+def _look_in(folders: Sequence[Path]) -> tuple[list[Skill], list[str]]:
     skills: dict[str, Skill] = {}
     problems: list[str] = []
-    for place in reversed(places(project)):
+    for place in reversed(folders):
         for path in sorted(place.iterdir()):
             if not path.is_dir() or path.name.startswith("."):
                 continue

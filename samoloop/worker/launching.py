@@ -66,7 +66,7 @@ def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str]) -> 
 
     A broken skill of the project too: later it would only be left out.
     """
-    skills.available(config.root)
+    skills.refuse_broken(config.root)
     for phase in workflow.phases:
         sandbox.is_missing(config.sandboxing(phase.name))
     with tempfile.TemporaryDirectory() as name:
