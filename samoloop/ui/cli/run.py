@@ -37,6 +37,7 @@ from samoloop.ui.cli.common import (
 from samoloop.ui.terminal.output import say, say_json
 
 if TYPE_CHECKING:
+    from samoloop.api.go_on import OpenView
     from samoloop.children.stop import StopRequest
     from samoloop.worker.view import View
     from samoloop.worker.worker import Worker
@@ -386,7 +387,6 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
     if detached:
         return start_detached(session, how, as_json)
     from samoloop.api.go_on import go_on, stoppable
-    from samoloop.ui.terminal.asking import asking_view
     from samoloop.ui.terminal.screen import open_view
     from samoloop.worker.lease import FILES, OWN
     from samoloop.worker.stations import Stations
@@ -399,7 +399,11 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
         with open_view(session, stop, sys.stderr) as seen:
             yield Several((seen, EventLines(session.name)))
 
-    view = asking_view(speaker("terminal")) if asks and is_terminal() else open_view
+    view: OpenView = open_view
+    if asks and is_terminal():
+        from samoloop.ui.terminal.asking import asking_view  # not for a worker whom nobody sees
+
+        view = asking_view(speaker("terminal"))
     with stoppable() as stop:
         shared = is_fleets(session.dir) and not how.once
         decision = go_on(

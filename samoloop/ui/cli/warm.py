@@ -11,7 +11,6 @@ from samoloop.ui.cli import cli
 NEEDED = (
     "samoloop.ui.cli.run",
     "samoloop.api.go_on",
-    "samoloop.ui.terminal.asking",
     "samoloop.ui.terminal.screen",
     "samoloop.children.inside",
     "samoloop.providers.custom",
