@@ -28,6 +28,7 @@ checks: $(VENV)/dev
 
 fleet: $(VENV)/dev
 	$(BIN)/pytest tests/fleet -n 2 --dist worksteal --timeout 120 $(ARGS)
+	$(BIN)/python benchmarks fleet
 
 hour: $(VENV)/dev
 	@command -v tmux >/dev/null || apt-get install -y -q tmux

@@ -43,6 +43,7 @@ def app(url: str, machine: str, iterate: Iterate, lease_seconds: float) -> procr
             min_size=1,
             max_size=2,
             timeout=10.0,
+            configure=_each_statement_by_itself,
         )
     )
 
@@ -52,6 +53,11 @@ def app(url: str, machine: str, iterate: Iterate, lease_seconds: float) -> procr
         await iterate(project, name, job=context.job.id, worker=context.job.worker_id)
 
     return made
+
+
+async def _each_statement_by_itself(connection: "psycopg.AsyncConnection[Any]") -> None:
+    """Procrastinate sends one at a time, so a transaction around it is two more ways to the database and back."""
+    await connection.set_autocommit(True)
 
 
 def options(queues: Iterable[str], slots: int, lease_seconds: float) -> dict[str, Any]:

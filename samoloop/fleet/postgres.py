@@ -83,7 +83,7 @@ class Postgres:
         options += [word for setting in self._settings for word in ("-c", setting)]
         ends = time.monotonic() + _START_SECONDS
         while not self._is_up([self._program("postgres"), "-D", str(self._data), *options], ends):
-            said = tail(self._log, 2000).splitlines()
+            said = tail(self.log, 2000).splitlines()
             why = "; ".join(line for line in said if "could not" in line or "FATAL" in line) or "; ".join(said)
             self.kill()
             if _NOT_YET not in why or time.monotonic() > ends:
@@ -128,7 +128,7 @@ class Postgres:
         return self._folder / "data"
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
         assert self._folder
         return self._folder / "log"
 
@@ -165,7 +165,7 @@ class Postgres:
         """Whether it came up, or ended."""
         for left in (self._data / "postmaster.pid", *self._data.glob(".s.PGSQL.*")):  # by one that was killed
             remove(left)
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", _WITH_ITS_OWNER, "sh", str(self._folder), *command],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, env=_ENVIRONMENT, cwd="/", start_new_session=True,
