@@ -278,3 +278,35 @@ def test_a_copy_that_only_looks_on_does_not_forget_that_setup_is_due(tmp_path: P
     before = len(log.read_text().splitlines())
     two.iterate(there)
     assert len(log.read_text().splitlines()) == before + 1
+
+
+def test_the_half_iteration_of_a_dead_machine_is_told_elsewhere_and_set_aside_there(machines: list[Machine]) -> None:
+    one, two = machines
+    here = one.hand_in()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def dies(point: str) -> None:
+            if point == "after record started":
+                raise Died
+
+        patch.setattr(effects, "observer", dies)
+        with pytest.raises(Died):
+            one.iterate(here)
+    (here.worktree / "half.txt").write_text("half\n")
+    there, said = two.place(here.name, ("Iteration 1 was begun on one, which died.",))
+    assert said == []
+    two.iterate(there)
+    with two.at_work():
+        prompt = sorted(there.logs.glob("*.prompt.md"))[-1].read_text()
+        assert "Iteration 1 was begun on one, which died." in prompt
+        assert there.state().iteration == 1
+    two.send(there, Kind.ITERATION)
+    here, said = one.place(here.name)
+    assert len(said) == 1 and "changed files of the worktree" in said[0]
+    assert not (here.worktree / "half.txt").exists()
+    ref = one.git("for-each-ref", "--format=%(refname)", "refs/samoloop/aside")
+    assert "half.txt" in one.git("log", "-m", "--name-only", "--format=", ref)
+    one.iterate(here)
+    one.send(here, Kind.ITERATION)
+    with one.at_work():
+        assert here.state().iteration == 2
