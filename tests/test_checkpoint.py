@@ -210,3 +210,11 @@ def test_progress_is_what_the_child_writes_and_not_what_the_worker_or_a_person_d
     assert checkpoint.fingerprint(scene.session) == before
     write(scene.session, "_qa.md", "### Q1\n")
     assert checkpoint.fingerprint(scene.session) != before
+
+
+def test_the_checkpoints_up_to_one_are_found_by_its_id(scene: Scene) -> None:
+    """Whoever has them from elsewhere may have no ref of them."""
+    write(scene.session, "plan.md", "plan\n")
+    first, second = scene.iterate(1), scene.iterate(2)
+    assert [one.iteration for one in checkpoint.timeline(scene.worktree.store, second.oid)] == [2, 1]
+    assert checkpoint.tip(scene.worktree.store, first.oid) is not None

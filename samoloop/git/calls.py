@@ -135,9 +135,10 @@ class Git:
         return None if self.lacks(name) else self.resolve(name)
 
     def lacks(self, name: str) -> bool:
-        """Whether there is surely no such ref, by the files of the common `git_dir`; False where git alone can tell."""
+        """Whether there is surely no such ref, by the files of the common `git_dir`; False where git alone can tell, as of
+        a commit's id."""
         files = refs_in_files(self.git_dir) and (self.git_dir / "refs").is_dir()
-        if not files or os.path.lexists(self.git_dir / name):
+        if not files or not name.startswith("refs/") or os.path.lexists(self.git_dir / name):
             return False
         try:  # after the loose one: git packs a ref before it removes that
             packed = read_plain(self.git_dir / "packed-refs", _PACKED_BYTES) or b""
