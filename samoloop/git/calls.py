@@ -135,8 +135,10 @@ class Git:
         return None if self.lacks(name) else self.resolve(name)
 
     def lacks(self, name: str) -> bool:
-        """Whether there is surely no such ref, by the files of the common `git_dir`; False where git alone can tell, as of
-        a commit's id."""
+        """Whether there is surely no such ref, by the files of the common `git_dir`; False where git alone can tell.
+
+        A commit's id is no ref, so git is asked about that.
+        """
         files = refs_in_files(self.git_dir) and (self.git_dir / "refs").is_dir()
         if not files or not name.startswith("refs/") or os.path.lexists(self.git_dir / name):
             return False
