@@ -44,6 +44,7 @@ class News(StrEnum):
     FINISHED = "finished"  # pushed, a pull request, or why not
     STOPPED = "stopped"
     FAILED = "failed"
+    LATE = "late"  # somebody else was first, on another machine
 
 
 @frozen
@@ -189,6 +190,7 @@ NEWS: Mapping[News, NewsWords] = {
     News.LIMITED: NewsWords("⏳", "usage limit reached"),
     News.OUTSIDE: NewsWords("👀", "something outside of its worktree was changed"),
     News.STAND_IN: NewsWords("🔁", "{what}"),
+    News.LATE: NewsWords("🕐", "somebody else was first"),
     News.RESUMED: NewsWords("▶️", "goes on"),
     News.BUDGET: NewsWords("💰", "most of its budget is spent"),
     News.DONE: NewsWords("🏁", "done{took}"),

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from samoloop.core.control import CHILD_LOCK, FLEET, place_of
 from samoloop.core.outcome import Collector
 from samoloop.core.records import FORMAT, RoomRecord
 from samoloop.core.session import Session, all_sessions
+from samoloop.core.words import News
 from samoloop.fleet import mark as marks
 from samoloop.fleet import parcel as parcels
 from samoloop.fleet import placing, rules, together, transport
@@ -33,6 +34,7 @@ from samoloop.git.repo import Repo
 from samoloop.queue.source import provider_of, when_due
 from samoloop.worker import iteration
 from samoloop.worker.lease import FILES, locked
+from samoloop.worker.news import about
 
 NEEDS = "fleet.needs"  # the record of what a machine must have for the session
 _PUSHES = 20  # against people who act faster than one can push
@@ -58,12 +60,13 @@ def mark_of(session_dir: Path) -> Mark | None:
     return marks.load(place_of(session_dir) / FLEET)
 
 
-def here(project: Project) -> Iterator[Path]:
+def here(project: Project) -> list[Path]:
     """The folders of the fleet's sessions in this project, as far as they are on this machine."""
+    found = []
     for session in all_sessions(project.sessions):
         with suppress(SessionError):
-            if mark_of(session.dir):
-                yield session.dir
+            found += [session.dir] if mark_of(session.dir) else []
+    return found
 
 
 # --- from the remote --------------------------------------------------------------------------------------------------
@@ -89,7 +92,17 @@ def follow(project: Project, name: str, this: Here, environ: Mapping[str, str], 
         return []
     if theirs.kind == Kind.HOME:
         return drop(folder, theirs, environ) if mark else []
-    return renew(project, theirs, this, environ)
+    said = renew(project, theirs, this, environ)
+    with locked(Session(folder), FILES):
+        _tell_late(Session(folder), said, environ)
+    return said
+
+
+def _tell_late(session: Session, said: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Let the person hear that somebody else was first, where they listen. The caller holds the copy's lock."""
+    if said:
+        worker = onlooker(session, environ)
+        worker.announce(about(worker, News.LATE, "\n\n".join(said)))
 
 
 def renew(project: Project, theirs: Parcel, this: Here, environ: Mapping[str, str]) -> list[str]:
@@ -184,12 +197,15 @@ def _repo(session: Session) -> Repo:
 
 def give_on(session: Session, this: Here, environ: Mapping[str, str], database: Database) -> list[str]:
     """Give the remote what a person did on this copy, and see that the session goes on where it can."""
+    if mark_of(session.dir) is None:
+        return []  # it was taken home
     try:
         with locked(session, FILES):
             if worked(session) or not together.unsent(session):
                 return []
             handed = hand_over(session, Kind.ACT, this, environ, f"a person on {this.machine}", not_again)
             database.put(row_of(session, this, environ))
+            _tell_late(session, handed.said, environ)
     except LockHeld:
         return []  # the worker that holds it sees what was done, and hands it over
     return list(handed.said)

@@ -91,7 +91,7 @@ def take(
         handed = copies.hand_over(session, Kind.ITERATION, this, environ, "", turn.wait)
         database.put(copies.row_of(session, this, environ))
     say(_stands(session))
-    if row.wish:
+    if row.wish or turn.stop.by_person:
         database.wish(turn.project.id, turn.name, "")
     for sentence in handed.said:
         say(sentence)

@@ -55,7 +55,9 @@ class FleetLease:
         if worked or together.unsent(session):
             kind = Kind.MOVED if worked else Kind.ACT
             copies.hand_over(session, kind, this, self._environ, self._by, copies.not_again)
-        database.put(copies.row_of(session, this, self._environ))
+        row = copies.row_of(session, this, self._environ)
+        database.put(row)
+        database.wish(row.project, row.name, "")  # what a person says now takes the place of an earlier stop
 
     def is_held(self, session_dir: Path) -> bool:
         return FILES.is_held(session_dir)

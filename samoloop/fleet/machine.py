@@ -264,10 +264,14 @@ class Machine:
     async def _look_at_all(self) -> None:
         """Nobody knows what was told meanwhile: each copy is compared with its row, and what people did is given on."""
         for project in self.projects.values():
-            for row in await _aside(self._database.sessions, project.id):
+            known = await _aside(self._database.sessions, project.id)
+            for row in known:
                 self._soon(self._renew(project, row.name, row.parcel))
             for folder in await _aside(copies.here, project):
-                self._soon(self._give_on(folder))
+                if any(row.name == folder.name for row in known):
+                    self._soon(self._give_on(folder))
+                else:  # it may have been taken home while nobody was here
+                    self._soon(self._renew(project, folder.name, ""))
 
     # --- copies -------------------------------------------------------------------------------------------------------
 

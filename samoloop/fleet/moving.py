@@ -1,6 +1,7 @@
 """A session handed to the fleet, taken home again, or bound to one machine."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from samoloop.base.errors import UsageError
 from samoloop.core.records import RoomRecord
@@ -10,6 +11,7 @@ from samoloop.fleet import here as this_machine
 from samoloop.fleet import mark as marks
 from samoloop.fleet.database import Database
 from samoloop.fleet.here import Here
+from samoloop.fleet.iteration import STOP, STOP_NOW
 from samoloop.fleet.lease import FleetLease
 from samoloop.fleet.parcel import Kind
 from samoloop.fleet.rows import is_alive
@@ -43,6 +45,18 @@ def move(
     return [f"{session.name} goes on on {machine if tags else 'any machine that can'}."]
 
 
+def stop(session: Session, now: bool, database: Database) -> str:
+    """Ask whoever is at work on it, or next, to stop; a sentence that says so."""
+    mark = marks.read(session.dir)
+    row = database.session(mark.project, session.name) if mark else None
+    if mark is None or row is None or (row.due_in is None and not row.at_work):
+        return f"No machine is at work on {session.name}."
+    database.wish(mark.project, session.name, STOP_NOW if now else STOP)
+    if not row.at_work:
+        return f"{session.name} is stopped by the machine that takes it next."
+    return f"asked {row.machine} to stop {session.name} {'now' if now else 'after this iteration'}."
+
+
 def hand_in(
     session: Session, this: Here, database: Database, environ: Mapping[str, str], by: str, needs: tuple[str, ...] = ()
 ) -> list[str]:
@@ -62,6 +76,7 @@ def _take_home(session: Session, this: Here, database: Database, environ: Mappin
         mark = marks.read(session.dir)
         assert mark is not None
         copies.hand_over(session, Kind.HOME, this, environ, by, copies.not_again)
+        database.put(replace(copies.row_of(session, this, environ), due_in=None))  # the others hear of it
         marks.take_off(session.dir)
         database.forget(mark.project, session.name)
     return [f"{session.name} is this machine's own again: samoloop resume {session.name}"]

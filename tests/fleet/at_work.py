@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,9 +14,6 @@ from typing import Any
 
 import yaml
 from kit import git, make_repo, samoloop, script, until
-
-from samoloop.core.control import place_of
-from samoloop.core.session import Session, all_sessions
 
 
 @dataclass
@@ -99,7 +97,7 @@ class Host:
 
     def processes(self) -> list[int]:
         """All that runs here, told by the variable that it inherits."""
-        found, wanted = [], f"FLEET_HOST={self.name}".encode()
+        found, wanted = [], f"HOME={self.home}".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 if wanted in (entry / "environ").read_bytes().split(b"\0") and int(entry.name) != os.getpid():
@@ -108,15 +106,35 @@ class Host:
                 continue
         return found
 
-    def sessions(self) -> list[Session]:
-        folder = next(iter([*self.root.glob("_sessions"), *self.root.glob(".samoloop/sessions")]), None)
-        return all_sessions(folder) if folder else []
+    def sessions(self) -> list[Path]:
+        """The folders of the copies here."""
+        return [path for path in self.root.glob("_sessions/*") if path.is_dir() and not path.name.startswith(".")]
 
     def records(self, name: str) -> list[dict[str, Any]]:
         """The journal of the copy here; none where there is no copy."""
         for journal in (self.home / "state" / "samoloop" / "control").glob(f"*{name}-*/_history.jsonl"):
             return [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
         return []
+
+    def folder(self, name: str) -> Path:
+        """Of the session's copy here."""
+        return next(self.root.glob(f"_sessions/*{name}"))
+
+    def text(self, name: str, file: str) -> str:
+        return (self.folder(name) / file).read_text()
+
+    def git(self, *words: str) -> str:
+        return git(self.root, *words)
+
+    def stamp_answer(self, name: str) -> float:
+        """A person saves an answer as a command does it, and when that was: starting the command is not counted."""
+        path = self.folder(name) / "_qa.md"
+        text = path.read_text().replace("_waiting_", "A")
+        [wake] = (self.home / "state" / "samoloop" / "control").glob(f"*{name}-*/_wake")
+        path.with_name(".new").write_text(text)
+        path.with_name(".new").rename(path)
+        os.utime(wake)
+        return time.time()
 
     def status(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.say("status", name, "--json"))
@@ -176,7 +194,3 @@ def hosts(
         for host in made:
             for pid in host.processes():
                 kill(pid)
-
-
-def control(session: Session) -> Path:
-    return place_of(session.dir)

@@ -24,6 +24,7 @@ from samoloop.ui.terminal.output import say, say_json
 from samoloop.ui.terminal.words import wrapped
 
 if TYPE_CHECKING:
+    from samoloop.core.session import Session
     from samoloop.fleet.database import Database
     from samoloop.fleet.here import Here
 
@@ -180,6 +181,14 @@ def status(as_json: bool) -> None:
     for text, tone in fleet_lines(found):
         for line in wrapped(text, columns):
             say((line, tone))
+
+
+def ask_machine_to_stop(session: "Session", now: bool) -> str:
+    """Tell the machine at work on a session of the fleet that a person wants it stopped; a sentence that says so."""
+    with reached() as (_, database):
+        from samoloop.fleet.moving import stop
+
+        return stop(session, now, database)
 
 
 @fleet.command("drain")

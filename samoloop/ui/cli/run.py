@@ -275,6 +275,11 @@ def stop(session_name: str | None, now: bool) -> None:
 
     for_people_only()
     session = find_session(session_name, lambda state: state.condition is not Condition.DONE)
+    if is_fleets(session.dir):
+        from samoloop.ui.cli.fleet import ask_machine_to_stop
+
+        say(ask_machine_to_stop(session, now))
+        return
     pid = ask_to_stop(session, now=now)
     if pid is None:
         say(f"No worker is at work on {session.name}.")
@@ -414,6 +419,9 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
             lease=FILES if how.once else OWN,
             more=Stations(before=(_elsewhere,)) if shared else None,
         )
+    if shared and decision.kind is Kind.STOPPED:
+        say(f"{session.name}: a machine of the fleet goes on with it; where it is: samoloop fleet status", err=as_json)
+        return 0
     code = 130 if stop.interrupted and decision.exit_code == EXIT_CODES[Kind.STOPPED] else decision.exit_code
     if as_json:
         say_outcome(session, code)
