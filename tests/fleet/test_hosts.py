@@ -106,3 +106,39 @@ def test_what_a_run_left_whose_owner_was_killed_is_removed_by_the_next():
         assert not Path(folder).exists() and not (Path("/run/netns") / namespace).exists()
         mine = network.folder
     assert not mine.exists()
+
+
+HOLD = """
+import sys, time
+from samoloop.fleet.address import DatabaseGone
+from samoloop.fleet.database import Database
+with Database(sys.argv[1], "ann") as database, database.hold("p1", "auth"):
+    database.sessions()
+    print("held", flush=True)
+    sys.stdin.readline()
+    began = time.monotonic()
+    try:
+        database.sessions()
+    except DatabaseGone:
+        print(time.monotonic() - began, flush=True)
+"""
+
+
+def test_a_database_that_went_silent_is_noticed_and_what_a_lost_machine_held_is_free_again(network):
+    """Nobody tells either of them: only the time in which nothing came does."""
+    server, ann, bob = Server(network), network.host("ann"), network.host("bob")
+    server.start()
+    init = "from samoloop.fleet.database import Database; Database({url!r}, 'bob').init()"
+    bob.run(sys.executable, "-c", init.format(url=server.url))
+    holding = ann.start(sys.executable, "-c", HOLD, server.url, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holding.stdout and holding.stdin
+    assert holding.stdout.readline() == "held\n"
+    hold = "from samoloop.fleet.database import Database\nwith Database({url!r}, 'bob').hold('p1', 'auth'): pass"
+    refused = bob.run(sys.executable, "-c", hold.format(url=server.url), check=False)
+    assert "held by a command on ann" in refused.stderr
+    network.cut(ann)
+    holding.stdin.write("\n")
+    holding.stdin.flush()
+    free = lambda: bob.run(sys.executable, "-c", hold.format(url=server.url), check=False).returncode == 0  # noqa: E731
+    until(free, "the lock is free", 40)
+    assert float(holding.stdout.readline()) < 30
