@@ -17,11 +17,20 @@ from samoloop.worker.waiting import QUIET_SECONDS
 class CopyWatch:
     """Two watches a project and not two a session, so a thousand sessions at gates cost no more than one."""
 
-    def __init__(self, sessions: Iterable[Path], environ: Mapping[str, str], tell: Callable[[Path], None]) -> None:
-        """`tell` is called in the running loop, with the folder of the session."""
+    def __init__(
+        self,
+        sessions: Iterable[Path],
+        environ: Mapping[str, str],
+        tell: Callable[[Path], None],
+        beside: tuple[Path, Callable[[], None]],
+    ) -> None:
+        """`tell` is called in the running loop, with the folder of the session; what is `beside` them, a folder, has a
+        call of its own.
+        """
         self._sessions = [real(folder) for folder in sessions]
         self._control = state_folder(environ) / "control"
         self._tell, self._loop = tell, asyncio.get_running_loop()
+        self._beside, self._tell_beside = real(beside[0]), beside[1]
         self._folders: dict[str, Path] = {}  # by the name of the control folder
         self._quiet: dict[Path, asyncio.TimerHandle] = {}
         self._observer: Any = None
@@ -39,7 +48,7 @@ class CopyWatch:
 
         self._observer = Observer()
         self._observer.daemon = True
-        for folder in [self._control, *self._sessions]:
+        for folder in [self._control, self._beside, *self._sessions]:
             make_folder(folder)
             self._observer.schedule(Changes(), str(folder), recursive=True)
         self._observer.start()
@@ -55,6 +64,9 @@ class CopyWatch:
         """In the observer's thread."""
         if path.name == WAKE and path.parent.parent == self._control:
             self._loop.call_soon_threadsafe(self._woken, path.parent.name)
+            return
+        if path.parent == self._beside:
+            self._loop.call_soon_threadsafe(self._tell_beside)
             return
         for sessions in self._sessions:
             if sessions in path.parents and path.parent != sessions:

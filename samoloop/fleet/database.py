@@ -55,6 +55,12 @@ UPDATE samoloop_sessions SET due = now() + make_interval(secs => %(seconds)s), r
 WHERE project = %(project)s AND name = %(name)s
 RETURNING *, extract(epoch FROM due - now())::float8 AS due_in
 """
+HELD = "its CLIs have met a usage limit"  # why a session is postponed that has met none itself
+_HURRY = """
+UPDATE samoloop_sessions SET due = now(), reason = ''
+WHERE provider = %(provider)s AND reason = %(held)s
+RETURNING *, extract(epoch FROM due - now())::float8 AS due_in
+"""
 _HOLDER = f"""
 SELECT a.application_name AS who FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -337,8 +343,15 @@ class Database:
         return {row["provider"]: (row["seconds"], row["message"]) for row in self._rows(sql, (login,))}
 
     def unlimit(self, login: str, provider: str) -> None:
-        """A person wants to try now."""
-        self._rows("DELETE FROM samoloop_limits WHERE login = %s AND provider = %s", (login, provider))
+        """A person wants to try now; sessions that were left alone for it are due."""
+
+        def work(connection: Connection) -> None:
+            with connection.transaction():
+                connection.execute("DELETE FROM samoloop_limits WHERE login = %s AND provider = %s", (login, provider))
+                for row in connection.execute(_HURRY, {"provider": provider, "held": HELD}).fetchall():
+                    jobs.put(connection, _session(row), row["due"])
+
+        self._ask(work)
 
     # --- the connection -----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samoloop.api.detach import LOG
+from samoloop.api.settings import settings_of
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SessionError
 from samoloop.children.processes import ExitWatch
@@ -21,12 +22,13 @@ from samoloop.core.records import Halted, Placed, Rested
 from samoloop.core.session import Session
 from samoloop.core.state import State
 from samoloop.fleet import copies, rules
-from samoloop.fleet.database import Database
+from samoloop.fleet.database import HELD, Database
 from samoloop.fleet.here import Here, Project
 from samoloop.fleet.parcel import Kind
+from samoloop.fleet.rows import SessionRow
 from samoloop.fleet.rules import AfterEnd
 from samoloop.fleet.warm import Warm
-from samoloop.queue.source import when_due
+from samoloop.queue.source import limited_until, when_due
 from samoloop.worker.lease import FILES, locked
 
 _LONG_SECONDS = 86_400.0
@@ -83,6 +85,8 @@ def take(
     if not turn.lost and row.wish:
         _halt(session)
     elif not turn.lost and _is_due(session.state(), session, environ):
+        if _is_put_off(row, session, this, environ, database):
+            return
         say(f"{session.name}: goes on here")
         _iterate(turn, session, warm)
     if turn.lost:
@@ -118,6 +122,22 @@ def _tell_half_done(session: Session, left_by: str, this: Here) -> None:
 def _is_due(state: State, session: Session, environ: Mapping[str, str]) -> bool:
     due = when_due(session, state, environ)
     return due is not None and due <= time.time()
+
+
+def _is_put_off(row: SessionRow, session: Session, this: Here, environ: Mapping[str, str], database: Database) -> bool:
+    """Whether no child is begun now, for usage limits that others met: until the first is over, or because another
+    CLI is free, which perhaps another machine has.
+    """
+    state, now = session.state(), time.time()
+    if state.open or state.wanted or state.gate or limited_until(row.provider, environ, now) <= now:
+        return False
+    names = settings_of(session, environ).candidates(state.phase)
+    until = min(max(state.limits.get(name, 0.0), limited_until(name, environ, now)) for name in names)
+    if until > now:
+        database.postpone(row.project, row.name, until - now, HELD)
+        return True
+    wanted = copies.row_of(session, this, environ)
+    return wanted.provider != row.provider and database.put(wanted)
 
 
 def _await_earlier(turn: Turn, session: Session) -> None:

@@ -30,6 +30,7 @@ from samoloop.fleet.copy_watch import CopyWatch
 from samoloop.fleet.database import Database, News, beat_seconds, news
 from samoloop.fleet.here import Here, Project, without_address
 from samoloop.fleet.iteration import STOP_NOW, Turn
+from samoloop.fleet.limits import Limits
 from samoloop.fleet.rows import MachineRow
 from samoloop.fleet.warm import Warm
 
@@ -87,8 +88,10 @@ class Machine:
         roots = [project.sessions for project in self.projects.values()]
         self._warm = Warm(without_address(self.environ))
         self._warm.ready()
+        self._limits = Limits(self.this, self.environ)
+        beside_them = self._limits.folder, lambda: self._soon(self._share_limits())
         async with app.open_async():
-            with CopyWatch(roots, self.environ, self._changed_here):
+            with CopyWatch(roots, self.environ, self._changed_here, beside_them):
                 beside = [asyncio.create_task(each) for each in (self._beat(), self._hear())]
                 try:
                     await self._take_jobs(app, beside)
@@ -248,6 +251,8 @@ class Machine:
         elif told.name and told.project in self.projects:
             self._wished(told)
             self._soon(self._renew(self.projects[told.project], told.name, told.parcel))
+        elif told.login == self.this.login:
+            self._soon(self._share_limits())
         elif told.machine == self.this.machine and told.draining:
             self.say("Asked to take nothing new.")
             self._drain()
@@ -263,6 +268,7 @@ class Machine:
 
     async def _look_at_all(self) -> None:
         """Nobody knows what was told meanwhile: each copy is compared with its row, and what people did is given on."""
+        self._soon(self._share_limits())
         for project in self.projects.values():
             known = await _aside(self._database.sessions, project.id)
             for row in known:
@@ -272,6 +278,10 @@ class Machine:
                     self._soon(self._give_on(folder))
                 else:  # it may have been taken home while nobody was here
                     self._soon(self._renew(project, folder.name, ""))
+
+    async def _share_limits(self) -> None:
+        for said in await _aside(self._limits.share, self._database):
+            self.say(f"{said}.")
 
     # --- copies -------------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,19 @@ from samoloop.base.places import state_folder
 from samoloop.core.rules import FARTHEST_RESET_SECONDS
 
 
+def folder(environ: Mapping[str, str]) -> Path:
+    return state_folder(environ) / "limits"
+
+
 def path(provider: str, environ: Mapping[str, str]) -> Path:
-    return state_folder(environ) / "limits" / f"{provider}.json"
+    return folder(environ) / f"{provider}.json"
+
+
+def known(environ: Mapping[str, str], now: float) -> dict[str, tuple[float, str]]:
+    """All that hold at the time `now`, by provider, each as `read` gives it."""
+    names = [file.stem for file in folder(environ).glob("*.json")]
+    found = {name: read(name, environ, now) for name in names}
+    return {name: limit for name, limit in found.items() if limit[0] > now}
 
 
 def read(provider: str, environ: Mapping[str, str], now: float) -> tuple[float, str]:
