@@ -36,6 +36,7 @@ _SHOWN = 10  # changes that are told one by one
 _NAME_LENGTH = 200
 
 Look = Mapping[str, Mapping[str, str]]  # kind, as a sentence names it -> name -> what it is at
+_REMOTES = "refs/remotes/"
 _REFS, _HEAD, _PROJECTS, _TASK = "", "the main checkout", "the settings file", "the task"
 _LEARNED = "what was learned,"
 _MADE, _CHANGED, _GONE = "{what} was added", "{what} was changed", "{what} was removed"
@@ -133,15 +134,20 @@ def _changes(worker: Worker, before: Look, after: Look) -> Iterator[Change]:
     for kind, now in after.items():
         was = before.get(kind, {})
         for name in sorted(name for name in was.keys() | now.keys() if was.get(name) != now.get(name)):
-            if kind == _REFS and name.startswith("refs/heads/"):
+            if kind == _REFS and name.startswith(("refs/heads/", _REMOTES)):
                 others = _branches_of_others(worker, after) if others is None else others
-            if kind == _TASK or (kind == _REFS and name in (others or ())):
+            if kind == _TASK or (kind == _REFS and _here(name) in (others or ())):
                 continue
             made, changed, gone = _WORDS.get(kind, (_MADE, _CHANGED, _GONE))
             words = changed if name in was and name in now else made if name in now else gone
             what = f"{kind} {name.encode(errors='replace').decode()[:_NAME_LENGTH]}".strip()
-            is_news = kind != _LEARNED and not name.startswith("refs/remotes/")  # a fetch is nothing to be woken for
+            is_news = kind != _LEARNED and not name.startswith(_REMOTES)  # a fetch is nothing to be woken for
             yield Change(words.format(what=what, was=was.get(name, ""), now=now.get(name, "")), is_news=is_news)
+
+
+def _here(ref: str) -> str:
+    """The branch that a remote's is known by; any other ref as it is."""
+    return f"refs/heads/{ref.removeprefix(_REMOTES).partition('/')[2]}" if ref.startswith(_REMOTES) else ref
 
 
 def _branches_of_others(worker: Worker, now: Look) -> set[str]:

@@ -11,6 +11,7 @@ from kit import GOOD_CHILD, git
 from machines import REMOTE, Machine, make_fleet, remote_git
 
 from samoloop.base.errors import UsageError
+from samoloop.core.records import Ended
 from samoloop.core.session import Session
 from samoloop.fleet import mark as marks
 from samoloop.fleet import parcel as parcels
@@ -365,3 +366,24 @@ def test_a_partial_clone_gets_what_a_session_needs(machines: list[Machine], bare
     third.iterate(there)
     third.send(there, Kind.ITERATION)
     assert (there.worktree / "hello.txt").read_text() == "hello\n"
+
+
+PUSHER = """
+[ $SAMOLOOP_ITERATION != 1 ] || for name in samoloop/other mine; do
+  git -C "$SAMOLOOP_WORKTREE" update-ref refs/remotes/origin/$name HEAD
+done
+next investigation
+"""
+
+
+def test_what_machines_push_for_other_sessions_is_laid_to_no_child(tmp_path: Path) -> None:
+    """Git notes where a branch of the remote is whenever one is pushed."""
+    one = make_fleet(tmp_path, PUSHER, ("one",))[0]
+    one.hand_in(name="other")
+    one.git("update-ref", "-d", "refs/remotes/origin/samoloop/other")
+    session = one.hand_in()
+    one.iterate(session)
+    with one.at_work():
+        notes = [note for record in session.journal if isinstance(record, Ended) for note in record.notes]
+    told = [note for note in notes if "refs/remotes/" in note]
+    assert len(told) == 1 and "refs/remotes/origin/mine" in told[0]
