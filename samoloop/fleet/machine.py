@@ -55,6 +55,7 @@ class Machine:
     draining: bool = False
     _failures: dict[str, int] = field(default_factory=dict)  # in a row, of a session here
     _at_copies: dict[Path, asyncio.Lock] = field(default_factory=dict)
+    _passed_over: set[Path] = field(default_factory=set)  # copies of which there was news during a turn here
     _said: set[str] = field(default_factory=set)
     _held: set[int] = field(default_factory=set)  # jobs that the database believed to be here at the last look
     _soons: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -64,7 +65,8 @@ class Machine:
 
     async def run(self) -> None:
         """Until a person ends it or drains it. Raises DatabaseError for a database that cannot be used."""
-        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what goes wrong is said here
+        for name in ("procrastinate", "psycopg.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self.slots + _MORE_THREADS))
         loop.add_reader(self.stop.finish_fd, self._asked_to_finish)
@@ -156,9 +158,9 @@ class Machine:
 
     def _drain(self) -> None:
         """Take nothing new, and end when what runs is handed over."""
+        if self._worker and not self.draining:
+            self._worker.cancel()  # once: a second time would leave its jobs where they are
         self.draining = True
-        if self._worker:
-            self._worker.cancel()
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
@@ -180,6 +182,10 @@ class Machine:
             del self.turns[job]
         if turn.lost:
             self.say(f"{name}: its turn here is over, {turn.lost}")
+        if turn.lost or turn.folder in self._passed_over:
+            self._passed_over.discard(turn.folder)
+            self._soon(self._renew(known, name, ""))
+        self._soon(self._give_on(turn.folder))
 
     async def _give_logs(self, folder: Path) -> None:
         """The newest part of the logs goes to the remote when nobody waits for that."""
@@ -226,7 +232,7 @@ class Machine:
         lost = await self._forgotten()
         if beat.sweeps or lost:
             for freed in await _aside(self._pulse.sweep, lease, beat.steady, lost):
-                self.say(f"{freed.partition('/')[2]}: its machine was not heard of any more, so another one goes on")
+                self.say(f"{freed.partition('/')[2]}: the machine at work on it was not heard of any more")
 
     async def _forgotten(self) -> set[int]:
         worker = next((turn.worker for turn in self.turns.values()), None)
@@ -289,7 +295,10 @@ class Machine:
         """Make the copy as new as the remote, so that people can look at it and answer here."""
         folder = project.sessions / name
         mark = copies.mark_of(folder)
-        if (mark and mark.parcel == oid) or self._is_at(folder):
+        if self._is_at(folder):
+            self._passed_over.add(folder)
+            return
+        if mark and mark.parcel == oid:
             return
         async with self._alone_at(folder):
             for said in await _aside(copies.follow, project, name, self.this, self.environ):
