@@ -24,10 +24,10 @@ _PREFIX = "samoloop-"
 _NAME = re.compile(r"samoloop-(\d+)-(\d+)-[a-z0-9-]+")
 _FOLDER = re.compile(r"samoloop-fleet-(\d+)-(\d+)-\w+")
 _NETWORK = "10.77.0."
+_NOBODY = "02:00:00:00:00:01"
 _GIT_PORT, _POSTGRES_PORT = 9418, 5432
 _END_SECONDS = 20.0
 _NEEDED = ("ip", "git", "mount")
-_FAKE_CLOCK = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
 def why_not() -> str:
@@ -78,10 +78,10 @@ class Network:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def host(self, name: str, disk_mb: int = 0, clock_seconds: int = 0) -> "Host":
-        """One more. Its disk is this machine's, or a small one of its own; its clock may be off."""
+    def host(self, name: str, disk_mb: int = 0, environ: Mapping[str, str] | None = None) -> "Host":
+        """One more. Its disk is this machine's, or a small one of its own; `environ` is what all there have besides."""
         number = len(self.hosts) + 1
-        one = Host(self, name, f"{self._mine}-{name}", f"{_NETWORK}{number}", clock_seconds)
+        one = Host(self, name, f"{self._mine}-{name}", f"{_NETWORK}{number}", environ or {})
         self.hosts[name] = one
         port = f"port{number}"
         _ip("netns", "add", one.namespace)
@@ -105,6 +105,14 @@ class Network:
     def join(self, host: "Host") -> None:
         self._link(host, "up")
 
+    def lose(self, host: "Host", other: "Host") -> None:
+        """What one sends to the other is lost, and neither is told: it goes to a card that nobody has."""
+        nobody = ("lladdr", _NOBODY, "nud", "permanent")
+        _ip("-n", host.namespace, "neighbour", "replace", other.address, *nobody, "dev", "eth0")
+
+    def find(self, host: "Host", other: "Host") -> None:
+        _ip("-n", host.namespace, "neighbour", "delete", other.address, "dev", "eth0")
+
     def remove(self) -> None:
         """End all that runs on the hosts, and take away what was made."""
         for one in self.hosts.values():
@@ -119,24 +127,19 @@ class Network:
 class Host:
     """A machine with an address, a home, and the processes that were started on it."""
 
-    def __init__(self, network: Network, name: str, namespace: str, address: str, clock_seconds: int = 0) -> None:
+    def __init__(
+        self, network: Network, name: str, namespace: str, address: str, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.network, self.name, self.namespace, self.address = network, name, namespace, address
         self.folder = network.folder / name
         self.home = self.folder / "home"
-        self._clock_seconds = clock_seconds
+        self._besides = dict(environ or {})
         self._started: list[subprocess.Popen[str]] = []
 
     @property
     def environ(self) -> dict[str, str]:
         """What a person has who is logged in there."""
         programs = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
-        clock = {}
-        if self._clock_seconds:
-            clock = {
-                "LD_PRELOAD": str(_FAKE_CLOCK),
-                "FAKETIME": f"{self._clock_seconds:+d}",
-                "DONT_FAKE_MONOTONIC": "1",
-            }
         return {
             "HOME": str(self.home),
             "PATH": programs,
@@ -145,7 +148,7 @@ class Host:
             "TMPDIR": str(self.folder / "tmp"),
             "SAMOLOOP_SANDBOX": "off",
             "PYTHONUNBUFFERED": "1",
-            **clock,
+            **self._besides,
         }
 
     def run(self, *command: str, cwd: Path | None = None, check: bool = True, **more: Any) -> Any:
