@@ -6,7 +6,7 @@ just that. Nothing here writes.
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from samoloop.base.files import read_plain, write_anew
@@ -38,13 +38,30 @@ class Taken:
 
 def onto(session: Session, store: Git, base: Content | None, came: Content, *, ahead: bool) -> Taken:
     """What came, with what was done here since `base`. Where children worked here since (`ahead`), only words for the
-    next child are taken over: all else was about their work."""
+    next child are taken over, and what was said at a gate that is open still: all else was about their work."""
     words = joined(came.inbox, base.inbox if base else b"", _inbox_here(session))
-    if base is None or ahead:
+    if base is None:
         return Taken(came.session, words)
+    here, gate = files_here(session), session.state().gate
     same_gate = base.parcel.gate == came.parcel.gate
-    found, said = combined(store, base.session, came.session, files_here(session), same_gate=same_gate)
-    return Taken({**came.session, **found}, words, tuple(said.values()), tuple(said))
+    if ahead:
+        here = {path: here[path] for path in sorted(GATE_FILES) if path in here}
+        if not (gate and same_gate and gate.id == base.parcel.gate):
+            return Taken(came.session, words, tuple(_set_aside(here, base.session, came.session)))
+    found, said = combined(store, base.session, came.session, here, same_gate=same_gate)
+    return Taken({**came.session, **found}, words, tuple(said.values()), () if ahead else tuple(said))
+
+
+def _set_aside(here: Files, base: Files, came: Files) -> Iterator[str]:
+    """Of a person's words at a gate that only the work had which is set aside."""
+    for path, (_, mine) in here.items():
+        known = [_answers_in(path, files[path][1]) for files in (base, came) if path in files]
+        new = {
+            key: words for key, words in _answers_in(path, mine).items() if words not in [one.get(key) for one in known]
+        }
+        if new:
+            shown = "; ".join(f"{key}: {_shown(words)}" for key, words in new.items())
+            yield f"what was said in {path} was about that work ({shown}): say it again where it still holds"
 
 
 def into(session: Session, store: Git, base: Content, came: Content) -> Taken:
@@ -133,9 +150,9 @@ def joined(first: bytes, base: bytes, second: bytes) -> bytes:
     """Words for the next child, in the order in which they came: none is lost, and none is said twice."""
     if second in (b"", base) or first.startswith(second):
         return first
-    if second.startswith(first):
+    if first.startswith(base) and second.startswith(first):
         return second
-    new = second.removeprefix(base)
+    new = second.removeprefix(base)  # what `base` had may be with a child by now
     return first if new in first else first + new
 
 

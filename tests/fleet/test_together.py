@@ -10,11 +10,13 @@ from samoloop.api.rewind import rewind
 from samoloop.core import gates, hearing
 from samoloop.core.decision import Condition
 from samoloop.core.gates import questions
+from samoloop.core.records import Halted
 from samoloop.core.session import Session
 from samoloop.fleet import mark as marks
 from samoloop.fleet import placing, together
 from samoloop.fleet.parcel import Kind, Parcel
 from samoloop.fleet.transport import Moved
+from samoloop.worker.lease import FILES, locked
 
 pytestmark = pytest.mark.slow
 
@@ -173,6 +175,52 @@ def test_words_that_were_told_during_an_iteration_come_to_the_next_child(machine
         prompts = sorted(there.logs.glob("*.prompt.md"))
         assert "use the short way" in prompts[-1].read_text()
         assert not (there.control / gates.INBOX).exists()
+
+
+def test_words_that_a_child_was_given_are_not_given_again_where_somebody_says_more(machines: list[Machine]) -> None:
+    one, two = machines[:2]
+    here = one.hand_in()
+    with one.at_work():
+        hearing.tell(here, "use the short way", "ada")
+    one.send(here, Kind.ACT, "ada")
+    there, _ = two.place(here.name)
+    with two.at_work():
+        hearing.tell(there, "and be quick", "bob")
+    one.iterate(here)
+    one.send(here, Kind.ITERATION)
+    give(two, there, "bob")
+    with two.at_work():
+        assert gates.read_text(there.control / gates.INBOX) == "From bob:\nand be quick\n\n"
+
+
+def test_who_answered_a_gate_that_only_work_had_which_came_too_late_is_told(machines: list[Machine]) -> None:
+    one, two = machines[:2]
+    here = one.hand_in()
+    there, _ = two.place(here.name)
+    while here.state().gate is None:
+        one.iterate(here)
+    answer(one, here, "ada", Q1="only for admins")
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+    theirs = one.fetch(here.name)
+    with one.at_work():
+        said = placing.renew(here, theirs, one.environ, one.name)
+    assert len(said) == 2 and 'about that work (Q1: "only for admins")' in said[1]
+    assert one.git("for-each-ref", "refs/samoloop/aside").count("\n") == 0
+
+
+def test_an_answer_on_a_machine_that_went_on_counts_where_the_gate_is_open_still(machines: list[Machine]) -> None:
+    here, there, _ = at_questions(machines)
+    one, two = machines[:2]
+    answer(one, here, "ada", Q1="B")
+    with one.at_work(), locked(here, FILES):
+        here.record(Halted(condition=Condition.STOPPED, reason="stopped by a person"))
+    answer(two, there, "bob", Q2="A")
+    give(two, there, "bob")
+    theirs = one.fetch(here.name)
+    with one.at_work():
+        placing.renew(here, theirs, one.environ, one.name)
+        assert answers_of(here) == {"Q1": ("B", "ada"), "Q2": ("A", "bob")}
 
 
 def test_an_iteration_between_is_no_act(machines: list[Machine]) -> None:
