@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SANDBOX ?= required # of the real CLIs; or off
 WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
 
-.PHONY: demo test stranger box checks fleet hour page slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
+.PHONY: demo test stranger box checks fleet fleet-faults hour page slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
@@ -29,6 +29,9 @@ checks: $(VENV)/dev
 fleet: $(VENV)/dev
 	$(BIN)/pytest tests/fleet -n 2 --dist worksteal --timeout 120 $(ARGS)
 	$(BIN)/python benchmarks fleet
+
+fleet-faults: $(VENV)/dev
+	$(BIN)/python tests/fleet_faults $(ARGS)
 
 hour: $(VENV)/dev
 	@command -v tmux >/dev/null || apt-get install -y -q tmux
