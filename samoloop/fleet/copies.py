@@ -105,6 +105,32 @@ def _tell_late(session: Session, said: Sequence[str], environ: Mapping[str, str]
         worker.announce(about(worker, News.LATE, "\n\n".join(said)))
 
 
+def untold(project: Project, rows: Sequence[SessionRow]) -> list[str]:
+    """Sessions of which the remote has what the database was never told. Raises RemoteGone."""
+    told = {row.name: row.parcel for row in rows}
+    busy = {row.name for row in rows if row.at_work}  # whoever is at work on it tells
+    newest = transport.listed(project.repo, project.remote)
+    return [
+        name for name, oid in newest.items() if oid != told.get(name) and name not in busy and not _home(project, oid)
+    ]
+
+
+def _home(project: Project, oid: str) -> bool:
+    store = project.repo.store
+    return store.call("cat-file", "-e", oid).returncode == 0 and parcels.read(store, oid).kind == Kind.HOME
+
+
+def tell(project: Project, name: str, this: Here, environ: Mapping[str, str], database: Database) -> list[str]:
+    """Tell the database what the remote has of a session: whoever gave it there died, or lost the database, before."""
+    said = follow(project, name, this, environ)
+    if mark_of(project.sessions / name):
+        session = Session(project.sessions / name)
+        with locked(session, FILES):
+            if not worked(session):
+                database.put(row_of(session, this, environ))
+    return said
+
+
 def renew(project: Project, theirs: Parcel, this: Here, environ: Mapping[str, str]) -> list[str]:
     """Place a parcel. Sentences of what was set aside or not taken over."""
     said: list[str] = []
@@ -224,13 +250,19 @@ def hand_in(
     with locked(session, FILES):
         theirs = transport.fetch(project.repo, project.remote, session.name)
         if theirs and theirs.kind != Kind.HOME:
-            raise UsageError(f"the fleet has a session called {session.name} already: choose another --session")
+            if marks.read(session.dir) is None:
+                raise UsageError(f"the fleet has a session called {session.name} already: choose another --session")
+            handed = Handed(tuple(placing.renew(session, theirs, environ, this.machine)))  # it came there after all
+            database.put(row_of(session, this, environ))
+            return handed
         before = theirs.oid if theirs else ""
         marks.write(session.dir, Mark(project.id, project.remote, this.machine, before))
         try:
             if tuple(needs) != needs_of(session):
                 session.record(RoomRecord(name=NEEDS, values={"tags": list(needs)}))
             handed = hand_over(session, Kind.HANDED_IN, this, environ, by, not_again)
+        except RemoteGone:
+            raise  # it may have come there: the mark says so to whoever tries again
         except Exception:
             marks.take_off(session.dir)
             raise

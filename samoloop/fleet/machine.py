@@ -35,6 +35,7 @@ from samoloop.fleet.rows import MachineRow
 from samoloop.fleet.warm import Warm
 
 Answer = TypeVar("Answer")
+_LOOK_LEASES = 2  # between two looks at what the remotes have
 _MORE_THREADS = 8  # beside one for each iteration: copies, and the database
 
 
@@ -60,6 +61,7 @@ class Machine:
     _held: set[int] = field(default_factory=set)  # jobs that the database believed to be here at the last look
     _soons: "set[asyncio.Task[None]]" = field(default_factory=set)
     _worker: "asyncio.Task[None] | None" = None
+    _looked: float = field(default_factory=time.monotonic)  # at the remotes
 
     # --- its life -----------------------------------------------------------------------------------------------------
 
@@ -229,6 +231,9 @@ class Machine:
         for turn in list(self.turns.values()):
             if not await _aside(self._pulse.is_mine, turn.job, turn.worker):
                 turn.lose("because it was not heard of for too long")
+        if beat.sweeps and time.monotonic() - self._looked > _LOOK_LEASES * lease:
+            self._looked = time.monotonic()
+            self._soon(self._look_at_remotes())
         lost = await self._forgotten()
         if beat.sweeps or lost:
             for freed in await _aside(self._pulse.sweep, lease, beat.steady, lost):
@@ -284,6 +289,21 @@ class Machine:
                     self._soon(self._give_on(folder))
                 else:  # it may have been taken home while nobody was here
                     self._soon(self._renew(project, folder.name, ""))
+        self._soon(self._look_at_remotes())
+
+    async def _look_at_remotes(self) -> None:
+        """What somebody gave to a remote, and could tell nobody, is told."""
+        for project in self.projects.values():
+            known = await _aside(self._database.sessions, project.id)
+            for name in await _aside(copies.untold, project, known):
+                self._soon(self._tell(project, name))
+
+    async def _tell(self, project: Project, name: str) -> None:
+        folder = project.sessions / name
+        if not self._is_at(folder):
+            async with self._alone_at(folder):
+                for said in await _aside(copies.tell, project, name, self.this, self.environ, self._database):
+                    self.say(said)
 
     async def _share_limits(self) -> None:
         for said in await _aside(self._limits.share, self._database):

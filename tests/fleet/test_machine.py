@@ -3,8 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
+import psycopg
 import pytest
-from at_work import Host, hosts, waits
+from at_work import Host, fleet_row, hosts, waits
 from kit import GOOD_CHILD, until
 
 pytestmark = pytest.mark.slow  # whole commands
@@ -56,6 +57,31 @@ def test_a_session_goes_on_on_another_machine_when_the_one_at_work_on_it_dies(tm
         ]
         prompt = next((ben.home / "state").rglob("001-investigation*.prompt.md")).read_text()
         assert "begun on ann, of which nothing was heard" in prompt
+
+
+def forgets(url: str) -> None:
+    """The database is as if whoever gave a parcel to the remote had died before they could tell it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DELETE FROM procrastinate_jobs")
+        connection.execute("DELETE FROM samoloop_sessions")
+
+
+def test_what_the_database_was_never_told_is_found_on_the_remote(tmp_path: Path, url: str) -> None:
+    with hosts(tmp_path, url, CHILD, "ann", "ben") as (ann, ben):
+        ann.say("run", "Add a feature", "--session", "x", "--fleet")
+        forgets(url)
+        ben.start()
+        until(lambda: waits(ben, "x"))
+        forgets(url)
+        until(lambda: waits(ben, "x"))  # also while the machine is at work
+
+
+def test_who_hands_in_again_what_came_to_the_remote_and_not_to_the_database_is_served(tmp_path: Path, url: str) -> None:
+    with hosts(tmp_path, url, CHILD, "ann") as (ann,):
+        ann.say("run", "Add a feature", "--session", "x", "--fleet")
+        forgets(url)
+        assert "the fleet's now" in ann.say("run", "--session", "x", "--fleet")
+        assert fleet_row(ann, "x")
 
 
 def test_an_answer_on_one_machine_lets_another_go_on(tmp_path: Path, url: str) -> None:
