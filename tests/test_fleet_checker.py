@@ -62,7 +62,7 @@ def test_who_was_cut_off_may_have_done_what_another_did_again() -> None:
         ({"changes": {2: 1}}, "missing: iteration 1 of 26-11-30-s001 has no commit"),
         ({"changes": {1: 2, 2: 1}}, "doubled: iteration 1 of 26-11-30-s001 has 2 commits"),
         ({"marks": {1: "a", 2: "lost"}}, "half taken: iteration 2 of 26-11-30-s001 is of several children"),
-        (dict.fromkeys(("tokens", "marks", "work"), {1: "a", 2: "lost"}), "of a child that wrote no signal"),
+        ({key: {1: "a", 2: "lost"} for key in ("tokens", "marks", "work")}, "of a child that wrote no signal"),
         ({"closed": (*ENDED.closed, ("g1", "words 0001 Q1"))}, "doubled: g1 of 26-11-30-s001 was closed 2 times"),
         ({"closed": (*ENDED.closed, ("g3", "words 0001"))}, "doubled: 'words 0001'"),
         ({"closed": (("g1", "words 0003"), ("g2", "words 0001"))}, "wrong: 'words 0001'"),

@@ -25,6 +25,8 @@ SMALL_DISK = "bob"  # whose disk can be filled
 DISK_MB = 400
 COMMAND_SECONDS = 150  # within which every command has ended, whatever happens to the host
 LEDGER = "ledger"
+# How soon a machine notices that nobody is at the other end any more; by themselves kernels take hours, and git minutes.
+NOTICES = {"tcp_keepalive_time": 3, "tcp_keepalive_intvl": 1, "tcp_keepalive_probes": 4, "tcp_retries2": 6}
 
 
 def uptime() -> float:
@@ -137,6 +139,8 @@ class Scene:
     def _machine(self, name: str) -> Machine:
         off = {"LD_PRELOAD": str(built(self.network.folder)), "CLOCK_OFF": str(self.clock)} if name == "cal" else {}
         host = self.network.host(name, DISK_MB if name == SMALL_DISK else 0, off)
+        for name, seconds in NOTICES.items():
+            host.run("sh", "-c", f"echo {seconds} > /proc/sys/net/ipv4/{name}")
         root = host.clone(self.remote.url, f"at-{name}/project")
         settings = host.home / ".config" / "samoloop" / "config.yaml"
         settings.parent.mkdir(parents=True)
