@@ -25,7 +25,7 @@ SMALL_DISK = "bob"  # whose disk can be filled
 DISK_MB = 400
 COMMAND_SECONDS = 150  # within which every command has ended, whatever happens to the host
 LEDGER = "ledger"
-# How soon a machine notices that nobody is at the other end any more; by themselves kernels take hours, and git minutes.
+# How soon a machine notices that nobody is at the other end any more; by itself a kernel takes hours, and git minutes.
 NOTICES = {"tcp_keepalive_time": 3, "tcp_keepalive_intvl": 1, "tcp_keepalive_probes": 4, "tcp_retries2": 6}
 
 
