@@ -18,7 +18,7 @@ from samoloop.base.locks import is_held
 from samoloop.base.places import state_folder
 from samoloop.checks import items
 from samoloop.core import gates
-from samoloop.core.control import CHILD_LOCK, LOCK, OUTPUT, beside
+from samoloop.core.control import CHILD_LOCK, FLEET, LOCK, OUTPUT, beside
 from samoloop.core.decision import Condition
 from samoloop.core.finished import finished
 from samoloop.core.headline import CONCLUDED, headline
@@ -58,6 +58,7 @@ def standing(session: Session) -> dict[str, Any]:
     next          what a person can do: a list of command, what
     worker        alive, pid (null when none), suspended (by Ctrl-Z)
     child         alive, pid, provider, model, since
+    machine       of a session that several share, the one that worked on it last; else empty
     created, updated   ISO 8601
     totals        iterations, seconds, input_tokens, output_tokens, cost_usd (the known part, in money),
                   virtual_usd (what a subscription covers), unpriced (children whose cost in money is unknown)
@@ -95,6 +96,7 @@ def standing(session: Session) -> dict[str, Any]:
         "next": [asdict(step) for step in ahead.steps],
         "worker": worker,
         "child": child,
+        "machine": _machine(session),
         "created": created.at,
         "updated": state.updated,
         "totals": asdict(state.totals),
@@ -102,6 +104,14 @@ def standing(session: Session) -> dict[str, Any]:
         "report": str(session.dir / REPORT) if (session.dir / REPORT).is_file() else None,
         "phone": _deaf_phone(session, state),
     }
+
+
+def _machine(session: Session) -> str:
+    try:
+        mark = json.loads(small_text(session.control / FLEET) or "{}")
+        return str(mark.get("paths") or mark.get("machine") or "")
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _deaf_phone(session: Session, state: State) -> str:
@@ -120,8 +130,8 @@ def row(session: Session) -> dict[str, Any]:
     for it; `next` the likeliest command.
 
     Keys: session, title, folder, root, condition, phase, iteration, created, updated, since, cost_usd, virtual_usd,
-    unpriced, waits_for, decided, not_before, worker_alive, worker_suspended, child_alive, archived, needs_you, plan,
-    evidence, last_tool, reason, headline, next.
+    unpriced, waits_for, decided, not_before, worker_alive, worker_suspended, child_alive, machine, archived, needs_you,
+    plan, evidence, last_tool, reason, headline, next.
     """
     try:
         state = session.state()
@@ -153,6 +163,7 @@ def row(session: Session) -> dict[str, Any]:
         "worker_alive": worker["alive"],
         "worker_suspended": worker["suspended"],
         "child_alive": is_held(session.control / CHILD_LOCK),
+        "machine": _machine(session),
         "archived": state.archived,
         "needs_you": undecided or state.condition in (Condition.BLOCKED, Condition.FAILED),
         "plan": None if state.condition is Condition.DONE else _plan(session),
@@ -181,6 +192,7 @@ _NOTHING: dict[str, Any] = {
     "worker_alive": False,
     "worker_suspended": False,
     "child_alive": False,
+    "machine": "",
     "archived": False,
     "needs_you": True,
     "plan": None,

@@ -98,5 +98,6 @@ def test_an_answer_on_one_machine_lets_another_go_on(tmp_path: Path, url: str) -
             lambda: ann.status("x")["phase"] == "planning"
         )
         assert {host for _, _, host in ledger(tmp_path)} == {"ben"}
+        assert ann.status("x")["machine"] == "ben" and "ben, of the fleet" in ann.say("status", "x")
         answered = next(record for record in ben.records("x") if record["event"] == "gate_closed")
         assert answered["answers"]["Q1"]["answer"].startswith("B")

@@ -106,7 +106,7 @@ def why(row: Mapping[str, Any], now: datetime) -> str:
     elif row["not_before"]:
         why = f"{resumes(moment(row['not_before']).timestamp(), now.timestamp())}: {row['reason']}"
     elif row["condition"] in ("running", "ready", "new") and not row["worker_alive"]:
-        why = "no worker is running"
+        why = f"the fleet's, last on {row['machine']}" if row["machine"] else "no worker is running"
     elif row["condition"] == "running":
         why = "; ".join(filter(None, (f"▸ {row['last_tool']}" if row.get("last_tool") else "", row["evidence"])))
     else:

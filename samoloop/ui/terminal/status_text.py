@@ -105,6 +105,7 @@ def facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     facts += [
         ("spent", ", ".join(part for part in (spent, cost, tokens) if part)),
         ("changed", f"{age(moment(standing['updated']), now)} ago"),
+        *([("machine", f"{standing['machine']}, of the fleet")] if standing["machine"] else []),
         ("branch", standing["branch"]),
         ("worktree", standing["worktree"] or "none: it was archived"),
         ("folder", standing["folder"]),
