@@ -139,8 +139,8 @@ class Scene:
     def _machine(self, name: str) -> Machine:
         off = {"LD_PRELOAD": str(built(self.network.folder)), "CLOCK_OFF": str(self.clock)} if name == "cal" else {}
         host = self.network.host(name, DISK_MB if name == SMALL_DISK else 0, off)
-        for name, seconds in NOTICES.items():
-            host.run("sh", "-c", f"echo {seconds} > /proc/sys/net/ipv4/{name}")
+        for setting, seconds in NOTICES.items():
+            host.run("sh", "-c", f"echo {seconds} > /proc/sys/net/ipv4/{setting}")
         root = host.clone(self.remote.url, f"at-{name}/project")
         settings = host.home / ".config" / "samoloop" / "config.yaml"
         settings.parent.mkdir(parents=True)
