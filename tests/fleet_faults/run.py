@@ -122,7 +122,7 @@ class Run:
         while not self.over.is_set():
             active = [one for one in self.sessions if not one.done]
             more = len(self.sessions) < self.options.sessions or not self.harmed.is_set()
-            if len(active) < AT_ONCE and more:
+            if len(active) < min(AT_ONCE, self.options.sessions) and more:
                 self.sessions.append(Asked(f"s{len(self.sessions) + 1:03d}"))
             for one in active:
                 doing = self.busy.get(one.name)
