@@ -111,13 +111,16 @@ def untold(project: Project, rows: Sequence[SessionRow]) -> list[str]:
     busy = {row.name for row in rows if row.at_work}  # whoever is at work on it tells
     newest = transport.listed(project.repo, project.remote)
     return [
-        name for name, oid in newest.items() if oid != told.get(name) and name not in busy and not _home(project, oid)
+        name
+        for name, oid in newest.items()
+        if oid != told.get(name) and name not in busy and not _home(project, name, oid)
     ]
 
 
-def _home(project: Project, oid: str) -> bool:
+def _home(project: Project, name: str, oid: str) -> bool:
+    """Whether it is known here that one machine has it as its own; a fetch that goes on has no ref yet."""
     store = project.repo.store
-    return store.call("cat-file", "-e", oid).returncode == 0 and parcels.read(store, oid).kind == Kind.HOME
+    return store.ref(transport.fleet_ref(name)) == oid and parcels.read(store, oid).kind == Kind.HOME
 
 
 def tell(project: Project, name: str, this: Here, environ: Mapping[str, str], database: Database) -> list[str]:

@@ -312,8 +312,8 @@ def _is_own(here: _Here, base: Parcel | None, code: _Code) -> bool:
 def _put_code(session: Session, here: _Here, code: _Code | None) -> list[str]:
     """Refs and worktree as the parcel has them."""
     parcel, store = here.parcel, here.repo.store
-    if parcel.tip and store.ref(ref_name(parcel.name)) != parcel.tip:
-        store.run("update-ref", ref_name(parcel.name), parcel.tip)
+    if (store.ref(ref_name(parcel.name)) or "") != parcel.tip:  # one without checkpoints leaves none of other work
+        store.run("update-ref", *([ref_name(parcel.name), parcel.tip] if parcel.tip else ["-d", ref_name(parcel.name)]))
     if code is None:
         return _put_branch(here)
     as_it_is = (code.now.head, code.now.tree)

@@ -274,6 +274,27 @@ def test_work_that_came_too_late_is_refused_and_set_aside_whole(machines: list[M
     one.send(here, Kind.ITERATION)
 
 
+def test_what_came_without_checkpoints_is_not_mixed_with_those_of_work_that_was_set_aside(
+    machines: list[Machine],
+) -> None:
+    one, two = machines[:2]
+    there = one.hand_in()
+    here, _ = two.place(there.name)
+    two.iterate(here)
+    with one.at_work():
+        hearing.tell(there, "use the short way", "bob")
+    give(one, there, "bob")
+    theirs = two.fetch(here.name)
+    with two.at_work():
+        placing.renew(here, theirs, two.environ, two.name)
+        assert here.state().iteration == 0
+    two.iterate(here)
+    two.send(here, Kind.ITERATION)
+    there = newest(one, here.name)
+    with one.at_work():
+        assert (there.state().iteration, there.state().condition) == (1, Condition.READY)
+
+
 def test_after_going_back_the_branch_travels_with_the_session(machines: list[Machine]) -> None:
     """The remote's branch has what was left, so it does not take the shorter one; the parcel has it."""
     one, two = machines[:2]
