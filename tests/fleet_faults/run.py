@@ -104,7 +104,7 @@ class Run:
             if self._bring(kind):
                 self.brought[kind] += 1
                 print(f"  {uptime():10.1f} {kind}", flush=True)
-            ends = time.monotonic() + self.chance.uniform(0.2, 2.0)
+            ends = time.monotonic() + self.chance.uniform(0.1, 1.5)
             while time.monotonic() < ends:
                 self.harms.heal()
                 time.sleep(0.05)
