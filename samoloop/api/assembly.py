@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from samoloop.api.asked import How
@@ -24,6 +25,7 @@ from samoloop.children.awake import Awake
 from samoloop.children.stop import StopRequest
 from samoloop.config import profiles
 from samoloop.config.loading import Config
+from samoloop.core.control import is_fleets
 from samoloop.core.outcome import Collector
 from samoloop.core.permissions import SandboxMode
 from samoloop.core.records import Ended
@@ -181,7 +183,8 @@ def _delivery(worker: Worker) -> "Delivery | None":
         return None
     from samoloop.worker.delivery import Delivery
 
-    delivery = Delivery(worker.session.dir, config.root, config.outlets, config.telegram, worker.environ)
+    outlets = replace(config.outlets, telegram=config.outlets.telegram and not is_fleets(worker.session.dir))
+    delivery = Delivery(worker.session.dir, config.root, outlets, config.telegram, worker.environ)
     delivery.start()
 
     def look() -> None:

@@ -18,6 +18,7 @@ from samoloop.base.places import state_folder
 from samoloop.base.values import frozen
 from samoloop.config import projects
 from samoloop.config.telegram_bot import BotSettings
+from samoloop.core.control import is_fleets
 
 BOTS = "telegram"  # in the state folder; a folder for each bot
 LIMIT_BYTES = 1_000_000
@@ -44,6 +45,11 @@ class Listener:
     pid: int
     heard: float = 0.0  # epoch seconds: when Telegram answered last
     trouble: str = ""  # why a person is not heard
+
+
+def phone_lock(environ: Mapping[str, str]) -> Path:
+    """Held while this machine is the phone of its fleet: only then the relay serves sessions of that."""
+    return state_folder(environ) / "fleet-phone.lock"
 
 
 def entry_of(bot: Path, session_dir: Path) -> Path:
@@ -209,11 +215,13 @@ class BotFolder:
             write_atomic(path, json.dumps(known), mode=0o600)
 
     def sessions(self) -> list[Registered]:
-        """Those whose folder is still there, by name; others are forgotten."""
+        """Those whose folder is still there and that this phone has to do with, by name; others are forgotten."""
         changed = (self.path / "sessions").stat().st_mtime_ns
         if changed != self._sessions_read:
             self._sessions_read, self._sessions = changed, self._read_sessions()
-        return [known for known in self._sessions if known.session_dir.is_dir()]
+        phone = is_held(phone_lock(self.environ))
+        there = [known for known in self._sessions if known.session_dir.is_dir()]
+        return there if phone else [known for known in there if not is_fleets(known.session_dir)]
 
     def _read_sessions(self) -> list[Registered]:
         found = []

@@ -9,9 +9,12 @@ from typing import Any, Self
 
 from samoloop.base.files import make_folder, real
 from samoloop.base.places import state_folder
+from samoloop.config.outlets import TELEGRAM
 from samoloop.core.control import place_of
 from samoloop.core.gates import WAKE
 from samoloop.worker.waiting import QUIET_SECONDS
+
+_CURSOR = f"{TELEGRAM}.cursor"
 
 
 class CopyWatch:
@@ -23,14 +26,16 @@ class CopyWatch:
         environ: Mapping[str, str],
         tell: Callable[[Path], None],
         beside: tuple[Path, Callable[[], None]],
+        reached: Callable[[], None],
     ) -> None:
         """`tell` is called in the running loop, with the folder of the session; what is `beside` them, a folder, has a
-        call of its own.
+        call of its own. `reached`: the phone's person got something.
         """
         self._sessions = [real(folder) for folder in sessions]
         self._control = state_folder(environ) / "control"
         self._tell, self._loop = tell, asyncio.get_running_loop()
         self._beside, self._tell_beside = real(beside[0]), beside[1]
+        self._reached = reached
         self._folders: dict[str, Path] = {}  # by the name of the control folder
         self._quiet: dict[Path, asyncio.TimerHandle] = {}
         self._observer: Any = None
@@ -64,6 +69,9 @@ class CopyWatch:
         """In the observer's thread."""
         if path.name == WAKE and path.parent.parent == self._control:
             self._loop.call_soon_threadsafe(self._woken, path.parent.name)
+            return
+        if path.name == _CURSOR:
+            self._loop.call_soon_threadsafe(self._reached)
             return
         if path.parent == self._beside:
             self._loop.call_soon_threadsafe(self._tell_beside)

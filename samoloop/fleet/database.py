@@ -8,7 +8,7 @@ clock matters.
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Self, TypeVar
 
@@ -66,6 +66,12 @@ SELECT a.application_name AS who FROM pg_locks l JOIN pg_stat_activity a ON a.pi
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
     AND (l.classid::bigint << 32) | l.objid::bigint = {_KEY}
 """
+_MOST_TOLD = 100  # names that are kept; of the announcements twenty travel
+_TELL = """
+UPDATE samoloop_sessions
+SET told = (told || %(items)s::text[])[greatest(1, cardinality(told || %(items)s::text[]) - %(most)s + 1):]
+WHERE project = %(project)s AND name = %(name)s
+"""
 _ENTER = """
 INSERT INTO samoloop_machines AS m (name, id, host, version, format, projects, providers, tags, slots, running,
     phone, draining)
@@ -89,7 +95,8 @@ WITH beat AS (
     WHERE swept < now() - make_interval(secs => %(turn)s)
     RETURNING steady_since < now() - make_interval(secs => %(lease)s) AS steady
 )
-SELECT (SELECT draining FROM beat) AS draining, (SELECT steady FROM turn) AS steady
+SELECT (SELECT draining FROM beat) AS draining, (SELECT steady FROM turn) AS steady,
+    (SELECT min(name) FROM samoloop_machines WHERE phone AND seen > now() - make_interval(secs => %(lease)s)) AS phone
 """
 _STALLED = """
 DELETE FROM procrastinate_jobs j USING (
@@ -120,6 +127,7 @@ class Beat:
     draining: bool
     sweeps: bool  # it is this machine's turn to look for what is stuck
     steady: bool  # and those that were not heard of are dead
+    phone: str = ""  # the machine whose phone is the fleet's; empty: none has one
 
 
 @frozen
@@ -231,6 +239,11 @@ class Database:
         """Ask the machine at work on a session for something; empty: it is done."""
         self._rows("UPDATE samoloop_sessions SET wish = %s WHERE project = %s AND name = %s", (wish, project, name))
 
+    def tell(self, project: str, name: str, items: Iterable[str]) -> None:
+        """Announcements of a session have reached a person by the fleet's phone, or need not any more."""
+        given = {"project": project, "name": name, "items": list(items), "most": _MOST_TOLD}
+        self._rows(_TELL, given)
+
     @contextmanager
     def hold(self, project: str, name: str) -> Iterator[None]:
         """Keep all machines from beginning an iteration of the session. Raises LockHeld where one is at work on it."""
@@ -278,7 +291,7 @@ class Database:
         }
         found = self._rows(_BEAT, given)[0]
         draining, steady = found["draining"], found["steady"]
-        return Beat(draining is not None, bool(draining), steady is not None, bool(steady))
+        return Beat(draining is not None, bool(draining), steady is not None, bool(steady), found["phone"] or "")
 
     def leave(self, machine: str, identity: str) -> None:
         self._rows("DELETE FROM samoloop_machines WHERE name = %s AND id = %s", (machine, identity))

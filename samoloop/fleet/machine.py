@@ -31,6 +31,7 @@ from samoloop.fleet.database import Database, News, beat_seconds, news
 from samoloop.fleet.here import Here, Project, without_address
 from samoloop.fleet.iteration import STOP_NOW, Turn
 from samoloop.fleet.limits import Limits
+from samoloop.fleet.phone import Phone
 from samoloop.fleet.rows import MachineRow
 from samoloop.fleet.warm import Warm
 
@@ -51,7 +52,7 @@ class Machine:
     environ: Mapping[str, str]
     say: Callable[[str], None]
     stop: StopRequest
-    phone: bool = False  # announcements reach a person from here
+    telegram: Mapping[str, Any] | None = None  # the person's section for their phone; None: they have none here
     turns: dict[int, Turn] = field(default_factory=dict)  # by the number of the job
     draining: bool = False
     _failures: dict[str, int] = field(default_factory=dict)  # in a row, of a session here
@@ -69,6 +70,7 @@ class Machine:
         """Until a person ends it or drains it. Raises DatabaseError for a database that cannot be used."""
         for name in ("procrastinate", "psycopg.pool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here
+        self._phone = Phone(self.this.machine, self.telegram, self.environ)
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self.slots + _MORE_THREADS))
         loop.add_reader(self.stop.finish_fd, self._asked_to_finish)
@@ -85,6 +87,7 @@ class Machine:
                 await self._work()
             finally:
                 with suppress(SamoloopError):
+                    await self._note_reached()
                     await _aside(self._pulse.leave, self.this.machine, self.this.id)
 
     async def _work(self) -> None:
@@ -94,8 +97,11 @@ class Machine:
         self._warm.ready()
         self._limits = Limits(self.this, self.environ)
         beside_them = self._limits.folder, lambda: self._soon(self._share_limits())
+        watch = CopyWatch(
+            roots, self.environ, self._changed_here, beside_them, lambda: self._soon(self._note_reached())
+        )
         async with app.open_async():
-            with CopyWatch(roots, self.environ, self._changed_here, beside_them):
+            with watch:
                 beside = [asyncio.create_task(each) for each in (self._beat(), self._hear())]
                 try:
                     await self._take_jobs(app, beside)
@@ -139,7 +145,7 @@ class Machine:
             tags=(*self.tags, rules.pinned(self.this.machine)),
             slots=self.slots,
             running=len(self.turns),
-            phone=self.phone,
+            phone=self.telegram is not None,
             draining=self.draining,
         )
 
@@ -176,6 +182,7 @@ class Machine:
             async with self._alone_at(turn.folder):
                 await _aside(iteration.take, turn, self.this, self.environ, self._database, self._warm, self.say)
             self._failures.pop(name, None)
+            self._soon(self._show(known, name))
             self._soon(self._give_logs(turn.folder))
         except Exception as error:  # whatever is wrong with one session, the others go on
             if not turn.lost:
@@ -228,6 +235,7 @@ class Machine:
             await self._enter()
         if beat.draining:
             self._drain()
+        await self._see_to_phone(beat.phone)
         for turn in list(self.turns.values()):
             if not await _aside(self._pulse.is_mine, turn.job, turn.worker):
                 turn.lose("because it was not heard of for too long")
@@ -309,6 +317,39 @@ class Machine:
         for said in await _aside(self._limits.share, self._database):
             self.say(f"{said}.")
 
+    # --- the phone ----------------------------------------------------------------------------------------------------
+
+    async def _see_to_phone(self, first: str) -> None:
+        """Be the fleet's phone where it is this machine's turn, and let the database know what reached the person."""
+        if self.telegram is not None and first not in ("", self.this.machine):
+            self.say_once(f"{first} is the fleet's phone: this machine's is silent, until {first} is gone.")
+        if self._phone.turn(first == self.this.machine):
+            self.say("This machine is the fleet's phone now.")
+            for project in self.projects.values():
+                for folder in await _aside(lambda project=project: list(copies.here(project))):
+                    self._soon(self._show(project, folder.name))
+        if self._phone.is_ours:
+            await self._note_reached()
+            if said := await _aside(self._phone.look):
+                self.say(said)
+
+    async def _show(self, project: Project, name: str) -> None:
+        """What a session announced, wherever it ran, to the phone here."""
+        folder = project.sessions / name
+        if not self._phone.is_ours or not copies.mark_of(folder):
+            return
+        async with self._alone_at(folder):
+            row = await _aside(self._database.session, project.id, name)
+            over = await _aside(self._phone.show, Session(folder), row.told) if row else []
+            if over:
+                await _aside(self._database.tell, project.id, name, over)
+
+    async def _note_reached(self) -> None:
+        for folder, names in await _aside(self._phone.reached):
+            if mark := copies.mark_of(folder):
+                await _aside(self._database.tell, mark.project, folder.name, names)
+                self._phone.is_known(folder, names)
+
     # --- copies -------------------------------------------------------------------------------------------------------
 
     async def _renew(self, project: Project, name: str, oid: str) -> None:
@@ -323,6 +364,7 @@ class Machine:
         async with self._alone_at(folder):
             for said in await _aside(copies.follow, project, name, self.this, self.environ):
                 self.say(said)
+        await self._show(project, name)
 
     def _is_at(self, folder: Path) -> bool:
         return any(turn.folder == folder for turn in self.turns.values())

@@ -199,6 +199,11 @@ def _control(session: Session, machine: str) -> Iterator[tuple[str, bytes]]:
     for name in names:
         if _CONTROL.fullmatch(name) and (data := _plain(control / name)) is not None:
             yield name, data
+    yield from ((f"{NEWS}/{name}", data) for name, data in announced(control, machine))
+
+
+def announced(control: Path, machine: str) -> Iterator[tuple[str, bytes]]:
+    """The newest announcements of a session that is on this machine, whichever made them, by machine and number."""
     own = _NOT_IN_NAMES.sub("_", machine)
     news = [
         (entry.stat(follow_symlinks=False).st_mtime, f"{prefix}{entry.name}", Path(entry))
@@ -206,9 +211,11 @@ def _control(session: Session, machine: str) -> Iterator[tuple[str, bytes]]:
         for entry in entries_of(control / folder)
         if entry.name.endswith(".json")
     ]
-    for _, name, path in sorted(news)[-_NEWEST:]:
-        if (data := _plain(path, outbox.ITEM_LIMIT_BYTES)) is not None:
-            yield f"{NEWS}/{name}", data
+    found = {
+        name: data for _, name, path in sorted(news) if (data := _plain(path, outbox.ITEM_LIMIT_BYTES)) is not None
+    }
+    made_here = [(name, data) for name, data in found.items() if not outbox.is_passed_on(data)]
+    yield from made_here[-_NEWEST:]
 
 
 def _plain(path: Path, limit: int = gates.LIMIT_BYTES) -> bytes | None:

@@ -30,6 +30,7 @@ class SessionRow:
     at_work: bool = False  # read only: a job of it runs
     wish: str = ""  # read only: what a person asked of the machine at work
     seconds: float = 0.0  # read only: how long it stands so
+    told: tuple[str, ...] = ()  # read only: announcements that reached a person by the fleet's phone
     left_by: str = ""  # read only: who began an iteration before, and neither handed it over nor gave it up
 
 

@@ -50,6 +50,7 @@ CREATE TABLE samoloop_sessions (
     due timestamptz,
     wish text NOT NULL DEFAULT '',
     begun text NOT NULL DEFAULT '',
+    told text[] NOT NULL DEFAULT '{}',
     at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (project, name)
 );

@@ -36,7 +36,7 @@ def _session(row: SessionRow, machines: Sequence[MachineRow], lease_seconds: flo
     if nobody_serves(row, machines, lease_seconds):
         live = [one for one in machines if is_alive(one, lease_seconds) and not one.draining]
         found["unserved"] = missing(row, live)
-    for name in ("name", "parcel", "number", "format", "wish"):
+    for name in ("name", "parcel", "number", "format", "wish", "told"):
         del found[name]
     return found
 

@@ -17,11 +17,11 @@ from samoloop.base.errors import warn
 from samoloop.base.files import read_plain, write_atomic
 from samoloop.base.values import frozen
 from samoloop.config.outlets import TELEGRAM, Outlets
-from samoloop.core.control import control_of
+from samoloop.core.control import control_of, is_fleets
 from samoloop.core.words import News
 
 FOLDER = "_outbox"
-_NOTHING: tuple[Any, ...] = ("", (), [], None, 0)
+_NOTHING: tuple[Any, ...] = ("", (), [], None, 0, False)
 RECENT = 50  # items among which one is looked for that a worker says again after its restart
 ITEM_LIMIT_BYTES = 1_000_000  # an item larger than that was not written by us
 
@@ -66,6 +66,8 @@ class Announcement:
     folder: str = ""  # the session's
     reminder: int = 0  # how often it was said again
     at: float = 0.0  # epoch seconds; `put` fills it in
+    source: str = ""  # which announcement of which machine of a fleet it is, where it was passed on
+    again: bool = False  # another phone of the fleet has shown it before
 
     def as_json(self) -> dict[str, Any]:
         """What hooks receive and the outbox holds: the fields that say something."""
@@ -84,11 +86,13 @@ class Item:
 def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int | None:
     """Write one item for every reader in `outlets`; returns its number, None when nobody reads or the disk refused.
 
-    Everything is said once: a worker that restarts may put it again and gets the number it has.
+    Everything is said once: a worker that restarts may put it again and gets the number it has. Of a session that
+    several machines share it travels with it, and one machine's phone alone is given it, by `pass_on`.
     Never raises: a broken announcement is logged and the work goes on.
     """
-    readers = [name for name in outlets.readers if not (announcement.reminder and name == TELEGRAM)]
-    if not readers:
+    shared = is_fleets(session_dir)
+    readers = [name for name in outlets.readers if not (name == TELEGRAM and (announcement.reminder or shared))]
+    if not readers and not shared:
         return None
     stamped = announcement if announcement.at else replace(announcement, at=time.time())
     try:
@@ -99,6 +103,28 @@ def put(session_dir: Path, announcement: Announcement, outlets: Outlets) -> int 
     except (OSError, TypeError, ValueError) as error:
         warn(f"could not announce {announcement.kind} of {announcement.session}: {error}")
         return None
+
+
+def pass_on(session_dir: Path, announcement: Announcement, reader: str) -> None:
+    """Write an item of another machine for one reader, as it is. Raises OSError, SessionError."""
+    folder = control_of(session_dir) / FOLDER
+    files.put_folder(folder)
+    _store(folder, {**announcement.as_json(), "for": [reader]})
+
+
+def passed_on(session_dir: Path) -> list[tuple[str, int]]:
+    """The sources of what was passed on here, with their numbers."""
+    folder = control_of(session_dir) / FOLDER
+    found = [(_content(folder / f"{number:06d}.json").get("source"), number) for number in _numbers(folder)]
+    return [(str(source), number) for source, number in found if source]
+
+
+def is_passed_on(data: bytes) -> bool:
+    """Whether the bytes are an item of another machine."""
+    try:
+        return bool(json.loads(data).get("source"))
+    except (ValueError, AttributeError):
+        return False
 
 
 def remove_leftovers(session_dir: Path, cursor: str = "") -> None:
@@ -156,6 +182,11 @@ def acknowledge(session_dir: Path, reader: str, number: int) -> None:
     write_atomic(control_of(session_dir) / FOLDER / f"{reader}.cursor", f"{number}\n")
 
 
+def cursor(session_dir: Path, reader: str) -> int:
+    """Up to which number `reader` has delivered everything. Raises SessionError."""
+    return _cursor(control_of(session_dir) / FOLDER, reader)
+
+
 def _store(folder: Path, content: Mapping[str, Any]) -> int:
     """Write under the next number. Only the worker that holds the session's lock does this."""
     number = max(_numbers(folder), default=0) + 1
@@ -169,11 +200,8 @@ def _said(folder: Path, announcement: Announcement) -> int | None:
     same = (*same, "reminder")
     wanted = announcement.as_json()
     for number in reversed(_numbers(folder)[-RECENT:]):
-        try:
-            content = json.loads(read_plain(folder / f"{number:06d}.json", ITEM_LIMIT_BYTES) or b"null")
-        except ValueError:
-            continue
-        if isinstance(content, dict) and all(content.get(name) == wanted.get(name) for name in same):
+        content = _content(folder / f"{number:06d}.json")
+        if content and all(content.get(name) == wanted.get(name) for name in same):
             return number
     return None
 
@@ -192,6 +220,15 @@ def _cursor(folder: Path, reader: str) -> int:
         return int(read_plain(folder / f"{reader}.cursor", 40) or b"0")
     except ValueError:
         return 0
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    """What the item holds; nothing where it cannot be read."""
+    try:
+        found = json.loads(read_plain(path, ITEM_LIMIT_BYTES) or b"null")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _load(path: Path, number: int, reader: str) -> Item | None:

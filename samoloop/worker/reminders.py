@@ -28,7 +28,7 @@ def _last(worker: Worker) -> Announcement | None:
 
 def due(last: Announcement | None, state: State, outlets: Outlets, now: float) -> Announcement | None:
     """The reminder that is due at `now` (epoch seconds)."""
-    if last is None or not outlets.remind_seconds or not _still_waits(last, state):
+    if last is None or not outlets.remind_seconds or not still_waits(last, state):
         return None
     if now - last.at < reminder_seconds(outlets.remind_seconds, last.reminder):
         return None
@@ -37,7 +37,8 @@ def due(last: Announcement | None, state: State, outlets: Outlets, now: float) -
     return replace(last, reminder=last.reminder + 1, at=now)
 
 
-def _still_waits(last: Announcement, state: State) -> bool:
+def still_waits(last: Announcement, state: State) -> bool:
+    """Whether a session waits for a person with just what was announced."""
     if last.kind in _GATES:
         return state.gate is not None and state.gate.id == last.gate
     return state.gate is None and state.rests and state.condition in _RESTS.get(last.kind, ())

@@ -119,7 +119,9 @@ def work(slots: int, providers: str | None, tags: str | None, allow_sleep: bool)
     projects = this_machine.served(find_root(Path.cwd()), this, environ, warn)
     if not projects:
         raise UsageError("no project of the fleet is on this machine: go to a clone of one, then samoloop fleet work")
-    found = this_machine.clis([load(project.root, environ) for project in projects.values()], environ)
+    settings = [load(project.root, environ) for project in projects.values()]
+    telegram = next((one.telegram for one in settings if one.outlets.telegram), None)
+    found = this_machine.clis(settings, environ)
     wanted = tuple(words(providers)) if providers else found
     if missing := [name for name in wanted if name not in found]:
         raise UsageError(
@@ -132,7 +134,7 @@ def work(slots: int, providers: str | None, tags: str | None, allow_sleep: bool)
     with Lock.take(lock, 1.0, f"{os.getpid()}\n"):
         install_handlers(stop)
         hide_environment(SECRETS)
-        machine = Machine(this, projects, wanted, tuple(words(tags or "")), slots, environ, say, stop)
+        machine = Machine(this, projects, wanted, tuple(words(tags or "")), slots, environ, say, stop, telegram)
         awake.on()
         try:
             asyncio.run(machine.run())

@@ -220,6 +220,9 @@ def messages(known: Known, announced: Announcement, *, started: bool) -> list[Ou
     if known.gate is None or known.gate.id != given.gate:
         return [Outgoing(render.head("☑️", given.session, f"a gate was opened and closed meanwhile ({given.kind})"))]
     if found := gate_messages.waiting(known):
+        if given.again:
+            note = "📱 Shown here again, because another machine was the phone before."
+            found = [replace(found[0], html=f"{note}\n\n{found[0].html}"), *found[1:]]
         return found
     what = f"a gate waits for you ({given.kind}), but its text has changed since: look on the machine"
     return [Outgoing(render.head("✋", given.session, what))]

@@ -14,6 +14,7 @@ from samoloop.api.stop import stop
 from samoloop.base.errors import SamoloopError, SessionError
 from samoloop.config import task_files
 from samoloop.config.loading import load
+from samoloop.core.control import is_fleets
 from samoloop.core.session import Session, find
 
 
@@ -27,8 +28,11 @@ class Machine:
         detach(hand_off(Order(root, task, name=name), os.environ), How(), os.environ)
 
     def resume(self, session_dir: Path, by: str) -> None:
-        """Start a worker in the background for a person."""
-        detach(Session(session_dir), How(by=by), os.environ)
+        """Start a worker in the background for a person; at a fleet's gate its machines see what was done there."""
+        session = Session(session_dir)
+        if is_fleets(session_dir) and session.state().gate is not None:
+            return
+        detach(session, How(by=by), os.environ)
 
     def stop(self, session_dir: Path, now: bool) -> bool:
         """Ask the worker to stop; False where there is none."""
