@@ -41,7 +41,7 @@ class Reminders:
 
     def _remind(self, session: Session, now: float) -> None:
         last = outbox.last(session.dir)
-        if last is None or last.kind not in CALLS:
+        if last is None or last.kind not in CALLS or last.source:  # who announced it on another machine reminds of it
             return
         outlets = replace(settings_of(session, self.environ).outlets, telegram=False)  # its relay reminds by itself
         if not outlets.readers:

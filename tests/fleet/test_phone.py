@@ -1,22 +1,28 @@
 """The fleet's phone: what any machine's sessions announce is told once, on one phone, and answered there."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from at_work import Host, hosts, waits
 from bot_api import Standin
-from kit import until
+from kit import make_repo, until
 from person import Person
-from phone import ANN, own_section
+from phone import ANN, own_home, own_section
+from session_work import Work
 from test_machine import CHILD, ledger
 
+from samoloop.config import projects
 from samoloop.core.decision import Condition
 from samoloop.core.state import State
 from samoloop.core.words import News
 from samoloop.fleet.database import Database
 from samoloop.fleet.phone import FRESH_SECONDS, Told, to_tell
+from samoloop.queue.reminders import Reminders
+from samoloop.worker import outbox
 from samoloop.worker.outbox import Announcement
 
 NOW = 1_000_000.0
@@ -122,3 +128,25 @@ def test_another_phone_takes_over_when_the_machine_of_the_first_dies(
         standin.wait_message(ANN, "the plan is ready")
         assert sent(standin, "Shown here again") == 1
         assert not standin.messages(ANN, "another program polls this bot")
+
+
+@pytest.mark.parametrize("source", ["", "ann-000001.json"])
+def test_a_machine_reminds_its_own_person_of_what_was_announced_there_and_not_of_what_was_passed_on(
+    tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {**own_home(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    work = Work(make_repo(tmp_path / "project"))
+    projects.register(work.root, environ)
+    work.ask()
+    work.die()
+    (tmp_path / "config" / "samoloop").mkdir(parents=True)
+    (tmp_path / "config" / "samoloop" / "config.yaml").write_text('announce: {command: ["true"], remind: 1s}')
+    before = outbox.last(work.dir)
+    assert before is not None
+    outbox.pass_on(work.dir, replace(before, source=source, at=1.0), "command")
+    Reminders(environ).look(time.time())
+    after = outbox.last(work.dir)
+    assert after is not None
+    assert after.reminder == (0 if source else 1)
