@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -329,6 +330,7 @@ def test_a_child_that_a_killed_worker_left_is_the_one_iteration(root, tmp_path):
     worker = command(root, "run", "Do it", "--session", "s", "--no-wait")
     until(lambda: bool(all_sessions(root / "_sessions")) and only_session(root).state().open is not None)
     session = only_session(root)
+    until((session.worktree / "dive.md").exists)  # the child is at work
     kill_with_git(worker.pid)
     worker.communicate(timeout=40)
     (root / "go").touch()
@@ -343,7 +345,8 @@ def test_what_several_machines_share_is_left_alone_here_but_for_whoever_holds_it
     projects.register(root, os.environ)
     (session.control / FLEET).write_text("{}")
     refused = samoloop(root, "resume", session.name, "--no-wait")
-    assert refused.returncode == 2 and f"samoloop fleet move {session.name} --here" in refused.stderr
+    assert refused.returncode == 2
+    assert f"{session.name} is the fleet's, and no database of a fleet is named on this machine" in refused.stderr
     up = samoloop(root, "up", "--once")
     assert up.returncode == 0 and session.name not in up.stdout + up.stderr
     assert Session(session.dir).state().condition is Condition.NEW
@@ -374,16 +377,17 @@ def test_up_tries_a_failing_session_again_with_growing_pauses_and_says_so_once(r
             return super().epoch() + self.ahead
 
     clock = Later()
-    pool = Pool(Projects(os.environ, said.append), Processes(os.environ), 2, said.append, clock=clock)
-    for failures in (1, 2, 3):
-        pool.run(once=True)
-        state = Session(session.dir).state()
-        assert state.failures_of_workers == failures
-        due = state.failed_at + pause(failures)
-        clock.ahead = due - 20 - time.time()
-        pool.run(once=True)
-        assert Session(session.dir).state().failures_of_workers == failures, "it is not due yet"
-        clock.ahead = due - time.time()
+    with closing(Processes(os.environ)) as processes:
+        pool = Pool(Projects(os.environ, said.append), processes, 2, said.append, clock=clock)
+        for failures in (1, 2, 3):
+            pool.run(once=True)
+            state = Session(session.dir).state()
+            assert state.failures_of_workers == failures
+            due = state.failed_at + pause(failures)
+            clock.ahead = due - 20 - time.time()
+            pool.run(once=True)
+            assert Session(session.dir).state().failures_of_workers == failures, "it is not due yet"
+            clock.ahead = due - time.time()
     assert sum("tried again" in sentence for sentence in said) == 1, said
     assert [pause(number) for number in (1, 2, 3, 100)] == [30.0, 60.0, 120.0, 3600.0]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from samoloop.base.errors import SessionError
+from samoloop.base.errors import SessionError, UsageError
 from samoloop.core.session import Session
 from samoloop.fleet import copies, together
 from samoloop.fleet import here as this_machine
@@ -28,11 +28,15 @@ class FleetLease:
 
     @contextmanager
     def taken(self, session: Session) -> Iterator[None]:
-        """Raises LockHeld that names the machine at work, DatabaseGone, RemoteGone."""
+        """Raises LockHeld that names the machine at work, UsageError where no database is named here, DatabaseGone,
+        RemoteGone."""
         mark = marks.read(session.dir)
         if mark is None:
             raise SessionError(f"{session.name} is the fleet's no more: try again")
-        this = this_machine.here(self._environ)
+        try:
+            this = this_machine.here(self._environ)
+        except UsageError as error:
+            raise UsageError(f"{session.name} is the fleet's, and {error}") from None
         created = session.state().created
         assert created.repo is not None
         project = Project(mark.project, created.root, Repo(created.root, created.repo), mark.remote, session.dir.parent)
