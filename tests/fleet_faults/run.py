@@ -28,7 +28,7 @@ AT_ONCE = 6  # sessions that are not at their end, so that two processors do
 TWO_PEOPLE = "two people at one gate"
 CLOCK = "the clock is an hour off"
 AGAIN_SECONDS = 15.0  # after which a person looks again at what they did
-SETTLE_SECONDS = 240.0  # for all sessions to come to their end when nothing breaks any more
+SETTLE_SECONDS = 150.0  # for one more session to come to its end when nothing breaks any more
 END_SECONDS = 60.0  # for the machines to hand over what runs
 LAST_GUIDANCE = 4  # the last iteration in which a person gives guidance: a child follows that reads it
 
@@ -71,8 +71,10 @@ class Run:
             thread.start()
         self._harm_all()
         self.harmed.set()
-        ends = time.monotonic() + SETTLE_SECONDS
+        done, ends = 0, time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < ends and not self._all_done():
+            if (now := sum(one.done for one in self.sessions)) > done:
+                done, ends = now, time.monotonic() + SETTLE_SECONDS
             time.sleep(0.3)
         print(f"  {uptime():10.1f} all came to their end: {self._all_done()}", flush=True)
         self.over.set()
