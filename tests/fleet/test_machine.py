@@ -91,7 +91,7 @@ def test_an_answer_on_one_machine_lets_another_go_on(tmp_path: Path, url: str) -
         ben.say("run", "Add a feature", "--session", "x", "--fleet")
         until(lambda: waits(ann, "x") and ann.records("x"))
         until(lambda: ann.status("x")["gate"])
-        ann.say("answer", "x", "Q1=B")
+        assert "A machine of the fleet goes on" in ann.say("answer", "x", "Q1=B")
         until(lambda: len(ledger(tmp_path)) > 2)
         until(lambda: waits(ann, "x"))
         assert ann.status("x")["gate"]["kind"] == "plan_approval" or until(

@@ -11,7 +11,7 @@ from samoloop.base.errors import SessionError, UsageError
 from samoloop.base.locks import is_held
 from samoloop.config.project import sessions_folder
 from samoloop.core import gates, hearing, opening, words
-from samoloop.core.control import LOCK
+from samoloop.core.control import LOCK, is_fleets
 from samoloop.core.gates import Act, Closing, Gate, StillOpen, Verdict
 from samoloop.core.next_steps import outlook
 from samoloop.core.session import Session, names_one, resolve, sound_sessions
@@ -82,7 +82,9 @@ def _condition(session: Session) -> str:
 
 def _say_what_follows(session: Session) -> None:
     """Without a worker nothing happens by itself: name the command that goes on."""
-    if not is_held(session.control / LOCK):
+    if is_fleets(session.dir):
+        say("A machine of the fleet goes on from here: samoloop fleet status")
+    elif not is_held(session.control / LOCK):
         say(f"No worker is running; go on with: samoloop resume {session.name}")
 
 
