@@ -6,7 +6,7 @@ just that. Nothing here writes.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from samoloop.base.files import read_plain, write_anew
@@ -14,6 +14,7 @@ from samoloop.base.values import frozen
 from samoloop.core import gates
 from samoloop.core.gates import FILES as GATE_FILES
 from samoloop.core.gates import INBOX, questions
+from samoloop.core.records import GateClosed, Record
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
 from samoloop.fleet.parcel import Content
@@ -62,6 +63,15 @@ def _set_aside(here: Files, base: Files, came: Files) -> Iterator[str]:
         if new:
             shown = "; ".join(f"{key}: {_shown(words)}" for key, words in new.items())
             yield f"what was said in {path} was about that work ({shown}): say it again where it still holds"
+
+
+def closed_in_vain(mine: Iterable[Record], theirs: Iterable[Record]) -> Iterator[str]:
+    """Of a person's words by which a gate was closed in a journal that is set aside."""
+    known = {line for record in theirs if isinstance(record, GateClosed) for line in record.said}
+    for record in mine:
+        if isinstance(record, GateClosed) and (new := [line for line in record.said if line not in known]):
+            shown = "; ".join(map(_shown, new))
+            yield f"what was said at the gate {record.gate} was about that work ({shown}): say it again where it holds"
 
 
 def into(session: Session, store: Git, base: Content, came: Content) -> Taken:

@@ -122,11 +122,14 @@ def _renew(session: Session, here: _Here, notes: Iterable[str]) -> list[str]:
     draft = session.control / _PLACING
     journal, state = _draft(draft, content)
     ahead = base is not None and not content.startswith(present)
-    code = _code_here(session, here, state)
-    said = _keep_work(session, here, base.parcel if base else None, code, ahead=ahead)
-    said += _put_code(session, here, code)
+    said: list[str] = []
+    if content != present or parcel.paths != here.machine:  # else the worktree is what this journal speaks of
+        code = _code_here(session, here, state)
+        said += _keep_work(session, here, base.parcel if base else None, code, ahead=ahead)
+        said += _put_code(session, here, code)
     with gates.changing(session.dir):  # people's commands wait for this, so it is short
         taken = acts.onto(session, store, base, came, ahead=ahead)
+        said += acts.closed_in_vain(session.journal.read(), journal.read()) if ahead else ()
         if taken.lost:
             said.append(_keep(session, here, ", ".join(taken.lost[:_NAMED])))
         put_files(session.dir, taken.files, [*state.left_out, *session.state().left_out])

@@ -34,6 +34,8 @@ _FETCH = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no
 _MOVED = ("fetch first", "non-fast-forward", "already exists", "stale info")
 _ATOMIC = ("atomic push failed", "atomic push failure", "atomic transaction failed", "transaction failed")
 _FOR_NOW = ("failed to update ref", "cannot lock ref", "incorrect old value", "unpacker error", "failed to lock")
+# The same of a ref that moved while the remote was at it, in its own words.
+_RACED = re.compile(rb"cannot lock ref 'refs/samoloop/fleet/[^']*': (is at \w+ but expected|reference already exists)")
 # What no second try helps against: somebody has to log in, or to say whom they trust.
 _LOGIN = re.compile(
     "authentication failed|permission denied|could not read username|could not read password|access denied|"
@@ -172,7 +174,7 @@ def _push(repo: Repo, where: str, wanted: dict[str, str]) -> list[str]:
         if not refused:
             raise _trouble(where, done)
         why = refused.get(parcel, "")
-        if any(word in why for word in _MOVED):
+        if any(word in why for word in _MOVED) or _RACED.search(done.stderr):
             raise Moved(f"another machine was first with {parcel}")
         if any(word in reason for reason in refused.values() for word in _FOR_NOW):
             raise RemoteGone(f"{where} could not take it: {_why(done)}")

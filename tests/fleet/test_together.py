@@ -295,6 +295,42 @@ def test_what_came_without_checkpoints_is_not_mixed_with_those_of_work_that_was_
         assert (there.state().iteration, there.state().condition) == (1, Condition.READY)
 
 
+def test_who_closed_a_gate_in_a_journal_that_is_set_aside_is_told(machines: list[Machine]) -> None:
+    one, two = machines[:2]
+    here = one.hand_in()
+    there, _ = two.place(here.name)
+    while here.state().gate is None:
+        one.iterate(here)
+    answer(one, here, "ada", Q1="only for admins", Q2="as far as it goes")
+    one.iterate(here)
+    with one.at_work():
+        (here.dir / "_qa.md").unlink()
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+    theirs = one.fetch(here.name)
+    with one.at_work():
+        said = placing.renew(here, theirs, one.environ, one.name)
+    assert any("only for admins" in one and "as far as it goes" in one for one in said)
+
+
+def test_a_parcel_that_came_to_the_remote_unseen_changes_nothing_here(machines: list[Machine]) -> None:
+    """The answer to the push was lost; what a child has not committed yet stays where it is."""
+    one = machines[0]
+    here = one.hand_in()
+    one.iterate(here)
+    one.send(here, Kind.ITERATION)
+    with one.at_work():
+        before = marks.read(here.dir)
+        assert before is not None
+        (here.worktree / "half.txt").write_text("not committed\n")
+        hearing.tell(here, "and be quick", "ada")
+    one.send(here, Kind.ACT, "ada")
+    with one.at_work():
+        marks.at(here.dir, before.parcel, before.paths)
+        assert placing.renew(here, one.fetch(here.name), one.environ, one.name) == []
+        assert (here.worktree / "half.txt").read_text() == "not committed\n"
+
+
 def test_after_going_back_the_branch_travels_with_the_session(machines: list[Machine]) -> None:
     """The remote's branch has what was left, so it does not take the shorter one; the parcel has it."""
     one, two = machines[:2]

@@ -11,6 +11,7 @@ from kit import GOOD_CHILD, git
 from machines import REMOTE, Machine, make_fleet, remote_git
 
 from samoloop.base.errors import UsageError
+from samoloop.core import hearing
 from samoloop.core.records import Ended
 from samoloop.core.session import Session
 from samoloop.fleet import mark as marks
@@ -387,3 +388,20 @@ def test_what_machines_push_for_other_sessions_is_laid_to_no_child(tmp_path: Pat
         notes = [note for record in session.journal if isinstance(record, Ended) for note in record.notes]
     told = [note for note in notes if "refs/remotes/" in note]
     assert len(told) == 1 and "refs/remotes/origin/mine" in told[0]
+
+
+def test_a_ref_that_moves_while_the_remote_takes_a_push_counts_as_moved(tmp_path: Path) -> None:
+    one, two = make_fleet(tmp_path, GOOD_CHILD)
+    session = one.hand_in()
+    there, _ = two.place(session.name)
+    with two.at_work():
+        hearing.tell(there, "be quick", "ada")
+    two.send(there, Kind.ACT, "ada")
+    ref = transport.fleet_ref(session.name)
+    theirs, base = remote_git(one, "rev-parse", ref), remote_git(one, "rev-parse", f"{ref}^1")
+    remote_git(one, "update-ref", ref, base)
+    body = f"unset GIT_QUARANTINE_PATH; exec git update-ref {ref} {theirs}"
+    hook(Path(git(one.root, "config", "remote.origin.url")), "pre-receive", body)
+    one.iterate(session)
+    with pytest.raises(Moved):
+        one.send(session, Kind.ITERATION)
