@@ -148,7 +148,7 @@ class Run:
         if state.condition is Condition.DONE:
             one.done = True
         elif state.gate is not None:
-            if uptime() > self.acted.get((one.name, state.gate.id), 0.0) + AGAIN_SECONDS and self.chance.random() < 0.5:
+            if uptime() > self.acted.get((one.name, state.gate.id), 0.0) + AGAIN_SECONDS and self.chance.random() < 0.2:
                 self.acted[one.name, state.gate.id] = uptime()
                 self._begin(one.name, self._act, one.name, state.gate, [machine])
         elif state.condition in (Condition.FAILED, Condition.BLOCKED, Condition.STOPPED):
