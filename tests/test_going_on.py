@@ -330,7 +330,7 @@ def test_a_child_that_a_killed_worker_left_is_the_one_iteration(root, tmp_path):
     worker = command(root, "run", "Do it", "--session", "s", "--no-wait")
     until(lambda: bool(all_sessions(root / "_sessions")) and only_session(root).state().open is not None)
     session = only_session(root)
-    until((session.worktree / "dive.md").exists)  # the child is at work
+    until((session.dir / "dive.md").exists)  # the child is at work
     kill_with_git(worker.pid)
     worker.communicate(timeout=40)
     (root / "go").touch()
