@@ -20,7 +20,7 @@ from scene import Machine, Scene, marks_of, told, uptime
 from samoloop.core.decision import Condition
 from samoloop.core.gates import Gate
 from samoloop.core.records import Ended as ChildEnded
-from samoloop.core.records import GateClosed, Guided, Placed
+from samoloop.core.records import GateClosed, Guided, Interrupted, Placed
 from samoloop.core.signals import GateKind
 from samoloop.core.state import State
 
@@ -30,6 +30,7 @@ CLOCK = "the clock is an hour off"
 AGAIN_SECONDS = 15.0  # after which a person looks again at what they did
 SETTLE_SECONDS = 150.0  # for one more session to come to its end when nothing breaks any more
 END_SECONDS = 60.0  # for the machines to hand over what runs
+_NOT_PUT_BACK = ("--invert-grep", "--grep=^samoloop: put back what iteration")
 LAST_GUIDANCE = 4  # the last iteration in which a person gives guidance: a child follows that reads it
 
 
@@ -279,7 +280,9 @@ class Run:
         parcel, branch = f"refs/samoloop/fleet/{name}", f"refs/heads/{state.created.branch}"
         attempts, tokens, guidance, closed = Counter[int](), {}, [], []
         for record in records:
-            if isinstance(record, ChildEnded):
+            if isinstance(record, Interrupted):
+                attempts[record.iteration] += 1  # what it left may have a commit of its own
+            elif isinstance(record, ChildEnded):
                 attempts[record.iteration] += 1
                 tokens[record.iteration] = str((record.signalled or {}).get("token"))
             elif isinstance(record, GateClosed):
