@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SANDBOX ?= required # of the real CLIs; or off
 WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
 
-.PHONY: demo test stranger box checks fleet fleet-faults hour page slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
+.PHONY: demo test stranger box checks fleet fleet-tests fleet-faults hour page slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
 
 demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
@@ -26,9 +26,11 @@ toolchains: $(VENV)/dev
 checks: $(VENV)/dev
 	$(BIN)/pytest tests/checks -n $(WORKERS) $(ARGS)
 
-fleet: $(VENV)/dev
-	$(BIN)/pytest tests/fleet -n 2 --dist worksteal --timeout 120 $(ARGS)
+fleet: fleet-tests fleet-faults
 	$(BIN)/python benchmarks fleet
+
+fleet-tests: $(VENV)/dev
+	$(BIN)/pytest tests/fleet -n 2 --dist worksteal --timeout 120 $(ARGS)
 
 fleet-faults: $(VENV)/dev
 	$(BIN)/python tests/fleet_faults $(ARGS)

@@ -177,7 +177,7 @@ def none_starts(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> Asked:
 def served(folder: Path) -> Iterator[Callable[[str], Browser]]:
     """The real command; its value makes a browser for a person of a name."""
     command = [sys.executable, "-m", "samoloop", "web", "--port", "0"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, process_group=0) as process:
         try:
             assert process.stdout
             said = next(line for line in process.stdout if "http://localhost:" in line).split()[-1]

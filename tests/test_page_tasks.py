@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import recorded
 from browser import Asked, Browser, none_starts, served
+from child_runs import is_running
 from kit import make_repo, script, until
 from test_page_overview import seen
 
@@ -218,7 +219,8 @@ def test_up_that_is_turned_on_works_on_when_the_page_is_closed_and_off_ends_it_b
     assert at_work(session)
     (session.dir / "go-on").touch()
     until(lambda: Session(session.dir).state().condition is Condition.WAITING)
-    until(lambda: not at_work(session) and not Path(f"/proc/{pid}").exists())
+    assert pid
+    until(lambda: not at_work(session) and not is_running(pid))  # which may be nobody's to take note of
     [first] = [one for one in session.journal.read() if isinstance(one, Started) and one.phase == "investigation"]
     assert first.attempt == 1
 

@@ -10,6 +10,7 @@ from at_work import Host, fleet_row, hosts, waits
 from kit import until
 from test_machine import CHILD, ledger
 
+from samoloop.base.proc import command
 from samoloop.fleet.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]  # whole commands
@@ -25,8 +26,7 @@ def worker_processes(host: Host) -> list[int]:
     """The processes of iterations, which `fleet work` started."""
     found = []
     for pid in host.processes():
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        found += [pid] if b"turn" in words else []
+        found += [pid] if "turn" in command(pid) else []  # it may be gone meanwhile
     return found
 
 

@@ -51,6 +51,7 @@ def test_g_and_a_letter_lead_to_each_page(page: Page) -> None:
         page.keyboard.press("g")
         page.keyboard.press(key)
         expect(page).to_have_url(start + PLACES[key])
+        page.wait_for_load_state()  # before that nobody hears a key
     page.keyboard.press("g")
     page.keyboard.press("x")  # leads nowhere, and is used up
     page.keyboard.press("b")

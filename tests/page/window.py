@@ -29,7 +29,7 @@ class Web:
         with output.open("wb") as out:
             self.process = subprocess.Popen(
                 argv, cwd=folder, env={**environ}, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,
             )  # fmt: skip
 
     def __enter__(self) -> Self:
