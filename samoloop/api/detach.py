@@ -45,6 +45,11 @@ def detach(session: Session, how: How, environ: Mapping[str, str], lease: Lease 
     return process.pid
 
 
+def warm_process(environ: Mapping[str, str]) -> Warm | None:
+    """What workers can be forked from; None where the system has no way."""
+    return Warm([*PROGRAM, "up", "--forks"], environ) if sys.platform == "linux" else None
+
+
 def spawn(session: Session, how: How, environ: Mapping[str, str], warm: Warm | None = None) -> Started:
     """A worker process for the session, forked from the warm one if there is one; what it says goes to its log.
 

@@ -9,12 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from samoloop.api.detach import LOG
+from samoloop.api.asked import How
+from samoloop.api.detach import LOG, spawn
 from samoloop.api.settings import settings_of
 from samoloop.base.clock import Clock
 from samoloop.base.errors import SessionError
 from samoloop.children.processes import ExitWatch
 from samoloop.children.stop import StopRequest
+from samoloop.children.warm import Warm
 from samoloop.core import gates, overview
 from samoloop.core.decision import Condition
 from samoloop.core.next_steps import outlook
@@ -23,11 +25,10 @@ from samoloop.core.session import Session
 from samoloop.core.state import State
 from samoloop.fleet import copies, rules
 from samoloop.fleet.database import HELD, Database
-from samoloop.fleet.here import Here, Project
+from samoloop.fleet.here import Here, Project, without_address
 from samoloop.fleet.parcel import Kind
 from samoloop.fleet.rows import SessionRow
 from samoloop.fleet.rules import AfterEnd
-from samoloop.fleet.warm import Warm
 from samoloop.queue.source import limited_until, when_due
 from samoloop.worker.lease import FILES, locked
 
@@ -63,7 +64,12 @@ class Turn:
 
 
 def take(
-    turn: Turn, this: Here, environ: Mapping[str, str], database: Database, warm: Warm, say: Callable[[str], None]
+    turn: Turn,
+    this: Here,
+    environ: Mapping[str, str],
+    database: Database,
+    warm: Warm | None,
+    say: Callable[[str], None],
 ) -> None:
     """Raises SamoloopError where the session cannot be gone on with here and now."""
     row = database.begin(turn.project.id, turn.name, this.machine)
@@ -88,7 +94,7 @@ def take(
         if _is_put_off(row, session, this, environ, database):
             return
         say(f"{session.name}: goes on here")
-        _iterate(turn, session, warm)
+        _iterate(turn, session, environ, warm)
     if turn.lost:
         return  # what was done here stays here, and is set aside where the remote has gone on
     with locked(session, FILES):
@@ -157,11 +163,11 @@ def _halt(session: Session) -> None:
             session.record(Rested(overview=gates.file_hash(session.dir / overview.FILE_NAME) or ""))
 
 
-def _iterate(turn: Turn, session: Session, warm: Warm) -> None:
+def _iterate(turn: Turn, session: Session, environ: Mapping[str, str], warm: Warm | None) -> None:
     """One iteration, whatever becomes of its process. Raises SessionError where it dies again and again."""
+    how = How(no_wait=True, once=True, allow_sleep=True, shown=turn.project.shown)
     for ends in range(1, rules.ABNORMAL_ENDS + 1):
-        process = warm.start(session, turn.project.shown)
-        warm.ready()
+        process = spawn(session, how, without_address(environ), warm)
         _wait(turn, process.pid)
         match rules.after_end(process.wait(), ends, asked=turn.stop.now, lost=bool(turn.lost)):
             case AfterEnd.AGAIN:

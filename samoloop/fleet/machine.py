@@ -20,6 +20,7 @@ import procrastinate
 from procrastinate import exceptions
 
 from samoloop import __version__
+from samoloop.api.detach import warm_process
 from samoloop.base.errors import SamoloopError, sentence
 from samoloop.children.stop import StopRequest
 from samoloop.core.records import FORMAT
@@ -33,7 +34,6 @@ from samoloop.fleet.iteration import STOP_NOW, Turn
 from samoloop.fleet.limits import Limits
 from samoloop.fleet.phone import Phone
 from samoloop.fleet.rows import MachineRow
-from samoloop.fleet.warm import Warm
 
 Answer = TypeVar("Answer")
 _LOOK_LEASES = 2  # between two looks at what the remotes have
@@ -93,8 +93,7 @@ class Machine:
     async def _work(self) -> None:
         app = jobs.app(self.this.database, self.this.machine, self._iterate, self.this.lease_seconds)
         roots = [project.sessions for project in self.projects.values()]
-        self._warm = Warm(without_address(self.environ))
-        self._warm.ready()
+        self._warm = warm_process(without_address(self.environ))
         self._limits = Limits(self.this, self.environ)
         beside_them = self._limits.folder, lambda: self._soon(self._share_limits())
         watch = CopyWatch(
@@ -109,7 +108,8 @@ class Machine:
                     for task in (*beside, *self._soons):
                         task.cancel()
                     await asyncio.gather(*beside, *self._soons, return_exceptions=True)
-                    self._warm.close()
+                    if self._warm:
+                        self._warm.close()
 
     async def _take_jobs(self, app: procrastinate.App, beside: "list[asyncio.Task[None]]") -> None:
         """Until drained; the worker is started again where the database was away for so long that it gave up."""

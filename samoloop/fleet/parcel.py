@@ -245,23 +245,7 @@ def read(store: Git, oid: str, remote: str = "") -> Parcel:
                 f"the parcel {oid[:12]} of {shown(facts.get('session'))} was packed by samoloop "
                 f"{shown(facts.get('samoloop'))}, which is newer than this one ({__version__}): update it here"
             )
-        texts = {
-            name: str(facts[name])
-            for name in (
-                "project",
-                "kind",
-                "machine",
-                "by",
-                "at",
-                "paths",
-                "gate",
-                "branch",
-                "head",
-                "tip",
-                "code",
-                "sha256",
-            )
-        }
+        texts = {name: str(facts[name]) for name in _TEXTS}
         if not all(map(is_oid, (texts["head"], texts["code"], texts["tip"] or texts["head"]))):
             raise ValueError("no commit")
         notes = tuple(str(note) for note in facts["notes"])

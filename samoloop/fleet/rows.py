@@ -6,8 +6,6 @@ from itertools import chain, combinations, product
 
 from samoloop.base.values import frozen
 
-MOST_TAGS = 6  # of one machine: it listens for each selection of them
-
 
 @frozen
 class SessionRow:

@@ -1,21 +1,17 @@
 """Two copies that went on at once: a person's act beside an iteration, and work that came too late."""
 
-from collections.abc import Mapping
-
-from samoloop.api.assembly import onlooker
 from samoloop.base.errors import SessionError
 from samoloop.base.files import write_atomic
 from samoloop.core import gates
-from samoloop.core.gates import INBOX, Closing
+from samoloop.core.gates import INBOX
 from samoloop.core.session import Session
-from samoloop.fleet import acts, placing, transport
+from samoloop.fleet import acts, transport
 from samoloop.fleet import mark as marks
 from samoloop.fleet import parcel as parcels
 from samoloop.fleet.parcel import SESSION, Kind, Parcel
 from samoloop.git.calls import Git
 from samoloop.git.repo import Repo
 from samoloop.git.restore import put_files
-from samoloop.worker import gatekeeper
 
 
 def acts_between(repo: Repo, base: str, theirs: Parcel) -> list[Parcel] | None:
@@ -48,24 +44,6 @@ def merge(session: Session, base: str, theirs: Parcel) -> list[str]:
         said = [f"{one}; it is kept: {where}{name}" for one, name in zip(said, taken.lost, strict=True)]
     transport.settle(session, theirs)
     return said
-
-
-def set_aside(session: Session, theirs: Parcel, environ: Mapping[str, str], machine: str) -> list[str]:
-    """Take what came, and keep on a ref of its own what was done here; sentences that say where."""
-    return placing.renew(session, theirs, environ, machine)
-
-
-def close_here(session: Session, environ: Mapping[str, str]) -> bool:
-    """Close the gate of a file that a person filled in on this machine, and say whether it was: the file itself is in
-    no commit and never travels, so no other machine could see it. The caller holds the session's lease."""
-    gate = session.state().gate
-    if gate is None or gates.behaviour(gate.kind).FILE:
-        return False
-    closing = gates.examine(gate, session.dir, session.worktree)
-    if not isinstance(closing, Closing):
-        return False
-    gatekeeper.close_gate(onlooker(session, environ), gate, closing)
-    return True
 
 
 def unsent(session: Session) -> bool:

@@ -1,13 +1,11 @@
 """What it means to run a session from a queue: here a worker process of its own on this machine."""
 
 import signal
-import sys
 from collections.abc import Mapping
 from typing import Protocol
 
 from samoloop.api.asked import How
-from samoloop.api.detach import PROGRAM, Started, spawn
-from samoloop.children.warm import Warm
+from samoloop.api.detach import Started, spawn, warm_process
 from samoloop.core.session import Session
 
 
@@ -53,7 +51,7 @@ class Processes:
     def __init__(self, environ: Mapping[str, str], once: bool = False) -> None:
         self._environ = environ
         self._how = How(no_wait=True, once=once)
-        self._warm = Warm([*PROGRAM, "up", "--forks"], environ) if sys.platform == "linux" else None
+        self._warm = warm_process(environ)
 
     def start(self, session: Session) -> "_Process":
         return _Process(spawn(session, self._how, self._environ, self._warm))

@@ -26,7 +26,7 @@ def worker_processes(host: Host) -> list[int]:
     """The processes of iterations, which `fleet work` started."""
     found = []
     for pid in host.processes():
-        found += [pid] if "turn" in command(pid) else []  # it may be gone meanwhile
+        found += [pid] if "--once" in command(pid) else []  # it may be gone meanwhile
     return found
 
 

@@ -10,8 +10,8 @@ from statistics import median
 
 import pytest
 from at_work import Host, fleet_row, hosts, waits
-from kit import until
-from test_machine import CHILD, ledger
+from kit import git, until
+from test_machine import CHILD, LEDGER, ledger
 
 pytestmark = pytest.mark.slow  # whole commands
 
@@ -210,3 +210,38 @@ def test_from_an_answer_to_the_next_child_on_another_machine_it_takes_a_moment(t
             took.append(float(times.read_text().split()[count]) - answered)
         print(f"from an answer to the next child on another machine: {sorted(took)}, median {median(took):.3f} s")
         assert median(took) < 3  # measured by benchmarks; here a busy machine has its say
+
+
+FILE_GATE = """
+case $SAMOLOOP_ITERATION in
+1)
+  echo "KEY=" > "$SAMOLOOP_WORKTREE/local.env"
+  signal '{"status": "waiting", "for": "file_update", "file": "local.env", "reason": "the key"}';;
+*) signal '{"status": "blocked", "reason": "that is all", "needs": "clarification"}';;
+esac
+"""
+
+
+def test_a_file_that_a_person_fills_in_stays_on_its_machine_and_its_gate_closes_everywhere(
+    tmp_path: Path, url: str
+) -> None:
+    with hosts(tmp_path, url, LEDGER + FILE_GATE, "ann", "ben") as (ann, ben):
+        ann.start()
+        ann.say("run", "Add a feature", "--session", "x", "--fleet")
+        until(lambda: waits(ann, "x"))
+        ann.end()
+        ben.start()
+        until(lambda: gate_is_here(ben, "x"))
+        [file] = (ann.root / ".samoloop" / "worktrees").glob("*/local.env")
+        file.write_text("KEY=geheim\n")
+        assert "a machine of the fleet goes on with it" in ann.say("resume", "x")
+        until(lambda: (fleet_row(ben, "x") or {}).get("condition") == "blocked")
+        assert [line[2] for line in ledger(tmp_path)] == ["ann", "ben"]
+        [prompt] = ben.home.rglob("002-*.prompt.md")
+        assert "local.env, which a person filled in, is on the machine where they did that" in prompt.read_text()
+        every = git(tmp_path / "remote.git", "rev-list", "--objects", "--all").split()
+        texts = (git(tmp_path / "remote.git", "cat-file", "-p", oid) for oid in every if len(oid) == 40)
+        assert not any("geheim" in text for text in texts)
+        ann.start("--providers", "demo")
+        until(lambda: any(record["event"] == "placed" and record["machine"] == "ben" for record in ann.records("x")))
+        assert file.read_text() == "KEY=geheim\n"

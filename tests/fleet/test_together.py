@@ -256,7 +256,7 @@ def test_work_that_came_too_late_is_refused_and_set_aside_whole(machines: list[M
     before = remote_git(one, "for-each-ref")
     theirs: Parcel = one.fetch(here.name)
     with one.at_work():
-        said = together.set_aside(here, theirs, one.environ, one.name)
+        said = placing.renew(here, theirs, one.environ, one.name)
     ref = one.git("for-each-ref", "--format=%(refname)", "refs/samoloop/aside")
     assert len(said) == 1 and ref in said[0] and "what was done" in said[0] and "worktree" in said[0]
     parents = one.git("rev-list", "--parents", "-n1", ref).split()
@@ -355,41 +355,3 @@ def test_after_going_back_the_branch_travels_with_the_session(machines: list[Mac
         assert there.state().phase == here.state().phase == "requirements"
         assert there.state().condition is Condition.READY
     two.iterate(there)
-
-
-FILE_GATE = """
-case $SAMOLOOP_ITERATION in
-1)
-  [ -f "$SAMOLOOP_WORKTREE/local.env" ] || echo "KEY=" > "$SAMOLOOP_WORKTREE/local.env"
-  signal '{"status": "waiting", "for": "file_update", "file": "local.env", "reason": "the key"}';;
-*) signal '{"status": "blocked", "reason": "that is all", "needs": "clarification"}';;
-esac
-"""
-
-
-def test_a_file_that_a_person_fills_in_stays_on_its_machine_and_its_gate_closes_everywhere(tmp_path: Path) -> None:
-    one, two = make_fleet(tmp_path, FILE_GATE)
-    here = one.hand_in()
-    one.iterate(here)
-    one.send(here, Kind.ITERATION)
-    there, _ = two.place(here.name)
-    with two.at_work():
-        assert there.state().gate is not None
-        assert not together.close_here(there, two.environ)
-    with one.at_work():
-        assert not together.close_here(here, one.environ)
-        (here.worktree / "local.env").write_text("KEY=geheim\n")
-        assert together.close_here(here, one.environ)
-    one.send(here, Kind.MOVED)
-    there, said = two.place(here.name)
-    assert said == []
-    two.iterate(there)
-    with two.at_work():
-        assert there.state().gate is None
-        prompt = sorted(there.logs.glob("*.prompt.md"))[-1].read_text()
-    assert "local.env, which a person filled in, is on the machine where they did that" in prompt
-    two.send(there, Kind.ITERATION)
-    every = remote_git(one, "rev-list", "--objects", "--all").split()
-    assert all("geheim" not in remote_git(one, "cat-file", "-p", oid) for oid in every if len(oid) == 40)
-    one.place(here.name)
-    assert (here.worktree / "local.env").read_text() == "KEY=geheim\n"

@@ -25,7 +25,7 @@ note begun
 cd "$SAMOLOOP_SESSION_DIR" || exit 3
 byte=$(printf %d "0x$(echo "$token" | cut -c1-2)")
 sleep "$((byte % 2)).$byte"
-mkdir -p "$SAMOLOOP_WORKTREE/work" && echo "$token" > "$SAMOLOOP_WORKTREE/work/$n" && echo "$token" > "mark-$n.md" || exit 3
+mkdir -p "$SAMOLOOP_WORKTREE/done" && echo "$token" > "$SAMOLOOP_WORKTREE/done/$n" && echo "$token" > "mark-$n.md" || exit 3
 case $SAMOLOOP_PHASE in
 investigation) document dive; next requirements;;
 requirements)

@@ -310,10 +310,10 @@ class Run:
         found: dict[int, list[str]] = {}
         commit = ""
         for line in self.scene.git(
-            "log", "--format=%H", "--name-only", "--diff-filter=AM", commits, "--", "work/"
+            "log", "--format=%H", "--name-only", "--diff-filter=AM", commits, "--", "done/"
         ).split():
-            if line.startswith("work/"):
-                tokens = found.setdefault(int(line.removeprefix("work/")), [])
+            if line.startswith("done/"):
+                tokens = found.setdefault(int(line.removeprefix("done/")), [])
                 tokens.append(self.scene.git("cat-file", "blob", f"{commit}:{line}"))
             else:
                 commit = line

@@ -95,7 +95,7 @@ class Machine:
         for lock in self._controls("*", "_lock"):
             with suppress(OSError, ValueError):
                 held.append(int(lock.read_text()))
-        return [pid for pid in self.pids(b"fleet\0turn\0") if pid in held]
+        return [pid for pid in self.pids(b"--worker\0--no-wait\0--once\0") if pid in held]
 
     def journal(self, name: str) -> Path | None:
         return next(iter(self._controls(f"*{name}-*", FILE_NAME)), None)

@@ -67,7 +67,6 @@ ALLOWED = {
     ("fleet/postgres.py", "_is_up"): OWN,
     ("fleet/postgres.py", "_programs"): "from a package into a new temporary folder",
     ("fleet/schema.py", "make"): PACKAGE,
-    ("fleet/warm.py", "told"): KERNEL,
     ("git/calls.py", "_remove_dead_lock"): FIXED,
     ("git/included.py", "_copy"): "into a worktree in which no child has worked; links are copied as links",
     ("git/mending.py", "remove_odd"): FIXED,

@@ -147,20 +147,6 @@ def words(text: str) -> list[str]:
     return [word for word in text.replace(",", " ").split() if word]
 
 
-@fleet.command("turn", hidden=True)
-def turn() -> int:
-    """One iteration, for `fleet work`, which says on standard input of which session."""
-    import samoloop.api.go_on
-    import samoloop.ui.terminal.asking
-    import samoloop.ui.terminal.screen  # noqa: F401 - what a worker needs is loaded before there is work
-    from samoloop.fleet.warm import told
-    from samoloop.ui.cli.run import start
-
-    for_people_only()
-    found = told()
-    return start(*found, False) if found else 0
-
-
 @fleet.command("status")
 @json_option
 def status(as_json: bool) -> None:
