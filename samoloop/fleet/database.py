@@ -68,9 +68,12 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 _MOST_TOLD = 100  # names that are kept; of the announcements twenty travel
 _TELL = """
-UPDATE samoloop_sessions
-SET told = (told || %(items)s::text[])[greatest(1, cardinality(told || %(items)s::text[]) - %(most)s + 1):]
-WHERE project = %(project)s AND name = %(name)s
+UPDATE samoloop_sessions s SET told = known.names[greatest(1, cardinality(known.names) - %(most)s + 1):]
+FROM (
+    SELECT told || ARRAY(SELECT item FROM unnest(%(items)s::text[]) AS item WHERE item <> ALL (told)) AS names
+    FROM samoloop_sessions WHERE project = %(project)s AND name = %(name)s FOR UPDATE
+) known
+WHERE s.project = %(project)s AND s.name = %(name)s
 """
 _ENTER = """
 INSERT INTO samoloop_machines AS m (name, id, host, version, format, projects, providers, tags, slots, running,

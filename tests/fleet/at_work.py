@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 from kit import git, make_repo, samoloop, script, until
+from machines import own_clone
 
 
 @dataclass
@@ -171,10 +172,7 @@ def hosts(
     git(folder, "clone", "--quiet", "--bare", str(seed), str(folder / "remote.git"))
     made = []
     for name in names:
-        home, root = folder / name / "home", folder / name / f"in-{name}" / "project"
-        home.mkdir(parents=True)
-        (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
-        git(folder, "clone", "--quiet", str(folder / "remote.git"), str(root))
+        home, root = own_clone(folder, name)
         made.append(Host(name, home, root, url, lease_seconds))
         made[-1].settle()
     made[0].say("fleet", "init")

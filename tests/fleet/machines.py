@@ -110,16 +110,22 @@ class Machine:
         return git(self.root, *words)
 
 
+def own_clone(folder: Path, name: str) -> tuple[Path, Path]:
+    """A home, and a clone of the remote under a path that no other machine has."""
+    home, root = folder / name / "home", folder / name / f"in-{name}" / "project"
+    home.mkdir(parents=True)
+    (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
+    git(folder, "clone", "--quiet", str(folder / "remote.git"), str(root))
+    return home, root
+
+
 def make_fleet(folder: Path, child: str, names: tuple[str, ...] = ("one", "two"), **settings: Any) -> list[Machine]:
     """A bare remote, and clones of it under different paths."""
     seed = make_repo(folder / "seed")
     git(folder, "clone", "--quiet", "--bare", str(seed), str(folder / "remote.git"))
     machines = []
     for name in names:
-        home, root = folder / name / "home", folder / name / f"work-{name}" / "project"
-        home.mkdir(parents=True)
-        (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
-        git(folder, "clone", "--quiet", str(folder / "remote.git"), str(root))
+        home, root = own_clone(folder, name)
         program = script(folder / name, child) if child else folder / name / "child.sh"
         machines.append(Machine(name, home, root, program, settings))
     return machines

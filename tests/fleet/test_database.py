@@ -88,6 +88,16 @@ def test_the_later_end_of_a_usage_limit_counts_for_all_of_a_login(database):
     assert database.limits("ours") == {}
 
 
+def test_what_reached_a_person_is_noted_once_by_whoever_notes_it_and_the_newest_are_kept(database):
+    database.put(session())
+    for items in (["ann-1"], ["ann-1", "ann-2"], ["ann-2"]):
+        database.tell("p1", "auth", items)
+    assert database.session("p1", "auth").told == ("ann-1", "ann-2")
+    database.tell("p1", "auth", [f"ben-{number}" for number in range(150)])
+    told = database.session("p1", "auth").told
+    assert len(told) == 100 and told[-1] == "ben-149"
+
+
 def test_a_command_that_holds_a_session_keeps_machines_and_commands_from_it(database, url):
     database.put(session())
     with database.hold("p1", "auth"):

@@ -245,3 +245,25 @@ def test_a_file_that_a_person_fills_in_stays_on_its_machine_and_its_gate_closes_
         ann.start("--providers", "demo")
         until(lambda: any(record["event"] == "placed" and record["machine"] == "ben" for record in ann.records("x")))
         assert file.read_text() == "KEY=geheim\n"
+
+
+def test_from_another_machine_a_session_is_told_answered_approved_and_archived(tmp_path: Path, url: str) -> None:
+    with hosts(tmp_path, url, CHILD, "ann", "ben") as (ann, ben):
+        ann.start()
+        ben.start("--providers", "demo")  # it looks on
+        ann.say("run", "Add a feature", "--session", "x", "--fleet")
+        until(lambda: waits(ben, "x") and gate_is_here(ben, "x"))
+        ben.say("tell", "x", "Mind the tests.")
+        ben.say("answer", "x", "Q1=A")
+        until(lambda: gates_closed(ben, "x") == 1 and waits(ben, "x") and gate_is_here(ben, "x"))
+        ben.say("approve", "x")
+        until(lambda: (fleet_row(ben, "x") or {}).get("condition") == "done")
+        until(lambda: ben.status("x")["condition"] == "done")
+        assert "Mind the tests." in ann.text("x", "_guidance.md")
+        assert {line[2] for line in ledger(tmp_path)} == {"ann"}
+        ben.say("archive", "x")
+        until(lambda: any(record["event"] == "archived" for record in ann.records("x")))
+
+
+def gates_closed(host: Host, name: str) -> int:
+    return [record["event"] for record in host.records(name)].count("gate_closed")
