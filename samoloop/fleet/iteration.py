@@ -44,8 +44,10 @@ class Turn:
     name: str
     job: int
     worker: int
+    say: Callable[[str], None]  # to whoever looks at this machine's terminal
     stop: StopRequest = field(default_factory=StopRequest)
     lost: str = ""  # why another machine may have it now
+    _has_waited: bool = False
 
     @property
     def folder(self) -> Path:
@@ -58,7 +60,10 @@ class Turn:
         self.stop.ask_now()
 
     def wait(self, seconds: float) -> bool:
-        """Whether the turn is still this machine's after so many seconds."""
+        """Whether the turn is still this machine's after so many seconds, in which the remote may come back."""
+        if not self._has_waited:
+            self._has_waited = True
+            self.say(f"{self.name}: the remote does not answer; what was done here is handed over when it does")
         Clock().wait([self.stop.now_fd], seconds)
         return not self.stop.now
 
@@ -69,7 +74,6 @@ def take(
     environ: Mapping[str, str],
     database: Database,
     warm: Warm | None,
-    say: Callable[[str], None],
 ) -> None:
     """Raises SamoloopError where the session cannot be gone on with here and now."""
     row = database.begin(turn.project.id, turn.name, this.machine)
@@ -84,7 +88,7 @@ def take(
             database.forget(turn.project.id, turn.name)
             return
         for sentence in copies.renew(turn.project, theirs, this, environ):
-            say(sentence)
+            turn.say(sentence)
     session.forget()
     if row.left_by not in ("", this.machine) and not turn.lost:
         _tell_half_done(session, row.left_by, this)
@@ -93,18 +97,18 @@ def take(
     elif not turn.lost and _is_due(session.state(), session, environ):
         if _is_put_off(row, session, this, environ, database):
             return
-        say(f"{session.name}: goes on here")
+        turn.say(f"{session.name}: goes on here")
         _iterate(turn, session, environ, warm)
     if turn.lost:
         return  # what was done here stays here, and is set aside where the remote has gone on
     with locked(session, FILES):
         handed = copies.hand_over(session, Kind.ITERATION, this, environ, "", turn.wait)
         database.put(copies.row_of(session, this, environ))
-    say(_stands(session))
+    turn.say(_stands(session))
     if row.wish or turn.stop.by_person:
         database.wish(turn.project.id, turn.name, "")
     for sentence in handed.said:
-        say(sentence)
+        turn.say(sentence)
 
 
 def _stands(session: Session) -> str:

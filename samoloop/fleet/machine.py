@@ -177,10 +177,10 @@ class Machine:
         known = self.projects.get(project)
         if known is None:
             return
-        turn = self.turns[job] = Turn(known, name, job, worker)
+        turn = self.turns[job] = Turn(known, name, job, worker, self.say)
         try:
             async with self._alone_at(turn.folder):
-                await _aside(iteration.take, turn, self.this, self.environ, self._database, self._warm, self.say)
+                await _aside(iteration.take, turn, self.this, self.environ, self._database, self._warm)
             self._failures.pop(name, None)
             self._soon(self._show(known, name))
             self._soon(self._give_logs(turn.folder))

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def test_a_remote_that_is_away_is_waited_for_and_nothing_is_done_twice(tmp_path:
         (tmp_path / "remote.git").rename(tmp_path / "away.git")
         (tmp_path / "hold").unlink()
         until(lambda: any(record["event"] == "ended" for record in ann.records("x")))
-        time.sleep(1.0)  # it tries meanwhile
+        until(lambda: "x: the remote does not answer" in ann.said())
         assert fleet_row(ann, "x")["at_work"]
         (tmp_path / "away.git").rename(tmp_path / "remote.git")
         until(lambda: waits(ann, "x"))
