@@ -200,6 +200,7 @@ def rows_of(found: dict[str, backlog.Stands]) -> list[dict[str, object]]:
     return [
         {"name": one.name, "stands": one.standing, "why": one.why, "priority": 0, "holds": one.holds}
         | {"after": one.task.after if one.task else (), "at": None, "edited": False}
+        | {"machine": one.machine, "fleet": False, "needs": (), "session": None}
         for one in found.values()
     ]
 

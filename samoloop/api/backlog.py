@@ -26,12 +26,13 @@ from samoloop.config.keys import Finish
 from samoloop.config.project import BACKLOG, sessions_folder, user_file
 from samoloop.core import backlog
 from samoloop.core.backlog import Run, Standing, Stands, Task
-from samoloop.core.control import JOURNAL
+from samoloop.core.control import JOURNAL, fleets_mark
 from samoloop.core.decision import Condition
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import FromBacklog, timestamp
 from samoloop.core.session import Session, all_sessions, check_name, slug_of, task_of, title_of, undated
 from samoloop.core.state import State
+from samoloop.git.checkout import locate
 
 DROPPED = "dropped"  # the folder in which a dropped task is kept
 _LOCK_SECONDS = 10.0
@@ -103,9 +104,20 @@ def look(
     sessions = all_sessions(sessions_folder(root, environ)) if sessions is None else sessions
     other = partial(_other, sessions, root, environ, files.tasks)
     stands = backlog.stand(files.tasks, files.faults, _runs(sessions, known), other, now, zone)
+    shared = {session.name: mark for session in sessions if (mark := fleets_mark(session.dir))}
+    stands = [_shared(one, shared.get(one.run.session)) if one.run else one for one in stands] if shared else stands
     placed = tuple(_placed(root, one) if one.name in files.tasks else one for one in stands)
     edited = (one for one in placed if one.task and one.run and one.run.text_sha256 != sha256(one.task.text))
     return Found(root, placed, frozenset(one.name for one in edited if one.standing is not Standing.DONE), other)
+
+
+def _shared(stands: Stands, mark: Mapping[str, Any] | None) -> Stands:
+    """Where the session of a task is that the fleet has, or is to have."""
+    if mark is None or stands.standing is Standing.DONE:
+        return stands
+    if not mark.get("parcel"):
+        return replace(stands, why="not handed to the fleet yet")
+    return replace(stands, machine=str(mark.get("paths") or ""))
 
 
 def _placed(root: Path, stands: Stands) -> Stands:
@@ -210,6 +222,10 @@ def refuse_useless(root: Path, task: Task, found: Found, environ: Mapping[str, s
     """Raise UsageError or ConfigError where no session could be made of the task, or it would wait for ever."""
     settings = loading.load(root, environ, settings_of(task))
     workflow_files.load(task.workflow or settings.workflow, root)
+    if task.fleet and locate(root) is None:
+        raise UsageError(
+            f"{root} is in no git repository, and a session of the fleet needs a branch: leave out `fleet`"
+        )
     known = [one.name for one in found.stands]
     sessions = projects.sessions_of(root, environ)
     for name in task.after:
@@ -339,6 +355,8 @@ def row(found: Found, one: Stands) -> dict[str, Any]:
     session       null, or its session
     holds         the names that wait for it, where it does not go on by itself
     edited        its text is not the one that its session was given
+    fleet, needs  whether machines of the fleet work on it, and what such a machine must have
+    machine       of the fleet, the one that worked on it last; empty where none did
     """
     task = one.task
     return {
@@ -359,4 +377,7 @@ def row(found: Found, one: Stands) -> dict[str, Any]:
         "session": one.run.session if one.run else None,
         "holds": list(one.holds),
         "edited": one.name in found.edited,
+        "fleet": task.fleet if task else False,
+        "needs": list(task.needs) if task else [],
+        "machine": one.machine,
     }

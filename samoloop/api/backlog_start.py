@@ -31,8 +31,9 @@ class Ground:
     notes: tuple[str, ...] = ()  # clauses for a person
 
 
-def start(found: Found, stands: Stands, environ: Mapping[str, str]) -> tuple[Session, tuple[str, ...]]:
-    """The session of a task that is ready, and what is to be said of it. No child starts.
+def start(found: Found, stands: Stands, environ: Mapping[str, str], mark: str = "") -> tuple[Session, tuple[str, ...]]:
+    """The session of a task that is ready, and what is to be said of it; with the `mark` of a fleet it is to be the
+    fleet's. No child starts.
 
     It may be asked for again and by several at once: there is one session. Raises SamoloopError, with nothing made.
     """
@@ -51,6 +52,7 @@ def start(found: Found, stands: Stands, environ: Mapping[str, str]) -> tuple[Ses
         name=task.name,
         said=settings_of(task) | ({"finish": str(finish)} if finish else {}),
         backlog=link,
+        mark=mark,
     )
     return hand_off.hand_off(order, environ), (*ground.notes, *([note] if note else []))
 

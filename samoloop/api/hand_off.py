@@ -68,6 +68,7 @@ def hand_off(order: Order, environ: Mapping[str, str]) -> Session:
         environment=loading.from_environment(environ),
         brought=replace(planned.brought, by=order.by, branch=planned.start.branch if planned.start else ""),
         backlog=order.backlog,
+        mark=order.mark,
         now=Clock().local,
     )
 

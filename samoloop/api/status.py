@@ -18,7 +18,7 @@ from samoloop.base.locks import is_held
 from samoloop.base.places import state_folder
 from samoloop.checks import items
 from samoloop.core import gates
-from samoloop.core.control import CHILD_LOCK, FLEET, LOCK, OUTPUT, beside
+from samoloop.core.control import CHILD_LOCK, LOCK, OUTPUT, beside, fleets_mark
 from samoloop.core.decision import Condition
 from samoloop.core.finished import finished
 from samoloop.core.headline import CONCLUDED, headline
@@ -107,11 +107,8 @@ def standing(session: Session) -> dict[str, Any]:
 
 
 def _machine(session: Session) -> str:
-    try:
-        mark = json.loads(small_text(session.control / FLEET) or "{}")
-        return str(mark.get("paths") or mark.get("machine") or "")
-    except (ValueError, AttributeError):
-        return ""
+    mark = fleets_mark(session.dir)
+    return str(mark.get("paths") or mark.get("machine") or "")
 
 
 def _deaf_phone(session: Session, state: State) -> str:

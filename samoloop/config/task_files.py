@@ -120,6 +120,9 @@ def parse(name: str, content: str, zone: tzinfo, written: float = 0.0) -> Task:
     values = read_keys(_table(zone), yaml_text.read_mapping(front) if front.strip() else {}, faults)
     if faults:
         raise ValueError("\n".join(f"{yaml_text.place(f'{name}.md', front, fault.at, 1)}: {fault}" for fault in faults))
+    if values.get("needs") and not values.get("fleet"):
+        at = yaml_text.place(f"{name}.md", front, ("needs",), 1)
+        raise ValueError(f"{at}: needs is what a machine of the fleet must have: add `fleet: true`")
     return Task(name=name, text=body.strip() + "\n", written=written, **values)
 
 
@@ -148,6 +151,11 @@ def place(root: Path, name: str, key: str) -> str:
 def _names(value: object) -> tuple[str, ...]:
     found = (text(value),) if isinstance(value, str) else texts(value)
     return tuple(dict.fromkeys(name.strip().removesuffix(".md") for name in found))
+
+
+def _words(value: object) -> tuple[str, ...]:
+    found = text(value).replace(",", " ").split() if isinstance(value, str) else texts(value)
+    return tuple(dict.fromkeys(found))
 
 
 def _whole(value: object) -> int:
@@ -209,6 +217,8 @@ def _table(zone: tzinfo) -> Table:
             Key("finish", one_of(Finish)),
             Key("ceilings", _ceilings),
             Key("hold", flag),
+            Key("fleet", flag),
+            Key("needs", _words),
         )
     )
 

@@ -32,6 +32,8 @@ class Task:
     finish: str | None = None
     ceilings: Mapping[str, Any] = field(default_factory=dict)
     hold: bool = False
+    fleet: bool = False  # machines of the fleet work on it
+    needs: tuple[str, ...] = ()  # what a machine of the fleet must have
     written: float = 0.0  # epoch seconds: when the file was
 
 
@@ -73,6 +75,7 @@ class Stands:
     run: Run | None = None  # its session; of several the one that counts
     at: float | None = None  # epoch seconds: when it goes on by itself, or the time of a schedule that is due
     holds: tuple[str, ...] = ()  # those that wait for it, where it does not go on by itself
+    machine: str = ""  # of the fleet, the one that worked on it last
 
 
 def counts(runs: Iterable[Run]) -> Run | None:

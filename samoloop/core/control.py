@@ -5,16 +5,18 @@ person's state folder, in a folder named after the session's path; links in the 
 reading, and the worker never follows them.
 """
 
+import json
 import os
 import shlex
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import SessionError
-from samoloop.base.files import is_folder, make_folder, real, remove, sha256, sync_folder
+from samoloop.base.files import is_folder, make_folder, real, remove, sha256, small_text, sync_folder
 from samoloop.base.places import state_folder
 
 JOURNAL, LOGS = "_history.jsonl", "_logs"
@@ -96,6 +98,15 @@ def is_begun(session_dir: Path) -> bool:
 def is_fleets(session_dir: Path) -> bool:
     """Whether several machines share the session, so that here lies a copy of it."""
     return (place_of(session_dir) / FLEET).exists()
+
+
+def fleets_mark(session_dir: Path) -> Mapping[str, Any]:
+    """What the mark of a session of the fleet says; empty where it is none's, or the mark cannot be read."""
+    try:
+        found = json.loads(small_text(place_of(session_dir) / FLEET) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def is_lost(session_dir: Path) -> bool:

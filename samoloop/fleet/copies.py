@@ -113,11 +113,11 @@ def untold(project: Project, rows: Sequence[SessionRow]) -> list[str]:
     return [
         name
         for name, oid in newest.items()
-        if oid != told.get(name) and name not in busy and not _home(project, name, oid)
+        if oid != told.get(name) and name not in busy and not is_home(project, name, oid)
     ]
 
 
-def _home(project: Project, name: str, oid: str) -> bool:
+def is_home(project: Project, name: str, oid: str) -> bool:
     """Whether it is known here that one machine has it as its own; a fetch that goes on has no ref yet."""
     store = project.repo.store
     return store.ref(transport.fleet_ref(name)) == oid and parcels.read(store, oid).kind == Kind.HOME
@@ -249,28 +249,38 @@ def hand_in(
     by: str,
     needs: Sequence[str] = (),
 ) -> Handed:
-    """Make a session of this machine one of the fleet's. Raises UsageError for a name that the fleet has already."""
+    """Make a session of this machine one of the fleet's. Raises UsageError for a name that the fleet has already.
+
+    One that was the fleet's from its first moment on stays that, whatever goes wrong.
+    """
     with locked(session, FILES):
+        known = marks.read(session.dir)
         theirs = transport.fetch(project.repo, project.remote, session.name)
         if theirs and theirs.kind != Kind.HOME:
-            if marks.read(session.dir) is None:
+            if known is None:
                 raise UsageError(f"the fleet has a session called {session.name} already: choose another --session")
             handed = Handed(tuple(placing.renew(session, theirs, environ, this.machine)))  # it came there after all
             database.put(row_of(session, this, environ))
             return handed
         before = theirs.oid if theirs else ""
-        marks.write(session.dir, Mark(project.id, project.remote, this.machine, before))
+        marks.write(session.dir, Mark(project.id, project.remote, this.machine, before, needs=" ".join(needs)))
         try:
-            if tuple(needs) != needs_of(session):
-                session.record(RoomRecord(name=NEEDS, values={"tags": list(needs)}))
+            record_needs(session, needs)
             handed = hand_over(session, Kind.HANDED_IN, this, environ, by, not_again)
         except RemoteGone:
             raise  # it may have come there: the mark says so to whoever tries again
         except Exception:
-            marks.take_off(session.dir)
+            if known is None:
+                marks.take_off(session.dir)
             raise
         database.put(row_of(session, this, environ))
     return handed
+
+
+def record_needs(session: Session, needs: Sequence[str]) -> None:
+    """Write down what a machine must have for the session. The caller holds its lock."""
+    if tuple(needs) != needs_of(session):
+        session.record(RoomRecord(name=NEEDS, values={"tags": list(needs)}))
 
 
 def needs_of(session: Session) -> tuple[str, ...]:

@@ -52,12 +52,16 @@ class FleetLease:
                         self._hand_over(session, this, database)
 
     def _hand_over(self, session: Session, this: this_machine.Here, database: Database) -> None:
-        if marks.read(session.dir) is None:
+        mark = marks.read(session.dir)
+        if mark is None:
             return  # it was taken home
         session.forget()
+        is_new = not mark.parcel
+        if is_new:  # somebody made it the fleet's, and could not hand it over
+            copies.record_needs(session, mark.needs.split())
         worked = copies.worked(session)
-        if worked or together.unsent(session):
-            kind = Kind.MOVED if worked else Kind.ACT
+        if is_new or worked or together.unsent(session):
+            kind = Kind.HANDED_IN if is_new else Kind.MOVED if worked else Kind.ACT
             copies.hand_over(session, kind, this, self._environ, self._by, copies.not_again)
         row = copies.row_of(session, this, self._environ)
         database.put(row)

@@ -19,6 +19,7 @@ class Mark:
     machine: str  # this one
     parcel: str = ""  # the last one that was placed here or pushed from here; empty: none yet
     paths: str = ""  # the machine whose folders that parcel's journal speaks of
+    needs: str = ""  # until it is handed over: what a machine must have for it
 
 
 def read(session_dir: Path) -> Mark | None:
@@ -42,7 +43,12 @@ def load(path: Path) -> Mark | None:
 
 def write(session_dir: Path, mark: Mark) -> None:
     """Set it, durably."""
-    write_atomic(control_of(session_dir) / FLEET, json.dumps(asdict(mark)) + "\n")
+    write_atomic(control_of(session_dir) / FLEET, text(mark))
+
+
+def text(mark: Mark) -> str:
+    """The content of its file."""
+    return json.dumps(asdict(mark)) + "\n"
 
 
 def at(session_dir: Path, parcel: str, paths: str) -> None:

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from samoloop.base.errors import UsageError
-from samoloop.core.records import RoomRecord
 from samoloop.core.session import Session
 from samoloop.fleet import copies, rules
 from samoloop.fleet import here as this_machine
 from samoloop.fleet import mark as marks
 from samoloop.fleet.database import Database
-from samoloop.fleet.here import Here
+from samoloop.fleet.here import Here, Project
 from samoloop.fleet.iteration import STOP, STOP_NOW
 from samoloop.fleet.lease import FleetLease
 from samoloop.fleet.parcel import Kind
@@ -40,8 +39,7 @@ def move(
         raise UsageError(f"{session.name} is the fleet's already: --to MACHINE binds it to one, --here takes it back")
     with FleetLease(environ, by).taken(session):
         wanted = rules.tags_for(copies.needs_of(session), machine if tags else "")
-        if wanted != copies.needs_of(session):
-            session.record(RoomRecord(name=copies.NEEDS, values={"tags": list(wanted)}))
+        copies.record_needs(session, wanted)
     return [f"{session.name} goes on on {machine if tags else 'any machine that can'}."]
 
 
@@ -64,6 +62,19 @@ def hand_in(
     root = session.state().created.root
     project = this_machine.project_at(root, this, environ, joins=True)
     assert project is not None
+    return give(session, project, this, database, environ, by, needs)
+
+
+def give(
+    session: Session,
+    project: Project,
+    this: Here,
+    database: Database,
+    environ: Mapping[str, str],
+    by: str,
+    needs: tuple[str, ...] = (),
+) -> list[str]:
+    """The same, for a project that was asked for."""
     handed = copies.hand_in(session, project, this, environ, database, by, needs)
     live = [one.name for one in database.machines() if is_alive(one, this.lease_seconds) and project.id in one.projects]
     who = f"live machines of its project: {', '.join(live)}" if live else "no machine is at work on its project yet"

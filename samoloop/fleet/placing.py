@@ -89,7 +89,12 @@ def place(
     """
     here = _here(parcel, root, environ, machine)
     if not sessions.is_session(here.session_dir):
-        _begin(here, notes)
+        try:
+            _begin(here, notes)
+        except SessionError:
+            known = _mark_in(control.place_of(here.session_dir))
+            if not sessions.is_session(here.session_dir) or known is None or known.project != parcel.project:
+                raise  # else somebody else has just placed it here
     session = Session(here.session_dir)
     with locked(session, FILES):
         for sentence in _renew(session, here, notes):

@@ -13,7 +13,7 @@ from samoloop.base.locks import is_held
 from samoloop.base.values import frozen
 from samoloop.config import loading, projects
 from samoloop.core import gates, hearing
-from samoloop.core.control import CHILD_LOCK, is_fleets
+from samoloop.core.control import CHILD_LOCK, fleets_mark, is_fleets
 from samoloop.core.gates import WAKE, StillOpen
 from samoloop.core.journal import FILE_NAME
 from samoloop.core.next_steps import outlook
@@ -22,6 +22,7 @@ from samoloop.core.records import moment
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import AT_REST, Condition, State
 from samoloop.queue.due import Due
+from samoloop.queue.handing import Fleet, Handing, ToFleet
 from samoloop.queue.tasks import Tasks
 from samoloop.worker import shared_limits
 from samoloop.worker.lease import FILES, Lease
@@ -37,32 +38,43 @@ class Projects:
     environ: Mapping[str, str]
     say: Callable[[str], None]
     lease: Lease = FILES
+    fleet: Callable[[], Fleet] | None = None  # None: what is for a fleet waits
     tasks: Tasks = field(init=False)
+    handing: Handing | None = field(init=False)
     _looked: dict[Path, "_Look"] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.tasks = Tasks(self.environ, self._say_once)
+        self.handing = Handing(self.fleet, self._say_once) if self.fleet else None
 
     def due(self, now: float) -> list[Due]:
         found: list[Due] = []
+        to_fleet: list[ToFleet] = []
+        followed: list[Path] = []
         for root in projects.registered(self.environ):
             sessions = self._sessions(root)
             self.tasks.look(root, now, sessions)
             found += [self._of_session(session) for session in sessions if self._is_due(session, now)]
             found += self.tasks.ready(root, now)
+            to_fleet += [self._to_fleet(session, root) for session in sessions if self._is_unsent(session)]
+            to_fleet += self.tasks.to_fleet(root, now)
+            shares = any(is_fleets(session.dir) for session in sessions)
+            followed += [root] if self.tasks.waits_for_fleet(root, shares=shares) else []
+        if self.handing:
+            self.handing.look(now, to_fleet, followed)
         return sorted(found, key=lambda due: due.rank)
 
     def at_work(self) -> Iterator[Session]:
         for folder, look in self._looked.items():
-            if look.moves and self._is_held(folder):
+            if look.moves and self._is_held(folder) and not is_fleets(folder):
                 yield Session(folder)
 
     def provider(self, session: Session) -> str:
         return provider_of(session, self.environ)
 
     def is_soon(self, now: float) -> bool:
-        return self.tasks.is_soon(now)
+        return self.tasks.is_soon(now) or (self.handing is not None and self.handing.is_busy)
 
     def summary(self) -> list[str]:
         """How the backlogs stand now, a line a project."""
@@ -81,6 +93,15 @@ class Projects:
         priority = math.inf if is_held(session.control / CHILD_LOCK) else task.priority if task else 0
         rank = (-priority, 0, task.written if task else begun, session.name)  # a child without a worker comes first
         return Due(session.dir, session.name, rank, lambda: session, lambda: self.provider(session))
+
+    def _is_unsent(self, session: Session) -> bool:
+        """Whether it was made for the fleet, which does not have it yet."""
+        look = self._looked.get(session.dir)
+        return bool(look and look.moves and is_fleets(session.dir) and not fleets_mark(session.dir).get("parcel"))
+
+    def _to_fleet(self, session: Session, root: Path) -> ToFleet:
+        rank = self._of_session(session).rank
+        return ToFleet(session.dir, session.name, root, rank, lambda mark: session)
 
     def _sessions(self, root: Path) -> list[Session]:
         if not root.is_dir():

@@ -15,7 +15,8 @@ from samoloop.core.backlog import Standing, Stands, Task, is_stuck, ready
 from samoloop.core.session import Session
 from samoloop.git.calls import Git
 from samoloop.git.checkout import locate
-from samoloop.queue.due import Due
+from samoloop.queue.due import Due, Rank
+from samoloop.queue.handing import ToFleet
 from samoloop.worker import shared_limits
 
 SETTLED_SECONDS = 1.0  # a file that was written just now may be half saved
@@ -57,10 +58,24 @@ class Tasks:
         found = self._found.get(root)
         for one in ready(found.stands) if found else ():
             task = one.task
-            if found and task and not _is_new(task, now) and self._free(root, task, now):
-                path = task_files.path_of(root, f"{task.name}@{task.written}")
-                rank = (-task.priority, 1, task.written, task.name)
-                yield Due(path, task.name, rank, self._begin(found, one), self._provider(root, task, now))
+            if found and task and not (task.fleet or _is_new(task, now)) and self._free(root, task, now):
+                begin, provider = self._begin(found, one), self._provider(root, task, now)
+                yield Due(_key(root, task), task.name, _rank(task), begin, provider)
+
+    def to_fleet(self, root: Path, now: float) -> Iterator[ToFleet]:
+        """Tasks without a session that can start, on a machine of the fleet."""
+        found = self._found.get(root)
+        for one in ready(found.stands) if found else ():
+            task = one.task
+            if found and task and task.fleet and not _is_new(task, now):
+                begin = self._begin(found, one)
+                yield ToFleet(_key(root, task), task.name, root, _rank(task), begin, task.needs)
+
+    def waits_for_fleet(self, root: Path, *, shares: bool) -> bool:
+        """Whether something in this backlog hangs on the fleet; `shares`: it has sessions of the project."""
+        found = self._found.get(root)
+        left = [one for one in found.stands if one.standing is not Standing.DONE] if found else []
+        return any(shares or (one.task and one.task.fleet) for one in left)
 
     def is_soon(self, now: float) -> bool:
         """Whether a task waits for nothing but that its file is whole."""
@@ -80,14 +95,14 @@ class Tasks:
             self.look(root, now)
         return [line for root, found in self._found.items() if (line := _summary(root, found))]
 
-    def _begin(self, found: Found, one: Stands) -> Callable[[], Session]:
-        def begin() -> Session:
+    def _begin(self, found: Found, one: Stands) -> Callable[..., Session]:
+        def begin(mark: str = "") -> Session:
             if self._settings(found.root) != self._seen.get(found.root):
                 raise UsageError(
                     f"the settings in {found.root} changed since `up` began, and a child can write them: "
                     "look at them and start `samoloop up` again"
                 )
-            session, notes = backlog_start.start(found, one, self.environ)
+            session, notes = backlog_start.start(found, one, self.environ, mark)
             for note in notes:
                 self.say_once(f"{session.name}: {note}")
             return session
@@ -129,6 +144,14 @@ class Tasks:
             return settings.candidates(workflow.first_with_child)
         except SamoloopError:
             return ("",)
+
+
+def _key(root: Path, task: Task) -> Path:
+    return task_files.path_of(root, f"{task.name}@{task.written}")
+
+
+def _rank(task: Task) -> Rank:
+    return (-task.priority, 1, task.written, task.name)
 
 
 def _is_new(task: Task, now: float) -> bool:

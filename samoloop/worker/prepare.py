@@ -10,7 +10,7 @@ from samoloop.base.errors import UsageError
 from samoloop.base.files import sha256, write_atomic
 from samoloop.base.values import frozen
 from samoloop.config.loading import Config
-from samoloop.core import gates, overview, words
+from samoloop.core import control, gates, overview, words
 from samoloop.core.decision import Condition
 from samoloop.core.gates import Gate, Verdict, file_hash, read_text
 from samoloop.core.gates.plan_approval import APPROVAL, approval_text
@@ -68,12 +68,14 @@ def create(
     environment: Mapping[str, Any],
     brought: Brought = Brought(),
     backlog: FromBacklog | None = None,
+    mark: str = "",
     now: Callable[[], datetime],
 ) -> Session:
     """A new session folder with its first record, from the commit `base`; `repo` None is --in-place.
 
     `start` is what the person calls that commit. `settings` were said by the person and `environment` by theirs: both
-    are remembered. A task of the backlog gets one session, whoever asks for it how often. Raises UsageError.
+    are remembered. A task of the backlog gets one session, whoever asks for it how often; one with the `mark` of a
+    fleet is never taken for this machine's own. Raises UsageError.
     """
     slug = name or slug_of(task)
     with new_folder(config.sessions_dir, slug, now()) as (folder, session_name):
@@ -83,6 +85,8 @@ def create(
             refuse_second(config.sessions_dir, brought.branch)
         branch = repo.new_branch_name(config.branch_prefix, slug) if repo else f"{config.branch_prefix}{slug}"
         branch = brought.branch or branch
+        if mark:
+            write_atomic(control.place_of(folder) / control.FLEET, mark)
         write_atomic(folder / overview.TASK_FILE, task if task.endswith("\n") else task + "\n")
         Session(folder).record(
             Created(

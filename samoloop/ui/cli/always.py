@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from samoloop.ui.cli.common import for_people_only, json_option, next_time
+from samoloop.ui.cli.common import for_people_only, json_option, next_time, speaker
 from samoloop.ui.terminal.output import say, say_json
 
 if TYPE_CHECKING:
     from samoloop.core.session import Session
+    from samoloop.queue.handing import Fleet
 
 
 JOBS, MOST_JOBS = 2, 100  # children at once, where nothing else is said; the most that can be said
@@ -73,7 +74,7 @@ def up(
         install_handlers(stop)
         hide_environment(SECRETS)
         awake = Awake(not allow_sleep)
-        source = Projects(environ, tell)
+        source = Projects(environ, tell, fleet=lambda: _fleet(environ))
         reminders, pull_requests = Reminders(environ), PullRequests(environ, tell)
 
         def each_look(now: float) -> None:
@@ -105,6 +106,16 @@ def up(
             for line in source.summary():
                 tell(line)
     return 0
+
+
+def _fleet(environ: Mapping[str, str]) -> "Fleet":
+    """Who takes the tasks that say `fleet`. Raises UsageError where its packages are not here."""
+    from samoloop.fleet.extra import need
+
+    need()
+    from samoloop.fleet.handing import Handing
+
+    return Handing(environ, speaker("up"))
 
 
 def _say_as_event(sentence: str) -> None:

@@ -55,6 +55,8 @@ _TEMPLATE = "# Say here what is to be done.\n"
 @click.option("--max-iterations", type=click.IntRange(1), help="Ask a person after so many iterations.")
 @click.option("--max-time", metavar="DURATION", help="Ask a person after so much work, such as 2h.")
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Ask a person after so many USD.")
+@click.option("--fleet", is_flag=True, help="For your fleet: any of its machines works on it.")
+@click.option("--needs", metavar="WORDS", help="With --fleet: what a machine must have, such as gpu.")
 @click.option("--edit", is_flag=True, help="Look it over in your editor first.")
 def add(task: str | None, task_file: str | None, name: str | None, edit: bool, **given: Any) -> None:
     """Put a task into the backlog, for `samoloop up` to start when its turn comes.

@@ -104,6 +104,10 @@ def reason(row: Row, now: datetime) -> str:
         parts.append(clock_time(moment(row["at"]).timestamp(), now.timestamp()))
     if row["stands"] == Standing.READY and row["priority"]:
         parts.append(f"priority {row['priority']}")
+    if row["machine"]:
+        parts.append(f"on {row['machine']}, of the fleet")
+    elif row["fleet"] and not row["session"]:
+        parts.append("for the fleet" + (f", a machine with {', '.join(row['needs'])}" if row["needs"] else ""))
     if row["holds"]:
         parts.append(f"holds {', '.join(row['holds'])}")
     if row["edited"]:
