@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from at_work import Host, fleet_row, hosts, waits
+from at_work import Host, hosts
 from kit import GOOD_CHILD, until
 from machines import REMOTE, Machine, make_fleet
 from test_backlog_start import killed_at
-from test_machine import CHILD, ledger
+from test_machine import LEDGER, ledger
 
 from samoloop.api import backlog, backlog_start
 from samoloop.base.errors import UsageError
@@ -165,6 +165,7 @@ def a_machine_looks_at_the_remote(up: Up, database: Database) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_up_that_is_killed_at_any_effect_of_a_hand_over_hands_over_once_when_it_is_on_again(
     ann: Up, database: Database
 ) -> None:
@@ -174,8 +175,7 @@ def test_up_that_is_killed_at_any_effect_of_a_hand_over_hands_over_once_when_it_
         ann.add(name)
         over = killed_at(number, ann.look)
         ann.begin()
-        for _ in range(2):
-            assert ann.look(LATER) == []
+        assert ann.look(LATER) == []
         a_machine_looks_at_the_remote(ann, database)
         [session] = ann.of_task(name)
         assert ann.on_remote().count(session.name) == 1
@@ -379,24 +379,29 @@ def test_the_list_says_what_is_for_the_fleet_and_where_it_is(ann: Up, database: 
     assert (auth["stands"], auth["machine"]) == ("runs", "one") and reason(auth, now) == "on one, of the fleet"
 
 
+CHORE = """
+case $SAMOLOOP_PHASE in
+investigation) printf '# Dive\\n\\n- [x] do it\\n' > 11-21-0900-dive-x.md; next implementation;;
+implementation) next testing;;
+testing) echo tested > 11-21-0900-testing-x.md; next done;;
+done) echo all > 11-21-0900-summary-x.md; signal '{"status": "done", "summary": "all"}';;
+esac
+"""
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_up_hands_a_task_to_a_machine_of_the_fleet_and_starts_here_what_comes_after_it(
     tmp_path: Path, url: str
 ) -> None:
-    with hosts(tmp_path, url, CHILD, "ann", "ben") as (ann, ben):
+    with hosts(tmp_path, url, LEDGER + CHORE, "ann", "ben", settings={"workflow": "chore"}) as (ann, ben):
         ben.start()
         ann.start("--providers", "demo")  # its copies are as new as the remote
         ann.say("add", "Build auth", "--name", "auth", "--fleet")
         ann.say("add", "Log in", "--name", "login", "--after", "auth")
         assert "for the fleet" in ann.say("backlog")
         with up_on(ann) as said:
-            until(lambda: waits(ben, "auth"))
-            assert {line[2] for line in ledger(tmp_path)} == {"ben"}
-            ben.say("answer", "auth", "Q1=A")
-            until(lambda: (fleet_row(ben, "auth") or {}).get("phase") == "planning" and waits(ben, "auth"))
-            ben.say("approve", "auth")
-            until(lambda: (fleet_row(ben, "auth") or {}).get("condition") == "done")
-            assert {line[2] for line in ledger(tmp_path)} == {"ben"}
-            until(lambda: any(line[2] == "ann" for line in ledger(tmp_path)))
+            until(lambda: any(line[2] == "ann" for line in ledger(tmp_path)), 120)
+        machines = [line[2] for line in ledger(tmp_path)]
+        assert machines[:5] == ["ben"] * 4 + ["ann"]
         assert "is the fleet's now" in said()
-        assert "done" in ann.say("backlog")
