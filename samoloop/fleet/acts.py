@@ -17,8 +17,9 @@ from samoloop.core.gates import INBOX, questions
 from samoloop.core.records import GateClosed, Record
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
-from samoloop.fleet.parcel import Content
+from samoloop.fleet.parcel import CONTROL, SESSION, Content, Parcel
 from samoloop.git.calls import Git
+from samoloop.git.objects import blob_name
 from samoloop.git.session_files import session_files
 from samoloop.git.staging import LIMIT_BYTES
 
@@ -166,12 +167,13 @@ def joined(first: bytes, base: bytes, second: bytes) -> bytes:
     return first if new in first else first + new
 
 
-def unsent(session: Session, base: Content) -> bool:
+def unsent(session: Session, base: Parcel) -> bool:
     """Whether a person did something to the copy since it was placed or pushed."""
-    was, here = base.session, files_here(session)
-    return any(was.get(path, (0, b""))[1] != data for path, (_, data) in here.items()) or (
-        _inbox_here(session) != base.inbox
-    )
+    here = {SESSION + path: data for path, (_, data) in files_here(session).items()} | {
+        CONTROL + INBOX: _inbox_here(session)
+    }
+    known, nothing = {path: entry.oid for path, entry in base.files.items()}, blob_name(b"", base.oid)
+    return any(known.get(path, nothing) != blob_name(data, base.oid) for path, data in here.items())
 
 
 def _answers_in(path: str, data: bytes) -> dict[str, str]:

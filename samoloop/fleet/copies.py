@@ -296,12 +296,11 @@ def row_of(session: Session, this: Here, environ: Mapping[str, str]) -> SessionR
     """Where the session stands as of the copy's last parcel. The caller holds its lock."""
     state, mark = session.state(), marks.read(session.dir)
     assert mark is not None
-    count = _repo(session).store.line("rev-list", "--count", "--first-parent", mark.parcel)
     return SessionRow(
         project=mark.project,
         name=session.name,
         parcel=mark.parcel,
-        number=int(count),
+        number=parcels.read(_repo(session).store, mark.parcel).number,
         machine=this.machine,
         title=session.task,
         phase=state.phase,

@@ -11,8 +11,10 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from samoloop import __version__
@@ -41,6 +43,7 @@ SESSION, CONTROL, FACTS, TAIL = "session/", "control/", "parcel.json", "control/
 INBOX = CONTROL + gates.INBOX
 NEWS = "_news"  # announcements that other machines made, in a control folder
 _NEWEST = 20  # announcements that travel
+_REMEMBERED = 32  # parcels: one is asked for several times in a turn, and never changes
 _FILES, _TOTAL_BYTES, _NAME_BYTES, _DEEPEST = 50_000, 2_000_000_000, 4000, 110
 _PLAIN = ("100644", "100755")
 _TEXTS = ("project", "kind", "machine", "by", "at", "paths", "gate", "branch", "head", "tip", "code", "sha256")
@@ -91,6 +94,7 @@ class Parcel:
     tip: str  # the newest checkpoint; empty where there is none
     code: str  # the commit of the worktree's content
     notes: tuple[str, ...]
+    number: int  # how many parcels there were before it, and this one
     kept: int  # bytes of the journal that checkpoints hold
     sha256: str  # of the whole journal
     files: Mapping[str, Entry]  # by path in the tree
@@ -123,10 +127,16 @@ def pack(
         _keep_present(session)
     store = Git(created.repo)
     ref, branch = checkpoint.ref_name(created.session), f"refs/heads/{created.branch}"
-    last, head = checkpoint.tip(store, ref), store.ref(branch) or created.base or ""
+    tip, head = store.ref(ref) or "", store.ref(branch) or created.base or ""
     mark = marks.read(session.dir)
+    before = read(store, mark.parcel) if mark and mark.parcel else None
     content, paths = travelling(session)
-    kept = min(checkpoint.kept_bytes(last), len(content))
+    if before and (before.tip, before.head) == (tip, head):
+        code, kept = before.code, before.kept
+    else:
+        last = checkpoint.tip(store, ref)
+        code, kept = last.code if last and last.head == head else head, checkpoint.kept_bytes(last)
+    kept = min(kept, len(content))
     facts = {
         "format": FORMAT,
         "samoloop": __version__,
@@ -141,8 +151,9 @@ def pack(
         "gate": state.gate.id if state.gate else "",
         "branch": created.branch,
         "head": head,
-        "tip": last.oid if last else "",
-        "code": last.code if last and last.head == head else head,
+        "tip": tip,
+        "code": code,
+        "number": before.number + 1 if before else 1,
         "kept": kept,
         "sha256": sha256(content),
         "notes": list(notes),
@@ -152,8 +163,7 @@ def pack(
     files |= {CONTROL + name: data for name, data in _control(session, machine)}
     entries = [(name, 0o100644, objects.blob(data)) for name, data in files.items()]
     entries.append((SESSION.rstrip("/"), 0o40000, checkpoint.session_tree(objects, session.dir, state.left_out)))
-    before = [mark.parcel] if mark and mark.parcel else []
-    parents = dict.fromkeys(oid for oid in (*before, last.oid if last else "", head, *more) if oid)
+    parents = dict.fromkeys(oid for oid in (before.oid if before else "", tip, head, *more) if oid)
     message = f"{created.session}: {kind}, {f'by {by} ' if by else ''}on {machine}\n"
     return objects.commit(objects.tree(entries), list(parents), message.encode())
 
@@ -232,6 +242,12 @@ def _plain(path: Path, limit: int = gates.LIMIT_BYTES) -> bytes | None:
 def read(store: Git, oid: str, remote: str = "") -> Parcel:
     """The parcel at a commit, as it came from a remote. Raises Damaged, and SessionError for what a newer samoloop
     packed."""
+    return replace(_read(store.git_dir, oid), remote=remote)
+
+
+@lru_cache(_REMEMBERED)
+def _read(git_dir: Path, oid: str) -> Parcel:
+    store = Git(git_dir)
     files = _entries(store, oid)
     entry = files.get(FACTS)
     if entry is None:
@@ -250,7 +266,8 @@ def read(store: Git, oid: str, remote: str = "") -> Parcel:
             raise ValueError("no commit")
         notes = tuple(str(note) for note in facts["notes"])
         name = check_name(str(facts["session"]))
-        return Parcel(oid=oid, name=name, files=files, notes=notes, kept=int(facts["kept"]), remote=remote, **texts)
+        counts = {name: int(facts[name]) for name in ("number", "kept")}
+        return Parcel(oid=oid, name=name, files=files, notes=notes, **counts, **texts)
     except (UsageError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"the parcel {oid[:12]} is damaged: its {FACTS} says {error}") from None
 

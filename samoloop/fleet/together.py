@@ -51,7 +51,7 @@ def unsent(session: Session) -> bool:
     mark, store = marks.read(session.dir), _store(session)
     if mark is None or not mark.parcel:
         return False
-    return acts.unsent(session, parcels.load(store, parcels.read(store, mark.parcel))[0])
+    return acts.unsent(session, parcels.read(store, mark.parcel))
 
 
 def _store(session: Session) -> Git:

@@ -41,7 +41,7 @@ class Objects:
     @classmethod
     def of(cls, common_dir: Path, oid: str) -> "Objects":
         """The objects of the repository at `common_dir`, in which `oid` is one of them."""
-        return cls(common_dir / "objects", "sha1" if len(oid) == 40 else "sha256", _shared(common_dir))
+        return cls(common_dir / "objects", _algorithm(oid), _shared(common_dir))
 
     def blob(self, content: bytes) -> str:
         """The bytes as they are: no filter, no line-end conversion."""
@@ -92,8 +92,7 @@ class Objects:
 
     def _write(self, kind: bytes, content: bytes) -> str:
         """Write an object unless it is there. Raises GitError, with no part of it left."""
-        raw = b"%s %d\0%s" % (kind, len(content), content)
-        oid = hashlib.new(self.algorithm, raw).hexdigest()
+        raw, oid = _named(self.algorithm, kind, content)
         path = self._path(oid)
         with suppress(OSError):
             os.utime(path)  # a gc that is collecting old objects sees that it is wanted again
@@ -132,6 +131,20 @@ class Objects:
             new |= (new & 0o444) >> 2
             new |= stat.S_ISGID if new & 0o060 else 0
         path.chmod(stat.S_IMODE(new))
+
+
+def blob_name(content: bytes, like: str) -> str:
+    """By which git knows a file of these bytes, in a repository where it knows something by `like`."""
+    return _named(_algorithm(like), b"blob", content)[1]
+
+
+def _named(algorithm: str, kind: bytes, content: bytes) -> tuple[bytes, str]:
+    raw = b"%s %d\0%s" % (kind, len(content), content)
+    return raw, hashlib.new(algorithm, raw).hexdigest()
+
+
+def _algorithm(oid: str) -> str:
+    return "sha1" if len(oid) == 40 else "sha256"
 
 
 @functools.cache

@@ -67,13 +67,15 @@ class FileLease:
 
     def holder(self, session_dir: Path) -> int | None:
         path = control_of(session_dir) / LOCK
+        if not is_held(path):
+            return None  # else the open files of all processes would be looked at
         if PROC.is_dir():
             return next(iter(holders(path)), None)  # the oldest: a git that it started holds it too
         try:
             written = int(small_text(path).strip() or 0)
         except ValueError:
             written = 0
-        return written if written > 1 and is_held(path) else None  # all that there is
+        return written if written > 1 else None  # all that there is
 
 
 def _take_up(session: Session, lock: Callable[[Path], None]) -> None:
