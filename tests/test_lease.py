@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from kit import GOOD_CHILD, Bench, make_repo, script, until
 
 from samoloop.base.locks import holders
 from samoloop.core.control import LOCK
 from samoloop.core.session import Session
+from samoloop.worker import lease
 from samoloop.worker.lease import FILES, locked
 
 WORKER = """
@@ -71,3 +73,18 @@ def test_the_worker_is_the_oldest_that_holds_it_whatever_number_stands_there(tmp
         lock.write_text(f"{git.pid}\n")
         assert FILES.holder(folder) == os.getpid()
         git.kill()
+
+
+def test_nobody_is_looked_for_in_the_open_files_of_all_processes_where_the_lease_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "session"
+    folder.mkdir()
+    session = Session(folder)
+    looked: list[Path] = []
+    monkeypatch.setattr(lease, "holders", lambda path: looked.append(path) or holders(path))
+    with locked(session):
+        assert FILES.holder(folder) == os.getpid()
+    assert looked == [session.control / LOCK]
+    assert FILES.holder(folder) is None
+    assert len(looked) == 1

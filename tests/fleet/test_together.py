@@ -1,6 +1,7 @@
 """Two people, or a person and a child, at two copies of one session: what fits together is kept, the rest is told."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kit import git
@@ -16,6 +17,7 @@ from samoloop.fleet import mark as marks
 from samoloop.fleet import placing, together
 from samoloop.fleet.parcel import Kind, Parcel
 from samoloop.fleet.transport import Moved
+from samoloop.git import calls
 from samoloop.worker.lease import FILES, locked
 
 pytestmark = pytest.mark.slow
@@ -93,6 +95,40 @@ def test_two_people_answer_different_questions_at_once_and_both_count(machines: 
     machines[0].iterate(first)
     with machines[0].at_work():
         assert {id: given["answer"] for id, given in first.state().given.items()} == {"Q1": "A", "Q2": "B"}
+
+
+def test_a_person_s_act_is_given_on_by_four_processes_of_git(
+    machines: list[Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are most of what a person waits for."""
+    _, second, _ = at_questions(machines)
+    answer(machines[1], second, "ada", Q1="A")
+    machines[1].send(second, Kind.ACT, "ada")
+    answer(machines[1], second, "ada", Q2="A")
+    asked: list[str] = []
+    run = calls.programs.run
+
+    def counted(command: list[str], **rest: Any) -> Any:
+        asked.append(command[1 + 2 * len(calls.OPTIONS) :][0])
+        return run(command, **rest)
+
+    monkeypatch.setattr(calls.programs, "run", counted)
+    with machines[1].at_work():
+        assert together.unsent(second)
+    assert asked == []
+    machines[1].send(second, Kind.ACT, "ada")
+    assert asked == ["ls-tree", "cat-file", "-c", "update-ref"]  # the third is the push, as the person
+
+
+def test_a_parcel_says_how_many_there_were_before_it(machines: list[Machine]) -> None:
+    first, second, third = at_questions(machines)
+    answer(machines[1], second, "ada", Q1="A")
+    answer(machines[2], third, "bob", Q2="B")
+    give(machines[1], second, "ada")
+    give(machines[2], third, "bob")
+    parcel, begun = machines[0].fetch(first.name), first.state().created.base
+    counted = machines[0].git("rev-list", "--count", "--first-parent", parcel.oid, f"^{begun}")
+    assert parcel.number == int(counted) == 4
 
 
 def test_of_two_answers_to_one_question_the_first_counts_and_the_second_person_is_told(machines: list[Machine]) -> None:
