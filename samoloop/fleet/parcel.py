@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from samoloop import __version__
 from samoloop.base.errors import SessionError, UsageError, shown
@@ -266,8 +267,8 @@ def _read(git_dir: Path, oid: str) -> Parcel:
             raise ValueError("no commit")
         notes = tuple(str(note) for note in facts["notes"])
         name = check_name(str(facts["session"]))
-        counts = {name: int(facts[name]) for name in ("number", "kept")}
-        return Parcel(oid=oid, name=name, files=files, notes=notes, **counts, **texts)
+        said: dict[str, Any] = {**texts, **{name: int(facts[name]) for name in ("number", "kept")}}
+        return Parcel(oid=oid, name=name, files=files, notes=notes, **said)
     except (UsageError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"the parcel {oid[:12]} is damaged: its {FACTS} says {error}") from None
 
