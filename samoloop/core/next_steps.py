@@ -6,12 +6,15 @@ from pathlib import Path
 
 from samoloop.base.values import frozen
 from samoloop.core import gates, words
+from samoloop.core.control import is_fleets
 from samoloop.core.evidence import vetoed_by
 from samoloop.core.gates import Closing, StillOpen
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
 from samoloop.core.state import Condition, State
 from samoloop.core.words import SESSION_REPAIR, Step
+
+_UNTIL_TOLD = frozenset({Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.DONE})
 
 
 @frozen
@@ -28,6 +31,8 @@ def outlook(session: Session, *, at_work: bool) -> Outlook:
     state, gate, go_on = session.state(), session.state().gate, Step(f"samoloop resume {session.name}", "go on")
     if state.needs == SESSION_REPAIR and not at_work:
         return Outlook("", "", [Step(f"{SESSION_REPAIR} {session.name}", "put it right, when you have looked")])
+    if is_fleets(session.dir) and state.condition not in _UNTIL_TOLD:
+        at_work = True  # one of its machines goes on by itself
     if gate is None:
         result = session.result_document() if state.condition is Condition.DONE else None
         return Outlook("", "", without_gate(session.name, state, at_work, result))

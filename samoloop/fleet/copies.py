@@ -60,6 +60,14 @@ def mark_of(session_dir: Path) -> Mark | None:
     return marks.load(place_of(session_dir) / FLEET)
 
 
+def project_of(session: Session) -> Project:
+    """The project of a copy, as its mark names it. Raises SessionError where it is no copy."""
+    mark, created = marks.read(session.dir), session.state().created
+    if mark is None or created.repo is None:
+        raise SessionError(f"{session.name} is the fleet's no more: try again")
+    return Project(mark.project, created.root, Repo(created.root, created.repo), mark.remote, session.dir.parent)
+
+
 def here(project: Project) -> list[Path]:
     """The folders of the fleet's sessions in this project, as far as they are on this machine."""
     found = []

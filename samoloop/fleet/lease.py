@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from samoloop.base.errors import SessionError, UsageError
+from samoloop.base.errors import UsageError
 from samoloop.core.session import Session
 from samoloop.fleet import copies, together
 from samoloop.fleet import here as this_machine
 from samoloop.fleet import mark as marks
 from samoloop.fleet.database import Database
-from samoloop.fleet.here import Project
 from samoloop.fleet.parcel import Kind
-from samoloop.git.repo import Repo
 from samoloop.worker.lease import FILES
 
 
@@ -30,19 +28,14 @@ class FleetLease:
     def taken(self, session: Session) -> Iterator[None]:
         """Raises LockHeld that names the machine at work, UsageError where no database is named here, DatabaseGone,
         RemoteGone."""
-        mark = marks.read(session.dir)
-        if mark is None:
-            raise SessionError(f"{session.name} is the fleet's no more: try again")
+        project = copies.project_of(session)
         try:
             this = this_machine.here(self._environ)
         except UsageError as error:
             raise UsageError(f"{session.name} is the fleet's, and {error}") from None
-        created = session.state().created
-        assert created.repo is not None
-        project = Project(mark.project, created.root, Repo(created.root, created.repo), mark.remote, session.dir.parent)
         with Database(this.database, this.machine) as database:
             database.check()
-            with database.hold(mark.project, session.name):
+            with database.hold(project.id, session.name):
                 copies.follow(project, session.name, this, self._environ)
                 with FILES.taken(session):
                     session.forget()

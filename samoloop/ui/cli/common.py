@@ -14,6 +14,7 @@ from samoloop.core import session
 from samoloop.core.session import Session
 from samoloop.core.state import State
 from samoloop.ui.cli import complete
+from samoloop.ui.cli.fleet_copies import give_on_later, renew_copies
 from samoloop.ui.terminal.output import say
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ def load_config(root: Path, flags: Mapping[str, Any] | None = None) -> "Config":
 def find_session(name: str | None, wanted: Callable[[State], bool] = lambda state: True) -> Session:
     """The session that is meant: without a name the one whose worktree or folder the command is in, if it is in one."""
     folder = sessions_folder(project_root(), os.environ)
-    return session.resolve(folder, name or session_here(folder), wanted)
+    name = name or session_here(folder)
+    renew_copies(folder, name)
+    found = session.resolve(folder, name, wanted)
+    give_on_later(found)
+    return found
 
 
 def session_here(folder: Path) -> str | None:
@@ -119,6 +124,15 @@ def speaker(by: str = "command") -> str:
 
 def warn(sentence: str) -> None:
     say(sentence, err=True)
+
+
+def say_wrapped(text: str, tone: str = "plain") -> None:
+    """Say lines so that they fit the terminal."""
+    from samoloop.ui.terminal.words import wrapped
+
+    columns = terminal_columns()
+    for line in wrapped(text, columns):
+        say((line, tone))
 
 
 def terminal_columns() -> int | None:

@@ -15,13 +15,12 @@ from samoloop.ui.cli.common import (
     find_session,
     for_people_only,
     json_option,
+    say_wrapped,
     session_argument,
     speaker,
-    terminal_columns,
     warn,
 )
 from samoloop.ui.terminal.output import say, say_json
-from samoloop.ui.terminal.words import wrapped
 
 if TYPE_CHECKING:
     from samoloop.core.session import Session
@@ -75,12 +74,10 @@ def init(url: str | None) -> None:
     with Database(this.database, this.machine) as database:
         database.init()
         machines = [one.name for one in database.machines()]
-    say(
-        f"The fleet's tables are in {masked(this.database, this.database)}; "
-        f"its machines: {', '.join(machines) or 'none yet'}."
-    )
+    where = masked(this.database, this.database)
+    say_wrapped(f"The fleet's tables are in {where}; its machines: {', '.join(machines) or 'none yet'}.")
     if url:
-        say(f"The address stands in {remember(url, os.environ)}, which nobody else can read.")
+        say_wrapped(f"The address stands in {remember(url, os.environ)}, which nobody else can read.")
     say("Next, on each machine, in your project: samoloop fleet work")
 
 
@@ -134,7 +131,7 @@ def work(slots: int, providers: str | None, tags: str | None, allow_sleep: bool)
     with Lock.take(lock, 1.0, f"{os.getpid()}\n"):
         install_handlers(stop)
         hide_environment(SECRETS)
-        machine = Machine(this, projects, wanted, tuple(words(tags or "")), slots, environ, say, stop, telegram)
+        machine = Machine(this, projects, wanted, tuple(words(tags or "")), slots, environ, say_wrapped, stop, telegram)
         awake.on()
         try:
             asyncio.run(machine.run())
@@ -165,10 +162,8 @@ def status(as_json: bool) -> None:
     if as_json:
         say_json(found)
         return
-    columns = terminal_columns()
     for text, tone in fleet_lines(found):
-        for line in wrapped(text, columns):
-            say((line, tone))
+        say_wrapped(text, tone)
 
 
 def ask_machine_to_stop(session: "Session", now: bool) -> str:
@@ -194,7 +189,7 @@ def drain(machine: str | None) -> None:
         if not database.drain(name):
             there = ", ".join(one.name for one in database.machines()) or "none"
             raise UsageError(f"no machine of the fleet is called {name}; there are: {there}")
-    say(f"{name} takes nothing new, and ends when what runs there is handed over.")
+    say_wrapped(f"{name} takes nothing new, and ends when what runs there is handed over.")
 
 
 @fleet.command("move")
@@ -219,7 +214,7 @@ def move(session_name: str | None, home: bool, machine: str | None) -> None:
         for line in moving.move(
             session, home=home, machine=machine or "", this=this, database=database, environ=os.environ, by=speaker()
         ):
-            say(line)
+            say_wrapped(line)
 
 
 @fleet.command("try")
@@ -240,8 +235,7 @@ def try_() -> int:
 
     def tell(who: str, what: str) -> None:
         shade = "bad" if "DIES" in what else "tool" if who == "you" else "plain"
-        for line in wrapped(f"{time.monotonic() - began:5.1f}  {who:<7} {what}", terminal_columns()):
-            say((line, shade))
+        say_wrapped(f"{time.monotonic() - began:5.1f}  {who:<7} {what}", shade)
 
     say("A fleet of two machines on this one. The model is a script; the rest is real.\n")
     try:

@@ -28,6 +28,7 @@ from samoloop.ui.cli.common import (
     session_here,
     speaker,
 )
+from samoloop.ui.cli.fleet_copies import give_on_later, renew_copies
 from samoloop.ui.terminal.output import say, say_json
 
 PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
@@ -41,10 +42,12 @@ def _find(name: str | None, *verdicts: Verdict) -> tuple[Session, Gate]:
     for_people_only()
     folder = sessions_folder(project_root(), os.environ)
     name = name or session_here(folder)
+    renew_copies(folder, name)
     if name is not None:
         session = resolve(folder, name)
     else:
         session = _only_one(folder, lambda state: gates.takes(state.gate, *verdicts), _sought(verdicts))
+    give_on_later(session)
     gate = opening.ready_gate(session)
     if gate is None or not gates.takes(gate, *verdicts):
         raise SessionError(f"{session.name} does not wait for {_sought(verdicts)}: {_stands(session)}")
@@ -99,6 +102,7 @@ def questions_(session_name: str | None, as_json: bool) -> None:
     """
     folder = sessions_folder(project_root(), os.environ)
     session_name = session_name or session_here(folder)
+    renew_copies(folder, session_name)
     asks = [one for one in sound_sessions(folder) if (gate := one.state().gate) and gate.questions]
     session = asks[0] if session_name is None and len(asks) == 1 else resolve(folder, session_name)
     gate = session.state().gate

@@ -24,13 +24,14 @@ from samoloop.ui.cli.common import (
     json_option,
     load_config,
     project_root,
+    say_wrapped,
     session_argument,
     session_here,
     terminal_columns,
     warn,
 )
+from samoloop.ui.cli.fleet_copies import renew_copies
 from samoloop.ui.terminal.output import pass_on, say, say_json
-from samoloop.ui.terminal.words import wrapped
 
 if TYPE_CHECKING:
     from samoloop.api.logs import Sink
@@ -51,6 +52,8 @@ def list_(every: bool, archived: bool, as_json: bool) -> None:
     """
     roots = every_root() if every else [project_root()]
     folders = [sessions_folder(root, os.environ) for root in roots]
+    for folder in folders:
+        renew_copies(folder)
     found = [session for folder in folders for session in all_sessions(folder)]
     shown = [session for session in found if archived or not is_put_away(session)]
     rows = [row for row in map(row_now, shown) if archived or not row["archived"]]
@@ -104,10 +107,8 @@ def status(session_name: str | None, as_json: bool) -> None:
     if as_json:
         say_json(found)
         return
-    columns = terminal_columns()
     for text, tone in status_lines(found, Clock().now()):
-        for line in wrapped(text, columns):
-            say((line, tone))
+        say_wrapped(text, tone)
 
 
 def _say_all(as_json: bool) -> None:
@@ -127,6 +128,7 @@ def _one_session(name: str | None, as_json: bool) -> Session | None:
     folder = sessions_folder(project_root(), os.environ)
     if name or as_json or session_here(folder):
         return find_session(name)
+    renew_copies(folder)
     shown = [session for session in all_sessions(folder) if not is_put_away(session)]
     rows = ranked(row for row in map(row_now, shown) if not row["archived"])
     unfinished = [row for row in rows if row["condition"] != "done"]

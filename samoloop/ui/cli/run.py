@@ -30,6 +30,7 @@ from samoloop.ui.cli.common import (
     is_terminal,
     load_config,
     sandbox_option,
+    say_wrapped,
     session_argument,
     speaker,
     terminal_columns,
@@ -443,7 +444,7 @@ def give_to_fleet(session: Session, needs: str | None) -> int:
         from samoloop.fleet.moving import hand_in
 
         for line in hand_in(session, this, database, os.environ, speaker(), tuple(words(needs or ""))):
-            say(line)
+            say_wrapped(line)
     for word, command in (("watch", "fleet status"), ("where", f"status {session.name}")):
         say(f"  {word:<6} samoloop {command}")
     return 0

@@ -8,9 +8,8 @@ import click
 
 from samoloop.base.errors import LockHeld, UsageError, shown
 from samoloop.config.project import find_root
-from samoloop.ui.cli.common import every_root, json_option, terminal_columns, warn
+from samoloop.ui.cli.common import every_root, json_option, say_wrapped, terminal_columns, warn
 from samoloop.ui.terminal.output import say, say_json
-from samoloop.ui.terminal.words import wrapped
 
 _LONGEST_SPAN = 36_500  # days
 project_option = click.option("--project", metavar="PROJECT", help="One project: its folder's name, or its path.")
@@ -46,10 +45,8 @@ def stats(since: str, project: str | None, as_json: bool) -> None:
     if as_json:
         say_json(found.to_json())
         return
-    columns = terminal_columns()
     for text, tone in stats_lines(found):
-        for line in wrapped(text, columns):
-            say((line, tone))
+        say_wrapped(text, tone)
 
 
 @click.command("search")

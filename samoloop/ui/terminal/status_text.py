@@ -90,7 +90,9 @@ def facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     """What else is known of it, by name: who works on it, what was spent, where it lies."""
     worker, child, totals = standing["worker"], standing["child"], standing["totals"]
     suspended = ", suspended: in its terminal, fg lets it go on" if worker["suspended"] else ""
-    facts = [("worker", f"process {worker['pid']}{suspended}" if worker["alive"] else "none is running")]
+    facts = [("machine", f"{standing['machine']}, of the fleet")] if standing["machine"] else []
+    if worker["alive"] or not facts:
+        facts.append(("worker", f"process {worker['pid']}{suspended}" if worker["alive"] else "none is running"))
     if child["alive"]:
         who = " ".join(word for word in (child["provider"], child["model"]) if word) or "of an earlier iteration"
         since = f", for {format_seconds((now - moment(child['since'])).total_seconds())}" if child["since"] else ""
@@ -105,7 +107,6 @@ def facts(standing: Mapping[str, Any], now: datetime) -> list[tuple[str, str]]:
     facts += [
         ("spent", ", ".join(part for part in (spent, cost, tokens) if part)),
         ("changed", f"{age(moment(standing['updated']), now)} ago"),
-        *([("machine", f"{standing['machine']}, of the fleet")] if standing["machine"] else []),
         ("branch", standing["branch"]),
         ("worktree", standing["worktree"] or "none: it was archived"),
         ("folder", standing["folder"]),

@@ -1,0 +1,63 @@
+"""Copies of a fleet's sessions: where no `fleet work` runs here, a command looks after what it shows or changes."""
+
+import os
+from pathlib import Path
+
+import click
+
+from samoloop.base.errors import SamoloopError, UsageError
+from samoloop.core.control import is_fleets
+from samoloop.core.session import Session, all_sessions, resolve
+from samoloop.ui.terminal.output import say
+
+
+def renew_copies(folder: Path, name: str | None = None) -> None:
+    """Make copies of a fleet's sessions as new as the remote, where no `fleet work` here does it: all of a folder, or
+    the one that is meant."""
+    meant = all_sessions(folder) if name is None else [resolve(folder, name)]
+    shared = [one for one in meant if is_fleets(one.dir)]
+    if not shared or not _looks_after():
+        return
+    from samoloop.base.errors import sentence
+    from samoloop.fleet import unattended
+
+    try:
+        for said in unattended.renew(shared, os.environ):
+            say(said, err=True)
+    except (SamoloopError, OSError) as error:
+        say(f"what is here may be behind the fleet: {sentence(error)}", err=True)
+
+
+def give_on_later(session: Session) -> None:
+    """Give what the command does to a copy to the remote when it ends, where no `fleet work` here does it."""
+    if not is_fleets(session.dir) or not _looks_after():
+        return
+    from samoloop.base.errors import sentence
+    from samoloop.fleet import unattended
+
+    def give_on() -> None:
+        try:
+            for said in unattended.give_on(session, os.environ) if is_fleets(session.dir) else ():
+                say(said, err=True)
+        except (SamoloopError, OSError) as error:
+            say(
+                f"what you did is kept, and handed over by the next command on {session.name}: {sentence(error)}",
+                err=True,
+            )
+
+    click.get_current_context().call_on_close(give_on)
+
+
+def _looks_after() -> bool:
+    """Whether this command looks after copies: a person's does, where nobody else here does."""
+    from samoloop.children.inside import refuse_inside_child
+    from samoloop.fleet.extra import need
+
+    try:
+        need()
+        refuse_inside_child(os.environ)
+    except UsageError:
+        return False
+    from samoloop.fleet import unattended
+
+    return unattended.is_so(os.environ)

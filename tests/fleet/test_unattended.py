@@ -1,0 +1,72 @@
+"""Commands on a machine where no `fleet work` runs: a laptop that hands in, looks, and answers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from at_work import Host, hosts, waits
+from kit import GOOD_CHILD, until
+from machines import git
+
+pytestmark = pytest.mark.slow  # whole commands
+
+
+@pytest.fixture
+def pair(tmp_path: Path, url: str) -> Iterator[tuple[Host, Host]]:
+    """A laptop that handed a session in, and a machine on which it waits for an answer."""
+    with hosts(tmp_path, url, GOOD_CHILD, "laptop", "ben") as (laptop, ben):
+        ben.start()
+        laptop.say("run", "Add a feature", "--session", "x", "--fleet")
+        until(lambda: waits(laptop, "x"))
+        yield laptop, ben
+
+
+def at_plan(host: Host) -> bool:
+    """Whether the copy there waits for approval of the plan."""
+    gate = host.status("x")["gate"]
+    return bool(gate) and gate["kind"] == "plan_approval"
+
+
+def test_a_command_shows_what_the_fleet_did_meanwhile(pair: tuple[Host, Host]) -> None:
+    laptop = pair[0]
+    assert "waits for answers to Q1" in laptop.say("status", "x")
+    assert "Which way?" in laptop.say("questions")
+
+
+def test_a_list_of_all_sessions_does_as_well(pair: tuple[Host, Host]) -> None:
+    assert "answers to Q1" in pair[0].say("list")
+
+
+def test_an_answer_goes_to_the_remote_at_once(pair: tuple[Host, Host]) -> None:
+    """Without a name: that the session waits is known by what the remote has alone."""
+    laptop, ben = pair
+    laptop.say("answer", "Q1=north")
+    until(lambda: at_plan(ben))
+    laptop.say("approve", "x", "-m", "as planned")
+    until(lambda: ben.status("x")["condition"] == "done")
+    assert laptop.status("x")["condition"] == "done"
+
+
+def test_what_is_said_while_the_remote_is_away_goes_there_with_the_next_command(pair: tuple[Host, Host]) -> None:
+    laptop, ben = pair
+    laptop.say("status", "x")
+    remote = Path(git(laptop.root, "config", "remote.origin.url"))
+    remote.rename(remote.with_name("away"))
+    looked = laptop.run("status", "x")
+    assert looked.returncode == 0 and "waits for answers" in looked.stdout
+    assert "may be behind the fleet: origin cannot be reached" in " ".join(looked.stderr.split())
+    said = laptop.run("answer", "x", "Q1=north")
+    assert said.returncode == 0
+    assert "is kept, and handed over by the next command on" in " ".join(said.stderr.split())
+    remote.with_name("away").rename(remote)
+    laptop.say("status", "x")
+    until(lambda: at_plan(ben))
+
+
+def test_what_a_person_can_do_with_a_session_that_waits_for_a_machine(tmp_path: Path, url: str) -> None:
+    """A machine goes on by itself, so no command for that is named."""
+    with hosts(tmp_path, url, GOOD_CHILD, "laptop") as (laptop,):
+        laptop.say("run", "Add a feature", "--session", "x", "--fleet")
+        shown = laptop.say("status", "x")
+        assert "laptop, of the fleet" in shown and "samoloop tell" in shown
+        assert "samoloop resume" not in shown and "none is running" not in shown
