@@ -1,5 +1,6 @@
 """The logs of a session's children, from the first byte on, and followed while a child writes: at a bounded cost."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from samoloop.base.errors import SessionError
-from samoloop.base.files import open_plain
+from samoloop.base.files import open_plain, small_text
+from samoloop.base.printable import one_line
 from samoloop.base.values import frozen
-from samoloop.core.control import ERRORS, OUTPUT, PROMPT, beside
-from samoloop.core.records import Ended, Interrupted, Record, Started
+from samoloop.core.control import ERRORS, LOG_PARTS, OUTPUT, PARTS_FACTS, PROMPT, beside
+from samoloop.core.records import Ended, Interrupted, Placed, Record, Started
 from samoloop.core.session import Session
 from samoloop.core.state import AT_REST, State, fold
 from samoloop.providers.base import Reader, Request
@@ -32,6 +34,8 @@ class Attempt:
     ended: Ended | None  # None: it runs, or was interrupted
     interrupted: str  # why, else empty
     stem: Path
+    elsewhere: str = ""  # where it ran and how much of its log is here, in a sentence; empty where all of it is
+    missing: bool = False  # nothing of its log is here, because it ran on another machine
 
     @property
     def over(self) -> bool:
@@ -49,6 +53,14 @@ class Attempt:
 AtWork = Callable[[], bool]  # whether a worker or a child of the session is alive
 
 
+Renew = Callable[["Attempt | None"], bool]
+
+
+def _as_it_is(attempt: "Attempt | None") -> bool:
+    """All there is is here."""
+    return True
+
+
 class Sink(Protocol):
     """Takes what children wrote, one child after the other."""
 
@@ -60,7 +72,7 @@ class Sink(Protocol):
 
 
 def attempts(records: Sequence[Record], logs: Path) -> list[Attempt]:
-    """Every child that was started, in order."""
+    """Every child that was started, in order. Of those that ran on another machine there may be a part."""
     ended: dict[tuple[int, int], Ended] = {}
     interrupted: dict[tuple[int, int], str] = {}
     for record in records:
@@ -68,11 +80,46 @@ def attempts(records: Sequence[Record], logs: Path) -> list[Attempt]:
             ended[_key(record)] = record
         elif isinstance(record, Interrupted):
             interrupted[_key(record)] = record.why or "nobody knows why"
-    return [
-        Attempt(record, ended.get(_key(record)), interrupted.get(_key(record), ""), logs / Path(record.stem).name)
-        for record in records
-        if isinstance(record, Started)
-    ]
+    machine, found = "", []
+    parts = _Parts(logs.with_name(LOG_PARTS)) if any(isinstance(record, Placed) for record in records) else None
+    for record in records:
+        if isinstance(record, Placed):
+            machine = record.machine
+        elif isinstance(record, Started):
+            key, own = _key(record), logs / Path(record.stem).name
+            stem, said, missing = parts.find(own, machine) if parts else (own, "", False)
+            found.append(Attempt(record, ended.get(key), interrupted.get(key, ""), stem, said, missing))
+    return found
+
+
+class _Parts:
+    """What is here of logs that are on other machines."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            self._facts = json.loads(small_text(folder / PARTS_FACTS) or "{}")
+            self._sizes = {str(name): int(size) for name, size in self._facts.get("sizes", {}).items()}
+        except (ValueError, TypeError, AttributeError):
+            self._facts, self._sizes = {}, {}
+
+    def find(self, stem: Path, machine: str) -> tuple[Path, str, bool]:
+        """The stem of what is here of a child's files, the sentence that says of which machine, and whether none is.
+        `machine` is where the journal says that it ran; empty where it does not say it.
+        """
+        if os.path.lexists(beside(stem, OUTPUT)):
+            return stem, "", False
+        part = self._folder / stem.name
+        log = beside(part, OUTPUT)
+        if not os.path.lexists(log):
+            where = machine or "another machine"
+            return stem, f"It ran on {where}, which has its log: nothing of it is here.", True
+        where = self._facts.get("machine") or machine or "another machine"
+        at = str(self._facts.get("at", ""))[:16].replace("T", " ")
+        whole = self._sizes.get(log.name, 0)
+        size = os.lstat(log).st_size
+        much = f"the newest {size:,} of {whole:,} bytes of its log" if whole > size else "its log"
+        return part, one_line(f"It ran on {where}: {much}, as it was at {at} UTC."), False
 
 
 def reader_of(session: Session, started: Started, stem: Path, settings: "Config") -> Reader:
@@ -98,8 +145,11 @@ def show(session: Session, iteration: int | None, sink: Sink) -> None:
             _pour(attempt, sink)
 
 
-def follow(session: Session, iteration: int | None, sink: Sink, at_work: AtWork) -> State:
+def follow(session: Session, iteration: int | None, sink: Sink, at_work: AtWork, renew: Renew = _as_it_is) -> State:
     """From one iteration on (None: the last one) until the session rests or nobody works on it; returns its state.
+
+    `renew` is called again and again, and brings what other machines have: with a child of which nothing is here it
+    says whether to wait for that no longer.
 
     Raises SessionError where there is no such iteration, KeyboardInterrupt where a person has seen enough.
     """
@@ -109,15 +159,21 @@ def follow(session: Session, iteration: int | None, sink: Sink, at_work: AtWork)
     rested_since: float | None = None
     while True:
         while shown < len(known):
+            if known[shown].missing:
+                if not renew(known[shown]):
+                    break
+                known = attempts(news.records, session.logs)
             _pour_while_running(session, known[shown], sink, news, at_work)
             known = attempts(news.records, session.logs)
             shown += 1
         state = fold(news.records)
-        resting = state.condition in AT_REST or not at_work()
+        resting = shown >= len(known) and (state.condition in AT_REST or not at_work())
         rested_since = (rested_since or time.monotonic()) if resting else None
         if rested_since and time.monotonic() - rested_since >= _SETTLED_SECONDS:
             return state
         time.sleep(_PAUSE_SECONDS)
+        if shown >= len(known):
+            renew(None)
         if news.look():
             known = attempts(news.records, session.logs)
 
@@ -205,7 +261,10 @@ def _pour_while_running(session: Session, attempt: Attempt, sink: Sink, news: _N
         if not news.look() and not at_work():
             break
         found = attempts(news.records, session.logs)
-        attempt = next(one for one in found if _key(one.started) == _key(attempt.started))
+        same = next((one for one in found if _key(one.started) == _key(attempt.started)), None)
+        if same is None:  # another machine went on without it
+            break
+        attempt = same
         if not attempt.over:
             time.sleep(_PAUSE_SECONDS)
     for chunk in file.chunks():

@@ -24,6 +24,7 @@ LOCK, CHILD_LOCK = "_lock", "_child.lock"
 BASE_LOCK = "_base.lock"  # of a check that works beside the first children
 PRIVATE = "_git"  # the repository of a session in place
 FLEET = "_fleet"  # of a session that several machines share: what of it is here
+LOG_PARTS, PARTS_FACTS = "_log_parts", "_parts.json"  # of logs that are on another machine, and what it says of them
 _LINKED = (JOURNAL, LOGS)
 NAMES = frozenset({*_LINKED, LOCK, CHILD_LOCK, "_wake", "_outbox", "_inbox.md", PRIVATE, FLEET})  # what is kept in it
 # The files of one child, each behind the stem that `Session.stem` gives.

@@ -22,7 +22,8 @@ from samoloop.fleet import parcel as parcels
 from samoloop.fleet import placing, rules, together, transport
 from samoloop.fleet.address import growing_waits
 from samoloop.fleet.database import Database
-from samoloop.fleet.here import Here, Project
+from samoloop.fleet.here import Here, Project, lock_file
+from samoloop.fleet.here import here as here_now
 from samoloop.fleet.mark import Mark
 from samoloop.fleet.parcel import Kind, Parcel
 from samoloop.fleet.rows import SessionRow
@@ -104,6 +105,16 @@ def follow(project: Project, name: str, this: Here, environ: Mapping[str, str], 
     with locked(Session(folder), FILES):
         _tell_late(Session(folder), said, environ)
     return said
+
+
+def renew_alone(session: Session, environ: Mapping[str, str]) -> list[str]:
+    """The same where no `fleet work` is on here, which does it by itself. Raises UsageError, RemoteGone, Refused."""
+    mark = mark_of(session.dir)
+    if mark is None or is_held(lock_file(environ)):
+        return []
+    repo = _repo(session)
+    project = Project(mark.project, session.state().created.root, repo, mark.remote, session.dir.parent)
+    return follow(project, session.name, here_now(environ), environ)
 
 
 def _tell_late(session: Session, said: Sequence[str], environ: Mapping[str, str]) -> None:

@@ -25,7 +25,7 @@ from samoloop.base.errors import SamoloopError, sentence
 from samoloop.children.stop import StopRequest
 from samoloop.core.records import FORMAT
 from samoloop.core.session import Session
-from samoloop.fleet import copies, iteration, jobs, rows, rules, transport
+from samoloop.fleet import copies, iteration, jobs, log_parts, rows, rules
 from samoloop.fleet.address import DatabaseError, DatabaseGone
 from samoloop.fleet.copy_watch import CopyWatch
 from samoloop.fleet.database import Database, News, beat_seconds, news
@@ -198,7 +198,7 @@ class Machine:
 
     async def _give_logs(self, folder: Path) -> None:
         """The newest part of the logs goes to the remote when nobody waits for that."""
-        if said := await _aside(transport.push_logs, Session(folder)):
+        if said := await _aside(log_parts.give, Session(folder)):
             self.say_once(said)
 
     async def _leave_alone(self, turn: Turn, error: Exception) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError, UsageError
-from samoloop.base.files import entries_of, open_plain
+from samoloop.base.files import entries_of
 from samoloop.core.records import Placed, Started
 from samoloop.core.session import Session, check_name
 from samoloop.fleet import mark as marks
@@ -22,12 +22,10 @@ from samoloop.fleet import parcel as parcels
 from samoloop.fleet.parcel import Parcel
 from samoloop.git import checkpoint, remote
 from samoloop.git.calls import Git, is_oid
-from samoloop.git.objects import Objects
 from samoloop.git.repo import Repo
 from samoloop.worker import before_push
 
-PARCELS, LOG_PARTS, ID = "refs/samoloop/fleet/", "refs/samoloop/logs/", "refs/samoloop/fleet-id"
-_LOG_FILES, _LOG_BYTES = 8, 256 * 1024
+PARCELS, ID = "refs/samoloop/fleet/", "refs/samoloop/fleet-id"
 _PUSH = ("push", "--porcelain", "--no-follow-tags", "--no-signed", "--no-verify", "--recurse-submodules=no")
 _FETCH = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-filter", "--no-write-fetch-head")
 # Why a remote refuses a ref that has moved on.
@@ -200,13 +198,7 @@ def fetch(repo: Repo, where: str, name: str) -> Parcel | None:
 
     Raises RemoteGone, Refused, and as `parcel.read`.
     """
-    ref = fleet_ref(name)
-    done = _reach(repo, "fetch", *_FETCH, "--", where, f"+{ref}:{ref}")
-    if done.returncode:
-        if b"couldn't find remote ref" in done.stderr:
-            return None
-        raise _trouble(where, done)
-    oid = repo.store.ref(ref)
+    oid = take(repo, where, fleet_ref(name))
     return parcels.read(repo.store, oid, where) if oid else None
 
 
@@ -219,36 +211,23 @@ def _push_large(repo: Repo, where: str, oid: str) -> None:
         raise RemoteGone(f"{where} did not take the large files of git-lfs: {_why(done)}")
 
 
-# --- logs -------------------------------------------------------------------------------------------------------------
+# --- what stands beside the parcels -----------------------------------------------------------------------------------
 
 
-def push_logs(session: Session) -> str:
-    """The newest part of the newest logs, for whoever looks from elsewhere; a sentence where the remote refuses it."""
-    mark, created = marks.read(session.dir), session.state().created
-    if mark is None or created.repo is None:
-        return ""
-    repo = Repo(created.root, created.repo)
-    objects = Objects.of(created.repo, created.base or "")
-    files = [(name, 0o100644, objects.blob(data)) for name, data in _newest_logs(session)]
-    commit = objects.commit(objects.tree(files), [], f"{created.session}: logs of {mark.machine}\n".encode())
-    ref = LOG_PARTS + checkpoint.ref_name(created.session).rpartition("/")[2]
-    done = _reach(repo, *_PUSH, "--", mark.remote, f"+{commit}:{ref}")
-    return f"{mark.remote} did not take the logs of {session.name}: {_why(done)}" if done.returncode else ""
+def put(repo: Repo, where: str, oid: str, ref: str) -> str:
+    """Have the remote's ref name this commit, whatever it named before; why not, where it does not take it."""
+    done = _reach(repo, *_PUSH, "--", where, f"+{oid}:{ref}")
+    return _why(done) if done.returncode else ""
 
 
-def _newest_logs(session: Session) -> list[tuple[str, bytes]]:
-    files = [entry for entry in entries_of(session.logs) if entry.is_file(follow_symlinks=False)]
-    newest = sorted(files, key=lambda entry: entry.stat(follow_symlinks=False).st_mtime)[-_LOG_FILES:]
-    return [(entry.name, _end_of(Path(entry))) for entry in newest]
-
-
-def _end_of(path: Path) -> bytes:
-    try:
-        with open_plain(path) as file:
-            file.seek(max(file.seek(0, 2) - _LOG_BYTES, 0))
-            return file.read(_LOG_BYTES)
-    except (OSError, ValueError):
-        return b""
+def take(repo: Repo, where: str, ref: str) -> str | None:
+    """What the remote's ref names, with all that it stands on; None where it has none. Raises RemoteGone, Refused."""
+    done = _reach(repo, "fetch", *_FETCH, "--", where, f"+{ref}:{ref}")
+    if done.returncode:
+        if b"couldn't find remote ref" in done.stderr:
+            return None
+        raise _trouble(where, done)
+    return repo.store.ref(ref)
 
 
 # --- what git says ----------------------------------------------------------------------------------------------------

@@ -17,6 +17,15 @@ here=$(dirname "$0")
 [ ! -e "$here/hold" ] || [ -z "$SAMOLOOP_ITERATION" ] || until [ ! -e "$here/hold" ]; do sleep 0.02; done
 """
 CHILD = LEDGER + GOOD_CHILD
+# All of a small workflow, which asks nothing.
+CHORE = """
+case $SAMOLOOP_PHASE in
+investigation) printf '# Dive\\n\\n- [x] do it\\n' > 11-21-0900-dive-x.md; next implementation;;
+implementation) next testing;;
+testing) echo tested > 11-21-0900-testing-x.md; next done;;
+done) echo all > 11-21-0900-summary-x.md; signal '{"status": "done", "summary": "all"}';;
+esac
+"""
 
 
 def ledger(folder: Path) -> list[tuple[str, ...]]:

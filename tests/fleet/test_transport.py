@@ -253,21 +253,6 @@ def test_a_session_that_is_nobody_s_is_not_pushed(machines: list[Machine]) -> No
             transport.push(session, oid)
 
 
-def test_the_newest_part_of_the_logs_can_be_seen_elsewhere(machines: list[Machine]) -> None:
-    one, two = machines
-    session = worked(one)
-    with one.at_work():
-        (session.logs / "large.log").write_bytes(b"a" * 300_000 + b"end")
-        (session.logs / "link.log").symlink_to("/etc/passwd")
-        assert transport.push_logs(session) == ""
-        assert transport.push_logs(session) == ""  # forced: it takes the place of the one before
-    two.git("fetch", "--quiet", "origin", f"{transport.LOG_PARTS}{session.name}")
-    names = two.git("ls-tree", "--name-only", "FETCH_HEAD").splitlines()
-    assert 0 < len(names) <= 8 and "link.log" not in names
-    text = two.git("show", "FETCH_HEAD:large.log")
-    assert len(text) == 256 * 1024 and text.endswith("end")
-
-
 def test_large_files_of_git_lfs_go_first(
     machines: list[Machine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from samoloop.base.clock import Clock
 from samoloop.base.errors import UsageError
 from samoloop.base.printable import one_line
 from samoloop.config.project import find_root, sessions_folder
+from samoloop.core.control import is_fleets
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.state import Condition
 from samoloop.ui.cli import complete
@@ -201,15 +202,45 @@ def log(session_name: str | None, iteration: int | None, follow: bool, raw: bool
 
     session = find_session(session_name)
     sink = _sink(load_config(project_root()), session, raw=raw, as_json=as_json)
-    if not follow:
-        logs.show(session, iteration, sink)
-        return
     try:
-        logs.follow(session, iteration, sink, lambda: at_work(session))
+        if is_fleets(session.dir) and not _is_inside_child():
+            _log_of_fleet(session, iteration, sink, follow=follow)
+        elif follow:
+            logs.follow(session, iteration, sink, lambda: at_work(session))
+        else:
+            logs.show(session, iteration, sink)
     except KeyboardInterrupt:
         return
-    if not raw and not as_json:
+    if follow and not raw and not as_json:
         _say_standing(Session(session.dir))
+
+
+def _log_of_fleet(session: Session, iteration: int | None, sink: "Sink", *, follow: bool) -> None:
+    """The same of a session whose children may have run on other machines."""
+    from samoloop.api import logs
+    from samoloop.fleet.log_parts import Reading
+
+    reading = Reading(session, os.environ, warn)
+    if not follow:
+        reading.bring(iteration)
+        logs.show(session, iteration, sink)
+        return
+    warn(
+        f"{session.name} is the fleet's: of a child on another machine, the newest part of its log comes at the end of "
+        "its iteration."
+    )
+    logs.follow(session, iteration, sink, lambda: True, reading.renew)
+
+
+def _is_inside_child() -> bool:
+    """A child may read what is here; it asks no remote."""
+    from samoloop.children.inside import refuse_inside_child
+
+    try:
+        refuse_inside_child(os.environ)
+    except UsageError:
+        return True
+    return False
 
 
 @click.command("prompt")
@@ -239,6 +270,12 @@ def prompt(session_name: str | None, as_json: bool) -> None:
 
 def _sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> "Sink":
     """What `log` writes, and how."""
+    from samoloop.ui.terminal import log_output
+
+    return log_output.Noting(_plain_sink(settings, session, raw=raw, as_json=as_json), warn)
+
+
+def _plain_sink(settings: "Config", session: Session, *, raw: bool, as_json: bool) -> "Sink":
     from samoloop.ui.terminal import log_output
 
     if raw:

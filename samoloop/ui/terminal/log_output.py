@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from samoloop.api.logs import Attempt, Lines, reader_of
+from samoloop.api.logs import Attempt, Lines, Sink, reader_of
 from samoloop.base.errors import SamoloopError
 from samoloop.base.files import tail
 from samoloop.base.printable import printable
@@ -150,6 +150,24 @@ class Raw:
 
     def end(self, attempt: Attempt) -> None:
         """Nothing of ours is added."""
+
+
+class Noting:
+    """Says of a child that ran on another machine where that was, and how much of its log is here."""
+
+    def __init__(self, sink: Sink, say: Callable[[str], None]) -> None:
+        self._sink, self._say = sink, say
+
+    def begin(self, attempt: Attempt) -> None:
+        self._sink.begin(attempt)
+        if attempt.elsewhere:
+            self._say(attempt.elsewhere)
+
+    def data(self, chunk: bytes) -> None:
+        self._sink.data(chunk)
+
+    def end(self, attempt: Attempt) -> None:
+        self._sink.end(attempt)
 
 
 class TextReader:

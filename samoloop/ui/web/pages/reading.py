@@ -20,6 +20,7 @@ from samoloop.base.errors import SamoloopError, SessionError, sentence
 from samoloop.base.files import open_plain
 from samoloop.checks import receipts
 from samoloop.core.session import Session
+from samoloop.fleet import log_parts
 from samoloop.ui.web import logs
 from samoloop.ui.web.pages.asked import SESSION, number_in, session_of
 from samoloop.ui.web.render import page
@@ -37,6 +38,10 @@ def log(request: Request) -> Response:
     """GET: what the child of an iteration did, of several attempts the last one, or `?attempt=`; a part by `?page=`."""
     session = session_of(request)
     attempt, others = _attempt(request, session)
+    said = ""
+    if attempt.elsewhere:
+        said = log_parts.brought(session)
+        attempt, others = _attempt(request, session)
     wanted = number_in(request.query_params.get("page", "")) or 1
     part = logs.page_of(session, attempt, request.app.state.site.environ, wanted)
     return page(
@@ -47,6 +52,7 @@ def log(request: Request) -> Response:
         attempt=attempt,
         others=others,
         part=part,
+        said=said,
         raw=attempt.log.name,
     )
 

@@ -17,7 +17,7 @@ from at_work import Host, hosts
 from kit import GOOD_CHILD, until
 from machines import REMOTE, Machine, make_fleet
 from test_backlog_start import killed_at
-from test_machine import LEDGER, ledger
+from test_machine import CHORE, LEDGER, ledger
 
 from samoloop.api import backlog, backlog_start
 from samoloop.base.errors import UsageError
@@ -377,16 +377,6 @@ def test_the_list_says_what_is_for_the_fleet_and_where_it_is(ann: Up, database: 
     ann.look()
     auth = rows()["auth"]
     assert (auth["stands"], auth["machine"]) == ("runs", "one") and reason(auth, now) == "on one, of the fleet"
-
-
-CHORE = """
-case $SAMOLOOP_PHASE in
-investigation) printf '# Dive\\n\\n- [x] do it\\n' > 11-21-0900-dive-x.md; next implementation;;
-implementation) next testing;;
-testing) echo tested > 11-21-0900-testing-x.md; next done;;
-done) echo all > 11-21-0900-summary-x.md; signal '{"status": "done", "summary": "all"}';;
-esac
-"""
 
 
 @pytest.mark.slow
