@@ -106,16 +106,16 @@ def present(box: Box) -> Box:
     paths: dict[str, Access] = {}  # names and not paths: a tenth of the time, for a hundred and more before each child
     known: dict[str, str] = {"/": "/"}
     links: dict[str, str] = {}
-    for path, access in box.paths.items():
-        name = str(path)
+    given = {str(path): path for path in box.paths}
+    for name, path in given.items():
         if not os.access(name, os.F_OK):  # is there; an error for each that is not would take twice the time
             continue
-        at = _real(name, known, links)
+        at, access = _real(name, known, links), box.paths[path]
         if access is Access.CACHE and not _is_own(at):
             access = Access.HIDDEN  # in a box, nothing could be changed above files of others
         paths[at] = access
     home = real(box.home) if box.home else None
-    telling = {Path(name): access for name, access in _telling(paths, str(home)).items()}
+    telling = {given.get(name) or Path(name): access for name, access in _telling(paths, str(home)).items()}
     hidden = {Path(link): to for link, to in links.items() if _of_what_it_lies_in(link, paths) is Access.HIDDEN}
     sources = {real(path): real(source) for path, source in box.sources.items()}
     return replace(box, cwd=real(box.cwd), paths=telling, home=home, links=hidden, sources=sources)

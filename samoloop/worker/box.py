@@ -191,29 +191,37 @@ def _machine(environ: Mapping[str, str]) -> Paths:
 @cache
 def _machine_of(places: tuple[tuple[str, str], ...]) -> Paths:
     environ = dict(places)
-    homes = _homes(environ)
+    homes = [*_homes(environ)]
     secrets = [*map(Path, _SECRETS), *Path(_HOST_KEYS[0]).glob(_HOST_KEYS[1])] if os.getuid() == 0 else []
     hidden = [*map(Path, _HIDDEN), *homes, *secrets, state_folder(environ)]
     paths = dict.fromkeys([*hidden, user_file(environ).parent], Access.HIDDEN)
     for home in homes[:1]:
-        paths |= {home / name: Access.CACHE for name in CACHES}
-        paths |= {home / name: Access.READ for name in TOOLS}
+        paths |= dict.fromkeys(_there(home, CACHES), Access.CACHE)
+        paths |= dict.fromkeys(_there(home, TOOLS), Access.READ)
     for place in _programs(environ, homes):
         paths.setdefault(place, Access.READ)
     shown = [*map(Path, _OF_THE_SYSTEM), *_own_installation(), *configuration_files(Path("/nowhere"), environ)]
     return paths | dict.fromkeys(shown, Access.READ)
 
 
+def _there(home: Path, names: Sequence[str]) -> list[Path]:
+    """Those that are there now: the home is hidden, so what is installed meanwhile comes with the next worker."""
+    return [home / name for name in names if os.access(f"{home}/{name}", os.F_OK)]
+
+
 def _home(environ: Mapping[str, str]) -> Path | None:
-    return next(iter(_homes(environ)), None)
+    return next(_homes(environ), None)
 
 
-def _homes(environ: Mapping[str, str]) -> list[Path]:
+def _homes(environ: Mapping[str, str]) -> Iterator[Path]:
     """The person's home as the environment names it, and as the system does."""
-    named = [environ.get("HOME") or ""]
+    return (path for path in map(Path, _named_homes(environ)) if path.is_absolute() and path != Path("/"))
+
+
+def _named_homes(environ: Mapping[str, str]) -> Iterator[str]:
+    yield environ.get("HOME") or ""
     with suppress(KeyError):
-        named.append(pwd.getpwuid(os.getuid()).pw_dir)
-    return [path for path in map(Path, named) if path.is_absolute() and path != Path("/")]
+        yield pwd.getpwuid(os.getuid()).pw_dir
 
 
 def _programs(environ: Mapping[str, str], homes: Sequence[Path]) -> Iterator[Path]:
@@ -242,8 +250,9 @@ def _documents(worker: Worker, phase: str) -> Paths:
     rules = worker.state.live_workflow.phase(phase)
     if GateKind.QA_ANSWERS not in {rules.gate, *rules.waits}:  # nobody is asked here
         names.add(QUESTIONS)
-    found = (worker.session.dir / name for name in names)
-    return {path: Access.READ for path in found if not path.is_symlink()}
+    folder = str(worker.session.dir)
+    found = [name for name in names if os.path.lexists(at := f"{folder}/{name}") and not os.path.islink(at)]  # noqa: PTH114
+    return {worker.session.dir / name: Access.READ for name in found}
 
 
 def _repository(common: Path, root: Path, branch: str) -> Paths:

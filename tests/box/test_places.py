@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from kit import GOOD_CHILD, git, make_repo, samoloop, script, scripted_project
 
+from samoloop.config.loading import load
+from samoloop.worker import box
+
 IDENTITY = "git -c user.name=Ada -c user.email=ada@example.org"
 COMMIT = (
     f'cd "$SAMOLOOP_WORKTREE" && echo new > new.txt && git add new.txt && {IDENTITY} commit --quiet -m "From inside"'
@@ -185,6 +188,20 @@ def test_a_home_is_hidden_but_for_what_is_named(tmp_path: Path) -> None:
     assert "No such file or directory" in said
     assert "name = Ada" in said
     assert not (home / "mine").exists()
+
+
+def test_tools_and_caches_that_a_home_has_not_got_are_not_looked_for_before_each_child(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / ".cargo" / "bin").mkdir(parents=True)
+    (home / ".npm").mkdir()
+    environ = {"HOME": str(home)}
+    project = make_repo(tmp_path / "project")
+    paths = box.of_project(load(project, environ), project, environ).paths
+    known = {home / name for name in (*box.CACHES, *box.TOOLS)}
+    assert {path for path in paths if path in known and path.name != ".gitconfig"} == {
+        home / ".cargo" / "bin",
+        home / ".npm",
+    }
 
 
 def test_a_home_that_is_a_link(tmp_path: Path) -> None:
