@@ -82,7 +82,8 @@ def test_samples_are_no_hooks_and_a_hook_that_is_written_again_is_another(repo: 
     assert list(before) == ["pre-push"] and before != surroundings.hooks(repo / ".git")
 
 
-def test_git_is_asked_again_only_where_its_configuration_changed(repo: Path):
+def test_git_is_asked_again_only_where_its_configuration_changed(repo: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")  # a machine may have filters of its own
     asked = []
 
     def ask() -> bytes:
@@ -94,6 +95,8 @@ def test_git_is_asked_again_only_where_its_configuration_changed(repo: Path):
     assert drivers.unknown(common, ask) == {} and not asked  # nobody said what is to be believed
     drivers.believe(common, {})
     assert [drivers.unknown(common, ask) for _ in range(3)] == [{}] * 3 and len(asked) == 1
+    git(repo, "worktree", "add", "--quiet", str(repo / "linked"), "-b", "linked")
+    assert drivers.unknown(common / "worktrees" / "linked", ask) == {} and len(asked) == 1
     git(repo, "config", "filter.x.clean", "prog")
     assert drivers.unknown(common, ask) == {"filter.x.clean": "prog"}
     drivers.believe(common, {"filter.x.clean": "prog"})

@@ -28,7 +28,7 @@ _MOST = 200  # drivers that are kept from running; they travel in the environmen
 Programs = Mapping[str, str]  # key of git's configuration -> the command, as far as git runs one for it
 _Stamps = tuple[tuple[int, ...], ...]
 _believed: dict[Path, Programs] = {}  # by the repository's real path
-_seen: dict[Path, tuple[_Stamps, Programs]] = {}  # by the folder of a worktree's own git files
+_seen: dict[Path, tuple[_Stamps, Programs]] = {}  # by the folder of a checkout's own git files
 
 
 def believe(common: Path, programs: Programs) -> None:
@@ -86,6 +86,10 @@ def current(git_dir: Path, ask: Callable[[], bytes], common: Path | None = None)
     known = _seen.get(git_dir)
     if known and known[0] == stamps:
         return known[1]
+    for then, programs in _seen.values():  # a new worktree's are the repository's
+        if then == stamps:
+            _seen[git_dir] = (stamps, programs)
+            return programs
     listed = ask()
     programs = configured(listed)
     if b"\0include" in b"\0" + listed:
