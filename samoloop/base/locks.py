@@ -139,8 +139,9 @@ def taken_by(pid: int) -> set[str]:
     with contextlib.suppress(OSError):
         for link in (PROC / str(pid) / "fd").iterdir():
             with contextlib.suppress(OSError):
-                if _locks(link) == "WRITE":
-                    found.add(link.readlink().name.removesuffix(" (deleted)"))
+                target = link.readlink()
+                if target.is_absolute() and _locks(link) == "WRITE":  # most of a program's are pipes and sockets
+                    found.add(target.name.removesuffix(" (deleted)"))
     return found
 
 
