@@ -36,4 +36,4 @@ def test_a_run_of_one_iteration_takes_no_more_than_it_did(tmp_path: Path, monkey
     whole = __import__("whole_bench")
     _, used = whole.one_run(tmp_path, whole.FILE, 1, commit=True)
     sys.modules.pop("whole_bench")
-    assert (used["processes"], used["fsyncs"]) == (25, 50)
+    assert (used["processes"], used["fsyncs"]) == (23, 50)

@@ -1,6 +1,7 @@
 """The person's main checkout: looked at, given branches and worktrees, never changed otherwise."""
 
 import os
+import re
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from samoloop.git.checkout import locate, registered
 from samoloop.git.mending import remove_stale_locks
 from samoloop.git.worktree import Worktree, checked_out
 
+_PLAIN = re.compile(r"\w[\w-]*(/[\w-]+)*", re.ASCII)  # branches that git surely allows
 _INITIALIZING = "initializing"  # git's own reason for the lock of a worktree that it has not finished making
 
 
@@ -102,10 +104,13 @@ class Repo:
         parents = [wanted[:position].lower() for position, letter in enumerate(wanted) if letter == "/"]
         if taken.intersection(parents):
             wanted = wanted.replace("/", "-")
-        if self.store.call("check-ref-format", f"refs/heads/{wanted}").returncode or wanted.startswith("-"):
+        if not _PLAIN.fullmatch(wanted) and not self._allows(wanted):
             raise GitError(f"git allows no branch called {wanted!r}: choose another session name or branch_prefix.")
         names = (wanted if n == 1 else f"{wanted}-{n}" for n in range(1, len(taken) + len(folders) + 2))
         return next(name for name in names if name.lower() not in taken | folders)
+
+    def _allows(self, branch: str) -> bool:
+        return not branch.startswith("-") and not self.store.call("check-ref-format", f"refs/heads/{branch}").returncode
 
     def existing_branch(self, name: str) -> str:
         """The tip of a branch of the person's that a session may work on.
