@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from samoloop.api import backlog
 from samoloop.base.clock import local_zone
 from samoloop.base.errors import SessionError, UsageError
 from samoloop.checks import breakdown
@@ -75,6 +74,8 @@ def fill_backlog(worker: Worker) -> Decision | None:
 
 
 def _write(worker: Worker, task: Wanted) -> None:
+    from samoloop.api import backlog  # few workers fill one
+
     root = worker.config.root
     content = task_files.written(task.text, task.keys)
     try:

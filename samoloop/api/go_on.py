@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 
-from samoloop.api import finish
 from samoloop.api.asked import How
 from samoloop.api.assembly import assembled
 from samoloop.api.settings import remembered, settings_of
@@ -183,6 +182,8 @@ def _work(worker: Worker, how: How) -> Decision:
         while decision.kind is Kind.DONE and reopen(worker):
             decision = loop.run(worker)
         if decision.kind is Kind.DONE:
+            from samoloop.api import finish  # its pull requests are of no use before
+
             finish.after_done(worker)
         return decision
     except Exception as error:

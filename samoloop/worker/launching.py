@@ -1,7 +1,6 @@
 """From settings to a child that can be started, and a rehearsal of it before anything is made."""
 
 import fnmatch
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -66,6 +65,8 @@ def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str]) -> 
 
     A broken skill of the project too: later it would only be left out.
     """
+    import tempfile  # no worker needs it
+
     skills.refuse_broken(config.root)
     for phase in workflow.phases:
         sandbox.is_missing(config.sandboxing(phase.name))
