@@ -378,7 +378,7 @@ m("box_shows_other_sessions", "worker/box.py", "        config.sessions_dir: Acc
 m("box_opens_git", "worker/box.py", "    paths = {common: Access.READ, root", "    paths = {common: Access.WRITE, root", BOX_ESCAPES, BOX_PLACES)
 m("box_opens_packs", "worker/box.py", 'for name in ("pack", "info")}', 'for name in ("info",)}', BOX_PLACES)
 m("box_has_no_alternates", "worker/box.py", "    for line in small_text(objects / \"info\" / \"alternates\").splitlines() if deepest else ():\n", "    for line in ():\n", BOX_PLACES)
-m("box_opens_documents", "worker/box.py", "    return {path: Access.READ for path in found if not path.is_symlink()}\n", "    return {}\n", BOX_ESCAPES)
+m("box_opens_documents", "worker/box.py", "    return {worker.session.dir / name: Access.READ for name in found}\n", "    return {}\n", BOX_ESCAPES)
 m("setup_is_free", "worker/box.py", "    return [*sandbox.words_for(settings, box), *argv]\n", "    return list(argv)\n", BOX_PLACES)
 m("box_reaches_sockets", "children/scope.py", "            _restrict()\n", "            pass\n", BOX_ESCAPES)
 m("box_leaves_the_kernel_open", "children/sandbox.py", "        argv += [word for path in _KERNEL_READ for word", "        argv += [word for path in () for word", BOX_ESCAPES)
