@@ -267,6 +267,8 @@ def _read(git_dir: Path, oid: str) -> Parcel:
             raise ValueError("no commit")
         notes = tuple(str(note) for note in facts["notes"])
         name = check_name(str(facts["session"]))
+        if "number" not in facts:  # packed before parcels were numbered
+            facts["number"] = store.line("rev-list", "--count", "--first-parent", oid)
         said: dict[str, Any] = {**texts, **{name: int(facts[name]) for name in ("number", "kept")}}
         return Parcel(oid=oid, name=name, files=files, notes=notes, **said)
     except (UsageError, ValueError, KeyError, TypeError, RecursionError) as error:

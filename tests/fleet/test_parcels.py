@@ -112,6 +112,18 @@ def test_a_newer_one_is_left_to_a_newer_samoloop(machines: list[Machine], facts:
         two.place(session.name)
 
 
+def test_one_that_was_packed_before_parcels_were_numbered_is_counted(machines: list[Machine]) -> None:
+    one, two = machines
+    session = one.hand_in()
+    parcel = one.fetch(session.name)
+    head = json.loads(plumb(one, "cat-file", "blob", f"{parcel.oid}:parcel.json"))
+    del head["number"]
+    control, files = (plumb(one, "rev-parse", f"{parcel.oid}:{name}") for name in ("control", "session"))
+    oid = push_forged(one, parcel, control, blob(one, json.dumps(head).encode()), files)
+    counted = int(plumb(one, "rev-list", "--count", "--first-parent", oid))
+    assert two.fetch(session.name).number == counted > parcel.number
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -123,7 +123,10 @@ def speaker(by: str = "command") -> str:
 
 
 def warn(sentence: str) -> None:
-    say(sentence, err=True)
+    """Say what only shows to standard error, broken between words where that is a terminal."""
+    from samoloop.ui.cli import failures
+
+    failures.say(sentence)
 
 
 def say_wrapped(text: str, tone: str = "plain") -> None:

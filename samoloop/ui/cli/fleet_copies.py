@@ -8,7 +8,6 @@ import click
 from samoloop.base.errors import SamoloopError, UsageError
 from samoloop.core.control import is_fleets
 from samoloop.core.session import Session, all_sessions, resolve
-from samoloop.ui.terminal.output import say
 
 
 def renew_copies(folder: Path, name: str | None = None) -> None:
@@ -20,12 +19,13 @@ def renew_copies(folder: Path, name: str | None = None) -> None:
         return
     from samoloop.base.errors import sentence
     from samoloop.fleet import unattended
+    from samoloop.ui.cli import failures
 
     try:
         for said in unattended.renew(shared, os.environ):
-            say(said, err=True)
+            failures.say(said)
     except (SamoloopError, OSError) as error:
-        say(f"what is here may be behind the fleet: {sentence(error)}", err=True)
+        failures.say(f"what is here may be behind the fleet: {sentence(error)}")
 
 
 def give_on_later(session: Session) -> None:
@@ -34,15 +34,15 @@ def give_on_later(session: Session) -> None:
         return
     from samoloop.base.errors import sentence
     from samoloop.fleet import unattended
+    from samoloop.ui.cli import failures
 
     def give_on() -> None:
         try:
             for said in unattended.give_on(session, os.environ) if is_fleets(session.dir) else ():
-                say(said, err=True)
+                failures.say(said)
         except (SamoloopError, OSError) as error:
-            say(
-                f"what you did is kept, and handed over by the next command on {session.name}: {sentence(error)}",
-                err=True,
+            failures.say(
+                f"what you did is kept, and handed over by the next command on {session.name}: {sentence(error)}"
             )
 
     click.get_current_context().call_on_close(give_on)

@@ -24,6 +24,7 @@ from samoloop.ui.cli.common import (
     is_terminal,
     json_option,
     project_root,
+    say_wrapped,
     session_argument,
     session_here,
     speaker,
@@ -122,19 +123,19 @@ def questions_(session_name: str | None, as_json: bool) -> None:
     if not found:
         say(f"{session.name} has asked nothing yet.")
     for question in found:
-        say((f"{question.id}: {question.title}", "plain" if question.answer else "strong"))
+        say_wrapped(f"{question.id}: {question.title}", "plain" if question.answer else "strong")
         for line in (question.why, *(f"  {letter}) {option}" for letter, option in question.options)):
             if line:
-                say(f"  {line}")
+                say_wrapped(f"  {line}")
         if question.answer:
-            say(f"  Answer: {question.answer}" + (f" (by {question.by})" if question.by else ""))
+            say_wrapped(f"  Answer: {question.answer}" + (f" (by {question.by})" if question.by else ""))
         elif question.suggestion:
-            say(f"  Suggestion: {question.suggestion}")
+            say_wrapped(f"  Suggestion: {question.suggestion}")
     if waiting:
         examples = " ".join(f"{q.id}={q.options[0][0] if q.options else 'words'}" for q in found if q.id in waiting)
         say(f"\nAnswer: samoloop answer {session.name} {examples}")
     else:
-        say(f"\nNothing waits for an answer: {_stands(session)}")
+        say_wrapped(f"\nNothing waits for an answer: {_stands(session)}")
 
 
 replace_option = click.option(
