@@ -152,18 +152,19 @@ class Host:
         }
 
     def run(self, *command: str, cwd: Path | None = None, check: bool = True, **more: Any) -> Any:
-        """Run it to its end there; its output is in the answer."""
+        """Run it to its end there; its output is in the answer. One that takes too long is asked to abort, which has a
+        Python with its fault handler say where it is. Raises TimeoutExpired with what it said."""
         env = self._environ(more.pop("environ", {}))
-        words = self._there(command)
-        answer = subprocess.run(
-            words,
-            cwd=cwd or self.home,
-            env=env,
-            text=True,
-            capture_output=True,
-            timeout=more.pop("timeout", 60),
-            **more,
-        )
+        words, seconds = self._there(command), more.pop("timeout", 60)
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+        with subprocess.Popen(words, cwd=cwd or self.home, env=env, text=True, **streams) as process:
+            try:
+                said, errors = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGABRT)
+                said, errors = process.communicate()
+                raise subprocess.TimeoutExpired(words, seconds, said, errors) from None
+        answer = subprocess.CompletedProcess(words, process.returncode, said, errors)
         if check and answer.returncode:
             raise AssertionError(f"{command} on {self.name} ended with {answer.returncode}: {answer.stderr[-2000:]}")
         return answer

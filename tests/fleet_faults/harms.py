@@ -12,7 +12,7 @@ from checker import Outage
 from hosts import Host
 from scene import SMALL_DISK, Machine, Scene, uptime
 
-SEEKS_SECONDS = 8.0  # for a victim to be there
+SEEKS_SECONDS = 1.0  # for a victim to be there; else it is tried again later
 AN_HOUR = 3600
 
 

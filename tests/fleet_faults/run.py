@@ -26,7 +26,6 @@ from samoloop.core.state import State
 
 AT_ONCE = 6  # sessions that are not at their end, so that two processors do
 TWO_PEOPLE = "two people at one gate"
-CLOCK = "the clock is an hour off"
 AGAIN_SECONDS = 15.0  # after which a person looks again at what they did
 SETTLE_SECONDS = 150.0  # for one more session to come to its end when nothing breaks any more
 END_SECONDS = 60.0  # for the machines to hand over what runs
@@ -52,7 +51,8 @@ class Run:
         self.chance = random.Random(options.seed)
         self.harms = Harms(scene, random.Random(options.seed + 1))
         self.sessions: list[Asked] = []
-        self.brought: Counter[str] = Counter()
+        self.brought = Counter({TWO_PEOPLE: 0})  # it is there from the start: two threads count
+        self.meetings = 0  # of two people at one gate, that are to come about
         self.said: list[Said] = []
         self.acted: dict[tuple[str, str], float] = {}  # session, gate or command -> when somebody did something
         self.words = 0
@@ -104,19 +104,21 @@ class Run:
             if not plan:
                 plan = self.chance.sample(kinds, len(kinds))
             kind = plan.pop()
-            if self._bring(kind):
-                self.brought[kind] += 1
-                print(f"  {uptime():10.1f} {kind}", flush=True)
+            if kind == TWO_PEOPLE:
+                self.meetings += 1
+            elif self.harms.bring(kind) is None:
+                plan.insert(0, kind)  # nobody was there whom it could hit
+            else:
+                self._count(kind)
             ends = time.monotonic() + self.chance.uniform(0.1, 1.5)
             while time.monotonic() < ends:
                 self.harms.heal()
                 time.sleep(0.05)
         self.harms.heal(everything=True)
 
-    def _bring(self, kind: str) -> bool:
-        if kind == TWO_PEOPLE:
-            return self._two_people()
-        return self.harms.bring(kind) is not None
+    def _count(self, kind: str) -> None:
+        self.brought[kind] += 1
+        print(f"  {uptime():10.1f} {kind}", flush=True)
 
     # --- people -------------------------------------------------------------------------------------------------------
 
@@ -149,9 +151,7 @@ class Run:
         if state.condition is Condition.DONE:
             one.done = True
         elif state.gate is not None:
-            if uptime() > self.acted.get((one.name, state.gate.id), 0.0) + AGAIN_SECONDS and self.chance.random() < 0.2:
-                self.acted[one.name, state.gate.id] = uptime()
-                self._begin(one.name, self._act, one.name, state.gate, [machine])
+            self._look_at_gate(one.name, state.gate, machine)
         elif state.condition in (Condition.FAILED, Condition.BLOCKED, Condition.STOPPED):
             if uptime() > self.acted.get((one.name, "resume"), 0.0) + AGAIN_SECONDS:
                 self.acted[one.name, "resume"] = uptime()
@@ -159,6 +159,21 @@ class Run:
         elif state.iteration < LAST_GUIDANCE and one.guided < 2 and self.chance.random() < 0.05:
             one.guided += 1
             self._begin(one.name, self._guide, one.name, machine)
+
+    def _look_at_gate(self, name: str, gate: Gate, machine: Machine) -> None:
+        """Say something there; where two people are to meet, when two machines have it open."""
+        acted, machines = self.acted.get((name, gate.id)), [machine]
+        if acted is None and self.meetings:
+            open_on = [one for one in self.scene.machines if one.up and is_open(gate, one.state(name))]
+            if len(open_on) < 2:
+                return
+            self.meetings -= 1
+            self._count(TWO_PEOPLE)
+            machines = self.chance.sample(open_on, 2)
+        elif uptime() < (acted or 0.0) + AGAIN_SECONDS or self.chance.random() > 0.2:
+            return
+        self.acted[name, gate.id] = uptime()
+        self._begin(name, self._act, name, gate, machines)
 
     def _begin(self, name: str, work: Callable[..., object], *given: object) -> None:
         self.busy[name] = self.people.submit(work, *given)
@@ -217,23 +232,6 @@ class Run:
 
     def _note(self, said: Said) -> None:
         self.said.append(said)
-
-    def _two_people(self) -> bool:
-        """Two who see the same gate open on two machines."""
-        for one in self.chance.sample(self.sessions, len(self.sessions)):
-            if one.done or one.name in self.busy or not one.taken:
-                continue
-            see: dict[str, list[Machine]] = {}
-            for machine in self.scene.machines:
-                if machine.up and (state := machine.state(one.name)) and state.gate:
-                    see.setdefault(state.gate.id, []).append(machine)
-            for id, machines in see.items():
-                gate = open_gate(machines[0].state(one.name))
-                if len(machines) > 1 and gate and gate.id == id and (one.name, id) not in self.acted:
-                    self.acted[one.name, id] = uptime()
-                    self._begin(one.name, self._act, one.name, gate, self.chance.sample(machines, 2))
-                    return True
-        return False
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -337,8 +335,8 @@ class Run:
         return sum(isinstance(record, Placed) for one in self.sessions for record in best.records(one.name))
 
 
-def open_gate(state: State | None) -> Gate | None:
-    return state.gate if state else None
+def is_open(gate: Gate, state: State | None) -> bool:
+    return state is not None and state.gate is not None and state.gate.id == gate.id
 
 
 def words_in(machine: Machine, name: str, file: str) -> list[str]:

@@ -45,13 +45,22 @@ class Machine:
         self._turn = threading.Lock()
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """A person's command there, whatever becomes of it."""
-        done: subprocess.CompletedProcess[str] = self.host.run(
-            sys.executable, "-m", "samoloop", *words, cwd=self.root, check=False, timeout=COMMAND_SECONDS
-        )
-        with self.log.with_suffix(".commands").open("a") as file:
-            print(f"{uptime():.1f} {words} -> {done.returncode}\n{done.stdout}{done.stderr}", file=file)
+        """A person's command there, whatever becomes of it. Raises TimeoutExpired; the log has where it hung then."""
+        command = (sys.executable, "-X", "faulthandler", "-m", "samoloop", *words)
+        began = uptime()
+        try:
+            done: subprocess.CompletedProcess[str] = self.host.run(
+                *command, cwd=self.root, check=False, timeout=COMMAND_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            self._note(began, words, f"hung\n{error.output}{error.stderr}")
+            raise
+        self._note(began, words, f"{done.returncode}\n{done.stdout}{done.stderr}")
         return done
+
+    def _note(self, began: float, words: tuple[str, ...], what: str) -> None:
+        with self.log.with_suffix(".commands").open("a") as file:
+            print(f"{began:.1f} to {uptime():.1f} {words} -> {what}", file=file)
 
     def look_after(self) -> None:
         """See that it works, where it has power."""
@@ -183,7 +192,7 @@ def said_on(machine: Machine) -> str:
 def told(machine: Machine, words: str) -> bool:
     """Whether a sentence there speaks of these words; the command that gave them repeats them in its own line."""
     return any(
-        re.search(rf"\b{re.escape(words)}\b", line) and not re.match(r"\d+\.\d \(", line)
+        re.search(rf"\b{re.escape(words)}\b", line) and not re.match(r"\d+\.\d to \d+\.\d \(", line)
         for line in said_on(machine).splitlines()
     )
 
