@@ -8,7 +8,7 @@ from samoloop.base.errors import UsageError
 from samoloop.base.locks import taken_by
 from samoloop.children.child import MARKER
 from samoloop.children.processes import variable
-from samoloop.core.control import BASE_LOCK, CHILD_LOCK, LOCK
+from samoloop.core.control import BASE_LOCK, CHILD_LOCK, FLEET_LOCK, LOCK
 
 _PARENT, _SESSION = 1, 3  # of `proc.stat`
 _LOOKS = 5  # a process that ends meanwhile breaks off the line
@@ -32,7 +32,9 @@ def _descends_from_child() -> bool:
         if variable(pid, MARKER):
             return True
         taken = taken_by(pid)
-        if below and LOCK in taken:  # a worker: its own commands share its session, what came back to it does not
+        # A worker: its own commands share its session, what came back to it does not. A machine of a fleet holds one
+        # session while it hands it over, and starts the workers of others.
+        if below and LOCK in taken and FLEET_LOCK not in taken:
             return below != session
         if taken & {CHILD_LOCK, BASE_LOCK}:
             return True

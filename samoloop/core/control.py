@@ -22,6 +22,7 @@ from samoloop.base.places import state_folder
 JOURNAL, LOGS = "_history.jsonl", "_logs"
 LOCK, CHILD_LOCK = "_lock", "_child.lock"
 BASE_LOCK = "_base.lock"  # of a check that works beside the first children
+FLEET_LOCK = "fleet.lock"  # in the state folder: of the one process that works for a fleet here
 PRIVATE = "_git"  # the repository of a session in place
 FLEET = "_fleet"  # of a session that several machines share: what of it is here
 LOG_PARTS, PARTS_FACTS = "_log_parts", "_parts.json"  # of logs that are on another machine, and what it says of them

@@ -16,6 +16,7 @@ from samoloop.config import loading, projects
 from samoloop.config.keys import KNOWN
 from samoloop.config.loading import Config
 from samoloop.config.settings_files import settings_now
+from samoloop.core.control import FLEET_LOCK
 from samoloop.fleet import transport
 from samoloop.git.repo import Repo
 
@@ -125,4 +126,4 @@ def clis(among: Iterable[Config], environ: Mapping[str, str]) -> tuple[str, ...]
 
 def lock_file(environ: Mapping[str, str]) -> Path:
     """Held by the one `fleet work` of this person on this machine."""
-    return state_folder(environ) / "fleet.lock"
+    return state_folder(environ) / FLEET_LOCK

@@ -131,6 +131,14 @@ def make_fleet(folder: Path, child: str, names: tuple[str, ...] = ("one", "two")
     return machines
 
 
+def hook(repository: Path, name: str, body: str) -> None:
+    """A hook of a repository, in sh."""
+    path = repository / "hooks" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
 def remote_git(machine: Machine, *words: str) -> str:
     """Git on the remote itself."""
     where = git(machine.root, "config", "remote.origin.url")
