@@ -53,6 +53,19 @@ def test_a_git_that_outlives_its_worker_holds_the_session(tmp_path: Path) -> Non
     until(lambda: not FILES.is_held(folder))
 
 
+def test_what_was_started_for_another_session_meanwhile_does_not_hold_it(tmp_path: Path) -> None:
+    """A process that works for several has all their locks, and its gits inherit them."""
+    folder = tmp_path / "session"
+    folder.mkdir()
+    with locked(Session(folder)):
+        another = subprocess.Popen(["sleep", "1000"], close_fds=False)
+    try:
+        assert not FILES.is_held(folder)
+    finally:
+        another.kill()
+        another.wait()
+
+
 def test_what_was_folded_before_the_lease_was_taken_counts_no_more(tmp_path: Path) -> None:
     bench = Bench(make_repo(tmp_path / "repo"), script(tmp_path, GOOD_CHILD))
     session = bench.session()

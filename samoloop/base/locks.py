@@ -22,8 +22,8 @@ NOTE_BYTES = 1000  # less than a block
 class Lock:
     """An flock on a file, held until `release` and by every process that inherited its descriptor.
 
-    It is never unlocked, only closed: an flock belongs to the open file, so unlocking it here would take it from the
-    child that inherited it.
+    It is only closed: an flock belongs to the open file, so unlocking it here would take it from the child that
+    inherited it. Where that is meant, there is `unlock`.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -81,6 +81,10 @@ class Lock:
     def release(self) -> None:
         """Close the descriptor. The lock is free once the processes that inherited it have ended too."""
         os.close(self.descriptor)
+
+    def unlock(self) -> None:
+        """Free it, whoever inherited it."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
 
     def __enter__(self) -> Self:
         return self

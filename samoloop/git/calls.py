@@ -155,12 +155,19 @@ class Git:
 
 
 def execute(
-    args: tuple[str, ...], *, cwd: Path, environ: Mapping[str, str], stdin: bytes = b"", seconds: float = GIT_SECONDS
+    args: tuple[str, ...],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    stdin: bytes = b"",
+    seconds: float = GIT_SECONDS,
+    inherits: bool = True,
 ) -> subprocess.CompletedProcess[bytes]:
     """One git process with the options of every call.
 
     It ends when the worker shall end. It inherits what the worker made inheritable, which is the descriptor of the
-    session's lock: a git that outlives its killed worker keeps the next worker out until it has ended.
+    session's lock: a git that outlives its killed worker keeps the next worker out until it has ended. One that only
+    reaches out of the machine does not, and neither does what it leaves running, such as a cache of logins.
     """
     options = [part for option in OPTIONS for part in ("-c", option)]
     name = next((arg for arg in args if not arg.startswith("-") and "=" not in arg), args[0])
@@ -173,7 +180,7 @@ def execute(
             seconds=seconds,
             stdin=stdin,
             stuck=lambda: _release_pipes(environ),
-            inherits=True,
+            inherits=inherits,
         )
     except subprocess.TimeoutExpired as error:
         raise GitError(

@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from samoloop.base.durations import format_seconds
 from samoloop.base.effects import effect
 from samoloop.base.errors import GitError
 from samoloop.base.files import read_plain, sha256
 from samoloop.git import calls
 from samoloop.git.repo import Repo
 
-SECONDS = 300.0  # of one call
+SECONDS = 300.0  # of one call that brings or takes something
+ANSWER_SECONDS = 30.0  # of one that only asks: a remote that is cut off is silent for as long as one waits
 _SILENT_SECONDS = 30  # of a transfer that brings nothing
 _SAID = 500  # characters of git's own words
 # What git itself speaks. Any other address (`ext::`, a helper of its own) is a program, and stays forbidden.
@@ -213,12 +215,13 @@ def reach(repo: Repo, where: Path, *words: str) -> subprocess.CompletedProcess[b
     environ = calls.environment() | personal | {"GIT_DIR": str(repo.git_dir), "GCM_INTERACTIVE": "never"}
     if where == repo.root:
         environ["GIT_WORK_TREE"] = str(repo.root)
+    seconds = ANSWER_SECONDS if words[0] == "ls-remote" else SECONDS
     try:
-        return calls.execute((*_SWITCHES, *words), cwd=where, environ=environ, seconds=SECONDS)
+        return calls.execute((*_SWITCHES, *words), cwd=where, environ=environ, seconds=seconds, inherits=False)
     except GitError as error:
         if not isinstance(error.__cause__, subprocess.TimeoutExpired):
             raise
-        raise GitError(f"it took more than {SECONDS / 60:.0f} minutes") from None
+        raise GitError(f"it took more than {format_seconds(seconds)}") from None
 
 
 def said(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -45,6 +45,7 @@ class FileLease:
                 lock = held.enter_context(Lock.take(path, WAIT_SECONDS, f"{os.getpid()}\n"))
                 session.is_mine = lambda: lock.keeps_out(session.control / LOCK)
                 os.set_inheritable(lock.descriptor, True)  # a git that outlives a killed worker keeps it until it ends
+                held.callback(lock.unlock)  # a git of another session that began meanwhile keeps it as well
 
             try:
                 control = None
