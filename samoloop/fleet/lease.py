@@ -10,7 +10,7 @@ from pathlib import Path
 
 from samoloop.base.errors import UsageError
 from samoloop.core.session import Session
-from samoloop.fleet import copies, together
+from samoloop.fleet import copies, together, transport
 from samoloop.fleet import here as this_machine
 from samoloop.fleet import mark as marks
 from samoloop.fleet.database import Database
@@ -36,7 +36,9 @@ class FleetLease:
         with Database(this.database, this.machine) as database:
             database.check()
             with database.hold(project.id, session.name):
-                copies.follow(project, session.name, this, self._environ)
+                mark = copies.mark_of(session.dir)
+                if not mark or transport.newest(project.repo, project.remote, session.name) != mark.parcel:
+                    copies.follow(project, session.name, this, self._environ)
                 with FILES.taken(session):
                     session.forget()
                     try:

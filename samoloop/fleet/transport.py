@@ -103,6 +103,12 @@ def listed(repo: Repo, where: str) -> dict[str, str]:
     return found
 
 
+def newest(repo: Repo, where: str, name: str) -> str:
+    """The id of a session's newest parcel; empty where the remote has none. It asks, and a remote that is cut off is
+    not waited for as long as for a transfer. Raises RemoteGone and Refused."""
+    return _listed(repo, where, fleet_ref(name)).get(fleet_ref(name), "")
+
+
 def _listed(repo: Repo, where: str, pattern: str) -> dict[str, str]:
     done = _reach(repo, "ls-remote", "--refs", "--", where, pattern)
     if done.returncode:
@@ -237,7 +243,7 @@ def _reach(repo: Repo, *words: str) -> subprocess.CompletedProcess[bytes]:
     try:
         return remote.reach(repo, repo.git_dir, *words)
     except GitError as error:
-        raise RemoteGone(str(error)) from None
+        raise RemoteGone(f"the remote cannot be reached: {error}") from None
 
 
 def _trouble(where: str, done: subprocess.CompletedProcess[bytes]) -> GitError:

@@ -2,13 +2,14 @@
 
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kit import GOOD_CHILD, git
-from machines import REMOTE, Machine, make_fleet, remote_git
+from machines import REMOTE, Machine, hook, make_fleet, remote_git
 
 from samoloop.base.errors import UsageError
 from samoloop.core import hearing
@@ -17,6 +18,8 @@ from samoloop.core.session import Session
 from samoloop.fleet import mark as marks
 from samoloop.fleet import parcel as parcels
 from samoloop.fleet import transport
+from samoloop.fleet.database import Database
+from samoloop.fleet.lease import FleetLease
 from samoloop.fleet.parcel import Kind
 from samoloop.fleet.transport import Moved, Refused, RemoteGone
 from samoloop.git import remote
@@ -32,13 +35,6 @@ def machines(tmp_path: Path) -> list[Machine]:
 @pytest.fixture
 def bare(machines: list[Machine]) -> Path:
     return Path(git(machines[0].root, "config", "remote.origin.url"))
-
-
-def hook(bare: Path, name: str, body: str) -> None:
-    path = bare / "hooks" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
 
 
 def refs(machine: Machine) -> dict[str, str]:
@@ -177,6 +173,21 @@ def test_the_way_to_a_remote_may_be_open_again_later(machines: list[Machine], sa
 )
 def test_no_second_try_helps_where_somebody_has_to_log_in(machines: list[Machine], said: str) -> None:
     assert isinstance(trouble(machines[0], said), Refused)
+
+
+def test_a_command_waits_for_a_remote_that_says_nothing_no_longer_than_for_an_answer(
+    machines: list[Machine], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = machines[0]
+    session = one.hand_in()
+    with Database(url, "one") as database:
+        database.init()
+    monkeypatch.setenv("SAMOLOOP_FLEET_DATABASE", url)
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent, one.at_work():
+        one.git("remote", "set-url", "origin", f"git://127.0.0.1:{silent.getsockname()[1]}/project.git")
+        with pytest.raises(RemoteGone, match="cannot be reached: it took more than"):
+            FleetLease(one.environ, "ada").taken(session).__enter__()
 
 
 def trouble(machine: Machine, said: str) -> Exception:
