@@ -14,7 +14,7 @@ from samoloop.base.values import frozen
 from samoloop.core import gates
 from samoloop.core.gates import FILES as GATE_FILES
 from samoloop.core.gates import INBOX, questions
-from samoloop.core.records import GateClosed, Record
+from samoloop.core.records import GateClosed, Guided, Record
 from samoloop.core.session import Session
 from samoloop.core.signals import GateKind
 from samoloop.fleet.parcel import CONTROL, SESSION, Content, Parcel
@@ -38,10 +38,13 @@ class Taken:
     lost: tuple[str, ...] = ()  # the files in which that stands
 
 
-def onto(session: Session, store: Git, base: Content | None, came: Content, *, ahead: bool) -> Taken:
+def onto(
+    session: Session, store: Git, base: Content | None, came: Content, *, ahead: bool, given: bytes = b""
+) -> Taken:
     """What came, with what was done here since `base`. Where children worked here since (`ahead`), only words for the
-    next child are taken over, and what was said at a gate that is open still: all else was about their work."""
-    words = joined(came.inbox, base.inbox if base else b"", _inbox_here(session))
+    next child are taken over, those that were `given` to them in vain among them, and what was said at a gate that is
+    open still: all else was about their work."""
+    words = joined(came.inbox, base.inbox if base else b"", given + _inbox_here(session))
     if base is None:
         return Taken(came.session, words)
     here, gate = files_here(session), session.state().gate
@@ -73,6 +76,13 @@ def closed_in_vain(mine: Iterable[Record], theirs: Iterable[Record]) -> Iterator
         if isinstance(record, GateClosed) and (new := [line for line in record.said if line not in known]):
             shown = "; ".join(map(_shown, new))
             yield f"what was said at the gate {record.gate} was about that work ({shown}): say it again where it holds"
+
+
+def given_in_vain(mine: Iterable[Record], theirs: Iterable[Record], logs: Path) -> bytes:
+    """A person's words that children had whose work is set aside."""
+    known = {name for record in theirs if isinstance(record, Guided) for name in record.inbox}
+    given = [name for record in mine if isinstance(record, Guided) for name in record.inbox if name not in known]
+    return b"".join(_plain(logs / name) or b"" for name in given)
 
 
 def into(session: Session, store: Git, base: Content, came: Content) -> Taken:

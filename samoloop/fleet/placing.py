@@ -133,8 +133,10 @@ def _renew(session: Session, here: _Here, notes: Iterable[str]) -> list[str]:
         said += _keep_work(session, here, base.parcel if base else None, code, ahead=ahead)
         said += _put_code(session, here, code)
     with gates.changing(session.dir):  # people's commands wait for this, so it is short
-        taken = acts.onto(session, store, base, came, ahead=ahead)
-        said += acts.closed_in_vain(session.journal.read(), journal.read()) if ahead else ()
+        mine, theirs = (session.journal.read(), journal.read()) if ahead else ((), ())
+        given = acts.given_in_vain(mine, theirs, session.logs)
+        taken = acts.onto(session, store, base, came, ahead=ahead, given=given)
+        said += acts.closed_in_vain(mine, theirs)
         if taken.lost:
             said.append(_keep(session, here, ", ".join(taken.lost[:_NAMED])))
         put_files(session.dir, taken.files, [*state.left_out, *session.state().left_out])

@@ -229,6 +229,24 @@ def test_words_that_a_child_was_given_are_not_given_again_where_somebody_says_mo
         assert gates.read_text(there.control / gates.INBOX) == "From bob:\nand be quick\n\n"
 
 
+def test_words_that_a_child_had_whose_work_is_set_aside_come_to_the_next_one(machines: list[Machine]) -> None:
+    one, two = machines[:2]
+    here = one.hand_in()
+    there, _ = two.place(here.name)
+    with two.at_work():
+        hearing.tell(there, "use the short way", "ada")
+    give(two, there, "ada")
+    newest(one, here.name)
+    with one.at_work():
+        hearing.tell(here, "and be quick", "bob")
+    one.iterate(here)
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+    here = newest(one, here.name)
+    with one.at_work():
+        assert gates.read_text(here.control / gates.INBOX) == "From bob:\nand be quick\n\n"
+
+
 def test_who_answered_a_gate_that_only_work_had_which_came_too_late_is_told(machines: list[Machine]) -> None:
     one, two = machines[:2]
     here = one.hand_in()
