@@ -26,7 +26,7 @@ from samoloop.children.stop import StopRequest
 from samoloop.core.records import FORMAT
 from samoloop.core.session import Session
 from samoloop.fleet import copies, iteration, jobs, log_parts, rows, rules
-from samoloop.fleet.address import DatabaseError, DatabaseGone
+from samoloop.fleet.address import DatabaseError, DatabaseGone, growing_waits
 from samoloop.fleet.copy_watch import CopyWatch
 from samoloop.fleet.database import Database, News, beat_seconds, news
 from samoloop.fleet.here import Here, Project, without_address
@@ -34,6 +34,7 @@ from samoloop.fleet.iteration import STOP_NOW, Turn
 from samoloop.fleet.limits import Limits
 from samoloop.fleet.phone import Phone
 from samoloop.fleet.rows import MachineRow
+from samoloop.fleet.transport import RemoteGone
 
 Answer = TypeVar("Answer")
 _LOOK_LEASES = 2  # between two looks at what the remotes have
@@ -58,6 +59,7 @@ class Machine:
     _failures: dict[str, int] = field(default_factory=dict)  # in a row, of a session here
     _at_copies: dict[Path, asyncio.Lock] = field(default_factory=dict)
     _passed_over: set[Path] = field(default_factory=set)  # copies of which there was news during a turn here
+    _wait_for_remote: set[tuple[Path, Callable[..., list[str]]]] = field(default_factory=set)
     _said: set[str] = field(default_factory=set)
     _held: set[int] = field(default_factory=set)  # jobs that the database believed to be here at the last look
     _soons: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -361,9 +363,7 @@ class Machine:
             return
         if mark and mark.parcel == oid:
             return
-        async with self._alone_at(folder):
-            for said in await _aside(copies.follow, project, name, self.this, self.environ):
-                self.say(said)
+        await self._when_there(folder, copies.follow, project, name, self.this, self.environ)
         await self._show(project, name)
 
     def _is_at(self, folder: Path) -> bool:
@@ -376,9 +376,25 @@ class Machine:
 
     async def _give_on(self, folder: Path) -> None:
         """What a person did on this copy goes to the remote, and the session goes on where it can."""
-        async with self._alone_at(folder):
-            for said in await _aside(copies.give_on, Session(folder), self.this, self.environ, self._database):
-                self.say(said)
+        await self._when_there(folder, copies.give_on, Session(folder), self.this, self.environ, self._database)
+
+    async def _when_there(self, folder: Path, work: Callable[..., list[str]], *given: Any) -> None:
+        """Do it for a copy, and say what it says; while the remote is away it is tried again, by one for all."""
+        for wait in growing_waits():
+            if (folder, work) in self._wait_for_remote:
+                return
+            try:
+                async with self._alone_at(folder):
+                    for said in await _aside(work, *given):
+                        self.say(said)
+                return
+            except RemoteGone as error:
+                self.say_once(sentence(error))
+            self._wait_for_remote.add((folder, work))
+            try:
+                await asyncio.sleep(wait)
+            finally:
+                self._wait_for_remote.discard((folder, work))
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         async def tried() -> None:

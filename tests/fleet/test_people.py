@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 from at_work import Host, fleet_row, hosts, waits
-from kit import git, until
+from kit import git, script, until
 from test_machine import CHILD, LEDGER, ledger
 
 pytestmark = pytest.mark.slow  # whole commands
@@ -258,3 +258,27 @@ def test_from_another_machine_a_session_is_told_answered_approved_and_archived(t
 
 def gates_closed(host: Host, name: str) -> int:
     return [record["event"] for record in host.records(name)].count("gate_closed")
+
+
+# The way to the remote, which counts in vain tries while it is cut off.
+WAY = """#!/bin/sh
+shift
+[ ! -e {folder}/cut ] || {{ echo try >> {folder}/tries; exit 255; }}
+exec sh -c "$*"
+"""
+
+
+def test_an_answer_while_the_remote_is_away_is_handed_over_when_it_is_back(tmp_path: Path, url: str) -> None:
+    way, tries = script(tmp_path, "", "way.sh"), tmp_path / "tries"
+    way.write_text(WAY.format(folder=tmp_path))
+    with hosts(tmp_path, url, CHILD, "ann", lease_seconds=60) as (ann,):  # nobody looks at the remote meanwhile
+        ann.git("config", "core.sshCommand", str(way))
+        ann.git("remote", "set-url", "origin", f"ssh://host{tmp_path}/remote.git")
+        ann.start()
+        ann.say("run", "Add a feature", "--session", "x", "--fleet")
+        until(lambda: waits(ann, "x") and gate_is_here(ann, "x"))
+        (tmp_path / "cut").touch()
+        ann.say("answer", "x", "Q1=A")
+        until(lambda: tries.exists() and len(tries.read_text().splitlines()) > 5)  # more than there is news of it
+        (tmp_path / "cut").unlink()
+        until(lambda: len(ledger(tmp_path)) > 2)
