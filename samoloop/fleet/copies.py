@@ -7,10 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from samoloop.api.assembly import onlooker
-from samoloop.base.errors import LockHeld, SessionError, UsageError
+from samoloop.base.errors import LockHeld, SamoloopError, SessionError, UsageError, sentence, warn
 from samoloop.base.files import remove, sha256
 from samoloop.base.locks import is_held
-from samoloop.base.values import frozen
 from samoloop.children.processes import ExitWatch
 from samoloop.core.control import CHILD_LOCK, FLEET, place_of
 from samoloop.core.outcome import Collector
@@ -26,6 +25,7 @@ from samoloop.fleet.here import Here, Project, lock_file
 from samoloop.fleet.here import here as here_now
 from samoloop.fleet.mark import Mark
 from samoloop.fleet.parcel import Kind, Parcel
+from samoloop.fleet.placing import Tell
 from samoloop.fleet.rows import SessionRow
 from samoloop.fleet.rules import AfterRefusal
 from samoloop.fleet.transport import Moved, RemoteGone
@@ -41,14 +41,6 @@ NEEDS = "fleet.needs"  # the record of what a machine must have for the session
 _PUSHES = 20  # against people who act faster than one can push
 _END_SECONDS = 60.0  # for a worker that was told to end its child
 Wait = Callable[[float], bool]  # whether it is worth trying again after so many seconds
-
-
-@frozen
-class Handed:
-    """What became of what happened here."""
-
-    said: tuple[str, ...] = ()  # sentences for a person
-    refused: bool = False  # the remote went on without it: it was set aside, and theirs counts
 
 
 def not_again(seconds: float) -> bool:
@@ -101,10 +93,8 @@ def follow(project: Project, name: str, this: Here, environ: Mapping[str, str], 
         return []
     if theirs.kind == Kind.HOME:
         return drop(folder, theirs, environ) if mark else []
-    said = renew(project, theirs, this, environ)
-    with locked(Session(folder), FILES):
-        _tell_late(Session(folder), said, environ)
-    return said
+    renew(project, theirs, this, environ)
+    return []
 
 
 def renew_alone(session: Session, environ: Mapping[str, str]) -> list[str]:
@@ -117,11 +107,21 @@ def renew_alone(session: Session, environ: Mapping[str, str]) -> list[str]:
     return follow(project, session.name, here_now(environ), environ)
 
 
-def _tell_late(session: Session, said: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Let the person hear that somebody else was first, where they listen. The caller holds the copy's lock."""
-    if said:
-        worker = onlooker(session, environ)
-        worker.announce(about(worker, News.LATE, "\n\n".join(said)))
+def _late(environ: Mapping[str, str]) -> Tell:
+    """Lets the person hear that somebody else was first: at this terminal, and where they listen."""
+
+    def tell(session: Session, said: Sequence[str]) -> None:
+        if not said:
+            return
+        for one in said:
+            warn(one)
+        try:
+            worker = onlooker(session, environ)
+            worker.announce(about(worker, News.LATE, "\n\n".join(said)))
+        except SamoloopError as error:  # its copy has to be renewed all the same
+            warn(f"{session.name}: this could not be announced: {sentence(error)}")
+
+    return tell
 
 
 def untold(project: Project, rows: Sequence[SessionRow]) -> list[str]:
@@ -153,14 +153,12 @@ def tell(project: Project, name: str, this: Here, environ: Mapping[str, str], da
     return said
 
 
-def renew(project: Project, theirs: Parcel, this: Here, environ: Mapping[str, str]) -> list[str]:
-    """Place a parcel. Sentences of what was set aside or not taken over."""
-    said: list[str] = []
+def renew(project: Project, theirs: Parcel, this: Here, environ: Mapping[str, str]) -> None:
+    """Place a parcel."""
     folder = project.sessions / theirs.name
     if mark_of(folder):
         end_work(Session(folder), environ)
-    placing.place(theirs, project.root, environ, this.machine, say=said.append)
-    return said
+    placing.place(theirs, project.root, environ, this.machine, tell=_late(environ))
 
 
 def end_work(session: Session, environ: Mapping[str, str]) -> None:
@@ -205,17 +203,17 @@ def worked(session: Session) -> bool:
     return sha256(parcels.travelling(session)[0]) != base.sha256
 
 
-def hand_over(session: Session, kind: Kind, this: Here, environ: Mapping[str, str], by: str, wait: Wait) -> Handed:
-    """Give the remote what happened on this copy; the caller holds its lock.
+def hand_over(session: Session, kind: Kind, this: Here, environ: Mapping[str, str], by: str, wait: Wait) -> list[str]:
+    """Give the remote what happened on this copy; the caller holds its lock. Sentences of what it did not take.
 
     Raises RemoteGone where that is away for longer than `wait` says, Refused where it does not take it.
     """
     said: list[str] = []
-    waits, refused = growing_waits(), False
+    waits = growing_waits()
     for _ in range(_PUSHES):
         try:
             said += transport.push(session, parcels.pack(session, kind, this.machine, by, said))
-            return Handed(tuple(said), refused)
+            return said
         except Moved:
             mark, project = marks.read(session.dir), _repo(session)
             assert mark is not None
@@ -224,13 +222,12 @@ def hand_over(session: Session, kind: Kind, this: Here, environ: Mapping[str, st
                 continue
             only_acts = together.acts_between(project, mark.parcel, theirs) is not None
             if rules.after_refusal(kind, only_acts) is AfterRefusal.MERGE:
-                said += together.merge(session, mark.parcel, theirs)
+                together.merge(session, mark.parcel, theirs, _late(environ))
                 continue
-            said += placing.renew(session, theirs, environ, this.machine)
-            refused = refused or kind is not Kind.ACT
+            placing.renew(session, theirs, environ, this.machine, _late(environ))
             kind = Kind.ACT
             if not together.unsent(session):
-                return Handed(tuple(said), refused)
+                return said
         except RemoteGone:
             if not wait(next(waits)):
                 raise
@@ -251,12 +248,11 @@ def give_on(session: Session, this: Here, environ: Mapping[str, str], database: 
         with locked(session, FILES):
             if worked(session) or not together.unsent(session):
                 return []
-            handed = hand_over(session, Kind.ACT, this, environ, f"a person on {this.machine}", not_again)
+            said = hand_over(session, Kind.ACT, this, environ, f"a person on {this.machine}", not_again)
             database.put(row_of(session, this, environ))
-            _tell_late(session, handed.said, environ)
     except LockHeld:
         return []  # the worker that holds it sees what was done, and hands it over
-    return list(handed.said)
+    return said
 
 
 def hand_in(
@@ -267,8 +263,8 @@ def hand_in(
     database: Database,
     by: str,
     needs: Sequence[str] = (),
-) -> Handed:
-    """Make a session of this machine one of the fleet's. Raises UsageError for a name that the fleet has already.
+) -> list[str]:
+    """Make a session of this machine one of the fleet's; as `hand_over`. Raises UsageError for a name that is taken.
 
     One that was the fleet's from its first moment on stays that, whatever goes wrong.
     """
@@ -278,14 +274,14 @@ def hand_in(
         if theirs and theirs.kind != Kind.HOME:
             if known is None:
                 raise UsageError(f"the fleet has a session called {session.name} already: choose another --session")
-            handed = Handed(tuple(placing.renew(session, theirs, environ, this.machine)))  # it came there after all
+            placing.renew(session, theirs, environ, this.machine, _late(environ))  # it came there after all
             database.put(row_of(session, this, environ))
-            return handed
+            return []
         before = theirs.oid if theirs else ""
         marks.write(session.dir, Mark(project.id, project.remote, this.machine, before, needs=" ".join(needs)))
         try:
             record_needs(session, needs)
-            handed = hand_over(session, Kind.HANDED_IN, this, environ, by, not_again)
+            said = hand_over(session, Kind.HANDED_IN, this, environ, by, not_again)
         except RemoteGone:
             raise  # it may have come there: the mark says so to whoever tries again
         except Exception:
@@ -293,7 +289,7 @@ def hand_in(
                 marks.take_off(session.dir)
             raise
         database.put(row_of(session, this, environ))
-    return handed
+    return said
 
 
 def record_needs(session: Session, needs: Sequence[str]) -> None:

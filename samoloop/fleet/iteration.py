@@ -87,8 +87,7 @@ def take(
         if theirs is None or theirs.kind == Kind.HOME:
             database.forget(turn.project.id, turn.name)
             return
-        for sentence in copies.renew(turn.project, theirs, this, environ):
-            turn.say(sentence)
+        copies.renew(turn.project, theirs, this, environ)
     session.forget()
     if row.left_by not in ("", this.machine) and not turn.lost:
         _tell_half_done(session, row.left_by, this)
@@ -102,12 +101,12 @@ def take(
     if turn.lost:
         return  # what was done here stays here, and is set aside where the remote has gone on
     with locked(session, FILES):
-        handed = copies.hand_over(session, Kind.ITERATION, this, environ, "", turn.wait)
+        said = copies.hand_over(session, Kind.ITERATION, this, environ, "", turn.wait)
         database.put(copies.row_of(session, this, environ))
     turn.say(_stands(session))
     if row.wish or turn.stop.by_person:
         database.wish(turn.project.id, turn.name, "")
-    for sentence in handed.said:
+    for sentence in said:
         turn.say(sentence)
 
 

@@ -75,11 +75,11 @@ def give(
     needs: tuple[str, ...] = (),
 ) -> list[str]:
     """The same, for a project that was asked for."""
-    handed = copies.hand_in(session, project, this, environ, database, by, needs)
+    said = copies.hand_in(session, project, this, environ, database, by, needs)
     live = [one.name for one in database.machines() if is_alive(one, this.lease_seconds) and project.id in one.projects]
     who = f"live machines of its project: {', '.join(live)}" if live else "no machine is at work on its project yet"
     more = "" if live else "; on one: samoloop fleet work"
-    return [*handed.said, f"{session.name} is the fleet's now; {who}{more}."]
+    return [*said, f"{session.name} is the fleet's now; {who}{more}."]
 
 
 def _take_home(session: Session, this: Here, database: Database, environ: Mapping[str, str], by: str) -> list[str]:

@@ -54,7 +54,10 @@ _LOCK_FILES = (
 )
 
 
-def _unsaid(sentence: str) -> None:
+Tell = Callable[[Session, Sequence[str]], None]  # hears what is not taken over, before anything is written over
+
+
+def untold(session: Session, said: Sequence[str]) -> None:
     """Nobody listens."""
 
 
@@ -80,12 +83,12 @@ def place(
     environ: Mapping[str, str],
     machine: str,
     notes: Iterable[str] = (),
-    say: Callable[[str], None] = _unsaid,
+    tell: Tell = untold,
 ) -> Session:
     """The session as the parcel has it, on this machine, in the project at `root`.
 
-    `notes` are for the next child; `say` hears what was set aside or not taken. Raises LockHeld while a worker is at it
-    here, SessionError for a name that another session has, Damaged, GitError.
+    `notes` are for the next child; `tell` hears what was set aside or not taken. Raises LockHeld while a worker is at
+    it here, SessionError for a name that another session has, Damaged, GitError.
     """
     here = _here(parcel, root, environ, machine)
     if not sessions.is_session(here.session_dir):
@@ -97,24 +100,21 @@ def place(
                 raise  # else somebody else has just placed it here
     session = Session(here.session_dir)
     with locked(session, FILES):
-        for sentence in _renew(session, here, notes):
-            say(sentence)
+        _renew(session, here, notes, tell)
     return session
 
 
-def renew(
-    session: Session, parcel: Parcel, environ: Mapping[str, str], machine: str, notes: Iterable[str] = ()
-) -> list[str]:
-    """As `place`, for a session that is here; the caller holds its lease. Sentences of what was not taken over."""
-    return _renew(session, _here(parcel, session.state().created.root, environ, machine), notes)
+def renew(session: Session, parcel: Parcel, environ: Mapping[str, str], machine: str, tell: Tell = untold) -> None:
+    """As `place`, for a session that is here; the caller holds its lease."""
+    _renew(session, _here(parcel, session.state().created.root, environ, machine), (), tell)
 
 
-def _renew(session: Session, here: _Here, notes: Iterable[str]) -> list[str]:
+def _renew(session: Session, here: _Here, notes: Iterable[str], tell: Tell) -> None:
     mark, parcel, store = marks.read(session.dir), here.parcel, here.repo.store
     if mark is None or mark.project != parcel.project:
         raise _taken(session)
     if mark.parcel == parcel.oid:
-        return []
+        return
     if is_held(session.control / CHILD_LOCK):
         raise SessionError(f"a child of {session.name} is at work here: it has to end before another's work is placed")
     before = [parcels.read(store, mark.parcel)] if mark.parcel else []
@@ -139,6 +139,7 @@ def _renew(session: Session, here: _Here, notes: Iterable[str]) -> list[str]:
         said += acts.closed_in_vain(mine, theirs)
         if taken.lost:
             said.append(_keep(session, here, ", ".join(taken.lost[:_NAMED])))
+        tell(session, [*said, *taken.said])
         put_files(session.dir, taken.files, [*state.left_out, *session.state().left_out])
         _put_control(session, came, taken.inbox)
     for record in _here_now(here, state, notes, session.state(), base.parcel if base else None):
@@ -148,7 +149,6 @@ def _renew(session: Session, here: _Here, notes: Iterable[str]) -> list[str]:
     remove(draft)
     session.forget()
     control.lay_links(session.dir, session.control)
-    return [*said, *taken.said]
 
 
 def _here(parcel: Parcel, root: Path, environ: Mapping[str, str], machine: str) -> _Here:

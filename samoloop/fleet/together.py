@@ -9,6 +9,7 @@ from samoloop.fleet import acts, transport
 from samoloop.fleet import mark as marks
 from samoloop.fleet import parcel as parcels
 from samoloop.fleet.parcel import SESSION, Kind, Parcel
+from samoloop.fleet.placing import Tell, untold
 from samoloop.git.calls import Git
 from samoloop.git.repo import Repo
 from samoloop.git.restore import put_files
@@ -29,21 +30,18 @@ def acts_between(repo: Repo, base: str, theirs: Parcel) -> list[Parcel] | None:
     return found
 
 
-def merge(session: Session, base: str, theirs: Parcel) -> list[str]:
+def merge(session: Session, base: str, theirs: Parcel, tell: Tell = untold) -> None:
     """Bring what people did elsewhere since `base` into the copy here, on which children went on; the next parcel
-    follows from `theirs`. Sentences of what was not taken. The caller holds the session's lease."""
-    store = _store(session)
+    follows from `theirs`. `tell` hears what was not taken. The caller holds the session's lease."""
+    store, where = _store(session), f"git show {theirs.oid[:12]}:{SESSION}"
     with gates.changing(session.dir):
         taken = acts.into(session, store, *parcels.load(store, parcels.read(store, base), theirs))
+        lost = zip(taken.said, taken.lost, strict=True)
+        tell(session, [f"{one}; it is kept: {where}{name}" for one, name in lost])
         put_files(session.dir, taken.files, session.state().left_out)
         if taken.inbox:
             write_atomic(session.control / INBOX, taken.inbox)
-    said = list(taken.said)
-    if taken.lost:
-        where = f"git show {theirs.oid[:12]}:{SESSION}"
-        said = [f"{one}; it is kept: {where}{name}" for one, name in zip(said, taken.lost, strict=True)]
     transport.settle(session, theirs)
-    return said
 
 
 def unsent(session: Session) -> bool:

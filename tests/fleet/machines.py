@@ -87,7 +87,16 @@ class Machine:
         """The newest parcel of a session, placed here, and what was said of it."""
         said: list[str] = []
         with self.at_work():
-            return placing.place(self.fetch(name), self.root, self.environ, self.name, notes, said.append), said
+            return placing.place(
+                self.fetch(name), self.root, self.environ, self.name, notes, lambda _, new: said.extend(new)
+            ), said
+
+    def renew(self, session: Session, theirs: Parcel) -> list[str]:
+        """The copy here made as a parcel has it, and what was said of that."""
+        said: list[str] = []
+        with self.at_work():
+            placing.renew(session, theirs, self.environ, self.name, lambda _, new: said.extend(new))
+        return said
 
     def session(self, name: str) -> Session:
         with self.at_work():

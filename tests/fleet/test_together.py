@@ -1,5 +1,6 @@
 """Two people, or a person and a child, at two copies of one session: what fits together is kept, the rest is told."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from kit import git
 from machines import Machine, make_fleet, remote_git
 
 from samoloop.api.rewind import rewind
+from samoloop.base.errors import SessionError
 from samoloop.core import gates, hearing
 from samoloop.core.decision import Condition
 from samoloop.core.gates import questions
@@ -69,7 +71,7 @@ def give(machine: Machine, session: Session, by: str) -> list[str]:
         except Moved:
             theirs = machine.fetch(session.name)
             with machine.at_work():
-                said += placing.renew(session, theirs, machine.environ, machine.name)
+                said += machine.renew(session, theirs)
                 if not together.unsent(session):
                     return said
     raise AssertionError("refused three times")
@@ -200,7 +202,9 @@ def test_words_that_were_told_during_an_iteration_come_to_the_next_child(machine
         assert base is not None
         between = together.acts_between(one.repo, base.parcel, theirs)
         assert between is not None and [act.by for act in between] == ["ada"]
-        assert together.merge(here, base.parcel, theirs) == []
+        said: list[str] = []
+        together.merge(here, base.parcel, theirs, lambda _, new: said.extend(new))
+        assert said == []
     one.send(here, Kind.ITERATION)
     there = newest(two, here.name)
     with two.at_work():
@@ -258,7 +262,7 @@ def test_who_answered_a_gate_that_only_work_had_which_came_too_late_is_told(mach
     two.send(there, Kind.ITERATION)
     theirs = one.fetch(here.name)
     with one.at_work():
-        said = placing.renew(here, theirs, one.environ, one.name)
+        said = one.renew(here, theirs)
     assert len(said) == 2 and 'about that work (Q1: "only for admins")' in said[1]
     assert one.git("for-each-ref", "refs/samoloop/aside").count("\n") == 0
 
@@ -273,7 +277,7 @@ def test_an_answer_on_a_machine_that_went_on_counts_where_the_gate_is_open_still
     give(two, there, "bob")
     theirs = one.fetch(here.name)
     with one.at_work():
-        placing.renew(here, theirs, one.environ, one.name)
+        one.renew(here, theirs)
         assert answers_of(here) == {"Q1": ("B", "ada"), "Q2": ("A", "bob")}
 
 
@@ -310,7 +314,7 @@ def test_work_that_came_too_late_is_refused_and_set_aside_whole(machines: list[M
     before = remote_git(one, "for-each-ref")
     theirs: Parcel = one.fetch(here.name)
     with one.at_work():
-        said = placing.renew(here, theirs, one.environ, one.name)
+        said = one.renew(here, theirs)
     ref = one.git("for-each-ref", "--format=%(refname)", "refs/samoloop/aside")
     assert len(said) == 1 and ref in said[0] and "what was done" in said[0] and "worktree" in said[0]
     parents = one.git("rev-list", "--parents", "-n1", ref).split()
@@ -340,7 +344,7 @@ def test_what_came_without_checkpoints_is_not_mixed_with_those_of_work_that_was_
     give(one, there, "bob")
     theirs = two.fetch(here.name)
     with two.at_work():
-        placing.renew(here, theirs, two.environ, two.name)
+        two.renew(here, theirs)
         assert here.state().iteration == 0
     two.iterate(here)
     two.send(here, Kind.ITERATION)
@@ -363,7 +367,7 @@ def test_who_closed_a_gate_in_a_journal_that_is_set_aside_is_told(machines: list
     two.send(there, Kind.ITERATION)
     theirs = one.fetch(here.name)
     with one.at_work():
-        said = placing.renew(here, theirs, one.environ, one.name)
+        said = one.renew(here, theirs)
     assert any("only for admins" in one and "as far as it goes" in one for one in said)
 
 
@@ -381,7 +385,7 @@ def test_a_parcel_that_came_to_the_remote_unseen_changes_nothing_here(machines: 
     one.send(here, Kind.ACT, "ada")
     with one.at_work():
         marks.at(here.dir, before.parcel, before.paths)
-        assert placing.renew(here, one.fetch(here.name), one.environ, one.name) == []
+        assert one.renew(here, one.fetch(here.name)) == []
         assert (here.worktree / "half.txt").read_text() == "not committed\n"
 
 
@@ -409,3 +413,22 @@ def test_after_going_back_the_branch_travels_with_the_session(machines: list[Mac
         assert there.state().phase == here.state().phase == "requirements"
         assert there.state().condition is Condition.READY
     two.iterate(there)
+
+
+def test_what_is_not_taken_over_is_told_before_it_is_written_over(machines: list[Machine]) -> None:
+    """Whoever dies in between tells it again; told after, nobody would ever hear of it."""
+    one, two = machines[:2]
+    here = one.hand_in()
+    there, _ = two.place(here.name)
+    while here.state().gate is None:
+        one.iterate(here)
+    answer(one, here, "ada", Q1="only for admins")
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+
+    def dies(session: Session, said: Sequence[str]) -> None:
+        raise SessionError(said[1])
+
+    with pytest.raises(SessionError, match="only for admins"), one.at_work():
+        placing.renew(here, one.fetch(here.name), one.environ, one.name, dies)
+    assert any("only for admins" in sentence for sentence in one.renew(here, one.fetch(here.name)))
