@@ -237,7 +237,13 @@ class Run:
 
     def _until_copies_agree(self) -> None:
         with suppress(AssertionError):
-            until_there(lambda: not any(self._differing(one.name) for one in self.sessions), 60.0)
+            until_there(lambda: all(self._agree(one.name) for one in self.sessions), 60.0)
+
+    def _agree(self, name: str) -> bool:
+        """The machine that did the last iteration is done before the others know: until then it has to hand it over."""
+        states = [one.state(name) for one in self.scene.machines]
+        is_done = all(state is not None and state.condition is Condition.DONE for state in states)
+        return is_done and not self._differing(name)
 
     def _differing(self, name: str) -> list[str]:
         newest = self.scene.git("rev-parse", f"refs/samoloop/fleet/{name}")
