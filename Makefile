@@ -41,7 +41,7 @@ hour: $(VENV)/dev
 	$(BIN)/pytest tests/hour -n 0 --timeout 600 $(ARGS)
 
 page: $(VENV)/page
-	@command -v chromium >/dev/null || apt-get install -y -q --no-install-recommends chromium
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || apt-get install -y -q --no-install-recommends chromium-headless-shell
 	@$(BIN)/python tests/page/axe.py
 	$(BIN)/pytest tests/page -n 2 --dist worksteal --timeout 120 $(ARGS)
 

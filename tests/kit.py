@@ -94,9 +94,12 @@ cd "$SAMOLOOP_SESSION_DIR"
 def until(holds: Callable[[], Any], seconds: float = 40.0) -> Any:
     """Wait for a condition, not for a while, and give its value."""
     deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not (value := holds()):
-        assert time.monotonic() < deadline, "the condition never came true"
-        time.sleep(0.005)
+        ended = time.monotonic()
+        assert ended < deadline, "the condition never came true"
+        time.sleep(max(0.005, ended - began))  # a look that takes a process leaves as much to what it waits for
+        began = time.monotonic()
     return value
 
 
