@@ -6,7 +6,6 @@ What a picture shows stands beside it as a table: it is for the eye alone.
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from html import escape
 from typing import Any
@@ -17,6 +16,7 @@ from pygal.style import Style
 from samoloop.api.figures import KEYS
 from samoloop.api.stats import Row, Stats
 from samoloop.base.printable import one_line
+from samoloop.base.values import frozen
 from samoloop.core.records import Ended, Record
 from samoloop.ui.terminal.stats_text import by_name
 
@@ -46,7 +46,7 @@ _DARK = (
 _INK, _LINE = "#1a2333", "#7c889b"
 
 
-@dataclass(frozen=True)
+@frozen
 class Bars:
     """What a picture shows: a bar for each label, made of the parts of each series."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from samoloop.base.printable import cut_at, one_line, printable
+from samoloop.base.values import frozen
 from samoloop.ui.web.words import coloured
 
 LONGEST_LINE = 1_000  # characters of one line that are shown
@@ -29,7 +30,7 @@ class Line:
     html: Markup = field(default_factory=Markup)
 
 
-@dataclass(frozen=True)
+@frozen
 class Hunk:
     head: str  # in which function, as git finds it
     lines: Sequence[Line]

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup, escape
@@ -11,6 +10,7 @@ from markupsafe import Markup, escape
 from samoloop.api.logs import LONGEST_LINE_BYTES, Attempt
 from samoloop.api.settings import settings_of
 from samoloop.base.files import open_plain, tail
+from samoloop.base.values import frozen
 from samoloop.core.events import Event, Text
 from samoloop.core.session import Session
 from samoloop.ui.terminal.endings import ended_line
@@ -24,7 +24,7 @@ _TAIL_LINES = 60
 _ERROR_BYTES = 20_000
 
 
-@dataclass(frozen=True)
+@frozen
 class Part:
     """Some lines of a log."""
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -12,6 +12,7 @@ from samoloop.api import backlog
 from samoloop.api.sessions import KnownProject, roots
 from samoloop.base.errors import SessionError, UsageError, sentence, shown
 from samoloop.base.printable import one_line
+from samoloop.base.values import frozen
 from samoloop.config.projects import names_of
 from samoloop.core.session import Session, is_session, session_tag, undated
 
@@ -52,7 +53,7 @@ class Flight(Generic[Made]):
             return self._made
 
 
-@dataclass(frozen=True)
+@frozen
 class Project:
     """A project, as it was when its disk last answered. Its rows are those of `api.status`, and besides
 
@@ -66,7 +67,7 @@ class Project:
     problem: str = ""  # why its sessions cannot be looked at now, or are shown as they were
 
 
-@dataclass(frozen=True)
+@frozen
 class Backlog:
     """The tasks of a project, as `samoloop backlog --json` gives them."""
 

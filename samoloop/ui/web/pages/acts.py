@@ -4,7 +4,7 @@ A worker is started in the background, as for a phone, so the page may be closed
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from samoloop.base.errors import LockHeld, SamoloopError, SessionError, UsageErr
 from samoloop.base.files import sha256
 from samoloop.base.locks import is_held
 from samoloop.base.printable import cut_at
+from samoloop.base.values import frozen
 from samoloop.checks.waivers import KINDS, checks_of
 from samoloop.config.keys import EFFORTS, KNOWN
 from samoloop.core import gates, hearing
@@ -41,7 +42,7 @@ _UNREAD, _STAT = 4_000, 20_000  # characters on a page
 _COMMITS = 100  # the newest of those that going back would leave
 
 
-@dataclass(frozen=True)
+@frozen
 class Proposed:
     """A line that a session would have others know."""
 
@@ -51,7 +52,7 @@ class Proposed:
     taken: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Offered:
     """What can be done with a session as it stands, as `acts.html` shows it."""
 
@@ -131,7 +132,7 @@ class Unseen(SessionError):
         self.changes, self.hash = changes, hash
 
 
-@dataclass(frozen=True)
+@frozen
 class Sent:
     """A form that came in."""
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from samoloop.api import backlog
 from samoloop.base.errors import UsageError, shown
+from samoloop.base.values import frozen
 from samoloop.core.backlog import Standing
 from samoloop.queue import background
 from samoloop.queue.service import unit_path
@@ -40,7 +40,7 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Card:
     """A task on the board."""
 

@@ -1,13 +1,13 @@
 """What a session, or one iteration of it, changed in the code."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from samoloop.api.changes import Change, by_file
+from samoloop.base.values import frozen
 from samoloop.git.compare import Changed
 from samoloop.ui.web import diffs
 from samoloop.ui.web.diffs import FileDiff
@@ -21,7 +21,7 @@ _MOST_CHARACTERS = 2_000_000  # of a patch
 _MOST_LISTED = 2_000
 
 
-@dataclass(frozen=True)
+@frozen
 class Listed:
     """A file in the list at the top of the page."""
 

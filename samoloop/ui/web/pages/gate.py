@@ -8,7 +8,7 @@ import difflib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from markupsafe import Markup
@@ -24,6 +24,7 @@ from samoloop.base.clock import local_zone
 from samoloop.base.errors import LockHeld, SamoloopError, UsageError, sentence
 from samoloop.base.files import sha256
 from samoloop.base.locks import is_held
+from samoloop.base.values import frozen
 from samoloop.checks import receipts
 from samoloop.core import gates, hearing, opening, words
 from samoloop.core.control import LOCK
@@ -44,7 +45,7 @@ Patch = list[tuple[str, str]]  # lines, with how each changed: +, -, @ or a spac
 PICK, WORDS, SEEN = "pick.", "words.", "seen."  # names of a question's fields, with its id behind
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """One question, as its form shows it."""
 
@@ -54,7 +55,7 @@ class Asked:
     takes: bool  # an answer: nobody gave one, or the person who looks did
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """A plan that waits for a decision, as it is on the screen."""
 
@@ -65,7 +66,7 @@ class Plan:
     again: bool = False  # another plan was shown before
 
 
-@dataclass(frozen=True)
+@frozen
 class Shown:
     """An open gate, as `gate.html` shows it."""
 
@@ -193,7 +194,7 @@ class PlanChanged(Stale):
     """The plan is not the text that was on the screen."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Sent:
     """A form of a gate that came in."""
 

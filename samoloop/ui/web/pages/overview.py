@@ -1,7 +1,6 @@
 """All sessions of all projects: those that wait for a person first, with the answer's buttons there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from samoloop.api.status import Group, group, ranked
 from samoloop.base.errors import SamoloopError
+from samoloop.base.values import frozen
 from samoloop.core.session import Session
 from samoloop.queue import background
 from samoloop.ui.terminal.overview import how_long, stands, tone_of, why
@@ -26,7 +26,7 @@ _OVER_SHOWN = 20  # of those that are over, where not all are asked for
 _ANSWERED_HERE = 20  # gates with their buttons; the others are a link away
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """A session in the list."""
 

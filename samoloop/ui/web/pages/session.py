@@ -1,7 +1,6 @@
 """One session: headline, gate, timeline, documents, and the log of the child at work."""
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from samoloop.api.timeline import Entry, timeline
 from samoloop.base.clock import Clock
 from samoloop.base.durations import format_seconds
 from samoloop.base.printable import one_line
+from samoloop.base.values import frozen
 from samoloop.core import gates
 from samoloop.core.records import Record
 from samoloop.core.session import Session
@@ -32,7 +32,7 @@ ENTRIES = 100  # of a timeline, on one page
 _LONGEST_LINE, _MOST_LINES = 1_000, 12  # of what is said in one entry
 
 
-@dataclass(frozen=True)
+@frozen
 class Shown:
     """An entry of the timeline, as its template shows it."""
 

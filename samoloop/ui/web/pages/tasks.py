@@ -4,7 +4,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -19,6 +18,7 @@ from samoloop.api.detach import detach
 from samoloop.api.hand_off import hand_off
 from samoloop.base.errors import SamoloopError, UsageError, sentence, shown
 from samoloop.base.places import state_folder
+from samoloop.base.values import frozen
 from samoloop.config import loading, task_files, workflow_files
 from samoloop.config.keys import BUILT_IN, Finish
 from samoloop.config.project import find_root
@@ -38,7 +38,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Choice:
     """One of several in a form."""
 
