@@ -4,12 +4,13 @@ A connection that is cut is noticed within seconds by both ends, so that nobody 
 """
 
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
-from psycopg import conninfo, errors
+from psycopg import conninfo, errors, pq
 
 from samoloop.base.errors import SamoloopError
 
@@ -85,6 +86,24 @@ def translated(error: psycopg.Error, url: str) -> DatabaseError:
     if is_gone(error):
         return DatabaseGone(f"the fleet's database at {where} cannot be reached ({what}): see {_SETTING}")
     return DatabaseError(f"the fleet's database at {where} refuses ({what})")
+
+
+def may_come(url: str) -> bool:
+    """Whether a database that cannot be reached may be there later: not where a server answers, which refuses who asks,
+    nor where its host is no name of any."""
+    if pq.PGconn.ping(text(url, "samoloop").encode()) == pq.Ping.OK:
+        return False
+    hosts = [host for host in str(conninfo.conninfo_to_dict(url).get("host") or "").split(",") if host]
+    return not hosts or not all(map(_is_unknown, hosts))
+
+
+def _is_unknown(host: str) -> bool:
+    try:
+        if not host.startswith("/"):
+            socket.getaddrinfo(host, None)
+    except socket.gaierror as error:
+        return error.errno == socket.EAI_NONAME  # any other may be of a network that is not up yet
+    return False
 
 
 def growing_waits() -> Iterator[float]:

@@ -1,6 +1,7 @@
 """This machine's part in a fleet: what the person's own settings say of it, and which projects it serves."""
 
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ from samoloop.config.loading import Config
 from samoloop.config.settings_files import settings_now
 from samoloop.core.control import FLEET_LOCK
 from samoloop.fleet import transport
+from samoloop.fleet.address import growing_waits
+from samoloop.fleet.transport import RemoteGone
 from samoloop.git.repo import Repo
 
 _OWN = "SAMOLOOP_FLEET_"  # names of the environment that no iteration needs: the database's address is among them
@@ -92,9 +95,29 @@ def project_at(root: Path, this: Here, environ: Mapping[str, str], *, joins: boo
 
 def served(at: Path | None, this: Here, environ: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Project]:
     """The projects of this machine by their ids: the one it is started in, and those registered here that the fleet
-    knows. What is in the way of one is said, and the others are served.
+    knows. What is in the way of one is said, and the others are served; a remote that is away is waited for where
+    nothing can be done without it.
     """
+    said: set[str] = set()
+
+    def once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    for wait in growing_waits():
+        try:
+            return _served(at, this, environ, once)
+        except RemoteGone as error:
+            once(f"{sentence(error)}; it is asked again until it answers")
+        time.sleep(wait)
+    return {}
+
+
+def _served(at: Path | None, this: Here, environ: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Project]:
+    """Raises RemoteGone where that of the project `at` is away, or where no other is served."""
     found: dict[str, Project] = {}
+    gone: RemoteGone | None = None
     for root in dict.fromkeys([*([at] if at else []), *projects.registered(environ)]):
         try:
             project = project_at(root, this, environ, joins=root == at) if root.is_dir() else None
@@ -102,10 +125,13 @@ def served(at: Path | None, this: Here, environ: Mapping[str, str], say: Callabl
             if root == at:
                 raise
             say(f"{root} is left alone: {sentence(error)}")
+            gone = error if isinstance(error, RemoteGone) else gone
             continue
         if project:
             projects.register(root, environ)
             found[project.id] = project
+    if gone and not found:
+        raise gone
     return found
 
 

@@ -26,7 +26,7 @@ from samoloop.children.stop import StopRequest
 from samoloop.core.records import FORMAT
 from samoloop.core.session import Session
 from samoloop.fleet import copies, iteration, jobs, log_parts, rows, rules
-from samoloop.fleet.address import DatabaseError, DatabaseGone, growing_waits
+from samoloop.fleet.address import DatabaseError, DatabaseGone, growing_waits, may_come
 from samoloop.fleet.copy_watch import CopyWatch
 from samoloop.fleet.database import Database, News, beat_seconds, news
 from samoloop.fleet.here import Here, Project, without_address
@@ -64,16 +64,19 @@ class Machine:
     _held: set[int] = field(default_factory=set)  # jobs that the database believed to be here at the last look
     _soons: "set[asyncio.Task[None]]" = field(default_factory=set)
     _worker: "asyncio.Task[None] | None" = None
+    _ends: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_away: bool = False  # the database, as far as a person was told
     _looked: float = field(default_factory=time.monotonic)  # at the remotes
 
     # --- its life -----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Until a person ends it or drains it. Raises DatabaseError for a database that cannot be used."""
-        for name in ("procrastinate", "psycopg.pool"):
+        for name in ("procrastinate", "psycopg"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here
         self._phone = Phone(self.this.machine, self.telegram, self.environ)
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_unless_the_database_is_away)
         loop.set_default_executor(ThreadPoolExecutor(self.slots + _MORE_THREADS))
         loop.add_reader(self.stop.finish_fd, self._asked_to_finish)
         loop.add_reader(self.stop.now_fd, self._asked_to_end_now)
@@ -82,17 +85,43 @@ class Machine:
             Database(self.this.database, self.this.machine, lease) as self._database,
             Database(self.this.database, self.this.machine) as self._pulse,
         ):
-            await _aside(self._database.check)
-            await self._enter()
-            self.say(self._greeting())
             try:
-                await self._work()
+                while not self.draining:
+                    await self._come_in()
+                    with suppress(exceptions.ConnectorException):  # it has gone before all was begun
+                        await self._work()
             finally:
                 with suppress(SamoloopError):
                     await self._note_reached()
                     await _aside(self._pulse.leave, self.this.machine, self.this.id)
 
+    async def _come_in(self) -> None:
+        """Be one of the machines; a database that is not there yet, as where all start at once, is waited for."""
+        waits = growing_waits()
+        while not self.draining:
+            try:
+                await _aside(self._pulse.check)
+                await self._enter()
+                self._say_of_database(None)
+                return
+            except DatabaseGone as error:
+                if not await _aside(may_come, self.this.database):
+                    await _aside(self._pulse.check)  # it may have come just now
+                self._say_of_database(error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ends.wait(), next(waits))
+
+    def _say_of_database(self, error: DatabaseGone | None) -> None:
+        """Once that it is away, and once that it is back."""
+        if error and not self._is_away:
+            self.say(f"{sentence(error)}; it is asked again until it answers")
+        if self._is_away and not error:
+            self.say("The fleet's database answers again.")
+        self._is_away = error is not None
+
     async def _work(self) -> None:
+        if self.draining:
+            return  # a person ended it before there was a database
         app = jobs.app(self.this.database, self.this.machine, self._iterate, self.this.lease_seconds)
         roots = [project.sessions for project in self.projects.values()]
         self._warm = warm_process(without_address(self.environ))
@@ -102,6 +131,7 @@ class Machine:
             roots, self.environ, self._changed_here, beside_them, lambda: self._soon(self._note_reached())
         )
         async with app.open_async():
+            self.say(self._greeting())
             with watch:
                 beside = [asyncio.create_task(each) for each in (self._beat(), self._hear())]
                 try:
@@ -152,7 +182,7 @@ class Machine:
         )
 
     async def _enter(self) -> None:
-        await _aside(self._database.enter, self.row(), self.this.lease_seconds)
+        await _aside(self._pulse.enter, self.row(), self.this.lease_seconds)
 
     def _asked_to_finish(self) -> None:
         asyncio.get_running_loop().remove_reader(self.stop.finish_fd)
@@ -171,6 +201,7 @@ class Machine:
         if self._worker and not self.draining:
             self._worker.cancel()  # once: a second time would leave its jobs where they are
         self.draining = True
+        self._ends.set()
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
@@ -223,9 +254,10 @@ class Machine:
             try:
                 await self._one_beat()
                 heard = time.monotonic()
+                self._say_of_database(None)
             except DatabaseGone as error:
+                self._say_of_database(error)
                 if time.monotonic() - heard > lease:
-                    self.say_once(sentence(error))
                     for turn in self.turns.values():
                         turn.lose("because the database was away for too long")
             await asyncio.sleep(beat_seconds(lease))
@@ -264,7 +296,7 @@ class Machine:
             try:
                 await self._heard(told)
             except DatabaseError as error:
-                self.say_once(sentence(error))
+                self._say_what(error)
 
     async def _heard(self, told: News) -> None:
         if told.missed:
@@ -401,16 +433,26 @@ class Machine:
             try:
                 await work
             except (SamoloopError, OSError) as error:
-                self.say_once(sentence(error))
+                self._say_what(error)
 
         task = asyncio.create_task(tried())
         self._soons.add(task)
         task.add_done_callback(self._soons.discard)
 
+    def _say_what(self, error: Exception) -> None:
+        if not isinstance(error, DatabaseGone):  # the next beat says that, and what was to be done is done again then
+            self.say_once(sentence(error))
+
     def say_once(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
             self.say(text)
+
+
+def _unless_the_database_is_away(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Procrastinate leaves jobs of which it cannot write down the end to nobody: the sweep sees to them."""
+    if not isinstance(context.get("exception"), exceptions.ConnectorException):
+        loop.default_exception_handler(context)
 
 
 async def _aside(work: Callable[..., Answer], *given: Any) -> Answer:

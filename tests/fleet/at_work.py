@@ -64,6 +64,12 @@ class Host:
     def start(self, *words: str) -> None:
         """Begin to work; done once the fleet knows."""
         before = len(self.said())
+        self.begin(*words)
+        until(lambda: "takes sessions" in self.said()[before:] or self.worker.poll() is not None)
+        assert self.worker.poll() is None, self.said()
+
+    def begin(self, *words: str) -> None:
+        """The same, whatever becomes of it."""
         with self.log.open("a") as log:
             self.worker = subprocess.Popen(
                 [sys.executable, "-m", "samoloop", "fleet", "work", *words],
@@ -75,8 +81,6 @@ class Host:
                 text=True,
                 start_new_session=True,
             )
-        until(lambda: "takes sessions" in self.said()[before:] or self.worker.poll() is not None)
-        assert self.worker.poll() is None, self.said()
 
     def end(self, number: int = signal.SIGINT, seconds: float = 60) -> int:
         """Ask the worker to end, and wait for that."""
