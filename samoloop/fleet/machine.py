@@ -35,6 +35,7 @@ from samoloop.fleet.limits import Limits
 from samoloop.fleet.phone import Phone
 from samoloop.fleet.rows import MachineRow
 from samoloop.fleet.transport import RemoteGone
+from samoloop.queue.reminders import LOOK_SECONDS, Reminders
 
 Answer = TypeVar("Answer")
 _LOOK_LEASES = 2  # between two looks at what the remotes have
@@ -133,7 +134,7 @@ class Machine:
         async with app.open_async():
             self.say(self._greeting())
             with watch:
-                beside = [asyncio.create_task(each) for each in (self._beat(), self._hear())]
+                beside = [asyncio.create_task(each) for each in (self._beat(), self._hear(), self._remind())]
                 try:
                     await self._take_jobs(app, beside)
                 finally:
@@ -346,6 +347,13 @@ class Machine:
             async with self._alone_at(folder):
                 for said in await _aside(copies.tell, project, name, self.this, self.environ, self._database):
                     self.say(said)
+
+    async def _remind(self) -> None:
+        """Of what was announced here and still waits, for ever."""
+        reminders = Reminders(without_address(self.environ), fleets_alone=True)
+        while True:
+            await _aside(reminders.look, time.time())
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _share_limits(self) -> None:
         for said in await _aside(self._limits.share, self._database):

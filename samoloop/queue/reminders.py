@@ -1,4 +1,6 @@
-"""Reminders of sessions that wait for a person while no worker is there to give them, for `up`."""
+"""Reminders of sessions that wait for a person while no worker is there to give them: for `up`, and for machines of a
+fleet.
+"""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,6 +10,7 @@ from pathlib import Path
 from samoloop.api.settings import settings_of
 from samoloop.base.errors import SamoloopError
 from samoloop.config import projects
+from samoloop.core.control import is_fleets
 from samoloop.core.session import Session
 from samoloop.worker import outbox
 from samoloop.worker.delivery import Delivery
@@ -25,6 +28,7 @@ class Reminders:
     """What is wrong with one session is no matter to the others, and `up` says it by itself."""
 
     environ: Mapping[str, str]
+    fleets_alone: bool = False  # of sessions that machines share
     _next: float = 0.0
     _not_before: dict[Path, float] = field(default_factory=dict)
 
@@ -40,6 +44,8 @@ class Reminders:
                         self._remind(session, now)
 
     def _remind(self, session: Session, now: float) -> None:
+        if self.fleets_alone and not is_fleets(session.dir):
+            return
         last = outbox.last(session.dir)
         if last is None or last.kind not in CALLS or last.source:  # who announced it on another machine reminds of it
             return
@@ -47,6 +53,8 @@ class Reminders:
         if not outlets.readers:
             self._not_before[session.dir] = now + _IDLE_SECONDS
             return
+        if due(last, session.state(), outlets, now) is None:
+            return  # a lease is dear where machines share the session: it asks database and remote
         with locked(session):  # raises LockHeld where a worker is there, which reminds
             session.forget()
             again = due(last, session.state(), outlets, now)

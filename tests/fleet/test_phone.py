@@ -21,8 +21,10 @@ from samoloop.core.state import State
 from samoloop.core.words import News
 from samoloop.fleet.database import Database
 from samoloop.fleet.phone import FRESH_SECONDS, Told, to_tell
+from samoloop.queue import reminders
 from samoloop.queue.reminders import Reminders
 from samoloop.worker import outbox
+from samoloop.worker.lease import locked
 from samoloop.worker.outbox import Announcement
 
 NOW = 1_000_000.0
@@ -150,3 +152,28 @@ def test_a_machine_reminds_its_own_person_of_what_was_announced_there_and_not_of
     after = outbox.last(work.dir)
     assert after is not None
     assert after.reminder == (0 if source else 1)
+
+
+def test_a_session_whose_reminder_is_not_due_is_not_held_for_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To hold one that machines share asks the database and the remote."""
+    environ = {**own_home(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    work = Work(make_repo(tmp_path / "project"))
+    projects.register(work.root, environ)
+    work.ask()
+    work.die()
+    (tmp_path / "config" / "samoloop").mkdir(parents=True)
+    (tmp_path / "config" / "samoloop" / "config.yaml").write_text('announce: {command: ["true"], remind: 1h}')
+    held: list[str] = []
+    monkeypatch.setattr(reminders, "locked", lambda session: held.append(session.name) or locked(session))
+    last = outbox.last(work.dir)
+    assert last is not None
+    Reminders(environ).look(last.at + 3500)
+    assert held == []
+    Reminders(environ).look(last.at + 3700)
+    assert held == [work.dir.name]
+    Reminders(environ, fleets_alone=True).look(last.at + 30_000)
+    assert held == [work.dir.name]
