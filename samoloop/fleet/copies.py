@@ -316,7 +316,7 @@ def row_of(session: Session, this: Here, environ: Mapping[str, str]) -> SessionR
         name=session.name,
         parcel=mark.parcel,
         number=parcels.read(_repo(session).store, mark.parcel).number,
-        machine=this.machine,
+        machine=mark.paths or this.machine,
         title=session.task,
         phase=state.phase,
         iteration=state.iteration,

@@ -18,7 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from samoloop.base.errors import LockHeld, UsageError
 from samoloop.base.values import frozen
 from samoloop.fleet import address, jobs, schema
-from samoloop.fleet.rows import MachineRow, SessionRow, lock
+from samoloop.fleet.rows import MachineRow, SessionRow, can_serve, is_bound, lock, own_queue, queue_of, queues
 from samoloop.fleet.schema import Connection
 
 Answer = TypeVar("Answer")
@@ -37,11 +37,35 @@ INSERT INTO samoloop_sessions AS s (project, name, parcel, number, machine, titl
 VALUES (%(project)s, %(name)s, %(parcel)s, %(number)s, %(machine)s, %(title)s, %(phase)s, %(iteration)s, %(condition)s,
     %(reason)s, %(provider)s, %(tags)s, %(format)s, now() + make_interval(secs => %(due_in)s))
 ON CONFLICT (project, name) DO UPDATE SET (parcel, number, machine, title, phase, iteration, condition, reason,
-    provider, tags, format, due, at, begun) = (EXCLUDED.parcel, EXCLUDED.number, EXCLUDED.machine, EXCLUDED.title,
-    EXCLUDED.phase, EXCLUDED.iteration, EXCLUDED.condition, EXCLUDED.reason, EXCLUDED.provider, EXCLUDED.tags,
-    EXCLUDED.format, EXCLUDED.due, now(), '')
+    provider, tags, format, due, at, begun) = (EXCLUDED.parcel, EXCLUDED.number, CASE WHEN EXISTS (
+        SELECT 1 FROM procrastinate_jobs j WHERE j.lock = s.project || '/' || s.name AND j.status = 'doing')
+    THEN s.machine ELSE EXCLUDED.machine END, EXCLUDED.title, EXCLUDED.phase, EXCLUDED.iteration, EXCLUDED.condition,
+    EXCLUDED.reason, EXCLUDED.provider, EXCLUDED.tags, EXCLUDED.format, EXCLUDED.due, now(), '')
 WHERE s.number <= EXCLUDED.number
 RETURNING due
+"""
+# A session goes on where it was last, whose worktree and caches are warm, if there is room: less runs there than it has
+# slots, it was heard of a beat ago, and nothing else waits that it could take.
+_ROOM = """
+SELECT m.*, m.slots > (
+    SELECT count(*) FROM procrastinate_jobs j JOIN samoloop_sessions s ON j.lock = s.project || '/' || s.name
+    WHERE s.machine = m.name AND j.status = 'doing' AND j.lock <> %(lock)s) AS has_room
+FROM samoloop_machines m
+WHERE m.name = %(machine)s AND NOT m.draining AND m.seen > now() - make_interval(secs => %(fresh)s)
+"""
+_OTHERS_WAIT = """
+SELECT 1 FROM procrastinate_jobs j
+WHERE j.status = 'todo' AND j.queue_name = ANY(%(queues)s) AND j.scheduled_at <= now() AND j.lock <> %(lock)s
+    AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs d WHERE d.lock = j.lock AND d.status = 'doing')
+LIMIT 1
+"""
+_FRESH_SECONDS = 1.5 * BEAT_SECONDS
+_OWN_SECONDS = 5.0  # that a job waits for the one machine; then any may have it
+_HELD_UP = """
+SELECT s.*, extract(epoch FROM s.due - now())::float8 AS due_in, j.queue_name AS queue
+FROM samoloop_sessions s JOIN procrastinate_jobs j ON j.queueing_lock = s.project || '/' || s.name
+WHERE j.status = 'todo' AND j.scheduled_at < now() - make_interval(secs => %(seconds)s)
+    AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs d WHERE d.lock = j.lock AND d.status = 'doing')
 """
 _KEY = "hashtextextended(%(lock)s, 0)"  # of the advisory lock that a command holds on a session
 _BEGIN = f"""
@@ -194,7 +218,7 @@ class Database:
                 found = connection.execute(_PUT, _fields(row)).fetchone()
                 if found is None:
                     return False
-                jobs.put(connection, row, found["due"])
+                jobs.put(connection, row, found["due"], _queue_where_it_was(connection, row))
                 return True
 
         return self._ask(work)
@@ -322,7 +346,7 @@ class Database:
         return {row["id"] for row in self._rows(sql, (worker,))}
 
     def sweep(self, lease_seconds: float, steady: bool = True, lost: set[int] | None = None) -> list[str]:
-        """See that each session that is due has a job, and say whose machine had died.
+        """See that each session that is due has a job that somebody takes, and say whose machine had died.
 
         The job of a worker that was not heard of for a lease is taken from it, as are those that were `lost`; another
         job has another number, so that a worker which comes back cannot end it.
@@ -339,6 +363,10 @@ class Database:
             for row in connection.execute(_DUE_WITHOUT_JOB).fetchall():
                 with connection.transaction():
                     jobs.put(connection, _session(row), row["due"])
+            for row in connection.execute(_HELD_UP, {"seconds": _OWN_SECONDS}).fetchall():
+                if row["queue"] != queue_of(_session(row)):
+                    with connection.transaction():
+                        jobs.put(connection, _session(row), row["due"])
             return freed
 
         return self._ask(work)
@@ -417,6 +445,18 @@ class Database:
             with suppress(psycopg.Error):
                 self._open.close()
             self._open = None
+
+
+def _queue_where_it_was(connection: Connection, row: SessionRow) -> str:
+    """The own queue of the machine that had the session last, where that has room now; else empty."""
+    if row.due_in is None or row.due_in > 0 or is_bound(row):
+        return ""
+    given = {"machine": row.machine, "lock": lock(row.project, row.name), "fresh": _FRESH_SECONDS}
+    found = connection.execute(_ROOM, given).fetchone()
+    if found is None or not found["has_room"] or not can_serve(machine := _value(MachineRow, found), row):
+        return ""
+    others = connection.execute(_OTHERS_WAIT, {**given, "queues": queues(machine)}).fetchone()
+    return "" if others else own_queue(row, row.machine)
 
 
 async def news(url: str, machine: str) -> AsyncIterator[News]:

@@ -74,15 +74,17 @@ def options(queues: Iterable[str], slots: int, lease_seconds: float) -> dict[str
     }
 
 
-def put(connection: "psycopg.Connection[Any]", row: SessionRow, due: datetime | None) -> None:
-    """See that the session has the one waiting job that its row asks for, or none. `due` is by the database's clock."""
+def put(connection: "psycopg.Connection[Any]", row: SessionRow, due: datetime | None, queue: str = "") -> None:
+    """See that the session has the one waiting job that its row asks for, or none. `due` is by the database's clock;
+    without a `queue` all can take it that can serve it.
+    """
     connection.execute(
         "DELETE FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", (lock(row.project, row.name),)
     )
     if due is None:
         return
     job = jobs.Job(
-        queue=queue_of(row),
+        queue=queue or queue_of(row),
         lock=lock(row.project, row.name),
         queueing_lock=lock(row.project, row.name),
         task_name=TASK,

@@ -201,8 +201,13 @@ class Machine:
         """Take nothing new, and end when what runs is handed over."""
         if self._worker and not self.draining:
             self._worker.cancel()  # once: a second time would leave its jobs where they are
+            self._soon(self._tell_draining())
         self.draining = True
         self._ends.set()
+
+    async def _tell_draining(self) -> None:
+        """Nothing is to wait for this machine any more."""
+        await _aside(self._pulse.drain, self.this.machine)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
@@ -307,7 +312,7 @@ class Machine:
             self._soon(self._renew(self.projects[told.project], told.name, told.parcel))
         elif told.login == self.this.login:
             self._soon(self._share_limits())
-        elif told.machine == self.this.machine and told.draining:
+        elif told.machine == self.this.machine and told.draining and not self.draining:
             self.say("Asked to take nothing new.")
             self._drain()
 

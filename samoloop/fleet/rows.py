@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, combinations, product
 
 from samoloop.base.values import frozen
+from samoloop.fleet.rules import pinned
 
 
 @frozen
@@ -64,6 +65,16 @@ def queue(project: str, provider: str, tags: Iterable[str], journal_format: int)
 
 def queue_of(row: SessionRow) -> str:
     return queue(row.project, row.provider, row.tags, row.format)
+
+
+def own_queue(row: SessionRow, machine: str) -> str:
+    """Where a job waits that one machine alone is to take."""
+    return queue(row.project, row.provider, (*row.tags, pinned(machine)), row.format)
+
+
+def is_bound(row: SessionRow) -> bool:
+    """Whether a person has said which machine is to have it."""
+    return any(tag.startswith(pinned("")) for tag in row.tags)
 
 
 def queues(machine: MachineRow) -> list[str]:

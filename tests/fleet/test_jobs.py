@@ -15,6 +15,8 @@ from procrastinate.psycopg_connector import PsycopgConnector
 from samoloop.fleet import jobs, rows
 from samoloop.fleet.database import Database, news
 from samoloop.fleet.postgres import Postgres
+from samoloop.fleet.rows import MachineRow
+from samoloop.fleet.rules import pinned
 
 LEASE = 3.0
 
@@ -43,7 +45,10 @@ class Machine:
     async def work(self) -> None:
         app = jobs.app(self.url, self.name, self.iterate, self._lease)
         async with app.open_async():
-            await app.run_worker_async(**jobs.options(rows.queues(machine(self.name)), self._slots, self._lease))
+            await app.run_worker_async(**jobs.options(rows.queues(self.row()), self._slots, self._lease))
+
+    def row(self) -> MachineRow:
+        return machine(self.name, slots=self._slots, tags=(pinned(self.name),))
 
 
 @asynccontextmanager
@@ -166,6 +171,83 @@ def test_a_machine_gets_no_job_that_it_cannot_do(database, url):
             assert {row.name for row in database.sessions() if row.due_in is not None} == {"gemini", "newer", "tagged"}
 
     asyncio.run(run())
+
+
+def test_a_session_goes_on_where_it_was_and_elsewhere_when_that_one_is_gone(database, url):
+    async def run() -> None:
+        async with at_work(Machine(url, "ann", last=9, lease=30)) as ann, at_work(Machine(url, "bob", last=20)) as bob:
+            for one in (ann, bob):
+                database.enter(one.row(), 30)
+            database.put(session(machine="ann"))
+            await until(lambda: ann.done == 8)
+            assert bob.done == 0
+            ann.task.cancel()
+            await asyncio.wait([ann.task])
+            database.put(session(number=10, machine="ann"))  # it was heard of just now
+            assert [queue for (queue,) in waiting(url)] == [rows.own_queue(session(), "ann")]
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() - interval '6 seconds'")
+            database.sweep(30)
+            await until(lambda: bob.done == 10)
+
+    asyncio.run(run())
+
+
+def waiting(url: str) -> list[tuple[str]]:
+    """The queues of the jobs that nobody has begun."""
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT queue_name FROM procrastinate_jobs WHERE status = 'todo'").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("there", "row"),
+    [
+        ({"draining": True}, {}),
+        ({"slots": 1}, {}),  # it is at another one
+        ({"providers": ("codex",)}, {}),
+        ({}, {"machine": "cid"}),
+        ({}, {"due_in": 60.0}),
+        ({}, {"tags": ("@bob",)}),
+    ],
+)
+def test_a_session_waits_for_no_machine_that_has_no_room_for_it(database, url, there, row):
+    database.enter(machine("ann", **{"tags": ("@ann",), **there}), 30)
+    database.put(session("other", provider="other"))
+    begin_all(url)
+    database.put(session(**row))
+    assert waiting(url) == [(rows.queue_of(session(**row)),)]
+
+
+def test_a_session_does_not_pass_another_that_waits_for_the_same_machine(database, url):
+    database.enter(machine("ann", tags=("@ann",)), 30)
+    database.put(session("first", machine="cid"))
+    database.put(session("second"))
+    general = rows.queue_of(session())
+    assert waiting(url) == [(general,), (general,)]
+    begin_all(url)
+    database.put(session("third"))
+    assert waiting(url) == [(rows.own_queue(session(), "ann"),)]
+
+
+def test_a_machine_that_was_not_heard_of_lately_is_not_waited_for(database, url):
+    database.enter(machine("ann", tags=("@ann",)), 30)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE samoloop_machines SET seen = now() - interval '20 seconds'")
+    database.put(session())
+    assert waiting(url) == [(rows.queue_of(session()),)]
+
+
+def test_an_act_during_an_iteration_does_not_change_who_is_at_work(database, url):
+    database.put(session(machine="ann"))
+    begin_all(url)
+    database.put(session(number=2, machine="bob"))
+    assert database.session("p1", "auth").machine == "ann"
+
+
+def begin_all(url: str) -> None:
+    """Some worker has all jobs."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE procrastinate_jobs SET status = 'doing', queueing_lock = NULL")
 
 
 def test_the_session_of_a_machine_that_died_is_begun_by_another(database, url):
