@@ -5,6 +5,7 @@ was then is used only when a person has seen it.
 """
 
 import json
+import os
 from collections.abc import Mapping
 
 from samoloop.base.files import read_plain, sha256, write_anew
@@ -54,7 +55,9 @@ def digest(settings: Mapping[str, str]) -> str:
 
 
 def changes(session: Session, settings: Mapping[str, str]) -> list[str]:
-    """What is not as it was before the first child, a line each; nothing where all is."""
+    """What is not as it was before the first child, a line each; nothing where all is, or where none worked here."""
+    if _came_alone(session):
+        return []
     was = _before_first(session)
     if was == sha256(_text(settings)):
         return []
@@ -65,6 +68,17 @@ def changes(session: Session, settings: Mapping[str, str]) -> list[str]:
     names = sorted(name for name in known.keys() | now.keys() if known.get(name) != now.get(name))
     lines = [_line(name, settings) for name in names[:_SHOWN]]
     return lines if len(names) <= _SHOWN else [*lines, f"and {len(names) - _SHOWN} more"]
+
+
+def _came_alone(session: Session) -> bool:
+    """Whether the session came from another machine, and no child of it had this one's files in reach."""
+    machine, worked = "", set()
+    for record in session.journal.only(lambda one: isinstance(one, Placed | Started)):
+        if isinstance(record, Placed):
+            machine = record.machine
+        else:
+            worked.add(machine)
+    return bool(machine) and machine not in worked and not os.path.lexists(session.control / _FILE)
 
 
 def _line(name: str, settings: Mapping[str, str]) -> str:

@@ -412,6 +412,8 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
         view = asking_view(speaker("terminal"))
     with stoppable() as stop:
         shared = is_fleets(session.dir) and not how.once
+        if shared:  # nobody is kept off the session while this one waits
+            how = replace(how, no_wait=True)
         decision = go_on(
             session,
             how,
