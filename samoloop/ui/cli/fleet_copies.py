@@ -32,20 +32,28 @@ def give_on_later(session: Session) -> None:
     """Give what the command does to a copy to the remote when it ends, where no `fleet work` here does it."""
     if not is_fleets(session.dir) or not _looks_after():
         return
-    from samoloop.base.errors import sentence
-    from samoloop.fleet import unattended
+
     from samoloop.ui.cli import failures
 
     def give_on() -> None:
-        try:
-            for said in unattended.give_on(session, os.environ) if is_fleets(session.dir) else ():
-                failures.say(said)
-        except (SamoloopError, OSError) as error:
-            failures.say(
-                f"what you did is kept, and handed over by the next command on {session.name}: {sentence(error)}"
-            )
+        for said in given_on(session):
+            failures.say(said)
 
     click.get_current_context().call_on_close(give_on)
+
+
+def given_on(session: Session) -> list[str]:
+    """Give what a person did to a copy to the remote, where no `fleet work` here does it; sentences of what was not
+    taken."""
+    if not is_fleets(session.dir) or not _looks_after():
+        return []
+    from samoloop.base.errors import sentence
+    from samoloop.fleet import unattended
+
+    try:
+        return unattended.give_on(session, os.environ)
+    except (SamoloopError, OSError) as error:
+        return [f"what you did is kept, and handed over by the next command on {session.name}: {sentence(error)}"]
 
 
 def _looks_after() -> bool:

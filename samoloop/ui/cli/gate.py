@@ -87,7 +87,13 @@ def _condition(session: Session) -> str:
 def _say_what_follows(session: Session) -> None:
     """Without a worker nothing happens by itself: name the command that goes on."""
     if is_fleets(session.dir):
-        say("A machine of the fleet goes on from here: samoloop fleet status")
+        session.forget()
+        state = session.state()
+        is_open = state.gate and not isinstance(gates.examine(state.gate, session.dir, session.worktree), Closing)
+        if is_open or state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED):
+            say(f"It goes on when a person lets it: {_stands(session)}")
+        else:
+            say("A machine of the fleet goes on from here: samoloop fleet status")
     elif not is_held(session.control / LOCK):
         say(f"No worker is running; go on with: samoloop resume {session.name}")
 

@@ -27,13 +27,15 @@ from samoloop.base.values import frozen
 from samoloop.checks.waivers import KINDS, checks_of
 from samoloop.config.keys import EFFORTS, KNOWN
 from samoloop.core import gates, hearing
-from samoloop.core.control import LOCK
+from samoloop.core.control import LOCK, is_fleets
 from samoloop.core.evidence import vetoed_by
 from samoloop.core.gates import INBOX, Closing
 from samoloop.core.records import Ended, Prepared
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
 from samoloop.ui.cli.common import as_settings
+from samoloop.ui.cli.fleet import ask_machine_to_stop
+from samoloop.ui.cli.fleet_copies import given_on
 from samoloop.ui.web.pages.asked import SESSION, number_in, number_typed, session_of, typed
 from samoloop.ui.web.render import page, redirect, speaker
 from samoloop.ui.web.site import url_of
@@ -169,6 +171,9 @@ def _is_told(sent: Sent, words: str) -> bool:
 
 def stop(sent: Sent) -> Done:
     now = sent.form.get("now") == "yes"
+    if is_fleets(sent.session.dir):
+        said = ask_machine_to_stop(sent.session, now)
+        return sent.session, f"{said[0].upper()}{said[1:]}"
     if stopping.stop(sent.session, now=now) is None:
         return sent.session, "No worker is at work on it."
     return sent.session, f"It stops {'now' if now else 'after this iteration'}."
@@ -274,7 +279,7 @@ def act(request: Request) -> Response:
         if word == "rewind" and (iteration := number_in(sent.text("iteration"))) is not None:
             return _before(request, iteration, 409, sentence(error))
         return _page(request, 409, word, sentence(error))
-    return redirect(url_of(session), said)
+    return redirect(url_of(session), " ".join([said, *given_on(sent.session)]))
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void
 from samoloop.core.gates.questions import Question
 from samoloop.core.records import GateOpened
 from samoloop.core.session import Session
+from samoloop.ui.cli.fleet_copies import given_on
 from samoloop.ui.web.pages.asked import SESSION, session_of, typed
 from samoloop.ui.web.render import page, redirect, speaker
 from samoloop.ui.web.site import url_of
@@ -296,7 +297,7 @@ def act(request: Request) -> Response:
         return _again(request, session, f"{error} {_told(became)}")
     except (SamoloopError, OSError) as error:
         return _again(request, session, sentence(error), changed=isinstance(error, PlanChanged))
-    following = go_on(session, by, environ)
+    following = go_on(session, by, environ) or " ".join(given_on(session))
     return redirect("/" if form.get("back") == OVERVIEW else url_of(session), f"{said} {following}".rstrip())
 
 
