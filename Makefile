@@ -4,7 +4,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 SANDBOX ?= required # of the real CLIs; or off
-WORKERS ?= 3 # tests wait more than they compute; the slower suites compute, and take 2
+WORKERS ?= 3 # tests wait, if only for the disk, a third of their time; the fleet's machines compute, and take 2
 unexport PYTHONDONTWRITEBYTECODE # tests start samoloop thousands of times, each of which would compile it anew
 
 .PHONY: demo test stranger box checks fleet fleet-tests fleet-faults hour page slow e2e faults phone-faults lies fuzz mutants mutants-core bench examples check format clean
@@ -13,19 +13,19 @@ demo: $(VENV)/installed
 	@$(BIN)/samoloop demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger --ignore=tests/box --ignore=tests/checks --ignore=tests/fleet --ignore=tests/hour --ignore=tests/page -n $(WORKERS) -m "not slow and not faults" $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/stranger --ignore=tests/box --ignore=tests/checks --ignore=tests/fleet --ignore=tests/hour --ignore=tests/page -n $(WORKERS) --dist worksteal -m "not slow and not faults" $(ARGS)
 
 stranger: $(VENV)/dev
-	$(BIN)/pytest tests/stranger -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests/stranger -n $(WORKERS) --dist worksteal $(ARGS)
 
 box: $(VENV)/dev
-	$(BIN)/pytest tests/box -n $(WORKERS) -m "not toolchains" $(ARGS)
+	$(BIN)/pytest tests/box -n $(WORKERS) --dist worksteal -m "not toolchains" $(ARGS)
 
 toolchains: $(VENV)/dev
 	$(BIN)/pytest tests/box/test_toolchains.py -n 2 -rs $(ARGS)
 
 checks: $(VENV)/dev
-	$(BIN)/pytest tests/checks -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest tests/checks -n $(WORKERS) --dist worksteal $(ARGS)
 
 fleet: fleet-tests fleet-faults
 	$(BIN)/python benchmarks fleet
@@ -43,14 +43,14 @@ hour: $(VENV)/dev
 page: $(VENV)/page
 	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || apt-get install -y -q --no-install-recommends chromium-headless-shell
 	@$(BIN)/python tests/page/axe.py
-	$(BIN)/pytest tests/page -n 2 --dist worksteal --timeout 120 $(ARGS)
+	$(BIN)/pytest tests/page -n $(WORKERS) --dist worksteal --timeout 120 $(ARGS)
 
 slow: $(VENV)/dev
-	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/fleet --ignore=tests/hour --ignore=tests/page --ignore=tests/stranger -n 2 -m slow --timeout 400 $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/e2e --ignore=tests/fleet --ignore=tests/hour --ignore=tests/page --ignore=tests/stranger -n $(WORKERS) --dist worksteal -m slow --timeout 400 $(ARGS)
 
 e2e: $(VENV)/dev
 	$(BIN)/python tests/e2e/install.py
-	SAMOLOOP_E2E_SANDBOX=$(SANDBOX) $(BIN)/pytest tests/e2e -n 2 --dist worksteal $(ARGS)
+	SAMOLOOP_E2E_SANDBOX=$(SANDBOX) $(BIN)/pytest tests/e2e -n $(WORKERS) --dist worksteal $(ARGS)
 
 faults: $(VENV)/dev
 	$(BIN)/python tests/faults $(ARGS)
