@@ -208,6 +208,7 @@ class Trial:
         """Tell what happens, and answer for the person, until it is there."""
 
         def look() -> bool:
+            is_there = there()  # asked first: what made it so is told before what follows
             for host in self.hosts:
                 for name, child in host.own(Started):
                     if name == host.name and (what := (name, child.iteration, child.attempt)) not in self._told:
@@ -218,7 +219,7 @@ class Trial:
                 self._told.add(row.reason)
                 self.say(row.machine, row.reason)
                 self._decide(row)
-            return there()
+            return is_there
 
         self._until(look)
 

@@ -8,9 +8,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kit import samoloop, until
+
+from samoloop.demo.two_machines import Trial
 
 pytestmark = pytest.mark.slow  # whole commands
 
@@ -55,6 +58,21 @@ def test_the_trial_shows_a_session_that_moves_to_the_other_machine_and_leaves_no
     assert victim[1] not in re.findall(r"(\w+) +iteration \d+: a child is at work", after)
     assert "6 iterations, each once" in after
     assert not marked(place) and not list(place.iterdir())
+
+
+def test_what_it_waits_for_is_told_before_what_follows(tmp_path: Path) -> None:
+    said: list[str] = []
+    started: list[tuple[str, SimpleNamespace]] = []
+    host = SimpleNamespace(name="first", worker=None, own=lambda kind: started)
+    trial = Trial(lambda who, what: said.append(f"{who} {what}"), tmp_path, [host])  # type: ignore[list-item]
+    trial.database = SimpleNamespace(sessions=lambda: [SimpleNamespace(condition="running", at_work=True)])
+
+    def a_child_starts() -> bool:
+        started.append(("first", SimpleNamespace(iteration=3, attempt=1, phase="planning")))
+        return True
+
+    trial._watch(a_child_starts)
+    assert said == ["first iteration 3: a child is at work, in planning"]
 
 
 def test_the_trial_can_be_broken_off(place: Path) -> None:
