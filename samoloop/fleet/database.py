@@ -40,7 +40,8 @@ ON CONFLICT (project, name) DO UPDATE SET (parcel, number, machine, title, phase
     provider, tags, format, due, at, begun) = (EXCLUDED.parcel, EXCLUDED.number, CASE WHEN EXISTS (
         SELECT 1 FROM procrastinate_jobs j WHERE j.lock = s.project || '/' || s.name AND j.status = 'doing')
     THEN s.machine ELSE EXCLUDED.machine END, EXCLUDED.title, EXCLUDED.phase, EXCLUDED.iteration, EXCLUDED.condition,
-    EXCLUDED.reason, EXCLUDED.provider, EXCLUDED.tags, EXCLUDED.format, EXCLUDED.due, now(), '')
+    EXCLUDED.reason, EXCLUDED.provider, EXCLUDED.tags, EXCLUDED.format, EXCLUDED.due, now(),
+    CASE WHEN s.begun = %(by)s THEN '' ELSE s.begun END)
 WHERE s.number <= EXCLUDED.number
 RETURNING due
 """
@@ -215,7 +216,7 @@ class Database:
 
         def work(connection: Connection) -> bool:
             with connection.transaction():
-                found = connection.execute(_PUT, _fields(row)).fetchone()
+                found = connection.execute(_PUT, {**_fields(row), "by": self._machine}).fetchone()
                 if found is None:
                     return False
                 jobs.put(connection, row, found["due"], _queue_where_it_was(connection, row))

@@ -47,6 +47,16 @@ def test_news_of_an_older_parcel_changes_nothing(database, url):
     assert jobs(url) == [("todo", "p1/auth")]
 
 
+def test_who_began_and_never_handed_over_is_known_to_the_next_whatever_others_said_meanwhile(database, url):
+    database.put(session(number=1))
+    database.begin("p1", "auth", "ann")
+    with Database(url, "ben") as ben:
+        ben.put(session(number=2))  # a person's act there
+        assert ben.begin("p1", "auth", "ben").left_by == "ann"
+        ben.put(session(number=3))
+        assert ben.begin("p1", "auth", "ben").left_by == ""
+
+
 def test_what_is_no_longer_the_fleets_has_no_row_and_no_job(database, url):
     database.put(session())
     database.forget("p1", "auth")
