@@ -50,7 +50,7 @@ slow: $(VENV)/dev
 
 e2e: $(VENV)/dev
 	$(BIN)/python tests/e2e/install.py
-	SAMOLOOP_E2E_SANDBOX=$(SANDBOX) $(BIN)/pytest tests/e2e -n $(WORKERS) --dist worksteal $(ARGS)
+	SAMOLOOP_E2E_SANDBOX=$(SANDBOX) $(BIN)/pytest tests/e2e -n 2 --dist worksteal $(ARGS)
 
 faults: $(VENV)/dev
 	$(BIN)/python tests/faults $(ARGS)
