@@ -260,6 +260,17 @@ def gates_closed(host: Host, name: str) -> int:
     return [record["event"] for record in host.records(name)].count("gate_closed")
 
 
+def test_resume_at_a_gate_says_what_it_waits_for_and_keeps_nobody_from_the_session(tmp_path: Path, url: str) -> None:
+    with hosts(tmp_path, url, CHILD, "ann") as (ann,):
+        ann.start()
+        ann.say("run", "Add a feature", "--session", "x", "--fleet")
+        until(lambda: waits(ann, "x") and gate_is_here(ann, "x"))
+        done = ann.run("resume", "x")
+        assert done.returncode == 3 and "samoloop answer" in done.stdout
+        ann.say("answer", "x", "Q1=A")
+        until(lambda: len(ledger(tmp_path)) > 2)
+
+
 # The way to the remote, which counts in vain tries while it is cut off.
 WAY = """#!/bin/sh
 shift
