@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,13 @@ def test_a_machine_that_is_cut_off_gives_up_its_turn_and_its_work_is_kept_aside(
         at_child(tmp_path, ann)
         ben.start()
         for pid in ann.processes():
-            os.kill(pid, signal.SIGSTOP)
+            with suppress(ProcessLookupError):  # a git of a moment
+                os.kill(pid, signal.SIGSTOP)
         (tmp_path / "hold").unlink()
         until(lambda: waits(ben, "x"))
         for pid in ann.processes():
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
         until(lambda: "its turn here is over" in ann.said())
         until(lambda: "kept: git show refs/samoloop/aside" in ann.said())
         until(lambda: any(record["event"] == "gate_shown" for record in ann.records("x")))
