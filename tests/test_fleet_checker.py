@@ -76,6 +76,12 @@ def test_what_is_wrong_with_a_session_is_seen(wrong: dict[str, Any], said: str) 
     assert any(said in one for one in found), found
 
 
+def test_words_may_close_the_gate_that_came_to_the_copy_while_their_command_started() -> None:
+    late = Said(S, "ann", "words 0003", "g1", gate_after="g2")
+    assert checker.violations(replace(RIGHT, said=(late,))) == []
+    assert len(checker.violations(replace(RIGHT, said=(replace(late, gate_after="g3"),)))) == 1
+
+
 @pytest.mark.parametrize("kind", ["left", "fsck", "hung"])
 def test_what_is_left_or_broken_is_seen(kind: str) -> None:
     assert checker.violations(replace(RIGHT, **{kind: ("x",)})) == [f"{kind}: x"]

@@ -38,8 +38,8 @@ class Said:
     session: str
     host: str
     words: str
-    gate: str = ""  # empty: guidance
-    plan: bool = False  # the words stand beside an approval or with changes
+    gate: str = ""  # that was open before; empty: guidance
+    gate_after: str = ""  # while a command starts its copy may be renewed, and it speaks at the gate that is open then
     told: bool = False  # on that machine it was said that these words were not taken
 
 
@@ -143,5 +143,9 @@ def words(seen: Seen) -> Iterator[str]:
                 yield f"doubled: {what}, was used {used} times"
             elif not used and not said.told:
                 yield f"lost: {what}, was not taken, and nobody was told"
-            elif used and said.gate and not any(said.words in text for gate, text in one.closed if gate == said.gate):
+            elif (
+                used
+                and said.gate
+                and not any(said.words in text for gate, text in one.closed if gate in (said.gate, said.gate_after))
+            ):
                 yield f"wrong: {what}, closed another gate"

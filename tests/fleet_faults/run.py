@@ -218,7 +218,9 @@ class Run:
             command = ("answer", name, *(f"{id}={words} {id}" for id in gate.questions))
         done = self._do(machine, *command)
         if done is not None and done.returncode == 0:
-            self._note(Said(name, machine.name, words, gate.id, gate.kind is GateKind.PLAN_APPROVAL))
+            now = machine.state(name)
+            after = now.gate.id if now and now.gate else ""
+            self._note(Said(name, machine.name, words, gate.id, after))
 
     def _guide(self, name: str, machine: Machine) -> None:
         words = self._new_words()
