@@ -13,7 +13,7 @@ from samoloop.base.locks import is_held
 from samoloop.children.processes import ExitWatch
 from samoloop.core.control import CHILD_LOCK, FLEET, place_of
 from samoloop.core.outcome import Collector
-from samoloop.core.records import FORMAT, RoomRecord
+from samoloop.core.records import FORMAT, Failed, Interrupted, RoomRecord
 from samoloop.core.session import Session, all_sessions
 from samoloop.core.words import News
 from samoloop.fleet import mark as marks
@@ -169,10 +169,15 @@ def end_work(session: Session, environ: Mapping[str, str]) -> None:
             worker.wait(_END_SECONDS)
     if is_held(session.control / CHILD_LOCK):
         with locked(session, FILES):
-            worker_of_it = onlooker(session, environ)
-            worker_of_it.stop.ask_now()
-            if session.state().open:
-                iteration.wait(worker_of_it, iteration.adopt(worker_of_it), Collector())
+            _end_child(session, environ)
+
+
+def _end_child(session: Session, environ: Mapping[str, str]) -> None:
+    """The caller holds the copy's lock."""
+    worker = onlooker(session, environ)
+    worker.stop.ask_now()
+    if session.state().open:
+        iteration.wait(worker, iteration.adopt(worker), Collector())
 
 
 def drop(folder: Path, theirs: Parcel, environ: Mapping[str, str]) -> list[str]:
@@ -210,6 +215,7 @@ def hand_over(session: Session, kind: Kind, this: Here, environ: Mapping[str, st
     """
     said: list[str] = []
     waits = growing_waits()
+    _leave_nothing_open(session, kind, environ)
     for _ in range(_PUSHES):
         try:
             said += transport.push(session, parcels.pack(session, kind, this.machine, by, said))
@@ -232,6 +238,24 @@ def hand_over(session: Session, kind: Kind, this: Here, environ: Mapping[str, st
             if not wait(next(waits)):
                 raise
     raise RemoteGone(f"{session.name} was changed elsewhere each time that it was to be handed over from here")
+
+
+def _leave_nothing_open(session: Session, kind: Kind, environ: Mapping[str, str]) -> None:
+    """An iteration that its worker could not bring to its end runs again, wherever that is: another machine has neither
+    its child nor the code that it left, and would take its signal alone for what it came to."""
+    state = session.state()
+    started, has_child = state.open, is_held(session.control / CHILD_LOCK)
+    if started is None or (has_child and kind is not Kind.ITERATION):
+        return  # one whose child is at work is not handed over for a person: packing says so
+    if has_child:
+        _end_child(session, environ)
+    why = state.failure or "its worker could not go on"
+    note = iteration.half_done(started, why)
+    session.record(
+        Interrupted(iteration=started.iteration, attempt=started.attempt, phase=started.phase, note=note, why=why)
+    )
+    if state.failure:
+        session.record(Failed(reason=state.failure))  # it waits as it did before
 
 
 def _repo(session: Session) -> Repo:

@@ -1,5 +1,6 @@
 """A copy is made and renewed whatever lies there, and whatever cuts it off."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,15 @@ from samoloop.api.hand_off import hand_off
 from samoloop.base import effects
 from samoloop.base.errors import SessionError
 from samoloop.core import gates, hearing
-from samoloop.core.records import Placed
+from samoloop.core.decision import Condition
+from samoloop.core.records import Ended, Placed
 from samoloop.core.session import Session
+from samoloop.fleet import copies, together
 from samoloop.fleet import mark as marks
-from samoloop.fleet import together
+from samoloop.fleet.here import Here
 from samoloop.fleet.parcel import Kind
 from samoloop.git.checkpoint import ref_name
+from samoloop.worker.lease import FILES
 
 pytestmark = pytest.mark.slow
 
@@ -310,3 +314,29 @@ def test_the_half_iteration_of_a_dead_machine_is_told_elsewhere_and_set_aside_th
     one.send(here, Kind.ITERATION)
     with one.at_work():
         assert here.state().iteration == 2
+
+
+def test_an_iteration_that_its_worker_could_not_end_runs_again_on_the_machine_that_takes_it(
+    machines: list[Machine],
+) -> None:
+    """Its signal travels with the session's files, its code does not: the one says nothing without the other."""
+    one, two = machines
+    here = one.hand_in()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refuses(point: str) -> None:
+            if point == "before record ended":
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr(effects, "observer", refuses)
+        one.iterate(here)
+    this = Here("one", "", "", "", 30.0, "default")
+    with one.at_work(), FILES.taken(here):
+        assert here.state().open and here.state().failure
+        copies.hand_over(here, Kind.ITERATION, this, one.environ, "", copies.not_again)
+    there, _ = two.place(here.name)
+    with two.at_work():
+        assert (there.state().open, there.state().condition) == (None, Condition.FAILED)
+    two.iterate(there)
+    with two.at_work():
+        assert [one.attempt for one in there.journal.read() if isinstance(one, Ended)] == [2]
