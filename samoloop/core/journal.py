@@ -133,7 +133,7 @@ class Journal:
             with effect(f"record {record.type_name}"):
                 _write(descriptor, self._pending)
                 os.fsync(descriptor)
-                written = _stamp(descriptor)
+                written = _stamp(os.fstat(descriptor))
         finally:
             os.close(descriptor)
         line = self._pending.split(b"\n")[-2]
@@ -173,9 +173,9 @@ class Journal:
 
     def _present(self) -> bytes | bytearray:
         try:
+            if self._known is not None and _stamp(self.path.lstat()) == self._stamp:
+                return self._known
             with open_plain(self.path) as file:
-                if self._known is not None and _stamp(file.fileno()) == self._stamp:
-                    return self._known
                 return file.read()
         except FileNotFoundError:
             return b""
@@ -280,9 +280,8 @@ def _object(line: bytes | bytearray) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _stamp(descriptor: int) -> tuple[int, ...]:
-    """Inode, bytes and times: another whenever somebody wrote to the file since."""
-    found = os.fstat(descriptor)
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    """Inode, bytes and times: another whenever somebody wrote to the file since, or put something else there."""
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
