@@ -135,9 +135,11 @@ class Worker:
 
     def _keep_older(self, lines: list[str]) -> None:
         """Put lines that the overview holds no more below the older ones; after a crash it may be done again."""
+        if not lines:
+            return
         path, more = self.session.dir / overview.OLDER_FILE, "".join(f"{line}\n" for line in lines)
         before = read_text(path) or "# Older lines of the overview\n\n"
-        if more and not before.endswith(more):
+        if not before.endswith(more):
             write_atomic(path, before + more)
 
     def _earlier_overview(self) -> str:
