@@ -26,7 +26,7 @@ from samoloop.core.state import State
 
 AT_ONCE = 6  # sessions that are not at their end, so that two processors do
 TWO_PEOPLE = "two people at one gate"
-AGAIN_SECONDS = 15.0  # after which a person looks again at what they did
+AGAIN_SECONDS = 6.0  # after which a person looks again at what they did
 SETTLE_SECONDS = 150.0  # for one more session to come to its end when nothing breaks any more
 END_SECONDS = 60.0  # for the machines to hand over what runs
 _NOT_PUT_BACK = ("--invert-grep", "--grep=^samoloop: put back what iteration")
@@ -126,7 +126,7 @@ class Run:
         """Hand sessions in, answer what asks on any machine, and say a word in between."""
         while not self.over.is_set():
             active = [one for one in self.sessions if not one.done]
-            more = len(self.sessions) < self.options.sessions or not self.harmed.is_set()
+            more = len(self.sessions) < self.options.sessions or not (active or self.harmed.is_set())
             if len(active) < min(AT_ONCE, self.options.sessions) and more:
                 self.sessions.append(Asked(f"s{len(self.sessions) + 1:03d}"))
             for one in active:
@@ -312,11 +312,11 @@ class Run:
 
     def _work(self, commits: str) -> dict[int, list[str]]:
         """Iteration -> the tokens that commits of a branch gave its file, the newest first. A phase that may not change
-        code has its file taken out again."""
+        code has its file taken out again, or put back to what an attempt committed that was interrupted."""
         found: dict[int, list[str]] = {}
         commit = ""
         for line in self.scene.git(
-            "log", "--format=%H", "--name-only", "--diff-filter=AM", commits, "--", "done/"
+            "log", *_NOT_PUT_BACK, "--format=%H", "--name-only", "--diff-filter=AM", commits, "--", "done/"
         ).split():
             if line.startswith("done/"):
                 tokens = found.setdefault(int(line.removeprefix("done/")), [])
