@@ -66,6 +66,7 @@ _CHANGES = frozenset({"init", "notes", "read-tree", "reset", "restore", "symboli
     *("am", "bisect", "cherry-pick", "merge", "rebase", "revert")  # given up before going back
 }
 _PACKED_BYTES = 1_000_000  # of packed refs, which are read in less time than a process takes
+_LOCKED = re.compile(rb"Unable to create '[^']*/(refs/samoloop/[^']+\.lock)': File exists")
 _OID_LENGTHS = (40, 64)  # SHA-1, SHA-256
 _HEX = frozenset("0123456789abcdef")
 
@@ -97,7 +98,7 @@ class Git:
         where = self.work_tree or self.git_dir
         with effect(_name(args)) if args[0] in _CHANGES else nullcontext():
             done = execute((*options, *args), cwd=where, environ=environ, stdin=stdin)
-            if done.returncode and b"cannot lock ref" in done.stderr and _remove_dead_lock(self.git_dir):
+            if done.returncode and remove_dead_locks(self.git_dir, done.stderr):
                 done = execute((*options, *args), cwd=where, environ=environ, stdin=stdin)
             return done
 
@@ -207,11 +208,15 @@ def _name(args: tuple[str, ...]) -> str:
     return " ".join(["git", args[0], *refs])
 
 
-def _remove_dead_lock(git_dir: Path) -> bool:
-    """Remove the lock on reftables that a killed git left. It is one for all refs, so a living git may hold it too."""
-    removed = False
-    for folder in {git_dir, common_dir(git_dir)}:
-        lock = folder / "reftable" / "tables.list.lock"
+def remove_dead_locks(git_dir: Path, said: bytes) -> bool:
+    """Remove what a killed git left, of which another says that it cannot lock a ref: the lock on reftables, which is
+    one for all refs, and those of samoloop's own refs. A living git may hold one too, though never for that long."""
+    if b"cannot lock ref" not in said:
+        return False
+    removed, common = False, common_dir(git_dir)
+    locks = [folder / "reftable" / "tables.list.lock" for folder in {git_dir, common}]
+    locks += [common / os.fsdecode(ref) for ref in _LOCKED.findall(said) if b".." not in ref]
+    for lock in locks:
         with suppress(OSError):
             if time.time() - lock.stat().st_mtime > LOCK_SECONDS:
                 lock.unlink()

@@ -10,7 +10,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from samoloop.base.durations import format_seconds
 from samoloop.base.effects import effect
@@ -216,8 +216,12 @@ def reach(repo: Repo, where: Path, *words: str) -> subprocess.CompletedProcess[b
     if where == repo.root:
         environ["GIT_WORK_TREE"] = str(repo.root)
     seconds = ANSWER_SECONDS if words[0] == "ls-remote" else SECONDS
+    given: dict[str, Any] = {"cwd": where, "environ": environ, "seconds": seconds, "inherits": False}
     try:
-        return calls.execute((*_SWITCHES, *words), cwd=where, environ=environ, seconds=seconds, inherits=False)
+        done = calls.execute((*_SWITCHES, *words), **given)
+        if done.returncode and calls.remove_dead_locks(repo.git_dir, done.stderr):
+            done = calls.execute((*_SWITCHES, *words), **given)
+        return done
     except GitError as error:
         if not isinstance(error.__cause__, subprocess.TimeoutExpired):
             raise

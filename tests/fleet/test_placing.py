@@ -340,3 +340,19 @@ def test_an_iteration_that_its_worker_could_not_end_runs_again_on_the_machine_th
     two.iterate(there)
     with two.at_work():
         assert [one.attempt for one in there.journal.read() if isinstance(one, Ended)] == [2]
+
+
+@pytest.mark.parametrize("refs", ["fleet", "sessions"])
+def test_the_lock_of_a_ref_that_a_killed_git_left_keeps_nobody_off_for_ever(machines: list[Machine], refs: str) -> None:
+    one, two = machines
+    here = one.hand_in()
+    there, _ = two.place(here.name)
+    two.iterate(there)
+    two.send(there, Kind.ITERATION)
+    lock = one.root / ".git" / "refs" / "samoloop" / refs / f"{here.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    os.utime(lock, (0, 0))
+    here, _ = one.place(here.name)
+    with one.at_work():
+        assert here.state().iteration == 1 and not lock.exists()

@@ -67,7 +67,7 @@ ALLOWED = {
     ("fleet/postgres.py", "_is_up"): OWN,
     ("fleet/postgres.py", "_programs"): "from a package into a new temporary folder",
     ("fleet/schema.py", "make"): PACKAGE,
-    ("git/calls.py", "_remove_dead_lock"): FIXED,
+    ("git/calls.py", "remove_dead_locks"): FIXED,
     ("git/included.py", "_copy"): "into a worktree in which no child has worked; links are copied as links",
     ("git/mending.py", "remove_odd"): FIXED,
     ("git/pipes.py", "remove_pipes"): "only a pipe goes",
