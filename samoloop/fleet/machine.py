@@ -60,7 +60,7 @@ class Machine:
     _failures: dict[str, int] = field(default_factory=dict)  # in a row, of a session here
     _at_copies: dict[Path, asyncio.Lock] = field(default_factory=dict)
     _passed_over: set[Path] = field(default_factory=set)  # copies of which there was news during a turn here
-    _wait_for_remote: set[tuple[Path, Callable[..., list[str]]]] = field(default_factory=set)
+    _tried: dict[tuple[Path, Callable[..., list[str]]], object] = field(default_factory=dict)  # who came last
     _said: set[str] = field(default_factory=set)
     _held: set[int] = field(default_factory=set)  # jobs that the database believed to be here at the last look
     _soons: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -408,7 +408,7 @@ class Machine:
             return
         if mark and mark.parcel == oid:
             return
-        await self._when_there(folder, copies.follow, project, name, self.this, self.environ)
+        await self._until_done(folder, copies.follow, project, name, self.this, self.environ)
         await self._show(project, name)
 
     def _is_at(self, folder: Path) -> bool:
@@ -421,25 +421,23 @@ class Machine:
 
     async def _give_on(self, folder: Path) -> None:
         """What a person did on this copy goes to the remote, and the session goes on where it can."""
-        await self._when_there(folder, copies.give_on, Session(folder), self.this, self.environ, self._database)
+        await self._until_done(folder, copies.give_on, Session(folder), self.this, self.environ, self._database)
 
-    async def _when_there(self, folder: Path, work: Callable[..., list[str]], *given: Any) -> None:
-        """Do it for a copy, and say what it says; while the remote is away it is tried again, by one for all."""
-        for wait in growing_waits():
-            if (folder, work) in self._wait_for_remote:
-                return
+    async def _until_done(self, folder: Path, work: Callable[..., list[str]], *given: Any) -> None:
+        """Do it for a copy, and say what it says. It is tried again, by who came last: soon while the remote is away,
+        and more and more seldom where something else is in the way, such as a full disk."""
+        waits, failures = growing_waits(), 0
+        mine = self._tried[folder, work] = object()
+        while self._tried.get((folder, work)) is mine:
             try:
                 async with self._alone_at(folder):
                     for said in await _aside(work, *given):
                         self.say(said)
                 return
-            except RemoteGone as error:
+            except (SamoloopError, OSError) as error:
                 self.say_once(sentence(error))
-            self._wait_for_remote.add((folder, work))
-            try:
-                await asyncio.sleep(wait)
-            finally:
-                self._wait_for_remote.discard((folder, work))
+                failures += not isinstance(error, RemoteGone)
+                await asyncio.sleep(next(waits) if isinstance(error, RemoteGone) else rules.pause(failures))
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         async def tried() -> None:
