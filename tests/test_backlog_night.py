@@ -177,7 +177,10 @@ def test_a_night_that_is_killed_at_random_ends_with_each_task_done_once_and_in_o
     assert at_rest(root)
 
 
-def test_what_is_added_dropped_and_put_first_while_up_runs_counts_at_once(root):
+def test_what_is_added_dropped_and_put_first_while_up_runs_counts_at_once(root, tmp_path):
+    child, hold = tmp_path / "child.sh", tmp_path / "hold"
+    child.write_text(child.read_text().replace("log begin;", f"log begin; while [ -e {hold} ]; do sleep 0.05; done;"))
+    hold.touch()  # the first is at work until all is said
     process = start_up(root, "--jobs", "1")
     try:
         add(root, "one", "one")
@@ -187,6 +190,7 @@ def test_what_is_added_dropped_and_put_first_while_up_runs_counts_at_once(root):
         add(root, "four", "four", "--every", "0 0 1 1 *")
         assert samoloop(root, "backlog", "first", "three").returncode == 0
         assert samoloop(root, "backlog", "drop", "two").returncode == 0
+        hold.unlink()
         until(lambda: stands(root).get("three") == "done", 100)
         assert stands(root) == {"one": "done", "three": "done", "four": "later"}
         assert {line[1] for line in ledger(root)} == {"one", "three"}

@@ -343,7 +343,7 @@ def test_what_several_machines_share_is_left_alone_here_but_for_whoever_holds_it
     settings(root, script(tmp_path, ASKS_AT_ONCE))
     session = Bench(root, tmp_path / "child.sh").session()
     projects.register(root, os.environ)
-    (session.control / FLEET).write_text("{}")
+    (session.control / FLEET).write_text(json.dumps({"parcel": "0" * 40}))  # it was handed over
     refused = samoloop(root, "resume", session.name, "--no-wait")
     assert refused.returncode == 2
     assert f"{session.name} is the fleet's, and no database of a fleet is named on this machine" in refused.stderr
