@@ -36,3 +36,8 @@ def format_seconds(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m {whole % 60:02d}s"
     return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+def growing_pause(failures: int, first: float, longest: float) -> float:
+    """How long to wait after so many failures in a row, in seconds: each time twice as long."""
+    return min(first * 2.0 ** min(failures - 1, 20), longest)

@@ -5,10 +5,9 @@ Each call is one transaction and safe to repeat, so a connection that is lost in
 clock matters.
 """
 
-import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Self, TypeVar
 
@@ -17,13 +16,12 @@ from psycopg.rows import DictRow, dict_row
 
 from samoloop.base.errors import LockHeld, UsageError
 from samoloop.base.values import frozen
-from samoloop.fleet import address, jobs, schema
-from samoloop.fleet.rows import MachineRow, SessionRow, can_serve, is_bound, lock, own_queue, queue_of, queues
+from samoloop.fleet import address, affinity, jobs, schema
+from samoloop.fleet.rows import MachineRow, SessionRow, lock, of_table, to_table
+from samoloop.fleet.rules import beat_seconds
 from samoloop.fleet.schema import Connection
 
 Answer = TypeVar("Answer")
-CHANNEL = "samoloop"
-BEAT_SECONDS = 10.0
 _FORGET_MACHINES = "7 days"
 _SESSIONS = """
 SELECT s.*, extract(epoch FROM s.due - now())::float8 AS due_in, extract(epoch FROM now() - s.at)::float8 AS seconds,
@@ -44,29 +42,6 @@ ON CONFLICT (project, name) DO UPDATE SET (parcel, number, machine, title, phase
     CASE WHEN s.begun = %(by)s THEN '' ELSE s.begun END)
 WHERE s.number <= EXCLUDED.number
 RETURNING due
-"""
-# A session goes on where it was last, whose worktree and caches are warm, if there is room: less runs there than it has
-# slots, it was heard of a beat ago, and nothing else waits that it could take.
-_ROOM = """
-SELECT m.*, m.slots > (
-    SELECT count(*) FROM procrastinate_jobs j JOIN samoloop_sessions s ON j.lock = s.project || '/' || s.name
-    WHERE s.machine = m.name AND j.status = 'doing' AND j.lock <> %(lock)s) AS has_room
-FROM samoloop_machines m
-WHERE m.name = %(machine)s AND NOT m.draining AND m.seen > now() - make_interval(secs => %(fresh)s)
-"""
-_OTHERS_WAIT = """
-SELECT 1 FROM procrastinate_jobs j
-WHERE j.status = 'todo' AND j.queue_name = ANY(%(queues)s) AND j.scheduled_at <= now() AND j.lock <> %(lock)s
-    AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs d WHERE d.lock = j.lock AND d.status = 'doing')
-LIMIT 1
-"""
-_FRESH_SECONDS = 1.5 * BEAT_SECONDS
-_OWN_SECONDS = 5.0  # that a job waits for the one machine; then any may have it
-_HELD_UP = """
-SELECT s.*, extract(epoch FROM s.due - now())::float8 AS due_in, j.queue_name AS queue
-FROM samoloop_sessions s JOIN procrastinate_jobs j ON j.queueing_lock = s.project || '/' || s.name
-WHERE j.status = 'todo' AND j.scheduled_at < now() - make_interval(secs => %(seconds)s)
-    AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs d WHERE d.lock = j.lock AND d.status = 'doing')
 """
 _KEY = "hashtextextended(%(lock)s, 0)"  # of the advisory lock that a command holds on a session
 _BEGIN = f"""
@@ -158,25 +133,6 @@ class Beat:
     phone: str = ""  # the machine whose phone is the fleet's; empty: none has one
 
 
-@frozen
-class News:
-    """What the database told. `missed`: it may have told more, so look."""
-
-    missed: bool = False
-    project: str = ""
-    name: str = ""
-    parcel: str = ""
-    wish: str = ""
-    machine: str = ""
-    draining: bool = False
-    login: str = ""
-
-
-def beat_seconds(lease_seconds: float) -> float:
-    """How often a machine says that it lives, and one of them sweeps: a beat may be late without its being dead."""
-    return min(BEAT_SECONDS, lease_seconds / 3)
-
-
 class Database:
     """Rows of machines, sessions and limits. Raises DatabaseError, or DatabaseGone where trying again may help."""
 
@@ -216,10 +172,10 @@ class Database:
 
         def work(connection: Connection) -> bool:
             with connection.transaction():
-                found = connection.execute(_PUT, {**_fields(row), "by": self._machine}).fetchone()
+                found = connection.execute(_PUT, {**to_table(row), "by": self._machine}).fetchone()
                 if found is None:
                     return False
-                jobs.put(connection, row, found["due"], _queue_where_it_was(connection, row))
+                jobs.put(connection, row, found["due"], affinity.queue_where_it_was(connection, row))
                 return True
 
         return self._ask(work)
@@ -299,7 +255,7 @@ class Database:
 
     def enter(self, machine: MachineRow, lease_seconds: float) -> None:
         """Write what a machine has. Raises UsageError where another live one has its name."""
-        if self._rows(_ENTER, {**_fields(machine), "lease": lease_seconds}):
+        if self._rows(_ENTER, {**to_table(machine), "lease": lease_seconds}):
             return
         other = next((one for one in self.machines() if one.name == machine.name), None)
         host = f" on host {other.host}" if other else ""
@@ -327,7 +283,7 @@ class Database:
     def machines(self) -> list[MachineRow]:
         seconds = "extract(epoch FROM now() - seen)::float8 AS seconds"
         rows = self._rows(f"SELECT *, {seconds} FROM samoloop_machines ORDER BY name")
-        return [_value(MachineRow, row) for row in rows]
+        return [of_table(MachineRow, row) for row in rows]
 
     def drain(self, machine: str, draining: bool = True) -> bool:
         """Ask a machine to take nothing new. False: there is none of that name."""
@@ -364,10 +320,9 @@ class Database:
             for row in connection.execute(_DUE_WITHOUT_JOB).fetchall():
                 with connection.transaction():
                     jobs.put(connection, _session(row), row["due"])
-            for row in connection.execute(_HELD_UP, {"seconds": _OWN_SECONDS}).fetchall():
-                if row["queue"] != queue_of(_session(row)):
-                    with connection.transaction():
-                        jobs.put(connection, _session(row), row["due"])
+            for session, due in affinity.held_up(connection):
+                with connection.transaction():
+                    jobs.put(connection, session, due)
             return freed
 
         return self._ask(work)
@@ -448,57 +403,5 @@ class Database:
             self._open = None
 
 
-def _queue_where_it_was(connection: Connection, row: SessionRow) -> str:
-    """The own queue of the machine that had the session last, where that has room now; else empty."""
-    if row.due_in is None or row.due_in > 0 or is_bound(row):
-        return ""
-    given = {"machine": row.machine, "lock": lock(row.project, row.name), "fresh": _FRESH_SECONDS}
-    found = connection.execute(_ROOM, given).fetchone()
-    if found is None or not found["has_room"] or not can_serve(machine := _value(MachineRow, found), row):
-        return ""
-    others = connection.execute(_OTHERS_WAIT, {**given, "queues": queues(machine)}).fetchone()
-    return "" if others else own_queue(row, row.machine)
-
-
-async def news(url: str, machine: str) -> AsyncIterator[News]:
-    """All that the database tells from now on, for ever. After each time that it was away, `missed`."""
-    import asyncio
-
-    waits = address.growing_waits()
-    while True:
-        try:
-            async with await psycopg.AsyncConnection.connect(
-                address.text(url, f"samoloop {machine} listens"), autocommit=True
-            ) as connection:
-                await connection.execute(f"LISTEN {CHANNEL}")
-                yield News(missed=True)
-                waits = address.growing_waits()
-                async for told in connection.notifies():
-                    yield _news(told.payload)
-        except psycopg.Error as error:
-            if not address.is_gone(error):
-                raise address.translated(error, url) from None
-        await asyncio.sleep(next(waits))
-
-
-def _news(payload: str) -> News:
-    return News(**json.loads(payload))
-
-
 def _session(row: DictRow) -> SessionRow:
-    return _value(SessionRow, row)
-
-
-def _value(kind: type[Answer], row: DictRow) -> Answer:
-    """The row as a value; lists are tuples there."""
-    names: Any = kind.__dict__["__dataclass_fields__"]
-    return kind(
-        **{name: tuple(item) if isinstance(item, list) else item for name, item in row.items() if name in names}
-    )
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {
-        name: list(item) if isinstance(item := getattr(value, name), tuple) else item
-        for name in value.__dataclass_fields__
-    }
+    return of_table(SessionRow, row)

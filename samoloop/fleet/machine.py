@@ -28,10 +28,11 @@ from samoloop.core.session import Session
 from samoloop.fleet import copies, iteration, jobs, log_parts, rows, rules
 from samoloop.fleet.address import DatabaseError, DatabaseGone, growing_waits, may_come
 from samoloop.fleet.copy_watch import CopyWatch
-from samoloop.fleet.database import Database, News, beat_seconds, news
+from samoloop.fleet.database import Database
 from samoloop.fleet.here import Here, Project, without_address
 from samoloop.fleet.iteration import STOP_NOW, Turn
 from samoloop.fleet.limits import Limits
+from samoloop.fleet.news import News, news
 from samoloop.fleet.phone import Phone
 from samoloop.fleet.rows import MachineRow
 from samoloop.fleet.transport import RemoteGone
@@ -266,7 +267,7 @@ class Machine:
                 if time.monotonic() - heard > lease:
                     for turn in self.turns.values():
                         turn.lose("because the database was away for too long")
-            await asyncio.sleep(beat_seconds(lease))
+            await asyncio.sleep(rules.beat_seconds(lease))
 
     async def _one_beat(self) -> None:
         lease = self.this.lease_seconds
@@ -433,9 +434,10 @@ class Machine:
                 async with self._alone_at(folder):
                     for said in await _aside(work, *given):
                         self.say(said)
-                return
+                if self._tried.get((folder, work)) is mine:
+                    del self._tried[folder, work]
             except (SamoloopError, OSError) as error:
-                self.say_once(sentence(error))
+                self._say_what(error)
                 failures += not isinstance(error, RemoteGone)
                 await asyncio.sleep(next(waits) if isinstance(error, RemoteGone) else rules.pause(failures))
 

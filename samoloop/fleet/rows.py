@@ -1,11 +1,15 @@
 """What the database holds of machines and sessions, as values, and what follows from it."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from itertools import chain, combinations, product
+from typing import Any, TypeVar
 
 from samoloop.base.values import frozen
 from samoloop.fleet.rules import pinned
+
+Row = TypeVar("Row")
 
 
 @frozen
@@ -115,3 +119,16 @@ def forgotten(held: Iterable[int], held_before: Iterable[int], running: Iterable
 def _selections(tags: Iterable[str]) -> Iterator[tuple[str, ...]]:
     words = sorted(set(tags))
     return chain.from_iterable(combinations(words, size) for size in range(len(words) + 1))
+
+
+def of_table(kind: type[Row], row: Mapping[str, Any]) -> Row:
+    """A row of the database as a value; lists are tuples there."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(
+        **{name: tuple(item) if isinstance(item, list) else item for name, item in row.items() if name in names}
+    )
+
+
+def to_table(value: Any) -> dict[str, Any]:
+    """The same the other way."""
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in vars(value).items()}

@@ -2,9 +2,11 @@
 
 from enum import StrEnum
 
+from samoloop.base.durations import growing_pause
 from samoloop.core.decision import EXIT_CODES
 from samoloop.fleet.parcel import Kind
 
+BEAT_SECONDS = 10.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
 ABNORMAL_ENDS = 3  # of the process of one iteration, before the session is left alone for a while
 
@@ -41,7 +43,12 @@ def after_end(code: int, ends: int, *, asked: bool, lost: bool) -> AfterEnd:
 
 def pause(failures: int) -> float:
     """For how long a session is left alone which could not be gone on with so often in a row, in seconds."""
-    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE_SECONDS)
+    return growing_pause(failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+
+
+def beat_seconds(lease_seconds: float) -> float:
+    """How often a machine says that it lives, and one of them sweeps: a beat may be late without its being dead."""
+    return min(BEAT_SECONDS, lease_seconds / 3)
 
 
 def due_in(due: float | None, now: float) -> float | None:

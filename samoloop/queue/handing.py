@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from samoloop.base.clock import Clock
+from samoloop.base.durations import growing_pause
 from samoloop.base.errors import sentence
 from samoloop.base.values import frozen
 from samoloop.core.session import Session
@@ -100,6 +101,6 @@ class Handing:
 
     def _leave_alone(self, one: ToFleet, error: Exception) -> None:
         failures = self._failures[one.key] = self._failures.get(one.key, 0) + 1
-        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 20), LONGEST_PAUSE_SECONDS)
+        pause = growing_pause(failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self._not_before[one.key] = self.clock.epoch() + pause
         self.say(f"{one.name} is not handed to the fleet yet, and tried again: {sentence(error)}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samoloop.api.settings import settings_of
+from samoloop.base.durations import growing_pause
 from samoloop.base.errors import SamoloopError, sentence
 from samoloop.base.files import Stamp, stamp
 from samoloop.base.locks import is_held
@@ -210,4 +211,4 @@ def limited_until(provider: str, environ: Mapping[str, str], now: float) -> floa
 
 def pause(failures: int) -> float:
     """How long to leave a session alone whose workers failed so often in a row, in seconds."""
-    return float(min(FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 20), LONGEST_PAUSE_SECONDS))
+    return growing_pause(failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)

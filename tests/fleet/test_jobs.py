@@ -13,7 +13,8 @@ from procrastinate.manager import JobManager
 from procrastinate.psycopg_connector import PsycopgConnector
 
 from samoloop.fleet import jobs, rows
-from samoloop.fleet.database import Database, news
+from samoloop.fleet.database import Database
+from samoloop.fleet.news import news
 from samoloop.fleet.postgres import Postgres
 from samoloop.fleet.rows import MachineRow
 from samoloop.fleet.rules import pinned
