@@ -180,7 +180,7 @@ class TestLimits:
         assert attempt.run("long_tool.sh", "0.6", silence=0.2).by is EndedBy.EXIT
 
     def test_computing_is_no_silence(self, attempt: Attempt):
-        assert attempt.run("busy.py", "1.2", silence=0.8).by is EndedBy.EXIT
+        assert attempt.run("busy.py", "3", silence=2.0).by is EndedBy.EXIT
 
     def test_no_first_byte_of_a_cli_that_starts_at_once(self, attempt: Attempt):
         assert attempt.run("silent.sh", first_byte=0.2, starts_at_once=True).by is EndedBy.FIRST_BYTE

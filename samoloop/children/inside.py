@@ -19,11 +19,15 @@ def refuse_inside_child(environ: Mapping[str, str]) -> None:
 
     Where there is no /proc, a mark in `environ` is all that tells.
     """
-    if MARKER in environ or _descends_from_child():
+    if is_inside_child(environ):
         raise UsageError(
             "this is inside a child: a child works and asks, only a human answers, approves, starts, stops or changes "
             "sessions"
         )
+
+
+def is_inside_child(environ: Mapping[str, str]) -> bool:
+    return MARKER in environ or _descends_from_child()
 
 
 def _descends_from_child() -> bool:

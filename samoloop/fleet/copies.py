@@ -21,8 +21,7 @@ from samoloop.fleet import parcel as parcels
 from samoloop.fleet import placing, rules, together, transport
 from samoloop.fleet.address import growing_waits
 from samoloop.fleet.database import Database
-from samoloop.fleet.here import Here, Project, lock_file
-from samoloop.fleet.here import here as here_now
+from samoloop.fleet.here import Here, Project
 from samoloop.fleet.mark import Mark
 from samoloop.fleet.parcel import Kind, Parcel
 from samoloop.fleet.placing import Tell
@@ -95,16 +94,6 @@ def follow(project: Project, name: str, this: Here, environ: Mapping[str, str], 
         return drop(folder, theirs, environ) if mark else []
     renew(project, theirs, this, environ)
     return []
-
-
-def renew_alone(session: Session, environ: Mapping[str, str]) -> list[str]:
-    """The same where no `fleet work` is on here, which does it by itself. Raises UsageError, RemoteGone, Refused."""
-    mark = mark_of(session.dir)
-    if mark is None or is_held(lock_file(environ)):
-        return []
-    repo = _repo(session)
-    project = Project(mark.project, session.state().created.root, repo, mark.remote, session.dir.parent)
-    return follow(project, session.name, here_now(environ), environ)
 
 
 def _late(environ: Mapping[str, str]) -> Tell:

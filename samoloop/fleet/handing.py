@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from samoloop.base.errors import LockHeld, SessionError, UsageError
-from samoloop.base.locks import is_held
 from samoloop.core.control import is_fleets
 from samoloop.core.gates import INBOX
 from samoloop.core.session import Session
 from samoloop.core.state import Condition
-from samoloop.fleet import copies, moving, transport
+from samoloop.fleet import copies, moving, transport, unattended
 from samoloop.fleet import here as this_machine
 from samoloop.fleet import mark as marks
 from samoloop.fleet.database import Database
@@ -34,7 +33,7 @@ class Handing:
         project = this_machine.project_at(root, this, self._environ, joins=False)
         if project is None:
             return []
-        found, kept = [], is_held(this_machine.lock_file(self._environ))
+        found, kept = [], not unattended.is_so(self._environ)
         for name, oid in transport.listed(project.repo, project.remote).items():
             mark = copies.mark_of(project.sessions / name)
             if (mark.parcel != oid and not kept) if mark else not copies.is_home(project, name, oid):

@@ -44,8 +44,9 @@ def give(session: Session) -> str:
     if mark is None or created.repo is None:
         return ""
     objects = Objects.of(created.repo, created.base or "")
-    newest = [(name, size, data) for name, size, data in _newest(session)]
-    facts = {"machine": mark.machine, "at": timestamp(datetime.now(UTC)), "sizes": {one[0]: one[1] for one in newest}}
+    newest = list(_newest(session))
+    sizes = {name: size for name, size, _ in newest}
+    facts = {"machine": mark.machine, "at": timestamp(datetime.now(UTC)), "sizes": sizes}
     files = [(name, 0o100644, objects.blob(data)) for name, _, data in newest]
     files.append((PARTS_FACTS, 0o100644, objects.blob(json.dumps(facts).encode())))
     commit = objects.commit(objects.tree(files), [], f"{created.session}: logs of {mark.machine}\n".encode())
@@ -73,7 +74,7 @@ def _end_of(path: Path) -> tuple[int, bytes]:
     return size, data[data.find(b"\n") + 1 :] if size > _BYTES else data
 
 
-def take(session: Session, environ: Mapping[str, str] = {}) -> str:
+def take(session: Session) -> str:
     """Bring what the remote has of them beside the logs here; a sentence where nothing can be had."""
     mark, created = marks.read(session.dir), session.state().created
     if mark is None or created.repo is None:
@@ -156,7 +157,7 @@ class Reading:
         if time.monotonic() - self._asked < PAUSE_SECONDS:
             return False
         if missing is None:
-            self._ask(_renew_copy)
+            self._ask(self._renew_copy)
             return False
         self._ask(take)
         since = self._missed.setdefault(missing.stem, time.monotonic())
@@ -168,9 +169,16 @@ class Reading:
         newer = ended is not None and str(_known(folder).get("at", "")) > ended.at
         return newer or os.path.lexists(beside(folder / missing.stem.name, OUTPUT))
 
-    def _ask(self, ask: Callable[[Session, Mapping[str, str]], str]) -> None:
+    def _renew_copy(self, session: Session) -> str:
+        """As `fleet work` does it, where it does not run here."""
+        need()
+        from samoloop.fleet import unattended
+
+        return " ".join(unattended.renew([session], self._environ)) if unattended.is_so(self._environ) else ""
+
+    def _ask(self, ask: Callable[[Session], str]) -> None:
         try:
-            said = ask(self._session, self._environ)
+            said = ask(self._session)
         except (SamoloopError, OSError) as error:
             said = f"what {self._session.name} came to elsewhere is not known now: {sentence(error)}"
         self._asked = time.monotonic()
@@ -201,11 +209,3 @@ def brought(session: Session) -> str:
 def is_here(session: Session, attempt: Attempt) -> bool:
     """Whether this machine has the log of a child."""
     return os.path.lexists(beside(session.logs / attempt.stem.name, OUTPUT))
-
-
-def _renew_copy(session: Session, environ: Mapping[str, str]) -> str:
-    """As `fleet work` does it, where it is not on here."""
-    need()
-    from samoloop.fleet import copies
-
-    return " ".join(copies.renew_alone(session, environ))

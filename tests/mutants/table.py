@@ -211,7 +211,7 @@ m("another_session_is_blamed", "worker/outside.py", "    return found - set(now[
 m("unseen_settings_hold", "api/go_on.py", "        refuse_unseen(session, settings, how.shown)\n", "        pass\n", OUTSIDE)
 m("settings_are_not_shown", "api/go_on.py", "            for line in unseen_changes(session, worker.config):\n", "            for line in ():\n", OUTSIDE)
 m("secrets_in_environ", "api/go_on.py", "            hide_environment(settings.scrub)\n", "", "tests/stranger/test_secrets.py")
-m("child_may_answer", "children/inside.py", "    if MARKER in environ or _descends_from_child():\n", "    if MARKER in environ:\n", "tests/stranger/test_inside.py")
+m("child_may_answer", "children/inside.py", "    return MARKER in environ or _descends_from_child()\n", "    return MARKER in environ\n", "tests/stranger/test_inside.py")
 m("plan_named_by_a_path", "core/gates/folder.py", '    if not name.isprintable() or "\\\\" in name or name.startswith("/") or ".." in Path(name).parts:\n', "    if False:\n", GATES)
 m("own_file_closes_gate", "core/gates/folder.py", 'and not name.startswith("_") and', "and", GATES)
 m("guidance_replaced", "core/gates/folder.py", '(before or "") + as_told', "as_told", GATES, "tests/test_cli_input.py")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from samoloop.base.errors import SamoloopError, UsageError
+from samoloop.base.errors import SamoloopError
 from samoloop.core.control import is_fleets
 from samoloop.core.session import Session, all_sessions, resolve
 
@@ -32,7 +32,6 @@ def give_on_later(session: Session) -> None:
     """Give what the command does to a copy to the remote when it ends, where no `fleet work` here does it."""
     if not is_fleets(session.dir) or not _looks_after():
         return
-
     from samoloop.ui.cli import failures
 
     def give_on() -> None:
@@ -58,13 +57,10 @@ def given_on(session: Session) -> list[str]:
 
 def _looks_after() -> bool:
     """Whether this command looks after copies: a person's does, where nobody else here does."""
-    from samoloop.children.inside import refuse_inside_child
-    from samoloop.fleet.extra import need
+    from samoloop.children.inside import is_inside_child
+    from samoloop.fleet.extra import are_here
 
-    try:
-        need()
-        refuse_inside_child(os.environ)
-    except UsageError:
+    if not are_here() or is_inside_child(os.environ):
         return False
     from samoloop.fleet import unattended
 

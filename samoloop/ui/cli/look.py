@@ -199,11 +199,12 @@ def log(session_name: str | None, iteration: int | None, follow: bool, raw: bool
     samoloop log auth -f
     """
     from samoloop.api import logs
+    from samoloop.children.inside import is_inside_child
 
     session = find_session(session_name)
     sink = _sink(load_config(project_root()), session, raw=raw, as_json=as_json)
     try:
-        if is_fleets(session.dir) and not _is_inside_child():
+        if is_fleets(session.dir) and not is_inside_child(os.environ):  # a child may read what is here
             _log_of_fleet(session, iteration, sink, follow=follow)
         elif follow:
             logs.follow(session, iteration, sink, lambda: at_work(session))
@@ -230,17 +231,6 @@ def _log_of_fleet(session: Session, iteration: int | None, sink: "Sink", *, foll
         "its iteration."
     )
     logs.follow(session, iteration, sink, lambda: True, reading.renew)
-
-
-def _is_inside_child() -> bool:
-    """A child may read what is here; it asks no remote."""
-    from samoloop.children.inside import refuse_inside_child
-
-    try:
-        refuse_inside_child(os.environ)
-    except UsageError:
-        return True
-    return False
 
 
 @click.command("prompt")
