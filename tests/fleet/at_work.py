@@ -48,6 +48,25 @@ class Host:
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         return samoloop(self.root, *words, env=self.env)
 
+    @contextmanager
+    def running(self, *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+        """A command that goes on meanwhile, and the file that has what it says."""
+        path = self.home / f"{words[0]}.txt"
+        with path.open("w") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "samoloop", *words],
+                cwd=self.root,
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+        try:
+            yield process, path
+        finally:
+            process.kill()
+            process.wait()
+
     def say(self, *words: str) -> str:
         """What a command that has to work says."""
         done = self.run(*words)

@@ -4,11 +4,13 @@ import asyncio
 import gc
 import logging
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from at_work import hosts
+from at_work import Host, hosts
 from kit import until
 from procrastinate.exceptions import ConnectorException
 from test_machine import CHILD
@@ -24,12 +26,18 @@ def secret(server: Postgres) -> str:
     return server.url.partition("://")[2].partition("@")[0].partition(":")[2]
 
 
-@pytest.mark.slow  # whole commands
-def test_begun_before_its_database_it_says_so_and_waits_for_it(tmp_path: Path) -> None:
-    with Postgres() as server, hosts(tmp_path, server.url, CHILD, "ann") as (ann,):
+@contextmanager
+def begun_before_its_database(folder: Path) -> Iterator[tuple[Postgres, Host]]:
+    with Postgres() as server, hosts(folder, server.url, CHILD, "ann") as (ann,):
         server.stop()
         ann.begin()
         until(lambda: AGAIN in ann.said())
+        yield server, ann
+
+
+@pytest.mark.slow  # whole commands
+def test_begun_before_its_database_it_says_so_and_waits_for_it(tmp_path: Path) -> None:
+    with begun_before_its_database(tmp_path) as (server, ann):
         assert f"the fleet's database at 127.0.0.1:{server.port}/fleet cannot be reached" in ann.said()
         server.start()
         until(lambda: "ann takes sessions of" in ann.said())
@@ -40,10 +48,7 @@ def test_begun_before_its_database_it_says_so_and_waits_for_it(tmp_path: Path) -
 
 @pytest.mark.slow  # whole commands
 def test_while_it_waits_for_its_database_a_person_can_end_it(tmp_path: Path) -> None:
-    with Postgres() as server, hosts(tmp_path, server.url, CHILD, "ann") as (ann,):
-        server.stop()
-        ann.begin()
-        until(lambda: AGAIN in ann.said())
+    with begun_before_its_database(tmp_path) as (_, ann):
         assert ann.end(signal.SIGINT) == 130
         assert "Traceback" not in ann.said()
 

@@ -125,3 +125,18 @@ def test_a_second_request_ends_the_children_and_another_machine_goes_on(tmp_path
         until(lambda: waits(ben, "x"))
         assert [host for _, _, host in ledger(tmp_path)] == ["ann", "ben", "ben"]
         assert "was not heard of" not in ben.said()
+
+
+def test_a_copy_that_something_is_in_the_way_of_is_brought_when_that_is_gone(tmp_path: Path, url: str) -> None:
+    """The session waits at a gate, so nobody tells of it a second time."""
+    with hosts(tmp_path, url, CHILD, "ann", "ben") as (ann, ben):
+        ann.start()
+        ann.say("run", "Add a feature", "--session", "x", "--fleet")
+        until(lambda: waits(ann, "x"))
+        name = ann.sessions()[0].name
+        (ben.root / "_sessions" / name).mkdir(parents=True)
+        ben.start("--providers", "demo")
+        until(lambda: f"{name} is in the way" in ben.said())
+        assert not ben.records("x")
+        (ben.root / "_sessions" / name).rmdir()
+        until(lambda: ben.records("x"))

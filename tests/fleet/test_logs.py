@@ -2,14 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from at_work import Host, hosts
+from at_work import hosts
 from browser import Browser
 from click.testing import CliRunner, Result
 from kit import GOOD_CHILD, git, until
@@ -181,27 +177,6 @@ def test_the_page_shows_the_part_with_whose_it_is(machines: list[Machine]) -> No
         assert b"what the child said" in answer.content
 
 
-@contextmanager
-def following(host: Host) -> Iterator[Path]:
-    """`log -f` on a machine, until the session rests; what it has shown."""
-    path = host.home / "log.txt"
-    with path.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "samoloop", "log", "x", "-f"],
-            cwd=host.root,
-            env={**os.environ, **host.env},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        yield path
-        assert process.wait(100) == 0
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("looks_on", [True, False], ids=["beside fleet work", "alone"])
@@ -213,9 +188,10 @@ def test_a_session_is_followed_from_another_machine_to_its_end(tmp_path: Path, u
         ann.say("run", "Add a feature", "--session", "x", "--fleet")
         ben.start()
         until(lambda: (tmp_path / "ledger").exists())
-        with following(ann) as shown:
+        with ann.running("log", "x", "-f") as (follows, shown):
             until(lambda: "comes at the end of its iteration" in shown.read_text())
             (tmp_path / "hold").unlink()
+            assert follows.wait(100) == 0
         text = shown.read_text()
         assert "It ran on ben: its log, as it was at" in text and "x is done" in text
         assert "word 4 of ben" in text

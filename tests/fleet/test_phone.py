@@ -132,19 +132,25 @@ def test_another_phone_takes_over_when_the_machine_of_the_first_dies(
         assert not standin.messages(ANN, "another program polls this bot")
 
 
+def asks_and_waits(folder: Path, monkeypatch: pytest.MonkeyPatch, remind: str) -> tuple[Work, dict[str, str]]:
+    """A session that waits for a person with no worker there, who is reminded so often."""
+    environ = {**own_home(folder), "XDG_CONFIG_HOME": str(folder / "config")}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    work = Work(make_repo(folder / "project"))
+    projects.register(work.root, environ)
+    work.ask()
+    work.die()
+    (folder / "config" / "samoloop").mkdir(parents=True)
+    (folder / "config" / "samoloop" / "config.yaml").write_text(f'announce: {{command: ["true"], remind: {remind}}}')
+    return work, environ
+
+
 @pytest.mark.parametrize("source", ["", "ann-000001.json"])
 def test_a_machine_reminds_its_own_person_of_what_was_announced_there_and_not_of_what_was_passed_on(
     tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environ = {**own_home(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    work = Work(make_repo(tmp_path / "project"))
-    projects.register(work.root, environ)
-    work.ask()
-    work.die()
-    (tmp_path / "config" / "samoloop").mkdir(parents=True)
-    (tmp_path / "config" / "samoloop" / "config.yaml").write_text('announce: {command: ["true"], remind: 1s}')
+    work, environ = asks_and_waits(tmp_path, monkeypatch, "1s")
     before = outbox.last(work.dir)
     assert before is not None
     outbox.pass_on(work.dir, replace(before, source=source, at=1.0), "command")
@@ -158,15 +164,7 @@ def test_a_session_whose_reminder_is_not_due_is_not_held_for_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To hold one that machines share asks the database and the remote."""
-    environ = {**own_home(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    work = Work(make_repo(tmp_path / "project"))
-    projects.register(work.root, environ)
-    work.ask()
-    work.die()
-    (tmp_path / "config" / "samoloop").mkdir(parents=True)
-    (tmp_path / "config" / "samoloop" / "config.yaml").write_text('announce: {command: ["true"], remind: 1h}')
+    work, environ = asks_and_waits(tmp_path, monkeypatch, "1h")
     held: list[str] = []
     monkeypatch.setattr(reminders, "locked", lambda session: held.append(session.name) or locked(session))
     last = outbox.last(work.dir)

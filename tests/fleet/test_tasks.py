@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,19 +43,8 @@ LATER = 1000.0  # seconds: whatever was left alone for a while is tried again
 @contextmanager
 def up_on(host: Host) -> Iterator[Callable[[], str]]:
     """`samoloop up` on a machine; what it has said."""
-    log = host.home / "up.log"
-    with log.open("w") as out:
-        up = subprocess.Popen(
-            [sys.executable, "-m", "samoloop", "up"],
-            cwd=host.root,
-            env={**os.environ, **host.env},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        yield log.read_text
-    finally:
+    with host.running("up") as (up, said):
+        yield said.read_text
         up.send_signal(signal.SIGINT)
         assert up.wait(60) == 130
 

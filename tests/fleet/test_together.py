@@ -251,8 +251,8 @@ def test_words_that_a_child_had_whose_work_is_set_aside_come_to_the_next_one(mac
         assert gates.read_text(here.control / gates.INBOX) == "From bob:\nand be quick\n\n"
 
 
-def test_who_answered_a_gate_that_only_work_had_which_came_too_late_is_told(machines: list[Machine]) -> None:
-    one, two = machines[:2]
+def answered_too_late(one: Machine, two: Machine) -> Session:
+    """A copy on one, where somebody answered at a gate of work that the other was faster than."""
     here = one.hand_in()
     there, _ = two.place(here.name)
     while here.state().gate is None:
@@ -260,6 +260,12 @@ def test_who_answered_a_gate_that_only_work_had_which_came_too_late_is_told(mach
     answer(one, here, "ada", Q1="only for admins")
     two.iterate(there)
     two.send(there, Kind.ITERATION)
+    return here
+
+
+def test_who_answered_a_gate_that_only_work_had_which_came_too_late_is_told(machines: list[Machine]) -> None:
+    one = machines[0]
+    here = answered_too_late(one, machines[1])
     theirs = one.fetch(here.name)
     with one.at_work():
         said = one.renew(here, theirs)
@@ -417,14 +423,8 @@ def test_after_going_back_the_branch_travels_with_the_session(machines: list[Mac
 
 def test_what_is_not_taken_over_is_told_before_it_is_written_over(machines: list[Machine]) -> None:
     """Whoever dies in between tells it again; told after, nobody would ever hear of it."""
-    one, two = machines[:2]
-    here = one.hand_in()
-    there, _ = two.place(here.name)
-    while here.state().gate is None:
-        one.iterate(here)
-    answer(one, here, "ada", Q1="only for admins")
-    two.iterate(there)
-    two.send(there, Kind.ITERATION)
+    one = machines[0]
+    here = answered_too_late(one, machines[1])
 
     def dies(session: Session, said: Sequence[str]) -> None:
         raise SessionError(said[1])
