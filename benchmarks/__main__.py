@@ -1,6 +1,6 @@
 """Print the table of speed and memory: `make bench`. Ratios are against a floor measured in the same run.
 
-python benchmarks [loop] [box] [gate] [memory] [git]; `fleet`, with a Postgres, only where it is named
+python benchmarks [loop] [box] [gate] [memory] [git]; `fleet` and `large`, with a Postgres, only where they are named
 """
 
 import importlib

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +153,7 @@ class Host:
     def stamp_answer(self, name: str) -> float:
         """A person saves an answer as a command does it, and when that was: starting the command is not counted."""
         path = self.folder(name) / "_qa.md"
+        until(lambda: "_waiting_" in path.read_text())  # until then the copy shows the gate before
         text = path.read_text().replace("_waiting_", "A")
         [wake] = (self.home / "state" / "samoloop" / "control").glob(f"*{name}-*/_wake")
         path.with_name(".new").write_text(text)
@@ -183,11 +184,19 @@ def waits(host: Host, name: str) -> bool:
 
 @contextmanager
 def hosts(
-    folder: Path, url: str, child: str, *names: str, lease_seconds: int = 3, settings: Mapping[str, Any] | None = None
+    folder: Path,
+    url: str,
+    child: str,
+    *names: str,
+    lease_seconds: int = 3,
+    settings: Mapping[str, Any] | None = None,
+    fill: Callable[[Path], object] = lambda seed: None,
 ) -> Iterator[list[Host]]:
-    """Machines of a new fleet, none at work yet; whatever they started has ended afterwards."""
+    """Machines of a new fleet, none at work yet; whatever they started has ended afterwards. `fill` puts more into the
+    repository."""
     program = script(folder, child)
     seed = make_repo(folder / "seed")
+    fill(seed)
     provider = {"provider": "scripted", "providers": {"scripted": {"command": [str(program)]}}}
     (seed / ".samoloop.yaml").write_text(json.dumps({**provider, **(settings or {})}))
     git(seed, "add", ".")
