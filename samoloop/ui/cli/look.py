@@ -4,6 +4,7 @@ import importlib.util
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,10 +53,7 @@ def list_(every: bool, archived: bool, as_json: bool) -> None:
     samoloop list --archived --json
     """
     roots = every_root() if every else [project_root()]
-    folders = [sessions_folder(root, os.environ) for root in roots]
-    for folder in folders:
-        renew_copies(folder)
-    found = [session for folder in folders for session in all_sessions(folder)]
+    found = _all_of(roots)
     shown = [session for session in found if archived or not is_put_away(session)]
     rows = [row for row in map(row_now, shown) if archived or not row["archived"]]
     if as_json:
@@ -63,12 +61,19 @@ def list_(every: bool, archived: bool, as_json: bool) -> None:
         return
     hidden = len(found) - len(rows)
     if not rows:
-        there = "any project" if every else str(folders[0])
+        there = "any project" if every else str(sessions_folder(roots[0], os.environ))
         say(f'There is no session in {there}{" but archived ones" if hidden else ""}; start one: samoloop run "TASK"')
     else:
         _say_overview(ranked(rows), projects=every)
     if hidden and terminal_columns():
         say((f"{hidden} archived: samoloop list --archived", "dim"))
+
+
+def _all_of(roots: Sequence[Path]) -> list[Session]:
+    folders = [sessions_folder(root, os.environ) for root in roots]
+    for folder in folders:
+        renew_copies(folder)
+    return [session for folder in folders for session in all_sessions(folder)]
 
 
 def row_now(session: Session) -> dict[str, Any]:
@@ -114,8 +119,7 @@ def status(session_name: str | None, as_json: bool) -> None:
 
 def _say_all(as_json: bool) -> None:
     """The sessions of every project that are not put away."""
-    every = [session for root in every_root() for session in all_sessions(sessions_folder(root, os.environ))]
-    rows = ranked(row for row in map(row_now, every) if not row["archived"])
+    rows = ranked(row for row in map(row_now, _all_of(every_root())) if not row["archived"])
     if as_json:
         say_json(rows)
     elif rows:
