@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bot_api import BOT, TOKEN, Chat, Fault, Message, Standin
+from bot_api import BOT, TOKEN, Chat, Message, Standin
 from checker import Closed, Copy, Harm, Said, Seen, violations
 from harms import BROKEN_SECONDS, Harms
 from kit import make_repo
@@ -58,12 +58,11 @@ Waiting = tuple[Message, Press, dict[str, str]]  # what asks, one of its buttons
 
 
 class Watched(Standin):
-    """Also remembers when questions came, and when an answer of its own got lost."""
+    """Also remembers when questions came."""
 
     def __init__(self) -> None:
         super().__init__()
         self.copies: list[Copy] = []
-        self.lost: list[float] = []
 
     def store(self, chat: Chat, message: Message, shown: str, **more: Any) -> Message:
         stored = super().store(chat, message, shown, **more)
@@ -71,12 +70,6 @@ class Watched(Standin):
         if message["from"]["is_bot"] and targets:
             self.copies.append(Copy(", ".join(targets), time.monotonic()))
         return stored
-
-    def take_fault(self, method: str, body: bytes) -> Fault | None:
-        fault = super().take_fault(method, body)
-        if fault and fault.act in ("lose", "tear"):
-            self.lost.append(time.monotonic())
-        return fault
 
 
 def presses(message: Message) -> list[tuple[Press, str]]:

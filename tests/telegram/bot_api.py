@@ -119,6 +119,7 @@ class Standin:
         self.webhook = ""
         self.conflicts = 0
         self.down = False  # the connection is cut before anything happens
+        self.lost: list[float] = []  # when something happened and its answer did not arrive
         self._ids = itertools.count(101)
         self.newest_update = 5000
         self.allowed: set[str] = set()  # kinds of updates that the bot asked for last; empty: all but `UNASKED`
@@ -507,6 +508,8 @@ def _handler(standin: Standin) -> type[BaseHTTPRequestHandler]:
             except Refused as refused:
                 content = {"ok": False, "error_code": refused.code, "description": refused.description}
                 return self._answer(refused.code, _json({**content, "parameters": refused.parameters}))
+            if standin.down or fault.act in ("lose", "tear"):
+                standin.lost.append(time.monotonic())
             if standin.down or fault.act == "lose":
                 self.close_connection = True
                 return

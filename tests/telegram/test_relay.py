@@ -156,6 +156,21 @@ def test_a_relay_whose_state_is_removed_ends(phone: Phone) -> None:
         relay.wait(40)
 
 
+def test_a_relay_whose_state_is_removed_leaves_the_rest_of_what_it_says_to_the_next(phone: Phone) -> None:
+    work = phone.work()
+    work.block()
+    with process(phone, *DETACHED) as relay:
+        listens(phone)
+        phone.standin.fault("sendMessage", "slow", seconds=1.5, containing="question+1+of+12")
+        work.ask(many_questions(12))
+        phone.standin.wait(lambda: not phone.standin.faults)  # it is about to say the first of twelve
+        shutil.rmtree(phone.folder.path)
+        with process(phone, *DETACHED):
+            phone.bot("Number 12?")
+            relay.wait(40)
+    assert [len(phone.standin.messages(ANN, f"Number {n}?")) for n in range(2, 12)] == [1] * 10
+
+
 def test_of_two_relays_that_workers_start_one_ends_quietly(phone: Phone) -> None:
     phone.work().block()
     with process(phone, *DETACHED) as one, process(phone, *DETACHED) as two:

@@ -82,7 +82,7 @@ def test_two_sessions_of_one_name_have_a_status_each(phone: Phone) -> None:
 
     async def act() -> None:
         api = Api(phone.settings)
-        chat, sessions = Chat(api, status_seconds=0), Sessions(phone.folder, phone.settings.chat)
+        chat, sessions = Chat(api, lambda: True, status_seconds=0), Sessions(phone.folder, phone.settings.chat)
         for _ in range(3):
             for known in sessions.refresh():
                 await chat.serve(known)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -40,8 +41,9 @@ class _Shown:
 class Chat:
     """Sends for all sessions of one chat; every call returns when what it sends is in the chat."""
 
-    def __init__(self, api: Api, *, status_seconds: float) -> None:
-        self._api = api
+    def __init__(self, api: Api, may_serve: Callable[[], bool], *, status_seconds: float) -> None:
+        """Where another relay serves the sessions by now, which `may_serve` tells, it is that which says the rest."""
+        self._api, self._may_serve = api, may_serve
         self._status_seconds = status_seconds
         self._shown: dict[Path, _Shown] = {}  # by session
         self._looked: dict[Path, tuple[int, frozenset[int]]] = {}  # what the open gates were last compared with
@@ -49,6 +51,8 @@ class Chat:
 
     async def serve(self, known: Known) -> None:
         """Everything that is due for one session now."""
+        if not self._may_serve():
+            return
         known.ledger.look()
         for item in list(outbox.pending(known.session_dir, READER)):
             known.look()
@@ -78,6 +82,8 @@ class Chat:
             name = f"{message.role} {message.target}"  # not its place: an answered question is left out the next time
             counted[name] += 1
             part = f"{name} {counted[name]}"
+            if not self._may_serve():
+                return
             if (item.number, part) not in known.ledger.parts:
                 await self.post(known, replace(message, silent=quiet or message.silent), item=item.number, part=part)
             quiet = quiet or not message.silent  # one sound is enough

@@ -43,12 +43,12 @@ class Listening:
         if self._api.settings.chat < 0:
             await asyncio.wait_for(self._api.find_chat(), NAME_SECONDS)
 
-    async def go_round(self, may_listen: Callable[[], bool]) -> None:
-        """Take the next updates, as long as this relay `may_listen`."""
+    async def go_round(self, may_serve: Callable[[], bool]) -> None:
+        """Take the next updates, as long as this relay `may_serve` the sessions."""
         updates = await self._hear()
         self.heard = time.time()
         for update in joined(updates):
-            if not may_listen():
+            if not may_serve():
                 return
             if isinstance(update, Moved) and update.chat == self._api.settings.chat:
                 self._api.move(update.to)

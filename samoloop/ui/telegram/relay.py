@@ -107,7 +107,7 @@ class Relay:
         self._supervision = Supervision(self._api, self._pace)
         parts = self._api, folder, self._handler, self._supervision, self._pace
         self._listening = Listening(*parts, self._react)
-        self._speaking = Speaking(*parts, self._why_deaf)
+        self._speaking = Speaking(*parts, self._why_deaf, self._may_serve)
         self._moved = asyncio.Event()  # a person may have moved a session on
         self._taken_up: dict[Path, str] = {}  # what was last done from the phone, for which a worker was started
         self._noted = ""  # what others were told of it last
@@ -128,7 +128,7 @@ class Relay:
     async def _serve(self) -> None:
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "speaking": self._speaking.go_round,
-            "listening": partial(self._listening.go_round, self._may_listen),
+            "listening": partial(self._listening.go_round, self._may_serve),
             "fetching": self._listening.fetch,
             "starting workers": self._start_workers,
             "watching": self._watch,
@@ -151,7 +151,7 @@ class Relay:
         """End `run`. Call it in the relay's own loop."""
         self._stopped.set()
 
-    def _may_listen(self) -> bool:
+    def _may_serve(self) -> bool:
         """Whether its lock keeps others out; where the register went with it, the next relay knows the sessions."""
         if self._lock is not None and not self._lock.keeps_out(self._folder.relay_lock):
             self.is_replaced = True
@@ -195,7 +195,7 @@ class Relay:
         now = time.monotonic()
         if self._lock is not None:
             self._note(self._lock)
-        if not self._may_listen() or (idle and is_held(self._folder.foreground_lock)):
+        if not self._may_serve() or (idle and is_held(self._folder.foreground_lock)):
             self.stop()
         elif idle and now >= self._look_at_need:
             self._look_at_need = now + idle / 10

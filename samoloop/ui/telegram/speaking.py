@@ -30,11 +30,12 @@ class Speaking:
     """The voice of one relay."""
 
     def __init__(
-        self, api: Api, folder: BotFolder, handler: Handler, watch: Supervision, pace: Pace, why_deaf: Callable[[], str]
-    ) -> None:
+        self, api: Api, folder: BotFolder, handler: Handler, watch: Supervision, pace: Pace,
+        why_deaf: Callable[[], str], may_serve: Callable[[], bool],
+    ) -> None:  # fmt: skip
         self._api, self._folder, self._handler, self._watch, self._pace = api, folder, handler, watch, pace
         self._sessions, self._why_deaf = handler.sessions, why_deaf
-        self._chat = Chat(api, status_seconds=pace.status)
+        self._chat = Chat(api, may_serve, status_seconds=pace.status)
         self._queue: deque[Post | Edit] = deque()
         self._poke = asyncio.Event()  # there is something to say
         self._toasts: set[asyncio.Task[None]] = set()
