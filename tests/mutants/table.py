@@ -274,6 +274,7 @@ m("tg_used_forgotten_where_unwritten", "config/bot_folder.py", "        self._us
 m("tg_part_ends", "ui/telegram/supervision.py", "        while not until.is_set():\n            await self.guarded(part, go_round)\n", "        if not until.is_set():\n            await self.guarded(part, go_round)\n", BROKEN)
 m("tg_odd_answer_is_none", "ui/telegram/api.py", "            if given and not found:\n", "            if False:\n", BROKEN)
 m("tg_number_from_the_future", "ui/telegram/api.py", "    return type(value) is int and 0 < value < 2**31\n", "    return type(value) is int\n", BROKEN)
+m("tg_speaks_on_beside_the_next", "ui/telegram/chat.py", "            if not self._may_serve():\n                return\n            if (item.number", "            if (item.number", "tests/telegram/test_relay.py")
 m("tg_refused_offset_for_ever", "ui/telegram/api.py", "                offset = 0  # it may be that which is refused\n", "", BROKEN)
 m("tg_400_ends_listening", "ui/telegram/api.py", "                if not listens and _refuses(error):\n", "                if _refuses(error):\n", BROKEN)
 m("tg_401_is_believed_at_once", "ui/telegram/api.py", "(not self._has_worked or outage.seconds > TOKEN_SECONDS)", "True", BROKEN)
