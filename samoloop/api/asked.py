@@ -44,6 +44,7 @@ class Order:
     by: str = ""  # who says it
     backlog: FromBacklog | None = None  # the task of the backlog that it is, where it is one
     called: str = ""  # what `base` is called, where its own name does not say it
+    elsewhere: bool = False  # its children start on other machines, if not here too
     mark: str = ""  # of a session that is to be the fleet's: the text by which it is known as that from the first on
 
 

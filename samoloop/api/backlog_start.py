@@ -52,6 +52,7 @@ def start(found: Found, stands: Stands, environ: Mapping[str, str], mark: str = 
         name=task.name,
         said=settings_of(task) | ({"finish": str(finish)} if finish else {}),
         backlog=link,
+        elsewhere=bool(mark),
         mark=mark,
     )
     return hand_off.hand_off(order, environ), (*ground.notes, *([note] if note else []))

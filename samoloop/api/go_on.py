@@ -24,6 +24,7 @@ from samoloop.children.stop import StopRequest, install_handlers
 from samoloop.config import loading, samocode, workflow_files
 from samoloop.config.loading import Config
 from samoloop.core import gates, hearing, overview
+from samoloop.core.control import is_fleets
 from samoloop.core.journal import JournalChanged
 from samoloop.core.permissions import SandboxMode
 from samoloop.core.records import Extended, Failed, Halted, Moved, Rested, Resumed, Retried
@@ -128,7 +129,7 @@ def settle(session: Session, how: How, environ: Mapping[str, str]) -> Config:
     """
     settings = settings_of(session, environ, how.said)
     if how.attended:
-        launching.rehearse(settings, session.state().live_workflow, environ)
+        launching.rehearse(settings, session.state().live_workflow, environ, elsewhere=is_fleets(session.dir))
     else:
         refuse_unseen(session, settings, how.shown)
     return settings

@@ -54,7 +54,7 @@ def hand_off(order: Order, environ: Mapping[str, str]) -> Session:
     for what cannot be met: a setting, a workflow, a provider that is missing, a revision, a name.
     """
     planned = plan(order, environ)
-    launching.rehearse(planned.settings, planned.workflow, environ)
+    launching.rehearse(planned.settings, planned.workflow, environ, elsewhere=order.elsewhere)
     projects.register(order.root, environ)
     return prepare.create(
         planned.settings,

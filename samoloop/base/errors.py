@@ -36,6 +36,10 @@ class ProviderError(SamoloopError):
     """The child CLI cannot be started as configured."""
 
 
+class ProgramMissing(ProviderError):
+    """The child CLI is not on this machine."""
+
+
 _SHOWN = 80  # characters
 _PROBLEM_LENGTH = 500
 _PROBLEMS = 20  # of one kind, that are told

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from samoloop.base.errors import ProviderError
+from samoloop.base.errors import ProgramMissing, ProviderError
 from samoloop.core.events import Denied, Event, Failure, Result, Started, Text, Tool, Trouble, Usage
 from samoloop.core.permissions import Access, Permissions
 from samoloop.providers.base import Checkup, Launch, Request
@@ -55,7 +55,7 @@ class CustomProvider:
     def launch(self, request: Request) -> Launch:
         program = self._program.find(self._environ)
         if program is None:
-            raise ProviderError(self._missing())
+            raise ProgramMissing(self._missing())
         if not self._asks("{mcp_config}") and self.name != "demo":  # a script, which has no use for them
             refuse_any(request, f"providers.{self.name}.command has no {{mcp_config}}, so {self.name}")
         servers = servers_of(request, always=self._asks("{mcp_config}"))

@@ -47,9 +47,7 @@ class PresetProvider:
     def launch(self, request: Request) -> Launch:
         preset, person = self._preset, {**request.environ, **self._settings.env}
         own = request.stem.parent / self.name
-        program = self._program.find(self._environ)
-        if program is None:
-            raise ProviderError(self._missing())
+        program = self._program.require(self._environ)
         if not preset.mcp:
             refuse_any(request, self.name)
         servers = servers_of(request)
@@ -88,9 +86,6 @@ class PresetProvider:
         reaches = self._preset.reaches.replace("`", "")
         leak = f"{tried}; of your own set-up reaches a child: {reaches}."
         return Checkup(program, version_of(program, environ), leaks=(leak,))
-
-    def _missing(self) -> str:
-        return f"{self._program.missing(self._environ)} {self._program.advice(self._environ)}"
 
     def _permissions(self, request: Request) -> list[str]:
         if request.permissions is Permissions.FULL:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
-from samoloop.base.errors import ProviderError
+from samoloop.base.errors import ProgramMissing, ProviderError
 from samoloop.base.files import put_folder, read_plain, remove
 from samoloop.base.values import frozen
 from samoloop.core.permissions import Access
@@ -44,10 +44,10 @@ class Program:
         return str(Path(found).absolute()) if found else None
 
     def require(self, environ: Mapping[str, str]) -> str:
-        """The program's absolute path. Raises ProviderError with the way to get it."""
+        """The program's absolute path. Raises ProgramMissing with the way to get it."""
         found = self.find(environ)
         if found is None:
-            raise ProviderError(f"{self.missing(environ)} {self.advice(environ)}")
+            raise ProgramMissing(f"{self.missing(environ)} {self.advice(environ)}")
         return found
 
     def missing(self, environ: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from samoloop import providers
+from samoloop.base.errors import ProgramMissing
 from samoloop.children import sandbox
 from samoloop.config import mcp, profiles, skills
 from samoloop.config.loading import Config
@@ -60,15 +61,16 @@ def request_for(
     )
 
 
-def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str]) -> None:
+def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str], *, elsewhere: bool = False) -> None:
     """Raise now what starting a child of any phase would raise later: a missing CLI, a mode it has not, a profile.
 
-    A broken skill of the project too: later it would only be left out.
+    A broken skill of the project too: later it would only be left out. Children that start `elsewhere` need neither
+    CLI nor sandbox here.
     """
     import tempfile  # no worker needs it
 
     skills.refuse_broken(config.root)
-    for phase in workflow.phases:
+    for phase in workflow.phases if not elsewhere else ():
         sandbox.is_missing(config.sandboxing(phase.name))
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -90,4 +92,8 @@ def rehearse(config: Config, workflow: Workflow, environ: Mapping[str, str]) -> 
                     offered=phase.skills,
                     environ=environ,
                 )
-                provider_of(config, provider, environ).launch(request)
+                try:
+                    provider_of(config, provider, environ).launch(request)
+                except ProgramMissing:
+                    if not elsewhere:
+                        raise

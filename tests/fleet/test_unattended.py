@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from at_work import Host, hosts, waits
-from kit import GOOD_CHILD, until
+from kit import GOOD_CHILD, script, until
 from machines import git
 
 pytestmark = pytest.mark.slow  # whole commands
@@ -70,3 +70,21 @@ def test_what_a_person_can_do_with_a_session_that_waits_for_a_machine(tmp_path: 
         shown = laptop.say("status", "x")
         assert "laptop, of the fleet" in shown and "samoloop tell" in shown
         assert "samoloop resume" not in shown and "none is running" not in shown
+
+
+def test_a_machine_without_the_cli_hands_in_and_has_one_more_thing_done(tmp_path: Path, url: str) -> None:
+    at_home = {"providers": {"scripted": {"command": ["~/bin/child.sh"]}}}
+    with hosts(tmp_path, url, GOOD_CHILD, "laptop", "ben", settings=at_home) as (laptop, ben):
+        (ben.home / "bin").mkdir()
+        script(ben.home / "bin", GOOD_CHILD)
+        assert "is no program" in " ".join(laptop.run("run", "Add a feature").stderr.split())
+        laptop.say("run", "Add a feature", "--session", "x", "--fleet")
+        ben.start()
+        until(lambda: waits(laptop, "x"))
+        laptop.say("answer", "x", "Q1=north")
+        until(lambda: at_plan(ben))
+        laptop.say("approve", "x")
+        until(lambda: ben.status("x")["condition"] == "done")
+        before = ben.status("x")["iteration"]
+        laptop.say("resume", "x", "-m", "One more thing")
+        until(lambda: ben.status("x")["iteration"] > before)

@@ -200,7 +200,7 @@ def run(
         )
     if words is None and name and found is None and (old := old_session.named(load_config(root).sessions_dir, name)):
         raise UsageError(f"{old.name} is a session of samocode: samoloop import {old}, then samoloop resume {name}")
-    order = Order(root, words, wishes, None if in_place else base or "", name, how.said, speaker())
+    order = Order(root, words, wishes, None if in_place else base or "", name, how.said, speaker(), elsewhere=fleets)
     if dry_run:
         return show_dry_run(order, as_json)
     from samoloop.api.hand_off import hand_off
@@ -373,7 +373,7 @@ def show_dry_run(order: Order, as_json: bool) -> int:
 
     planned = hand_off.plan(order, os.environ, fetches=False)
     try:
-        launching.rehearse(planned.settings, planned.workflow, os.environ)
+        launching.rehearse(planned.settings, planned.workflow, os.environ, elsewhere=order.elsewhere)
         missing = ""
     except ProviderError as error:
         missing = str(error)
