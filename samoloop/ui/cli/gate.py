@@ -8,15 +8,12 @@ from pathlib import Path
 import click
 
 from samoloop.base.errors import SessionError, UsageError
-from samoloop.base.locks import is_held
 from samoloop.config.project import sessions_folder
 from samoloop.core import gates, hearing, opening, words
-from samoloop.core.control import LOCK, is_fleets
 from samoloop.core.gates import Act, Closing, Gate, StillOpen, Verdict
-from samoloop.core.next_steps import outlook
 from samoloop.core.session import Session, names_one, resolve, sound_sessions
 from samoloop.core.signals import GateKind
-from samoloop.core.state import ENDED, Condition, State
+from samoloop.core.state import Condition, State
 from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import (
     find_session,
@@ -30,6 +27,7 @@ from samoloop.ui.cli.common import (
     speaker,
 )
 from samoloop.ui.cli.fleet_copies import give_on_later, renew_copies
+from samoloop.ui.cli.follows import say_what_follows, stands
 from samoloop.ui.terminal.output import say, say_json
 
 PLAN = (Verdict.APPROVE, Verdict.CHANGES, Verdict.REJECT)
@@ -51,9 +49,9 @@ def _find(name: str | None, *verdicts: Verdict) -> tuple[Session, Gate]:
     give_on_later(session)
     gate = opening.ready_gate(session)
     if gate is None or not gates.takes(gate, *verdicts):
-        raise SessionError(f"{session.name} does not wait for {_sought(verdicts)}: {_stands(session)}")
+        raise SessionError(f"{session.name} does not wait for {_sought(verdicts)}: {stands(session)}")
     if isinstance(gates.examine(gate, session.dir, session.worktree), Closing):
-        raise SessionError(f"{session.name} was told already: {_stands(session)}; --replace decides anew")
+        raise SessionError(f"{session.name} was told already: {stands(session)}; --replace decides anew")
     return session, gate
 
 
@@ -62,40 +60,14 @@ def _only_one(folder: Path, wanted: Callable[[State], bool], sought: str) -> Ses
     if any(wanted(session.state()) for session in sound_sessions(folder)):
         return resolve(folder, None, wanted)
     unfinished = [session for session in sound_sessions(folder) if session.state().condition is not Condition.DONE]
-    stands = "; ".join(f"{session.name}: {_stands(session)}" for session in unfinished[:5])
-    raise SessionError(f"no session waits for {sought}: {stands or f'there is none at work in {folder}'}")
+    others = "; ".join(f"{session.name}: {stands(session)}" for session in unfinished[:5])
+    raise SessionError(f"no session waits for {sought}: {others or f'there is none at work in {folder}'}")
 
 
 def _sought(verdicts: Sequence[Verdict]) -> str:
     """What a command would close."""
     kinds = [kind for kind in GateKind if any(verdict in gates.behaviour(kind).VERDICTS for verdict in verdicts)]
     return " or ".join(words.GATES[kind].closes for kind in kinds)
-
-
-def _stands(session: Session) -> str:
-    """How a session stands and what to do next, in a sentence's half."""
-    ahead = outlook(session, at_work=is_held(session.control / LOCK))
-    is_now = f"it waits for {ahead.waits_for}" if ahead.waits_for else ahead.decided or _condition(session)
-    return f"{is_now}; next: {ahead.steps[0].command}" if ahead.steps else is_now
-
-
-def _condition(session: Session) -> str:
-    state = session.state()
-    return f"it is {state.condition}" + (f" in {state.phase}" if state.condition not in ENDED else "")
-
-
-def _say_what_follows(session: Session) -> None:
-    """Without a worker nothing happens by itself: name the command that goes on."""
-    if is_fleets(session.dir):
-        session.forget()
-        state = session.state()
-        is_open = state.gate and not isinstance(gates.examine(state.gate, session.dir, session.worktree), Closing)
-        if is_open or state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED):
-            say(f"It goes on when a person lets it: {_stands(session)}")
-        else:
-            say("A machine of the fleet goes on from here: samoloop fleet status")
-    elif not is_held(session.control / LOCK):
-        say(f"No worker is running; go on with: samoloop resume {session.name}")
 
 
 @click.command("questions")
@@ -141,7 +113,7 @@ def questions_(session_name: str | None, as_json: bool) -> None:
         examples = " ".join(f"{q.id}={q.options[0][0] if q.options else 'words'}" for q in found if q.id in waiting)
         say(f"\nAnswer: samoloop answer {session.name} {examples}")
     else:
-        say_wrapped(f"\nNothing waits for an answer: {_stands(session)}")
+        say_wrapped(f"\nNothing waits for an answer: {stands(session)}")
 
 
 replace_option = click.option(
@@ -168,7 +140,7 @@ def _say_decided(session: Session, gate: Gate) -> None:
     if isinstance(found, Closing):
         said = words.closed(gate, found)
         say(f"{said[0].upper()}{said[1:]}.")
-        _say_what_follows(session)
+        say_what_follows(session)
     elif isinstance(found, StillOpen) and found.left:
         say(f"Still to answer: {', '.join(found.left)}.")
 
@@ -213,11 +185,11 @@ def answer(said: tuple[str, ...], suggested: bool, replace: bool) -> int:
         if not answers:
             left = ", ".join(question.id for question in gates.waiting_questions(session.dir, gate))
             if not left:
-                raise SessionError(f"{session.name} has all its answers: {_stands(session)}")
+                raise SessionError(f"{session.name} has all its answers: {stands(session)}")
             raise UsageError(f"give an answer for {left}: {left.partition(',')[0]}=A, or --suggested")
         still = gates.answer(session.dir, gate, answers, speaker())
         say(f"Answered {', '.join(answers)}." + (f" Still to answer: {', '.join(still)}." if still else ""))
-    _say_what_follows(session)
+    say_what_follows(session)
     return 0
 
 
@@ -278,7 +250,7 @@ def approve(session_name: str | None, sha: str | None, message: str, replace: bo
         say(f"It has changed since the gate opened: it was {gate.sha256[:12]}… then.")
     if message and hearing.ends_with_gate(session.state()):
         say("No child follows now: your words stand in the report, and reach the one that carries the plan out.")
-    _say_what_follows(session)
+    say_what_follows(session)
     return 0
 
 
@@ -298,7 +270,7 @@ def changes(session_name: str | None, message: str, replace: bool) -> int:
     session, gate = _find(session_name, *PLAN)
     gates.decide_plan(session.dir, gate, Verdict.CHANGES, speaker(), comment=message)
     say(f"Asked {session.name} for changes in {gate.file}.")
-    _say_what_follows(session)
+    say_what_follows(session)
     return 0
 
 
@@ -317,7 +289,7 @@ def reject(session_name: str | None, message: str, replace: bool) -> int:
     session, gate = _find(session_name, *PLAN)
     gates.decide_plan(session.dir, gate, Verdict.REJECT, speaker(), comment=message)
     say(f"Rejected {gate.file} of {session.name}.")
-    _say_what_follows(session)
+    say_what_follows(session)
     return 0
 
 
@@ -338,4 +310,4 @@ def tell(said: tuple[str, ...]) -> None:
     session = find_session(name, lambda state: state.condition is not Condition.DONE)
     hearing.tell(session, said[-1], speaker())
     say(f"The next child of {session.name} will read it.")
-    _say_what_follows(session)
+    say_what_follows(session)

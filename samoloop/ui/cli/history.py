@@ -17,6 +17,7 @@ from samoloop.ui.cli.common import (
     speaker,
     terminal_columns,
 )
+from samoloop.ui.cli.follows import say_what_follows
 from samoloop.ui.terminal.output import say, say_in_pager
 from samoloop.ui.terminal.paint import tone_of_change
 from samoloop.ui.terminal.words import wrapped
@@ -77,7 +78,7 @@ def rewind(session_name: str, iteration: int) -> None:
     session = find_session(session_name)
     for line in go_back(session, iteration, speaker(), os.environ):
         say(line)
-    say(f"Go on with: samoloop resume {session.name}")
+    say_what_follows(session)
 
 
 @click.command("fork")
@@ -177,4 +178,4 @@ def repair(session_name: str) -> None:
     session = find_session(session_name)
     for line in put_right(session, speaker()):
         say(line)
-    say(f"Go on with: samoloop resume {session.name}")
+    say_what_follows(session)

@@ -4,6 +4,7 @@ import click
 
 from samoloop.core.state import ENDED
 from samoloop.ui.cli.common import find_session, for_people_only, session_argument, speaker
+from samoloop.ui.cli.follows import say_what_follows
 from samoloop.ui.terminal.output import say
 
 
@@ -24,4 +25,4 @@ def waive(name: str, session_name: str | None, message: str) -> None:
     for_people_only()
     session = find_session(session_name, lambda state: state.condition not in ENDED)
     say(let_pass(session, name, message, speaker()))
-    say(f"Go on with: samoloop resume {session.name}")
+    say_what_follows(session)
