@@ -25,7 +25,7 @@ from samoloop.fleet.here import Here, Project
 from samoloop.fleet.mark import Mark
 from samoloop.fleet.parcel import Kind, Parcel
 from samoloop.fleet.placing import Tell
-from samoloop.fleet.rows import SessionRow
+from samoloop.fleet.rows import ARCHIVED, SessionRow
 from samoloop.fleet.rules import AfterRefusal
 from samoloop.fleet.transport import Moved, RemoteGone
 from samoloop.git.checkout import registered
@@ -324,6 +324,7 @@ def row_of(session: Session, this: Here, environ: Mapping[str, str]) -> SessionR
     """Where the session stands as of the copy's last parcel. The caller holds its lock."""
     state, mark = session.state(), marks.read(session.dir)
     assert mark is not None
+    due_in = rules.due_in(when_due(session, state, environ), time.time())
     return SessionRow(
         project=mark.project,
         name=session.name,
@@ -333,10 +334,10 @@ def row_of(session: Session, this: Here, environ: Mapping[str, str]) -> SessionR
         title=session.task,
         phase=state.phase,
         iteration=state.iteration,
-        condition=str(state.condition),
+        condition=ARCHIVED if state.archived and due_in is None else str(state.condition),
         reason=state.reason,
         provider=provider_of(session, environ),
         tags=needs_of(session),
         format=FORMAT,
-        due_in=rules.due_in(when_due(session, state, environ), time.time()),
+        due_in=due_in,
     )

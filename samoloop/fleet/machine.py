@@ -34,7 +34,7 @@ from samoloop.fleet.iteration import STOP_NOW, Turn
 from samoloop.fleet.limits import Limits
 from samoloop.fleet.news import News, news
 from samoloop.fleet.phone import Phone
-from samoloop.fleet.rows import MachineRow
+from samoloop.fleet.rows import ARCHIVED, MachineRow
 from samoloop.fleet.transport import RemoteGone
 from samoloop.queue.reminders import LOOK_SECONDS, Reminders
 
@@ -332,7 +332,8 @@ class Machine:
         for project in self.projects.values():
             known = await _aside(self._database.sessions, project.id)
             for row in known:
-                self._soon(self._renew(project, row.name, row.parcel))
+                if row.condition != ARCHIVED or copies.mark_of(project.sessions / row.name):
+                    self._soon(self._renew(project, row.name, row.parcel))
             for folder in await _aside(copies.here, project):
                 if any(row.name == folder.name for row in known):
                     self._soon(self._give_on(folder))

@@ -6,6 +6,7 @@ is not in the parcel's history is set aside first. Each step may be done again a
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from samoloop.base.errors import GitError, SessionError
@@ -132,6 +133,9 @@ def _renew(session: Session, here: _Here, notes: Iterable[str], tell: Tell) -> N
         code = _code_here(session, here, state)
         said += _keep_work(session, here, base.parcel if base else None, code, ahead=ahead)
         said += _put_code(session, here, code)
+        if code and state.archived:  # a person had it go, wherever it is
+            with suppress(GitError):  # it stays where something is in it that git does not know
+                code.worktree.remove()
     with gates.changing(session.dir):  # people's commands wait for this, so it is short
         mine, theirs = (session.journal.read(), journal.read()) if ahead else ((), ())
         given = acts.given_in_vain(mine, theirs, session.logs)
@@ -226,7 +230,8 @@ def _here_now(
     same = (created.repo, created.root, created.worktree) == (place.repo, place.root, place.worktree)
     moved = here.parcel.paths != here.machine or not same or not _as_known(here, state)
     found: list[Record] = [place] if moved or notes else []
-    if state.prepared and not state.worktree_is_new and (why := _lacks(here, was or state, base)):
+    is_away = state.archived and not here.worktree.is_dir()
+    if state.prepared and not state.worktree_is_new and not is_away and (why := _lacks(here, was or state, base)):
         found.append(WorktreeNew(why=why))
     return found
 

@@ -12,6 +12,9 @@ from samoloop.fleet.rules import pinned
 Row = TypeVar("Row")
 
 
+ARCHIVED = "archived"  # the condition of what a person has put away, and only a person can move again
+
+
 @frozen
 class SessionRow:
     """Where a session stands, for those who have no copy of it. The parcel on the remote is the truth."""

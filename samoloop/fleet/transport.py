@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -109,8 +110,13 @@ def newest(repo: Repo, where: str, name: str) -> str:
     return _listed(repo, where, fleet_ref(name)).get(fleet_ref(name), "")
 
 
-def _listed(repo: Repo, where: str, pattern: str) -> dict[str, str]:
-    done = _reach(repo, "ls-remote", "--refs", "--", where, pattern)
+def standing(repo: Repo, where: str, prefixes: Sequence[str]) -> dict[str, str]:
+    """All refs of the remote below these, with what they name. Raises RemoteGone and Refused."""
+    return _listed(repo, where, *(f"{prefix}*" for prefix in prefixes))
+
+
+def _listed(repo: Repo, where: str, *patterns: str) -> dict[str, str]:
+    done = _reach(repo, "ls-remote", "--refs", "--", where, *patterns)
     if done.returncode:
         raise _trouble(where, done)
     pairs = (line.split("\t") for line in os.fsdecode(done.stdout).splitlines() if line.count("\t") == 1)
@@ -223,6 +229,15 @@ def _push_large(repo: Repo, where: str, oid: str) -> None:
 def put(repo: Repo, where: str, oid: str, ref: str) -> str:
     """Have the remote's ref name this commit, whatever it named before; why not, where it does not take it."""
     done = _reach(repo, *_PUSH, "--", where, f"+{oid}:{ref}")
+    return _why(done) if done.returncode else ""
+
+
+def let_go(repo: Repo, where: str, refs: Mapping[str, str]) -> str:
+    """Have the remote forget these refs together, where they still name what is said; why not, where it does not."""
+    leases = [f"--force-with-lease={ref}:{oid}" for ref, oid in refs.items()]
+    done = _reach(repo, *_PUSH, "--atomic", *leases, "--", where, *(f":{ref}" for ref in refs))
+    if any(word in reason for reason in _refused(done).values() for word in _MOVED):
+        return "somebody went on with it meanwhile"
     return _why(done) if done.returncode else ""
 
 

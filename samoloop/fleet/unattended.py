@@ -35,7 +35,7 @@ def _behind(sessions: Sequence[Session]) -> list[Session]:
         project, mark = copies.project_of(session), copies.mark_of(session.dir)
         if project.id not in listed:
             listed[project.id] = transport.listed(project.repo, project.remote)
-        if mark and listed[project.id].get(session.name) != mark.parcel:
+        if mark and listed[project.id].get(session.name, mark.parcel) != mark.parcel:  # one may be put away there
             found.append(session)
     return found
 

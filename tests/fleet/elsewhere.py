@@ -82,7 +82,8 @@ def done(one: Machine, session: Session) -> None:
 
 def archived(one: Machine, session: Session) -> None:
     done(one, session)
-    said(one, "archive", NAME)
+    code, text = said(one, "archive", NAME)
+    assert code == 0 and "Removed the worktree" in text, text
 
 
 STATES: Mapping[str, Callable[[Machine, Session], None]] = {

@@ -134,7 +134,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         "status auth": (0, "blocked in investigation", ""),
     },
     "done": AT_END,
-    "archived": AT_END,
+    "archived": AT_END | {"archive auth": (0, "was archived already", "")},
 }
 
 

@@ -15,7 +15,7 @@ from samoloop.base import effects
 from samoloop.base.errors import SessionError
 from samoloop.core import gates, hearing
 from samoloop.core.decision import Condition
-from samoloop.core.records import Ended, Placed
+from samoloop.core.records import Archived, Ended, Placed
 from samoloop.core.session import Session
 from samoloop.fleet import copies, together
 from samoloop.fleet import mark as marks
@@ -114,6 +114,45 @@ def test_cut_off_at_each_effect_it_ends_as_if_nothing_had_been(machines: list[Ma
     with two.at_work():
         assert together.unsent(there)
         assert len([one for one in there.journal.read() if isinstance(one, Placed)]) == 3
+
+
+def put_away(machine: Machine, session: Session) -> None:
+    """Archived there, and handed over."""
+    with machine.at_work():
+        git(machine.root, "worktree", "remove", str(session.worktree))
+        session.record(Archived(by="Ann"))
+    machine.send(session, Kind.MOVED)
+
+
+def test_a_session_that_was_archived_elsewhere_is_archived_here_until_it_is_taken_up_again(
+    machines: list[Machine],
+) -> None:
+    here, there = two_turns(machines)
+    one, two = machines
+    put_away(one, here)
+    there, _ = two.place(there.name)
+    with two.at_work():
+        assert there.state().archived and not there.worktree.exists()
+    with one.at_work():
+        hearing.tell(here, "one more thing", "Ann")
+    one.iterate(here, by="Ann")
+    one.send(here, Kind.ITERATION)
+    there, _ = two.place(there.name)
+    with two.at_work():
+        assert not there.state().archived and there.state().worktree_is_new
+
+
+def test_what_git_does_not_know_in_the_worktree_of_an_archived_session_is_kept_aside(machines: list[Machine]) -> None:
+    here, there = two_turns(machines)
+    one, two = machines
+    with two.at_work():
+        (there.worktree / "mine.txt").write_text("of a person\n")
+    put_away(one, here)
+    _, said = two.place(there.name)
+    ref = two.git("for-each-ref", "--format=%(refname)", "refs/samoloop/aside").strip()
+    assert ref in "".join(said) and two.git("log", "--format=%H", "-m", ref, "--", "mine.txt")
+    with two.at_work():
+        assert not there.worktree.exists()
 
 
 def test_a_first_copy_is_cut_off_at_each_effect(machines: list[Machine]) -> None:

@@ -1,13 +1,18 @@
 """Copies of a fleet's sessions: where no `fleet work` runs here, a command looks after what it shows or changes."""
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from samoloop.base.errors import SamoloopError
 from samoloop.core.control import is_fleets
 from samoloop.core.session import Session, all_sessions, resolve
+
+if TYPE_CHECKING:
+    from samoloop.fleet.cleaning import Kept
 
 
 def renew_copies(folder: Path, name: str | None = None) -> None:
@@ -65,3 +70,32 @@ def _looks_after() -> bool:
     from samoloop.fleet import unattended
 
     return unattended.is_so(os.environ)
+
+
+def kept_of_archived(folder: Path) -> "list[Kept]":
+    """What remote and database keep of archived sessions of a fleet; nothing, with a word, where they do not answer."""
+    from samoloop.fleet.extra import are_here
+
+    archived = [one for one in all_sessions(folder) if is_fleets(one.dir) and one.state().archived]
+    if not archived or not are_here():
+        return []
+    from samoloop.base.errors import sentence
+    from samoloop.fleet import cleaning
+    from samoloop.ui.cli import failures
+    from samoloop.ui.cli.fleet import reached
+
+    try:
+        with reached() as (_, database):
+            return cleaning.look(archived, database)
+    except (SamoloopError, OSError) as error:
+        failures.say(f"what the fleet keeps of archived sessions is not known now: {sentence(error)}")
+        return []
+
+
+def remove_kept(kept: "Sequence[Kept]") -> Iterator[str]:
+    """Have it go, as far as it can; a sentence for each."""
+    from samoloop.fleet import cleaning
+    from samoloop.ui.cli.fleet import reached
+
+    with reached() as (_, database):
+        yield from cleaning.remove(kept, database)

@@ -7,16 +7,19 @@ import click
 
 from samoloop.base.errors import UsageError
 from samoloop.base.printable import one_line
+from samoloop.config.project import sessions_folder
 from samoloop.core.state import Condition
 from samoloop.ui.cli import complete
 from samoloop.ui.cli.common import (
     find_session,
     for_people_only,
     project_root,
+    say_wrapped,
     session_argument,
     speaker,
     terminal_columns,
 )
+from samoloop.ui.cli.fleet_copies import kept_of_archived, remove_kept
 from samoloop.ui.cli.follows import say_what_follows
 from samoloop.ui.terminal.output import say, say_in_pager
 from samoloop.ui.terminal.paint import tone_of_change
@@ -24,6 +27,7 @@ from samoloop.ui.terminal.words import wrapped
 
 if TYPE_CHECKING:
     from samoloop.api.clean import Left
+    from samoloop.fleet.cleaning import Kept
 
 
 @click.command("diff")
@@ -131,6 +135,7 @@ def clean(yes: bool) -> None:
 
     A branch can go where its commits are in the branch that it started from or at a remote, a worktree where all in it
     is in its branch, and both where the session is archived or merged. The session's folder and checkpoints stay.
+    What a fleet keeps of an archived session can go where all of it is here.
 
     \b
     samoloop clean
@@ -139,18 +144,22 @@ def clean(yes: bool) -> None:
     from samoloop.api import clean as cleaning
 
     root = project_root()
+    kept = kept_of_archived(sessions_folder(root, os.environ))
     if yes:
         for_people_only()
         for line in cleaning.remove(root, os.environ, speaker()):
             say(line)
+        for line in remove_kept(kept) if kept else ():
+            say_wrapped(line)
         return
-    found = cleaning.look(root, os.environ)
-    going = [left for left in found if left.goes]
-    for title, lefts in (("can go, with --yes", going), ("stays", [left for left in found if not left.goes])):
-        if lefts:
+    left = cleaning.look(root, os.environ)
+    found = [(one.goes, _of_left(one)) for one in left] + [(not one.stays, _of_kept(one)) for one in kept]
+    for title, goes in (("can go, with --yes", True), ("stays", False)):
+        texts = [text for can_go, text in found if can_go is goes]
+        if texts:
             say((title, "strong"))
-        for left in lefts:
-            for line in wrapped(one_line(_of_left(left), 1000), terminal_columns()):
+        for text in texts:
+            for line in wrapped(one_line(text, 1000), terminal_columns()):
                 say(f"  {line}")
     if not found:
         say("No worktree and no branch of a session is left here.")
@@ -160,6 +169,10 @@ def _of_left(left: "Left") -> str:
     parts = [f"worktree {left.worktree}" if left.worktree else "", f"branch {left.branch}" if left.branch else ""]
     what = " and ".join(filter(None, parts))
     return f"{left.name}: {what}; {left.why}" if what else f"{left.name}: {left.why}"
+
+
+def _of_kept(kept: "Kept") -> str:
+    return f"{kept.name}: {kept.what}; {kept.stays or 'it is archived, and all of it is here'}"
 
 
 @click.command("repair")

@@ -5,6 +5,7 @@ from typing import Any
 
 from samoloop.base.durations import format_seconds
 from samoloop.base.printable import one_line
+from samoloop.fleet.rows import ARCHIVED
 from samoloop.ui.terminal.status_text import Tinted, tone
 
 _NAME = 22  # columns of a name
@@ -16,9 +17,12 @@ def fleet_lines(found: Mapping[str, Any]) -> list[Tinted]:
     lines: list[Tinted] = [("MACHINES", "dim")]
     lines += [_machine(one) for one in machines] or [("  none; on each machine: samoloop fleet work", "warn")]
     lines += [("", "plain"), ("SESSIONS", "dim")]
-    lines += [line for one in sessions for line in _session(one)] or [
+    shown = [one for one in sessions if one["condition"] != ARCHIVED]
+    lines += [line for one in shown for line in _session(one)] or [
         ('  none; hand one in: samoloop run "TASK" --fleet', "plain")
     ]
+    if away := len(sessions) - len(shown):
+        lines.append((f"  {away} archived; what is kept of them goes with: samoloop clean", "dim"))
     return lines
 
 
