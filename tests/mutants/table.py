@@ -429,6 +429,10 @@ m("the_warm_process_shows_secrets", "ui/cli/warm.py", "    hide_environment(SECR
 
 # --- several machines ------------------------------------------------------------------------------------------------
 m("fleet_forced", "fleet/transport.py", "(f\"{oid}:{ref}\" for ref, oid in wanted.items())", "(f\"+{oid}:{ref}\" for ref, oid in wanted.items())", "tests/fleet/test_transport.py::test_whoever_is_second_is_told_and_the_remote_stays_as_it_is")
+m("fleet_let_go_whatever_it_names", "fleet/transport.py", "\"--atomic\", *leases, \"--\"", "\"--atomic\", \"--\"", "tests/fleet/test_cleaning.py::test_a_remote_lets_go_of_what_it_was_asked_for_alone")
+m("fleet_archived_is_fetched", "fleet/machine.py", "if row.condition != ARCHIVED or copies.mark_of(project.sessions / row.name):", "if True:", "tests/fleet/test_cleaning.py::test_a_machine_that_comes_later_does_not_fetch_what_is_archived")
+m("fleet_archived_here_alone", "fleet/placing.py", "and not is_away and", "and", "tests/fleet/test_placing.py::test_a_session_that_was_archived_elsewhere_is_archived_here_until_it_is_taken_up_again")
+m("fleet_cli_needed_to_hand_in", "worker/launching.py", "                    if not elsewhere:\n                        raise", "                    raise", "tests/fleet/test_unattended.py::test_a_machine_without_the_cli_hands_in_and_has_one_more_thing_done")
 m("fleet_follows_nothing", "fleet/parcel.py", "(before.oid if before else \"\", tip, head, *more)", "(tip, head, *more)", "tests/fleet/test_together.py::test_a_parcel_says_how_many_there_were_before_it")
 m("fleet_moved_is_a_refusal", "fleet/transport.py", "if any(word in why for word in _MOVED) or", "if False or", "tests/fleet/test_transport.py::test_whoever_is_second_is_told_and_the_remote_stays_as_it_is")
 m("fleet_raced_is_a_refusal", "fleet/transport.py", "for word in _MOVED) or _RACED.search(done.stderr):", "for word in _MOVED):", "tests/fleet/test_transport.py::test_a_ref_that_moves_while_the_remote_takes_a_push_counts_as_moved")
