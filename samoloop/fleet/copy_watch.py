@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -25,8 +26,8 @@ class CopyWatch:
         sessions: Iterable[Path],
         environ: Mapping[str, str],
         tell: Callable[[Path], None],
-        beside: tuple[Path, Callable[[], None]],
-        reached: Callable[[], None],
+        beside: tuple[Path, Callable[[], object]],
+        reached: Callable[[], object],
     ) -> None:
         """`tell` is called in the running loop, with the folder of the session; what is `beside` them, a folder, has a
         call of its own. `reached`: the phone's person got something.
@@ -51,6 +52,7 @@ class CopyWatch:
                 if event.event_type not in ("opened", "closed_no_write"):
                     watch._see(Path(os.fsdecode(event.dest_path or event.src_path)))
 
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")  # a folder seen twice
         self._observer = Observer()
         self._observer.daemon = True
         for folder in [self._control, self._beside, *self._sessions]:

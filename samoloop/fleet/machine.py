@@ -65,6 +65,7 @@ class Machine:
     _said: set[str] = field(default_factory=set)
     _held: set[int] = field(default_factory=set)  # jobs that the database believed to be here at the last look
     _soons: "set[asyncio.Task[None]]" = field(default_factory=set)
+    _seeing: "asyncio.Task[None] | None" = None  # to the phone
     _worker: "asyncio.Task[None] | None" = None
     _ends: asyncio.Event = field(default_factory=asyncio.Event)
     _is_away: bool = False  # the database, as far as a person was told
@@ -86,6 +87,7 @@ class Machine:
         with (
             Database(self.this.database, self.this.machine, lease) as self._database,
             Database(self.this.database, self.this.machine) as self._pulse,
+            ThreadPoolExecutor(1) as self._thread,
         ):
             try:
                 while not self.draining:
@@ -95,20 +97,24 @@ class Machine:
             finally:
                 with suppress(SamoloopError):
                     await self._note_reached()
-                    await _aside(self._pulse.leave, self.this.machine, self.this.id)
+                    await self._beside(self._pulse.leave, self.this.machine, self.this.id)
+
+    async def _beside(self, ask: Callable[..., Answer], *given: Any) -> Answer:
+        """What the pulse says, in a thread of its own: copies that wait for a silent remote do not hold it up."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, ask, *given)
 
     async def _come_in(self) -> None:
         """Be one of the machines; a database that is not there yet, as where all start at once, is waited for."""
         waits = growing_waits()
         while not self.draining:
             try:
-                await _aside(self._pulse.check)
+                await self._beside(self._pulse.check)
                 await self._enter()
                 self._say_of_database(None)
                 return
             except DatabaseGone as error:
                 if not await _aside(may_come, self.this.database):
-                    await _aside(self._pulse.check)  # it may have come just now
+                    await self._beside(self._pulse.check)  # it may have come just now
                 self._say_of_database(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ends.wait(), next(waits))
@@ -184,7 +190,7 @@ class Machine:
         )
 
     async def _enter(self) -> None:
-        await _aside(self._pulse.enter, self.row(), self.this.lease_seconds)
+        await self._beside(self._pulse.enter, self.row(), self.this.lease_seconds)
 
     def _asked_to_finish(self) -> None:
         asyncio.get_running_loop().remove_reader(self.stop.finish_fd)
@@ -208,7 +214,7 @@ class Machine:
 
     async def _tell_draining(self) -> None:
         """Nothing is to wait for this machine any more."""
-        await _aside(self._pulse.drain, self.this.machine)
+        await self._beside(self._pulse.drain, self.this.machine)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
@@ -271,28 +277,30 @@ class Machine:
 
     async def _one_beat(self) -> None:
         lease = self.this.lease_seconds
-        beat = await _aside(self._pulse.beat, self.this.machine, self.this.id, len(self.turns), lease)
+        beat = await self._beside(self._pulse.beat, self.this.machine, self.this.id, len(self.turns), lease)
         if not beat.known:
             await self._enter()
         if beat.draining:
             self._drain()
-        await self._see_to_phone(beat.phone)
+        begins = self._phone.turn(beat.phone == self.this.machine)
+        if begins or self._seeing is None or self._seeing.done():
+            self._seeing = self._soon(self._see_to_phone(beat.phone, begins))
         for turn in list(self.turns.values()):
-            if not await _aside(self._pulse.is_mine, turn.job, turn.worker):
+            if not await self._beside(self._pulse.is_mine, turn.job, turn.worker):
                 turn.lose("because it was not heard of for too long")
         if beat.sweeps and time.monotonic() - self._looked > _LOOK_LEASES * lease:
             self._looked = time.monotonic()
             self._soon(self._look_at_remotes())
         lost = await self._forgotten()
         if beat.sweeps or lost:
-            for freed in await _aside(self._pulse.sweep, lease, beat.steady, lost):
+            for freed in await self._beside(self._pulse.sweep, lease, beat.steady, lost):
                 self.say(f"{freed.partition('/')[2]}: the machine at work on it was not heard of any more")
 
     async def _forgotten(self) -> set[int]:
         worker = next((turn.worker for turn in self.turns.values()), None)
         if worker is None:
             return set()
-        held = await _aside(self._pulse.held, worker)
+        held = await self._beside(self._pulse.held, worker)
         found = rows.forgotten(held, self._held, self.turns)
         self._held = held
         return found
@@ -368,11 +376,11 @@ class Machine:
 
     # --- the phone ----------------------------------------------------------------------------------------------------
 
-    async def _see_to_phone(self, first: str) -> None:
+    async def _see_to_phone(self, first: str, begins: bool) -> None:
         """Be the fleet's phone where it is this machine's turn, and let the database know what reached the person."""
         if self.telegram is not None and first not in ("", self.this.machine):
             self.say_once(f"{first} is the fleet's phone: this machine's is silent, until {first} is gone.")
-        if self._phone.turn(first == self.this.machine):
+        if begins:
             self.say("This machine is the fleet's phone now.")
             for project in self.projects.values():
                 for folder in await _aside(lambda project=project: list(copies.here(project))):
@@ -442,7 +450,7 @@ class Machine:
                 failures += not isinstance(error, RemoteGone)
                 await asyncio.sleep(next(waits) if isinstance(error, RemoteGone) else rules.pause(failures))
 
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+    def _soon(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         async def tried() -> None:
             try:
                 await work
@@ -452,6 +460,7 @@ class Machine:
         task = asyncio.create_task(tried())
         self._soons.add(task)
         task.add_done_callback(self._soons.discard)
+        return task
 
     def _say_what(self, error: Exception) -> None:
         if not isinstance(error, DatabaseGone):  # the next beat says that, and what was to be done is done again then
