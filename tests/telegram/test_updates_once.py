@@ -61,7 +61,7 @@ def heard(folder: BotFolder, handler: FullDisk, *ids: int) -> None:
         relay = Relay(SETTINGS, folder, Machine(), Pace(first_wait=0.001))
         listening = relay._listening
         listening._handler, listening._api = handler, Updates(*ids)  # type: ignore[assignment]
-        await listening.go_round(relay._may_listen)
+        await listening.go_round(relay._may_serve)
 
     asyncio.run(listen())
 

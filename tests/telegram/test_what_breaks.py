@@ -210,7 +210,7 @@ async def _listen_once(relay: Relay, handler: Stubborn) -> None:
 
     relay._listening._handler = handler  # type: ignore[assignment]
     relay._api.updates = updates  # type: ignore[method-assign]
-    await relay._listening.go_round(relay._may_listen)
+    await relay._listening.go_round(relay._may_serve)
 
 
 def test_an_answer_that_only_its_session_refuses_is_tried_once_and_holds_up_nobody(folder: BotFolder) -> None:
