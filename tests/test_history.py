@@ -228,6 +228,14 @@ def test_the_report_names_the_commits_that_the_branch_has_and_none_that_a_rewind
         assert (f", iteration {number} (" in report) is there
 
 
+def test_a_session_that_goes_on_is_archived_no_more_also_where_no_child_has_worked_in_its_worktree(bench, session):
+    for iteration in ("6", "5"):
+        run(bench, "archive", "feature", "--force")
+        assert "archived ones" in run(bench, "list")
+        run(bench, "rewind", "feature", iteration)
+        assert session.worktree.exists() and "feature" in run(bench, "list")
+
+
 def test_after_archive_rewind_makes_the_worktree_again(bench, session):
     run(bench, "archive", "feature")
     assert "was made again" in run(bench, "rewind", "feature", "5")

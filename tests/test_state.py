@@ -399,10 +399,20 @@ def test_a_session_that_went_back_stays_where_it_is_placed() -> None:
     assert back.branch == state_of().created.branch
 
 
-def test_archived_is_a_fact_until_the_worktree_comes_back() -> None:
-    archived = event("archived", by="ada")
-    assert state_of(archived).archived
-    assert not state_of(archived, event("worktree_new", why="gone")).archived
+@pytest.mark.parametrize(
+    "after",
+    [
+        event("worktree_new", why="gone"),
+        event("moved", **{"from": "done", "to": "implementation"}, by="ada"),
+        event("resumed", by="ada"),
+        event("rewound", to=0, record=2),
+    ],
+    ids=lambda record: record.event,
+)
+def test_a_session_is_archived_until_somebody_goes_on_with_it(after) -> None:
+    archived = prepared(), event("archived", by="ada")
+    assert state_of(*archived).archived
+    assert not state_of(*archived, after).archived
 
 
 def test_going_back_does_not_furnish_the_worktree() -> None:

@@ -93,7 +93,7 @@ class State:
     overview_hash: str | None = None  # of `_overview.md` since the session came to rest; None: not come to rest
     left_out: set[str] = field(default_factory=set)  # files that gates asked a person for: in no commit or checkpoint
     worktree_is_new: bool = False  # made again, or forked: it lacks what git ignores
-    archived: bool = False  # the person removed the worktree
+    archived: bool = False  # the person put it away, worktree and all, and has not gone on with it since
     roots: dict[str, Root] = field(default_factory=dict)  # folders by what they are to the session
     tree: str | None = None  # code and session content after the last iteration, for progress
     updated: str = ""  # time of the last record
@@ -329,7 +329,7 @@ def _leave(state: State, gate: Gate, effect: Effect) -> None:
 def _moved(state: State, record: records.Moved) -> None:
     _enter(state, record.target)
     state.gate, state.wanted = None, None
-    state.retry = False
+    state.retry = state.archived = False
     state.condition = Condition.READY
     state.reason = state.needs = ""
 
@@ -338,7 +338,7 @@ def _extended(state: State, record: records.Extended) -> None:
     """What was the end is a phase like others now, and was left."""
     state.creation = state.created.but(workflow=record.workflow)
     _enter(state, record.workflow.after(state.phase) or state.phase)
-    state.condition, state.summary = Condition.READY, ""
+    state.condition, state.summary, state.archived = Condition.READY, "", False
 
 
 def _resumed(state: State, record: records.Resumed) -> None:
@@ -348,7 +348,7 @@ def _resumed(state: State, record: records.Resumed) -> None:
     state.rounds = {}
     state.since_resume = Totals()
     state.phase_totals = {}
-    state.warned = set()
+    state.warned, state.archived = set(), False
     state.said = [*state.said, record.settings]
     _went_on(state)
     if record.now:
@@ -449,7 +449,7 @@ def _rewound(record: records.Rewound, history: Iterable[Record], present: State)
     past.left_out = present.left_out
     past.roots = present.roots
     past.creation = past.created.but(**{name: getattr(present.created, name) for name in ("repo", "root", "worktree")})
-    past.worktree_is_new, past.archived = present.worktree_is_new, present.archived
+    past.worktree_is_new, past.archived = present.worktree_is_new, False
     past.open = None
     past.not_before, past.limits = None, {}
     past.overview_hash = None

@@ -55,6 +55,12 @@ def test_a_session_that_was_cleaned_away_is_taken_up_again_from_any_copy(
     assert transport.fleet_ref(scene.name) in refs(scene)
 
 
+def test_what_is_here_is_made_as_new_as_the_remote_first(scene: Scene) -> None:
+    """Without `fleet work` here nobody else would."""
+    assert "goes on with it" in said(scene.one, "resume", scene.name, "-m", "One more thing")[1]
+    assert "its refs" not in said(scene.two, "clean")[1]
+
+
 def test_nothing_goes_that_is_not_here(scene: Scene, database: Database) -> None:
     """Somebody went on with it, after this machine looked and before it had it go."""
     session = scene.two.session(scene.name)

@@ -19,7 +19,7 @@ from samoloop.ui.cli.common import (
     speaker,
     terminal_columns,
 )
-from samoloop.ui.cli.fleet_copies import kept_of_archived, remove_kept
+from samoloop.ui.cli.fleet_copies import kept_of_archived, remove_kept, renew_copies
 from samoloop.ui.cli.follows import say_what_follows
 from samoloop.ui.terminal.output import say, say_in_pager
 from samoloop.ui.terminal.paint import tone_of_change
@@ -144,6 +144,7 @@ def clean(yes: bool) -> None:
     from samoloop.api import clean as cleaning
 
     root = project_root()
+    renew_copies(sessions_folder(root, os.environ))
     kept = kept_of_archived(sessions_folder(root, os.environ))
     if yes:
         for_people_only()
