@@ -1,6 +1,7 @@
 """Commands about a session's past: `diff`, `rewind`, `fork`, `archive`, `clean`, `repair`."""
 
 import os
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -148,10 +149,12 @@ def clean(yes: bool) -> None:
     kept = kept_of_archived(sessions_folder(root, os.environ))
     if yes:
         for_people_only()
-        for line in cleaning.remove(root, os.environ, speaker()):
-            say(line)
-        for line in remove_kept(kept) if kept else ():
+        done = False
+        for line in chain(cleaning.remove(root, os.environ, speaker()), remove_kept(kept) if kept else ()):
             say_wrapped(line)
+            done = True
+        if not done:
+            say("There is nothing that can go.")
         return
     left = cleaning.look(root, os.environ)
     found = [(one.goes, _of_left(one)) for one in left] + [(not one.stays, _of_kept(one)) for one in kept]
