@@ -100,6 +100,14 @@ def test_without_a_database_the_rest_is_cleaned(scene: Scene) -> None:
     assert f"worktree {scene.two.root}" not in text.split("stays")[0] or "can go" in text
 
 
+def test_a_copy_that_cannot_be_read_is_named_and_the_rest_is_looked_at(scene: Scene) -> None:
+    session = scene.two.session(scene.name)
+    with scene.two.at_work():
+        session.journal.path.write_bytes(b"{}\n" + session.journal.path.read_bytes())
+    code, text = said(scene.two, "clean")
+    assert code == 0 and f"{scene.name}: " in text
+
+
 def test_a_session_that_is_not_archived_is_left_alone(
     tmp_path: Path, url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

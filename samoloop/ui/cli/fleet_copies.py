@@ -9,7 +9,7 @@ import click
 
 from samoloop.base.errors import SamoloopError
 from samoloop.core.control import is_fleets
-from samoloop.core.session import Session, all_sessions, resolve
+from samoloop.core.session import Session, all_sessions, resolve, sound_sessions
 
 if TYPE_CHECKING:
     from samoloop.fleet.cleaning import Kept
@@ -76,7 +76,7 @@ def kept_of_archived(folder: Path) -> "list[Kept]":
     """What remote and database keep of archived sessions of a fleet; nothing, with a word, where they do not answer."""
     from samoloop.fleet.extra import are_here
 
-    archived = [one for one in all_sessions(folder) if is_fleets(one.dir) and one.state().archived]
+    archived = [one for one in sound_sessions(folder) if is_fleets(one.dir) and one.state().archived]
     if not archived or not are_here():
         return []
     from samoloop.base.errors import sentence
