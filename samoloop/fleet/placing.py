@@ -28,7 +28,7 @@ from samoloop.fleet import acts
 from samoloop.fleet import mark as marks
 from samoloop.fleet import parcel as parcels
 from samoloop.fleet.mark import Mark
-from samoloop.fleet.parcel import CONTROL, TAIL, Content, Kind, Parcel
+from samoloop.fleet.parcel import CONTROL, FACTS, TAIL, Content, Kind, Parcel
 from samoloop.git.calls import Git
 from samoloop.git.checkout import registered
 from samoloop.git.checkpoint import ref_name
@@ -279,12 +279,22 @@ def _keep(session: Session, here: _Here, what: str, more: Sequence[str] = ()) ->
 
 
 def keep_aside(store: Git, name: str, oid: str) -> str:
-    """A ref of its own that holds the commit."""
+    """A ref of its own that holds the commit, or one that holds the same: a full disk has it tried again and again."""
     prefix = ASIDE + ref_name(name).rpartition("/")[2] + "/"
     known = store.line("for-each-ref", "--format=%(refname)", prefix).splitlines()
+    if same := next((ref for ref in known if _holds_the_same(store, ref, oid)), ""):
+        return same
     ref = next(name for n in range(1, len(known) + 2) if (name := f"{prefix}{n}") not in known)
     store.run("update-ref", ref, oid)
     return ref
+
+
+def _holds_the_same(store: Git, one: str, other: str) -> bool:
+    """Whether two parcels differ in nothing but when they were packed."""
+    if store.call("diff-tree", "--quiet", one, other, "--", f":(exclude){FACTS}").returncode:
+        return False
+    trees = [store.line("log", "--no-walk=unsorted", "--format=%T", f"{oid}^@").splitlines() for oid in (one, other)]
+    return trees[0] == trees[1]
 
 
 @frozen
