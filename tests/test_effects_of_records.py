@@ -110,6 +110,7 @@ RESUMED: dict[str, Any] = {
     "since_resume": Totals(),
     "phase_totals": {},
     "warned": set(),
+    "archived": False,
 }
 CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
     ("created", {}, created(settings={"b": 2}), {"creation": RECORD, "said": [{"b": 2}], "phase": "init"}),
@@ -316,6 +317,7 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
             "still": 0,
             "reason": "",
             "needs": "",
+            "archived": False,
         },
     ),
     (
@@ -331,6 +333,7 @@ CASES: list[tuple[str, dict[str, Any], Record, dict[str, Any]]] = [
             "still": 0,
             "condition": Condition.READY,
             "summary": "",
+            "archived": False,
         },
     ),
     (
@@ -856,7 +859,7 @@ def test_going_back_keeps_the_numbers_of_now_and_what_became_of_the_worktree(
     expected.open = expected.not_before = expected.overview_hash = None
     expected.limits, expected.retry = {}, False
     expected.iteration, expected.attempt, expected.gates_opened = 3, 1, 1
-    expected.totals, expected.left_out, expected.worktree_is_new, expected.archived = present.totals, {"f"}, True, True
+    expected.totals, expected.left_out, expected.worktree_is_new, expected.archived = present.totals, {"f"}, True, False
     assert fold([*records, back]) == expected
     assert fold([*records, back.but(at="")]).updated == present.updated
 
