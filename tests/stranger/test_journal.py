@@ -105,6 +105,15 @@ def test_a_sound_journal_is_left_as_it_is(tmp_path: Path):
     assert path.read_bytes() == before
 
 
+def test_after_the_repair_of_what_is_done_no_command_is_named_that_would_be_refused(tmp_path: Path):
+    root = scripted_project(tmp_path, GOOD_CHILD)
+    samoloop(root, "run", "Task", "--session", "a", "--no-wait")
+    assert "go on with: samoloop resume" in samoloop(root, "repair", "a").stdout
+    samoloop(root, "resume", "a", "--yes")
+    said = samoloop(root, "repair", "a").stdout
+    assert "It stands in phase done" in said and "samoloop resume" not in said
+
+
 def test_a_start_that_finds_all_well_says_nothing(tmp_path: Path):
     root = scripted_project(tmp_path, GOOD_CHILD)
     samoloop(root, "run", "Task", "--session", "a", "--no-wait")

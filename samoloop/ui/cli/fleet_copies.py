@@ -76,8 +76,9 @@ def kept_of_archived(folder: Path) -> "list[Kept]":
     """What remote and database keep of archived sessions of a fleet; nothing, with a word, where they do not answer."""
     from samoloop.fleet.extra import are_here
 
-    archived = [one for one in sound_sessions(folder) if is_fleets(one.dir) and one.state().archived]
-    if not archived or not are_here():
+    known = sound_sessions(folder) if are_here() else []
+    archived = [one for one in known if is_fleets(one.dir) and one.state().archived]
+    if not archived:
         return []
     from samoloop.base.errors import sentence
     from samoloop.fleet import cleaning

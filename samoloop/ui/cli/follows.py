@@ -23,10 +23,12 @@ def _condition(session: Session) -> str:
 
 
 def say_what_follows(session: Session) -> None:
-    """Without a worker nothing happens by itself: name the command that goes on."""
+    """Without a worker nothing happens by itself: name the command that goes on. Nothing follows where it is done."""
+    session.forget()
+    state = session.state()
+    if state.condition is Condition.DONE:
+        return
     if is_fleets(session.dir):
-        session.forget()
-        state = session.state()
         is_open = state.gate and not isinstance(gates.examine(state.gate, session.dir, session.worktree), Closing)
         if is_open or state.condition in (Condition.BLOCKED, Condition.FAILED, Condition.STOPPED):
             say(f"It goes on when a person lets it: {stands(session)}")
