@@ -94,6 +94,15 @@ class TestFind:
         process = start("sleep", "1000", env={**large, NAME: value})
         assert find(mark(value), None) == {process.pid}
 
+    @pytest.mark.parametrize("variables", [0, 100])
+    def test_a_process_that_execs_again_and_again_is_found_each_time(self, start, value, tmp_path, variables):
+        program = tmp_path / "again"
+        program.write_text('#!/bin/sh\nexec "$0"\n')
+        program.chmod(0o755)
+        large = {f"A{number}": "x" * 1000 for number in range(variables)}
+        process = start(str(program), env={**large, NAME: value})
+        assert sum(not mark(value).is_on(process.pid) for _ in range(10_000)) == 0
+
     def test_a_process_that_is_gone_has_nothing(self, start, value):
         process = start("true")
         process.wait()

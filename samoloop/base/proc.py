@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 PROC = Path("/proc")
-_READ_BYTES = 1 << 15
+READ_BYTES = 1 << 15  # of one look: a file that is longer is read in several
 _M_ARENA_MAX = -8  # <malloc.h> of glibc
 
 
@@ -17,7 +17,7 @@ def read(path: str) -> bytes:
     except OSError:
         return b""
     try:
-        while chunk := os.read(descriptor, _READ_BYTES):
+        while chunk := os.read(descriptor, READ_BYTES):
             chunks.append(chunk)
     except OSError:
         return b""

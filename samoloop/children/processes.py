@@ -22,10 +22,10 @@ from samoloop.base import proc
 from samoloop.base.values import frozen
 
 _LOOKS = 5  # for what comes up while one looks; more only where something starts processes without end
-_EXEC_SECONDS = 0.1  # the longest that a process may be in the middle of an exec
+_EXEC_SECONDS = 1.0  # the longest that a process may be in the middle of an exec, on a machine that is busy
 _WATCHED_AT_ONCE = 64  # pidfds held while sweeping; a fork bomb must not use up the worker's descriptors
 _ROUNDS = 6  # of a sweep, against something that starts new processes while it is ended
-_ARGUMENTS, _ENVIRONMENT = slice(45, 47), slice(47, 49)  # of /proc/<pid>/stat: where they start and end in memory
+_CODE, _ARGUMENTS, _ENVIRONMENT = slice(23, 25), slice(45, 47), slice(47, 49)  # of /proc/<pid>/stat: start, end
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # <linux/prctl.h>
 _subreaper = 0  # the process that became one: a fork of it is none
 _KILLED_SECONDS = 1.0  # how long a process may take to go after SIGKILL before it is looked for again
@@ -355,16 +355,38 @@ def variable(pid: int, name: str) -> str:
 
 
 def _environment(pid: int) -> bytes:
-    """What the process was started with. In the middle of an exec it shows nothing at all: then wait until it does."""
+    """What the process was started with.
+
+    While an exec swaps its memory it shows nothing, or the beginning: then look until one memory stood all the while.
+    """
+    path = f"/proc/{pid}/environ"
+    environment = proc.read(path)
+    if 0 < len(environment) < proc.READ_BYTES:
+        return environment  # read at once, so whole
+    if session_of(pid) in (0, None):
+        return environment  # a kernel thread, or gone
     deadline = time.monotonic() + _EXEC_SECONDS
-    while not (environment := proc.read(f"/proc/{pid}/environ")):
-        if not _is_starting(pid) or time.monotonic() > deadline:
+    while time.monotonic() < deadline:
+        memory = _memory(pid)
+        environment = proc.read(path)
+        starting = _is_starting(pid, memory)
+        if not starting and _memory(pid) == memory:
             break
-        time.sleep(_EXEC_SECONDS / 1000)
+        time.sleep(_EXEC_SECONDS / 10_000 if starting else 0)
     return environment
 
 
-def _is_starting(pid: int) -> bool:
-    """Whether a process without an environment has no command line either, and is no kernel thread and no zombie."""
-    kernel = (0, None)
-    return session_of(pid) not in kernel and not proc.read(f"/proc/{pid}/cmdline") and _running(pid)
+def _memory(pid: int) -> list[str]:
+    """Where code, arguments and environment lie in a process's memory, which an exec puts elsewhere; zeros if not told.
+
+    The code is put there last; another user's is said to be at 1 (`do_task_stat` and `load_elf_binary` of Linux).
+    """
+    fields = proc.stat(pid)
+    return fields[_CODE] + fields[_ARGUMENTS] + fields[_ENVIRONMENT]
+
+
+def _is_starting(pid: int, memory: list[str]) -> bool:
+    """Whether a process with this memory is in the middle of an exec."""
+    if any(field != "0" for field in memory):
+        return memory[0] == "0"
+    return not proc.read(f"/proc/{pid}/cmdline") and _running(pid)
