@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from browser import Browser
 from elsewhere import STATES, Did, Scene
+from kit import until
 
+from samoloop.children.processes import Mark, find
 from samoloop.core.session import Session
 from samoloop.fleet.database import Database
 from samoloop.ui.web.site import url_of
@@ -142,16 +144,17 @@ TABLE: dict[str, dict[str, Cell]] = {
 
 
 def of_page(scene: Scene, act: Callable[[Browser, str], str]) -> Did:
-    """What somebody does on the page of the second machine, and what it says."""
+    """What somebody does on the page of the second machine, what it says, and what came of a worker that it started."""
     with scene.two.at_work():
         ann = Browser(os.environ)
         said = act(ann, url_of(Session(scene.folder)))
+        until(lambda: not find(Mark("HOME", str(scene.two.home)), None))
     return scene.after(0, said)
 
 
-def sent(action: str, **typed: str) -> Callable[[Browser, str], str]:
+def sent(action: str, page: str = "", **typed: str) -> Callable[[Browser, str], str]:
     def act(ann: Browser, url: str) -> str:
-        return ann.notice(ann.send(ann.form(url, action), **typed))
+        return ann.notice(ann.send(ann.form(url + page, action), **typed))
 
     return act
 
@@ -162,20 +165,36 @@ def stopped(ann: Browser, url: str) -> str:
     return ann.notice(ann.post(f"{url}/stop", {"token": token}))
 
 
+def resumed(ann: Browser, url: str) -> str:
+    """The settings file here is not that of the machine that had it last, so it is shown first."""
+    shown = ann.send(ann.form(f"{url}/act", "/resume"))
+    assert shown.status_code == 409 and "I have looked" in shown.text, shown.text
+    return ann.notice(ann.send(ann.form_in(shown.text, "/resume")))
+
+
 Act = Callable[[Browser, str], str]
 TOLD: tuple[Act, str, str] = (sent("/tell", words="words"), "The next child reads it.", "act")
-# What the page does at once; where it starts a worker, that is a command of the table.
 PAGE: dict[str, dict[str, tuple[Act, str, str]]] = {
     "at work": {"tell": TOLD, "stop": (stopped, "Asked one to stop", "")},
-    "at questions": {"tell": TOLD, "stop": (stopped, "No machine is at work", "")},
-    "at a plan": {"tell": TOLD},
+    "at questions": {
+        "tell": TOLD,
+        "stop": (stopped, "No machine is at work", ""),
+        "answer": (sent("/answer", "/gate", **{"pick.Q1": "A"}), ON, "act"),
+    },
+    "at a plan": {
+        "tell": TOLD,
+        "approve": (sent("/approve", "/gate"), ON, "act"),
+        "changes": (sent("/changes", "/gate", comment="other"), ON, "act"),
+        "reject": (sent("/reject", "/gate", comment="no", really="yes"), ON, "act"),
+    },
     "at a file": {"tell": TOLD},
-    "blocked": {"tell": TOLD},
+    "blocked": {"tell": TOLD, "resume": (resumed, "It goes on.", "moved")},
     "done": {"archive": (sent("/archive"), "Removed the worktree of", "moved")},
     "archived": {},
 }
 
 
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # meant so: in the background
 @pytest.mark.parametrize("state", list(STATES))
 def test_each_command_from_another_machine(
     state: str, tmp_path: Path, url: str, database: Database, monkeypatch: pytest.MonkeyPatch

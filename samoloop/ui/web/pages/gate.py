@@ -27,7 +27,7 @@ from samoloop.base.locks import is_held
 from samoloop.base.values import frozen
 from samoloop.checks import receipts
 from samoloop.core import gates, hearing, opening, words
-from samoloop.core.control import LOCK
+from samoloop.core.control import LOCK, is_fleets
 from samoloop.core.gates import Closing, Gate, StillOpen, Verdict, Void
 from samoloop.core.gates.questions import Question
 from samoloop.core.records import GateOpened
@@ -297,7 +297,7 @@ def act(request: Request) -> Response:
         return _again(request, session, f"{error} {_told(became)}")
     except (SamoloopError, OSError) as error:
         return _again(request, session, sentence(error), changed=isinstance(error, PlanChanged))
-    following = go_on(session, by, environ) or " ".join(given_on(session))
+    following = " ".join(given_on(session)) or go_on(session, by, environ)
     return redirect("/" if form.get("back") == OVERVIEW else url_of(session), f"{said} {following}".rstrip())
 
 
@@ -307,11 +307,16 @@ def _told(became: Became, then: str = "") -> str:
 
 
 def go_on(session: Session, by: str, environ: Mapping[str, str]) -> str:
-    """Start a worker where a gate is decided and none is at work, as a tap does; in a sentence, what came of it."""
+    """Start a worker where a gate is decided and none is at work, as a tap does; in a sentence, what came of it.
+
+    None starts at a gate of a fleet's session: its machines see what was decided.
+    """
     now = Session(session.dir)
     gate = now.state().gate
     if gate is None or is_held(now.control / LOCK) or not isinstance(_examined(now, gate), Closing):
         return ""
+    if is_fleets(now.dir):
+        return "A machine of the fleet goes on from here."
     try:
         detach(now, How(by=by), environ)
     except LockHeld:
