@@ -100,9 +100,14 @@ def start(folder: BotFolder, environ: Mapping[str, str]) -> None:
         try:
             detached.start(
                 [sys.executable, "-m", "samoloop", "relay", "--detached", f"--lock={lock.descriptor}"],
-                env={name: value for name, value in environ.items() if not name.startswith("SAMOLOOP_")},
+                env={name: value for name, value in environ.items() if _is_for_a_relay(name)},
                 output=output,
                 keep=lock.descriptor,
             )
         finally:
             os.close(output)
+
+
+def _is_for_a_relay(name: str) -> bool:
+    """Whether it gets this variable: none that is meant for one session, but what says where a fleet is."""
+    return not name.startswith("SAMOLOOP_") or name.startswith("SAMOLOOP_FLEET_")

@@ -42,7 +42,7 @@ class Host:
         """Write the person's settings."""
         path = self.home / "config" / "samoloop" / "config.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        fleet = {"machine": self.name, "lease": f"{self.lease_seconds}s", "database": self.url}
+        fleet = {"machine": self.name, "lease": f"{self.lease_seconds}s", "database": self.url or None}
         path.write_text(yaml.safe_dump({"fleet": fleet, **self.settings}))
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":

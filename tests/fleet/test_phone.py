@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from at_work import Host, hosts, waits
+from at_work import Host, fleet_row, hosts, waits
 from bot_api import Standin
 from kit import make_repo, until
 from person import Person
@@ -130,6 +130,39 @@ def test_another_phone_takes_over_when_the_machine_of_the_first_dies(
         standin.wait_message(ANN, "the plan is ready")
         assert sent(standin, "Shown here again") == 1
         assert not standin.messages(ANN, "another program polls this bot")
+
+
+@pytest.mark.slow  # whole commands
+def test_a_session_at_work_on_another_machine_is_stopped_and_resumed_from_the_phone(
+    tmp_path: Path, url: str, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = standin.chat(ANN)
+    person = Person(standin, ANN, "Ann", chat)
+    monkeypatch.setenv("SAMOLOOP_FLEET_DATABASE", url)
+    with hosts(tmp_path, url, CHILD, "ann", "ben") as (ann, ben):
+        ben.url = ""  # the relay knows it by the environment, too
+        with_phone(ben, standin)
+        ben.start("--providers", "demo")
+        until(lambda: "is the fleet's phone now" in ben.said())
+        (tmp_path / "hold").touch()
+        ann.start()
+        ann.say("run", "Add a feature", "--session", "x", "--fleet")
+        standin.wait_message(ANN, "Add a feature")
+        until(lambda: len(ledger(tmp_path)) == 1)
+        person.say("/status")
+        until(lambda: sent(standin, "iteration 0") == 2)
+        assert not sent(standin, "No worker runs")
+        person.say("/resume x")
+        standin.wait_message(ANN, "x has a worker already")
+        person.say("/stop")
+        standin.wait_message(ANN, "Asked ann to stop")
+        (tmp_path / "hold").unlink()
+        until(lambda: fleet_row(ann, "x")["condition"] == "stopped")
+        assert ledger(tmp_path) == [("1", "investigation", "ann")]
+        until(lambda: ben.status("x")["condition"] == "stopped")
+        person.say("/resume x")
+        standin.wait_message(ANN, "Which way?")
+        assert {host for _, _, host in ledger(tmp_path)} == {"ann"}
 
 
 def asks_and_waits(folder: Path, monkeypatch: pytest.MonkeyPatch, remind: str) -> tuple[Work, dict[str, str]]:

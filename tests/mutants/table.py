@@ -473,4 +473,6 @@ m("fleet_gone_machine_waited_for", "fleet/affinity.py", "if found[\"queue\"] != 
 m("fleet_wrong_address_waited_for", "fleet/address.py", "== pq.Ping.OK:\n        return False", "== pq.Ping.OK:\n        return True", "tests/fleet/test_away.py::test_an_address_that_no_waiting_helps_ends_it_with_a_sentence")
 m("fleet_every_process_looked_at", "worker/lease.py", "        if not is_held(path):\n            return None", "        if False:\n            return None", "tests/test_lease.py")
 m("fleet_page_starts_a_worker_at_a_gate", "ui/web/pages/gate.py", "    if is_fleets(now.dir):\n", "    if False:\n", "tests/fleet/test_everywhere.py")
+m("fleet_phone_stops_only_here", "ui/telegram/commands.py", "        if known.is_fleets:\n            became", "        if False:\n            became", "tests/fleet/test_phone.py")
+m("fleet_phone_knows_no_database", "worker/relay_starter.py", " or name.startswith(\"SAMOLOOP_FLEET_\")", "", "tests/fleet/test_phone.py")
 m("fleet_names_that_lead_elsewhere", "fleet/parcel.py", "{\"\", \".\", \"..\"}.intersection(parts)", "set().intersection(parts)", "tests/fleet/test_parcels.py::test_what_no_machine_packs_is_refused_whole")

@@ -143,7 +143,7 @@ def _post(said: Said, message: Outgoing, known: Known | None = None) -> Post:
 @about_one("status", "where a session stands")
 def _status(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     shown = known.status(said.at)
-    worker = "" if known.has_worker or known.ended else "\nNo worker runs for it."
+    worker = "" if known.has_worker or known.ended or known.is_fleets else "\nNo worker runs for it."
     return [_post(said, Outgoing(shown.html + worker), known)]
 
 
@@ -269,10 +269,13 @@ def _tell(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
     return [handler.say(said, outcome, known)]
 
 
-@about_one("stop", "stop after this iteration", fits=lambda known: known.has_worker)
+@about_one("stop", "stop after this iteration", fits=lambda known: known.is_at_work)
 def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     def stop() -> str:
         now = rest.strip().lower() == "now"
+        if known.is_fleets:
+            became = handler.machine.stop_in_fleet(known.session_dir, now)
+            return f"{became[0].upper()}{became[1:]}"
         if not handler.machine.stop(known.session_dir, now):
             return f"No worker is at work on {known.label}: it is {known.state.condition}."
         return f"{known.label} stops {'now' if now else 'after this iteration'}."
@@ -282,7 +285,7 @@ def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
 
 @about_one("resume", "go on, with words of yours if you like", words=True)
 def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
-    if known.has_worker and known.state.condition not in RESTING:
+    if known.is_at_work and known.state.condition not in RESTING:
         return [handler.say(said, f"{known.label} has a worker already: it is {known.state.condition}.", known)]
     rests = known.state.condition in AT_REST
     reactions: list[Reaction] = []

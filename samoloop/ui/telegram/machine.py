@@ -16,6 +16,7 @@ from samoloop.config import task_files
 from samoloop.config.loading import load
 from samoloop.core.control import is_fleets
 from samoloop.core.session import Session, find
+from samoloop.ui.cli.fleet import ask_machine_to_stop
 
 
 class Machine:
@@ -37,6 +38,10 @@ class Machine:
     def stop(self, session_dir: Path, now: bool) -> bool:
         """Ask the worker to stop; False where there is none."""
         return stop(Session(session_dir), now=now) is not None
+
+    def stop_in_fleet(self, session_dir: Path, now: bool) -> str:
+        """Ask the machine of the fleet that is at work on it, or is next, to stop; a sentence that says so."""
+        return ask_machine_to_stop(Session(session_dir), now)
 
     def add(self, root: Path, task: str, after: Sequence[str]) -> str:
         """Put a task into the backlog, once, however often it is asked for; its name."""

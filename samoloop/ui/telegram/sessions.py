@@ -13,7 +13,7 @@ from samoloop.base.files import sha256, stamp
 from samoloop.base.locks import is_held
 from samoloop.config.bot_folder import BotFolder, Registered
 from samoloop.core import gates, words
-from samoloop.core.control import LOCK, control_of
+from samoloop.core.control import LOCK, control_of, is_fleets
 from samoloop.core.gates import INBOX, Closing, Gate, StillOpen, Void, examine, read_text
 from samoloop.core.journal import FILE_NAME, Journal
 from samoloop.core.records import GateClosed, GateVoid, Record, Rewound
@@ -23,6 +23,8 @@ from samoloop.ui.telegram import render
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.render import Outgoing, short_name
 from samoloop.ui.telegram.updates import SIGNED
+
+_GOING_ON = (Condition.NEW, Condition.READY, Condition.RUNNING)
 
 
 @dataclass
@@ -69,6 +71,15 @@ class Known:
     @property
     def has_worker(self) -> bool:
         return is_held(control_of(self.session_dir) / LOCK)
+
+    @property
+    def is_fleets(self) -> bool:
+        return is_fleets(self.session_dir)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a worker is, or as far as this copy knows one of another machine that shares the session."""
+        return self.has_worker or (self.is_fleets and self.state.condition in _GOING_ON)
 
     @property
     def ended(self) -> bool:
@@ -150,7 +161,7 @@ class Known:
         """The message that says where it stands."""
         state = self.state
         began = datetime.fromisoformat(state.created.at).timestamp() if state.created.at else now
-        works = state.condition in (Condition.READY, Condition.RUNNING) and self.has_worker
+        works = state.condition in _GOING_ON and self.is_at_work
         until = now if works or not state.updated else datetime.fromisoformat(state.updated).timestamp()
         return render.status(self.label, state, max(until - began, 0), self._note())
 
