@@ -158,6 +158,7 @@ def test_the_name_is_cut_and_never_why(session: Session, width: int) -> None:
 
 def test_who_stands_where_in_the_list() -> None:
     nothing = {"archived": False, "needs_you": False, "worker_alive": False, "worker_suspended": False, "since": ""}
+    nothing |= {"machine": ""}
     rows = [
         nothing | {"session": "archived", "condition": "done", "archived": True},
         nothing | {"session": "old", "condition": "done", "since": "1"},
@@ -165,6 +166,7 @@ def test_who_stands_where_in_the_list() -> None:
         nothing | {"session": "limited, and nobody waits", "condition": "limited"},
         nothing | {"session": "limited", "condition": "limited", "worker_alive": True},
         nothing | {"session": "works", "condition": "running", "worker_alive": True},
+        nothing | {"session": "a fleet's", "condition": "ready", "machine": "one"},
         nothing | {"session": "suspended", "condition": "running", "worker_alive": True, "worker_suspended": True},
         nothing | {"session": "asks", "condition": "waiting", "needs_you": True, "since": "2"},
         nothing | {"session": "asked before", "condition": "blocked", "needs_you": True, "since": "1"},
@@ -174,6 +176,7 @@ def test_who_stands_where_in_the_list() -> None:
         "asks",
         "limited, and nobody waits",
         "suspended",
+        "a fleet's",
         "works",
         "limited",
         "new",

@@ -17,6 +17,8 @@ from samoloop.core.control import LOCK
 from samoloop.core.decision import Condition
 from samoloop.core.records import Archived, GateClosed, Halted, RoomRecord, Started
 from samoloop.core.session import Session
+from samoloop.fleet import mark as marks
+from samoloop.fleet.mark import Mark
 from samoloop.ui.web.pages import acts as page
 from samoloop.ui.web.site import url_of
 
@@ -51,6 +53,17 @@ def form(browser: Browser, session: Session, word: str) -> Form:
 def offers(browser: Browser, session: Session) -> set[str]:
     html = browser.open(url(session))
     return {one.action.rpartition("/")[2] for one in forms_in(html)} - {"name", "search", ""}
+
+
+def test_of_a_fleet_s_session_its_machines_are_at_work_and_a_gate_needs_no_worker(ann: Browser, work: Work) -> None:
+    assert {"resume", "tell"} <= offers(ann, work.session) and "Nobody goes on with these" in ann.open("/")
+    marks.write(work.dir, Mark("p", "origin", "here", paths="one"))
+    assert offers(ann, work.session) == {"tell", "stop"}
+    text = Browser(os.environ).open("/")
+    assert "At work" in text and "last on one" in text and "Nobody goes on with these" not in text
+    work.ask()
+    offered = offers(ann, work.session)
+    assert "tell" in offered and offered.isdisjoint({"resume", "stop"})
 
 
 def test_what_is_told_waits_to_be_read_and_is_told_once(ann: Browser, work: Work) -> None:

@@ -244,7 +244,7 @@ class Group(StrEnum):
 
     YOU = "you"  # need a person
     READY = "ready"  # nobody goes on with them
-    WORK = "work"
+    WORK = "work"  # here, or by the machines of a fleet
     LIMITED = "limited"  # their workers wait until a usage limit is over
     OVER = "over"
     ARCHIVED = "archived"
@@ -258,7 +258,7 @@ def group(row: Mapping[str, Any]) -> Group:
         return Group.OVER
     if row["needs_you"]:
         return Group.YOU
-    if not row["worker_alive"] or row["worker_suspended"]:
+    if not row["machine"] and (not row["worker_alive"] or row["worker_suspended"]):
         return Group.READY
     return Group.LIMITED if row["condition"] == "limited" else Group.WORK
 

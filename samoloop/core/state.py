@@ -17,6 +17,7 @@ from samoloop.core.workflow import Workflow
 
 AT_REST = frozenset({Condition.WAITING, Condition.BLOCKED, Condition.FAILED, Condition.STOPPED, Condition.DONE})
 ENDED = frozenset({Condition.DONE})
+GOING_ON = frozenset({Condition.NEW, Condition.READY, Condition.RUNNING})  # by a worker, for none of them waits
 
 
 @dataclass
@@ -376,7 +377,7 @@ def _failed(state: State, record: records.Failed) -> None:
     """A worker could not go on. It holds up what would go on; what rests already stays as it is."""
     state.failure, state.failed_at = record.reason, record.time or moment(record.at).timestamp()
     state.failures_of_workers += 1
-    if state.condition in (Condition.NEW, Condition.READY, Condition.RUNNING, Condition.LIMITED):
+    if state.condition in GOING_ON or state.condition is Condition.LIMITED:
         state.condition, state.reason, state.needs = Condition.FAILED, state.failure, ""
 
 

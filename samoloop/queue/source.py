@@ -21,7 +21,7 @@ from samoloop.core.next_steps import outlook
 from samoloop.core.overview import FILE_NAME as OVERVIEW
 from samoloop.core.records import moment
 from samoloop.core.session import Session, all_sessions
-from samoloop.core.state import AT_REST, Condition, State
+from samoloop.core.state import AT_REST, GOING_ON, Condition, State
 from samoloop.queue.due import Due
 from samoloop.queue.handing import Fleet, Handing, ToFleet
 from samoloop.queue.tasks import Tasks
@@ -29,7 +29,6 @@ from samoloop.worker import shared_limits
 from samoloop.worker.lease import FILES, Lease
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 30.0, 3600.0  # before a session whose worker failed is tried again
-_MOVING = (Condition.NEW, Condition.READY, Condition.RUNNING)
 
 
 @dataclass
@@ -129,7 +128,7 @@ class Projects:
         moves = unsaid = False
         try:
             state = session.state()
-            moves = state.condition in _MOVING
+            moves = state.condition in GOING_ON
             if state.gate:
                 answers = gates.watched(state.gate, session.dir, session.worktree)
                 files, stamps = [*files, *answers], [*stamps, *(stamp(path) for path in answers)]

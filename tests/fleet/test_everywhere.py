@@ -160,7 +160,7 @@ def sent(action: str, page: str = "", **typed: str) -> Callable[[Browser, str], 
 
 
 def stopped(ann: Browser, url: str) -> str:
-    """Its button is not there, because no worker is at work here; who has the page of a machine that is, sends this."""
+    """Sent from a page that was opened while a machine was at work."""
     token = ann.form(url, "/tell").fields["token"]
     return ann.notice(ann.post(f"{url}/stop", {"token": token}))
 
@@ -175,7 +175,7 @@ def resumed(ann: Browser, url: str) -> str:
 Act = Callable[[Browser, str], str]
 TOLD: tuple[Act, str, str] = (sent("/tell", words="words"), "The next child reads it.", "act")
 PAGE: dict[str, dict[str, tuple[Act, str, str]]] = {
-    "at work": {"tell": TOLD, "stop": (stopped, "Asked one to stop", "")},
+    "at work": {"tell": TOLD, "stop": (sent("/stop"), "Asked one to stop", "")},
     "at questions": {
         "tell": TOLD,
         "stop": (stopped, "No machine is at work", ""),

@@ -475,4 +475,7 @@ m("fleet_every_process_looked_at", "worker/lease.py", "        if not is_held(pa
 m("fleet_page_starts_a_worker_at_a_gate", "ui/web/pages/gate.py", "    if is_fleets(now.dir):\n", "    if False:\n", "tests/fleet/test_everywhere.py")
 m("fleet_phone_stops_only_here", "ui/telegram/commands.py", "        if known.is_fleets:\n            became", "        if False:\n            became", "tests/fleet/test_phone.py")
 m("fleet_phone_knows_no_database", "worker/relay_starter.py", " or name.startswith(\"SAMOLOOP_FLEET_\")", "", "tests/fleet/test_phone.py")
+m("fleet_page_offers_a_worker", "ui/web/pages/acts.py", " or (shared and state.condition in GOING_ON)", "", "tests/test_page_acts.py")
+m("fleet_page_offers_a_worker_at_a_gate", "ui/web/pages/acts.py", " or (shared and gate)", "", "tests/test_page_acts.py")
+m("fleet_nobody_goes_on", "api/status.py", "if not row[\"machine\"] and (", "if (", "tests/test_look.py")
 m("fleet_names_that_lead_elsewhere", "fleet/parcel.py", "{\"\", \".\", \"..\"}.intersection(parts)", "set().intersection(parts)", "tests/fleet/test_parcels.py::test_what_no_machine_packs_is_refused_whole")

@@ -18,13 +18,11 @@ from samoloop.core.gates import INBOX, Closing, Gate, StillOpen, Void, examine, 
 from samoloop.core.journal import FILE_NAME, Journal
 from samoloop.core.records import GateClosed, GateVoid, Record, Rewound
 from samoloop.core.session import session_tag
-from samoloop.core.state import AT_REST, ENDED, Condition, State, apply, fold
+from samoloop.core.state import AT_REST, ENDED, GOING_ON, State, apply, fold
 from samoloop.ui.telegram import render
 from samoloop.ui.telegram.ledger import Ledger
 from samoloop.ui.telegram.render import Outgoing, short_name
 from samoloop.ui.telegram.updates import SIGNED
-
-_GOING_ON = (Condition.NEW, Condition.READY, Condition.RUNNING)
 
 
 @dataclass
@@ -79,7 +77,7 @@ class Known:
     @property
     def is_at_work(self) -> bool:
         """Whether a worker is, or as far as this copy knows one of another machine that shares the session."""
-        return self.has_worker or (self.is_fleets and self.state.condition in _GOING_ON)
+        return self.has_worker or (self.is_fleets and self.state.condition in GOING_ON)
 
     @property
     def ended(self) -> bool:
@@ -161,7 +159,7 @@ class Known:
         """The message that says where it stands."""
         state = self.state
         began = datetime.fromisoformat(state.created.at).timestamp() if state.created.at else now
-        works = state.condition in _GOING_ON and self.is_at_work
+        works = state.condition in GOING_ON and self.is_at_work
         until = now if works or not state.updated else datetime.fromisoformat(state.updated).timestamp()
         return render.status(self.label, state, max(until - began, 0), self._note())
 

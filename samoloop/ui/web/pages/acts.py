@@ -32,7 +32,7 @@ from samoloop.core.evidence import vetoed_by
 from samoloop.core.gates import INBOX, Closing
 from samoloop.core.records import Ended, Prepared
 from samoloop.core.session import Session
-from samoloop.core.state import Condition
+from samoloop.core.state import GOING_ON, Condition
 from samoloop.ui.cli.common import as_settings
 from samoloop.ui.cli.fleet import ask_machine_to_stop
 from samoloop.ui.cli.fleet_copies import given_on
@@ -60,7 +60,7 @@ class Offered:
 
     url: str
     condition: str
-    at_work: bool  # a worker is
+    at_work: bool  # a worker is, here or in the fleet
     hears: bool  # a child will read what is told
     unread: str  # what was told, and no child has read yet
     waits: bool  # for a person's word at its gate
@@ -84,11 +84,11 @@ class Offered:
 
 def offered(session: Session) -> Offered:
     """For the page of a session."""
-    state, at_work = session.state(), is_held(session.control / LOCK)
-    gate = state.gate
+    state, gate, shared = session.state(), session.state().gate, is_fleets(session.dir)
+    at_work = is_held(session.control / LOCK) or (shared and state.condition in GOING_ON)
     is_done = state.condition is Condition.DONE
     proposals = learned.proposals(session)
-    resumes = "" if at_work or is_done else "Go on"
+    resumes = "" if at_work or is_done or (shared and gate) else "Go on"
     if is_done and not at_work and not state.archived and beyond(session):
         resumes = "Carry the plan out"
     vetoes = vetoed_by(state.reason) if state.condition is Condition.BLOCKED and not at_work else []
