@@ -16,12 +16,15 @@ from typing import Any
 import pytest
 import recorded
 from kit import samoloop, until
+from session_work import Work
 
 from samoloop.api import status
 from samoloop.api.sessions import KnownProject
 from samoloop.api.status import row
 from samoloop.base.clock import Clock
 from samoloop.core.session import Session
+from samoloop.fleet import mark as marks
+from samoloop.fleet.mark import Mark
 from samoloop.ui.terminal.board import Look, chosen, frame, moved
 from samoloop.ui.terminal.keys import _keys
 
@@ -195,6 +198,19 @@ def test_watch_shows_all_follows_what_changes_and_gives_the_terminal_back(tmp_pa
         terminal.press("q")
         assert terminal.exit_code() == 0
         assert terminal.written.rpartition("\x1b[?1049l")[2].strip() == ""
+
+
+def test_of_a_fleet_s_session_a_machine_is_at_work_and_can_be_stopped(tmp_path: Path) -> None:
+    session = Work(tmp_path).session
+    marks.write(session.dir, Mark("p", "origin", "here", paths="one"))
+    with watched(tmp_path, columns=120) as terminal:
+        terminal.until("0 need you, 1 at work")
+        terminal.press("r")
+        terminal.until(f"{session.name} is at work already")
+        terminal.press("s")
+        terminal.until(f"stop {session.name} after this iteration? y")
+        terminal.press("y")
+        terminal.until("no database of a fleet is named on this machine")
 
 
 def test_nothing_is_drawn_where_nothing_changed(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from samoloop.core.headline import CONCLUDED, headline
 from samoloop.core.next_steps import outlook
 from samoloop.core.records import Archived, Ended, LimitShared, Noted, Rested, Rooted, Warned, timestamp
 from samoloop.core.session import REPORT, Session
-from samoloop.core.state import State
+from samoloop.core.state import GOING_ON, State
 
 _RECENT_BYTES = 1 << 16
 _RECENT = 3
@@ -261,6 +261,11 @@ def group(row: Mapping[str, Any]) -> Group:
     if not row["machine"] and (not row["worker_alive"] or row["worker_suspended"]):
         return Group.READY
     return Group.LIMITED if row["condition"] == "limited" else Group.WORK
+
+
+def is_at_work(row: Mapping[str, Any]) -> bool:
+    """Whether somebody goes on with it: a worker here, or the machines of the fleet that has it."""
+    return row["condition"] in GOING_ON and bool(row["worker_alive"] or row["machine"])
 
 
 def last_tool(session: Session, environ: Mapping[str, str]) -> str:

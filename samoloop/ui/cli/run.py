@@ -390,7 +390,7 @@ def start(session: Session, how: How, detached: bool, *, asks: bool = False, as_
 
     With `as_json` standard output gets one object for each event, a line each, and people look at standard error.
     """
-    if detached:
+    if detached and not is_fleets(session.dir):  # of which nothing runs here for long
         return start_detached(session, how, as_json)
     from samoloop.api.go_on import go_on, stoppable
     from samoloop.ui.terminal.screen import open_view

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from samoloop.api.sessions import KnownProject
-from samoloop.api.status import ranked
+from samoloop.api.status import is_at_work, ranked
 from samoloop.base.clock import Clock
 from samoloop.base.errors import UsageError, sentence
 from samoloop.ui.cli.common import every_root, is_terminal, project_root
@@ -101,14 +101,14 @@ class _Watch:
             case "a":
                 self._say(f"{name} asks nothing now")
                 return False
-            case "s" if row["worker_alive"]:
+            case "s" if row["worker_alive"] or is_at_work(row):
                 self._asks = row["folder"]
                 self._say(f"stop {name} after this iteration? y", "warn")
                 return False
             case "s":
                 self._say(f"no worker is at work on {name}")
                 return False
-            case "r" if row["worker_alive"]:
+            case "r" if row["worker_alive"] or is_at_work(row):
                 self._say(f"{name} is at work already")
                 return False
             case "r":

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from samoloop.api.status import is_at_work
 from samoloop.base.values import frozen
 from samoloop.ui.terminal.live_block import Line, cells, cut
 from samoloop.ui.terminal.overview import blocks
@@ -81,7 +82,7 @@ def _counted(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return 'no session yet: samoloop run "TASK"'
     needing = sum(row["needs_you"] for row in rows)
-    working = sum(row["worker_alive"] and row["condition"] in ("running", "ready", "new") for row in rows)
+    working = sum(map(is_at_work, rows))
     rest = len(rows) - needing - working
     counts = [f"{needing} need{'s' * (needing == 1)} you", f"{working} at work", f"{rest} more"]
     return ", ".join(text for text, number in zip(counts, (1, 1, rest), strict=True) if number)

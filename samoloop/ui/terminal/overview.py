@@ -100,7 +100,8 @@ def why(row: Mapping[str, Any], now: datetime) -> str:
     if row["waits_for"]:
         why = f"waits for {row['waits_for']}"
     elif row["decided"]:
-        why = row["decided"] + ("" if row["worker_alive"] else "; no worker has taken it up yet")
+        nobody = "no machine" if row["machine"] else "no worker"
+        why = row["decided"] + ("" if row["worker_alive"] else f"; {nobody} has taken it up yet")
     elif row["worker_suspended"]:
         why = "its worker is suspended; in its terminal: fg"
     elif row["not_before"]:
