@@ -154,6 +154,8 @@ def test_a_session_at_work_on_another_machine_is_stopped_and_resumed_from_the_ph
         assert not sent(standin, "No worker runs")
         person.say("/resume x")
         standin.wait_message(ANN, "x has a worker already")
+        person.say("/tell x Use sqlite.")
+        standin.wait_message(ANN, "Told x")
         person.say("/stop")
         standin.wait_message(ANN, "Asked ann to stop")
         (tmp_path / "hold").unlink()
@@ -163,6 +165,7 @@ def test_a_session_at_work_on_another_machine_is_stopped_and_resumed_from_the_ph
         person.say("/resume x")
         standin.wait_message(ANN, "Which way?")
         assert {host for _, _, host in ledger(tmp_path)} == {"ann"}
+        assert not sent(standin, "could not go on")
 
 
 def asks_and_waits(folder: Path, monkeypatch: pytest.MonkeyPatch, remind: str) -> tuple[Work, dict[str, str]]:

@@ -13,12 +13,15 @@ from phone import ANN, GROUP, Phone
 from session_work import Work
 
 from samoloop.base.errors import SessionError
-from samoloop.base.locks import is_held
+from samoloop.base.locks import Lock, is_held
+from samoloop.config.bot_folder import phone_lock
 from samoloop.core import gates
 from samoloop.core.control import LOCK
 from samoloop.core.records import Started
 from samoloop.core.session import all_sessions
 from samoloop.core.words import News
+from samoloop.fleet import mark as marks
+from samoloop.fleet.mark import Mark
 from samoloop.ui.telegram.commands import COMMANDS
 from samoloop.ui.telegram.drafts import Drafts
 from samoloop.ui.telegram.machine import Machine, attempt
@@ -207,6 +210,22 @@ def test_a_live_worker_is_left_to_act_by_itself(phone: Phone) -> None:
         phone.ann.tap(message, "✅ Approve")
         phone.standin.wait(lambda: "Approved by Ann" in phone.shown(message))
     assert machine.ran == []
+
+
+def test_a_machine_of_the_fleet_is_left_to_act_and_what_is_blocked_is_sent_on(phone: Phone) -> None:
+    phone.machine = machine = Recorder()
+    works, blocked = phone.work("26-11-21-works"), phone.work("26-11-21-blocked")
+    for work in (works, blocked):
+        marks.write(work.dir, Mark("p", "origin", "here", paths="one"))
+    lock = phone_lock(phone.environ)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with Lock.take(lock, 0, ""), phone.relay():  # this machine's is the fleet's phone
+        phone.ann.say("/tell works use sqlite")
+        phone.bot("Told works")
+        blocked.block(say=False)
+        phone.ann.say("/tell blocked use sqlite")
+        phone.standin.wait(lambda: machine.ran)
+    assert [words[:2] for words in machine.ran] == [("resume", "26-11-21-blocked")]
 
 
 def test_new_hands_off_a_task_after_a_confirming_button(phone: Phone) -> None:

@@ -176,7 +176,7 @@ class Relay:
 
     async def _start_worker(self, known: Known) -> None:
         act, by = known.phone_act()
-        if not act or self._taken_up.get(known.session_dir) == act or known.has_worker:
+        if not act or self._taken_up.get(known.session_dir) == act or known.is_at_work:
             return
         self._taken_up[known.session_dir] = act
         why = await asyncio.to_thread(attempt, partial(self._machine.resume, known.session_dir, by))

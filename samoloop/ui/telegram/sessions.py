@@ -159,7 +159,7 @@ class Known:
         """The message that says where it stands."""
         state = self.state
         began = datetime.fromisoformat(state.created.at).timestamp() if state.created.at else now
-        works = state.condition in GOING_ON and self.is_at_work
+        works = state.condition in GOING_ON and self.has_worker
         until = now if works or not state.updated else datetime.fromisoformat(state.updated).timestamp()
         return render.status(self.label, state, max(until - began, 0), self._note())
 
