@@ -480,5 +480,6 @@ m("fleet_page_offers_a_worker_at_a_gate", "ui/web/pages/acts.py", " or (shared a
 m("fleet_nobody_goes_on", "api/status.py", "if not row[\"machine\"] and (", "if (", "tests/test_look.py")
 m("fleet_not_at_work_in_watch", "api/status.py", "bool(row[\"worker_alive\"] or row[\"machine\"])", "bool(row[\"worker_alive\"])", "tests/test_watch_command.py")
 m("fleet_resumed_in_the_background", "ui/cli/run.py", "    if detached and not is_fleets(session.dir):", "    if detached:", "tests/fleet/test_everywhere.py")
-m("fleet_phone_starts_a_worker_beside_a_machine", "ui/telegram/relay.py", "== act or known.is_at_work:", "== act or known.has_worker:", "tests/telegram/test_commands.py")
+m("tg_words_undo_a_stop", "ui/telegram/relay.py", "        if known.state.condition is Condition.STOPPED and", "        if False and", "tests/telegram/test_commands.py")
+m("fleet_phone_starts_a_worker_beside_a_machine", "ui/telegram/relay.py", "        if known.is_at_work:\n", "        if known.has_worker:\n", "tests/telegram/test_commands.py")
 m("fleet_names_that_lead_elsewhere", "fleet/parcel.py", "{\"\", \".\", \"..\"}.intersection(parts)", "set().intersection(parts)", "tests/fleet/test_parcels.py::test_what_no_machine_packs_is_refused_whole")

@@ -17,7 +17,8 @@ from samoloop.base.locks import Lock, is_held
 from samoloop.config.bot_folder import phone_lock
 from samoloop.core import gates
 from samoloop.core.control import LOCK
-from samoloop.core.records import Started
+from samoloop.core.decision import Condition
+from samoloop.core.records import Halted, Started
 from samoloop.core.session import all_sessions
 from samoloop.core.words import News
 from samoloop.fleet import mark as marks
@@ -226,6 +227,23 @@ def test_a_machine_of_the_fleet_is_left_to_act_and_what_is_blocked_is_sent_on(ph
         phone.ann.say("/tell blocked use sqlite")
         phone.standin.wait(lambda: machine.ran)
     assert [words[:2] for words in machine.ran] == [("resume", "26-11-21-blocked")]
+
+
+def test_words_from_before_a_stop_do_not_undo_it_and_those_after_it_do(phone: Phone) -> None:
+    phone.machine = machine = Recorder()
+    work = phone.work()
+    work.live()
+    with phone.relay():
+        phone.ann.say("/tell jwt-auth use sqlite")
+        phone.bot("Told jwt-auth")
+        work.session.record(Halted(condition=Condition.STOPPED, reason="stopped by a person"))
+        work.die()
+        phone.ann.say("/sessions")
+        phone.bot("jwt-auth: stopped")
+        assert machine.ran == []
+        phone.ann.say("/tell jwt-auth and go on")
+        phone.standin.wait(lambda: machine.ran)
+    assert [words[0] for words in machine.ran] == ["resume"]
 
 
 def test_new_hands_off_a_task_after_a_confirming_button(phone: Phone) -> None:

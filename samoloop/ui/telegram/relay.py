@@ -110,6 +110,7 @@ class Relay:
         self._speaking = Speaking(*parts, self._why_deaf, self._may_serve)
         self._moved = asyncio.Event()  # a person may have moved a session on
         self._taken_up: dict[Path, str] = {}  # what was last done from the phone, for which a worker was started
+        self._left_to_it: dict[Path, str] = {}  # the same, while a worker was at work
         self._noted = ""  # what others were told of it last
         self.is_replaced = False
         self._idle_seconds = idle_seconds
@@ -176,8 +177,13 @@ class Relay:
 
     async def _start_worker(self, known: Known) -> None:
         act, by = known.phone_act()
-        if not act or self._taken_up.get(known.session_dir) == act or known.is_at_work:
+        if not act or self._taken_up.get(known.session_dir) == act:
             return
+        if known.is_at_work:
+            self._left_to_it[known.session_dir] = act
+            return
+        if known.state.condition is Condition.STOPPED and self._left_to_it.get(known.session_dir) == act:
+            return  # who stopped it had said that before
         self._taken_up[known.session_dir] = act
         why = await asyncio.to_thread(attempt, partial(self._machine.resume, known.session_dir, by))
         if why and known.has_worker:  # one that a person started meanwhile; it may be about to end
