@@ -215,14 +215,17 @@ def test_a_live_worker_is_left_to_act_by_itself(phone: Phone) -> None:
 
 def test_a_machine_of_the_fleet_is_left_to_act_and_what_is_blocked_is_sent_on(phone: Phone) -> None:
     phone.machine = machine = Recorder()
-    works, blocked = phone.work("26-11-21-works"), phone.work("26-11-21-blocked")
-    for work in (works, blocked):
+    works, blocked, asks = (phone.work(f"26-11-21-{name}") for name in ("works", "blocked", "asks"))
+    asks.ask()
+    for work in (works, blocked, asks):
         marks.write(work.dir, Mark("p", "origin", "here", paths="one"))
     lock = phone_lock(phone.environ)
     lock.parent.mkdir(parents=True, exist_ok=True)
     with Lock.take(lock, 0, ""), phone.relay():  # this machine's is the fleet's phone
         phone.ann.say("/tell works use sqlite")
         phone.bot("Told works")
+        phone.ann.say("/resume asks")
+        phone.bot("asks waits for answers to Q1, Q2; its machines go on then.")
         blocked.block(say=False)
         phone.ann.say("/tell blocked use sqlite")
         phone.standin.wait(lambda: machine.ran)

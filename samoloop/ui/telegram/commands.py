@@ -287,6 +287,8 @@ def _stop(handler: "Handler", said: Said, known: Known, rest: str) -> list[React
 def _resume(handler: "Handler", said: Said, known: Known, rest: str) -> list[Reaction]:
     if known.is_at_work and known.state.condition not in RESTING:
         return [handler.say(said, f"{known.label} has a worker already: it is {known.state.condition}.", known)]
+    if known.is_fleets and known.gate is not None and not rest:
+        return [handler.say(said, f"{known.label} {known.note()}; its machines go on then.", known)]
     rests = known.state.condition in AT_REST
     reactions: list[Reaction] = []
     if known.ended and rest:

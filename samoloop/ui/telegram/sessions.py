@@ -161,9 +161,10 @@ class Known:
         began = datetime.fromisoformat(state.created.at).timestamp() if state.created.at else now
         works = state.condition in GOING_ON and self.has_worker
         until = now if works or not state.updated else datetime.fromisoformat(state.updated).timestamp()
-        return render.status(self.label, state, max(until - began, 0), self._note())
+        return render.status(self.label, state, max(until - began, 0), self.note())
 
-    def _note(self) -> str:
+    def note(self) -> str:
+        """What it waits for, or why it stands as it does; empty where there is nothing to say."""
         gate = self.state.gate
         if gate is None:
             return self.state.reason
