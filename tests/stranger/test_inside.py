@@ -30,13 +30,14 @@ COMMANDS = [
 ]
 # What a child does about the mark that it carries. The last one has no descriptor of its parent either.
 WIPED = 'env -i PATH="$PATH" HOME="$HOME"'
-DAEMON = "import subprocess, sys; subprocess.Popen(sys.argv[1:], start_new_session=True)"
+# `$PPID` would be the worker where this one has ended before the shell looks.
+DAEMON = "import os, subprocess, sys; subprocess.Popen([*sys.argv[1:], str(os.getpid())], start_new_session=True)"
 WAYS = {
     "as it is": "sh -c '{}'",
     "the mark taken off": "env -u SAMOLOOP_MARKER sh -c '{}'",
     "nothing left of its environment": WIPED + " sh -c '{}'",
     "come back to the worker": f"{WIPED} {sys.executable} -c '{DAEMON}' "
-    "sh -c 'while kill -0 $PPID; do sleep 0.02; done 2> /dev/null; {}'",
+    "sh -c 'while kill -0 $0; do sleep 0.02; done 2> /dev/null; {}'",
 }
 
 
