@@ -98,7 +98,6 @@ def start_up(root: Path, *words: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "samoloop", "up", "--jobs", "2", *words],
         cwd=root,
-        env={**os.environ, "OURS": "yes"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -108,7 +107,7 @@ def start_up(root: Path, *words: str) -> "subprocess.Popen[str]":
 def kill(process: "subprocess.Popen[str]", *, workers: bool) -> str:
     """SIGKILL of `up`, and of its workers; children go on."""
     process.kill()
-    for pid in find(Mark("OURS", "yes"), None) if workers else ():
+    for pid in find(Mark("HOME", os.environ["HOME"]), None) if workers else ():
         with contextlib.suppress(OSError):  # it may end while we look
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if b"samoloop" in words and b"resume" in words:
