@@ -269,6 +269,7 @@ def test_the_relay_of_a_worker_hears_by_the_person_s_own_command(phone: Phone) -
     environ = phone.remember(telegram={**phone.section, "transcribe": command})
     work = phone.work()
     work.ask(ONE_QUESTION)
+    work.live()  # no other is started, which would start a relay of its own when this one ends
     RelayStarter(phone.section, environ).serve(Path(work.dir), work.root)
     phone.ann.send("voice", VOICE, reply_to=phone.bot("Which library?"))
     phone.bot("Q2 answered")
