@@ -64,6 +64,9 @@ def test_of_a_fleet_s_session_its_machines_are_at_work_and_a_gate_needs_no_worke
     work.ask()
     offered = offers(ann, work.session)
     assert "tell" in offered and offered.isdisjoint({"resume", "stop"})
+    gates.answer(work.dir, work.gate, {"Q1": "A", "Q2": "B"}, "Ann (command)")
+    for page_of_it in ("/", url_of(work.session)):
+        assert "no machine has taken it up yet" in Browser(os.environ).open(page_of_it)
 
 
 def test_what_is_told_waits_to_be_read_and_is_told_once(ann: Browser, work: Work) -> None:
