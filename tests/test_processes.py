@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from samoloop.children.processes import (
 )
 
 NAME = "PROCESSES_TEST"
+UNSHARE = ["unshare", "--user", "--map-root-user"]
 
 
 @pytest.fixture
@@ -56,6 +58,24 @@ def open_descriptors() -> int:
 
 def mark(value: str) -> Mark:
     return Mark(NAME, value)
+
+
+def execs_without_end(folder: Path) -> str:
+    program = folder / "again"
+    program.write_text('#!/bin/sh\nexec "$0"\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+def missed(pid: int, value: str) -> int:
+    """How many of many looks did not find the mark."""
+    return sum(not mark(value).is_on(pid) for _ in range(10_000))
+
+
+def can_unshare() -> bool:
+    """Whether the machine gives a user a process namespace."""
+    tried = [*UNSHARE, "--pid", "--fork", "--mount-proc", "true"]
+    return bool(shutil.which("unshare")) and subprocess.run(tried, capture_output=True).returncode == 0
 
 
 class TestFind:
@@ -96,12 +116,24 @@ class TestFind:
 
     @pytest.mark.parametrize("variables", [0, 100])
     def test_a_process_that_execs_again_and_again_is_found_each_time(self, start, value, tmp_path, variables):
-        program = tmp_path / "again"
-        program.write_text('#!/bin/sh\nexec "$0"\n')
-        program.chmod(0o755)
         large = {f"A{number}": "x" * 1000 for number in range(variables)}
-        process = start(str(program), env={**large, NAME: value})
-        assert sum(not mark(value).is_on(process.pid) for _ in range(10_000)) == 0
+        process = start(execs_without_end(tmp_path), env={**large, NAME: value})
+        assert missed(process.pid, value) == 0
+
+    @pytest.mark.skipif(not can_unshare(), reason="the machine allows no process namespace")
+    def test_also_where_its_session_is_out_of_sight(self, value, tmp_path):
+        asks = f"""if 1:
+            import os, subprocess, test_processes
+            os.environ[{NAME!r}] = {value!r}
+            with subprocess.Popen([{execs_without_end(tmp_path)!r}]) as process:
+                print(os.getsid(0), os.getsid(process.pid), test_processes.missed(process.pid, {value!r}))
+                process.kill()
+        """
+        told = subprocess.run(
+            [*UNSHARE, "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-c", asks],
+            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ).stdout  # fmt: skip
+        assert told.split() == ["0", "0", "0"]
 
     def test_a_process_that_is_gone_has_nothing(self, start, value):
         process = start("true")

@@ -363,8 +363,10 @@ def _environment(pid: int) -> bytes:
     environment = proc.read(path)
     if 0 < len(environment) < proc.READ_BYTES:
         return environment  # read at once, so whole
-    if session_of(pid) in (0, None):
-        return environment  # a kernel thread, or gone
+    try:
+        os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 (a path object each)
+    except OSError:
+        return environment  # a kernel thread, another user's, or gone
     deadline = time.monotonic() + _EXEC_SECONDS
     while time.monotonic() < deadline:
         memory = _memory(pid)

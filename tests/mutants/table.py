@@ -88,6 +88,7 @@ m("follow_links", "base/files.py", "(0 if follow else os.O_NOFOLLOW)", "0", FILE
 m("wait_on_a_pipe", "base/files.py", "    if not stat.S_ISREG(found.st_mode):\n", "    if False:\n", FILES, SIGNALS)
 m("left_unseen", "children/processes.py", "children() == {ended}", "True", "tests/test_processes.py")
 m("lost_in_an_exec", "children/processes.py", "        if not starting and _memory(pid) == memory:\n", "        if not starting:\n", "tests/test_processes.py")
+m("session_out_of_sight", "children/processes.py", "        os.readlink(f\"/proc/{pid}/exe\")", "        if not os.getsid(pid):\n            raise OSError", "tests/test_processes.py")
 m("code_told_last", "children/processes.py", "        return memory[0] == \"0\"\n", "        return memory[-1] == \"0\"\n", "tests/test_processes.py")
 m("not_looked_at_anew", "worker/worktrees.py", "    worker.look_anew()\n", "", "tests/test_worktrees.py", CRASHES)
 m("read_without_limit", "base/files.py", "min(max(size - len(data), _READ_BYTES), limit_bytes - len(data)) + 1", "max(size - len(data), _READ_BYTES) + 1", FILES, SIGNALS)
