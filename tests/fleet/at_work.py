@@ -147,6 +147,11 @@ class Host:
     def text(self, name: str, file: str) -> str:
         return (self.folder(name) / file).read_text()
 
+    def inbox(self, name: str) -> str:
+        """The words for the next child that the copy here has."""
+        found = (self.home / "state" / "samoloop" / "control").glob(f"*{name}-*/_inbox.md")
+        return "".join(path.read_text() for path in found)
+
     def git(self, *words: str) -> str:
         return git(self.root, *words)
 

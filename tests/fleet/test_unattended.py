@@ -1,12 +1,15 @@
 """Commands on a machine where no `fleet work` runs: a laptop that hands in, looks, and answers."""
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from at_work import Host, hosts, waits
 from kit import GOOD_CHILD, script, until
 from machines import git
+from programs import program
 
 pytestmark = pytest.mark.slow  # whole commands
 
@@ -61,6 +64,38 @@ def test_what_is_said_while_the_remote_is_away_goes_there_with_the_next_command(
     remote.with_name("away").rename(remote)
     laptop.say("status", "x")
     until(lambda: at_plan(ben))
+
+
+def test_a_program_sees_what_the_fleet_did_and_its_words_go_there(pair: tuple[Host, Host]) -> None:
+    laptop, ben = pair
+    with program(laptop.root, laptop.env) as peer:
+        rows = json.loads(peer.call("sessions")[0])["sessions"]
+        assert [row["waits_for"] for row in rows] == ["answers to Q1"]
+        told, failed = peer.call("tell", session="x", words="Use sqlite.")
+        assert not failed and json.loads(told)["condition"] == "waiting"
+        until(lambda: "Use sqlite." in ben.inbox("x"))
+        ben.say("answer", "x", "Q1=north")
+        until(lambda: json.loads(peer.call("status", session="x")[0])["waits_for"].startswith("approval of"))
+
+
+def test_a_program_that_waits_sees_what_the_fleet_does(pair: tuple[Host, Host]) -> None:
+    laptop, ben = pair
+    with program(laptop.root, laptop.env) as peer, ThreadPoolExecutor(1) as pool:
+        mark = json.loads(peer.call("status", session="x")[0])["mark"]
+        waiting = pool.submit(peer.call, "wait", session="x", until="change", mark=mark, seconds=60)
+        ben.say("answer", "x", "Q1=north")
+        assert json.loads(waiting.result()[0])["mark"] != mark
+
+
+def test_a_program_is_told_that_its_words_are_not_there_yet(pair: tuple[Host, Host]) -> None:
+    laptop = pair[0]
+    laptop.say("status", "x")
+    remote = Path(git(laptop.root, "config", "remote.origin.url"))
+    remote.rename(remote.with_name("away"))
+    with program(laptop.root, laptop.env) as peer:
+        told, failed = peer.call("tell", session="x", words="Use sqlite.")
+    [note] = json.loads(told)["notes"]
+    assert not failed and "is kept, and handed over by the next command" in note
 
 
 def test_what_a_person_can_do_with_a_session_that_waits_for_a_machine(tmp_path: Path, url: str) -> None:

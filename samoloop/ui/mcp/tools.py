@@ -28,6 +28,7 @@ from samoloop.core import gates, hearing, journal
 from samoloop.core.decision import Condition
 from samoloop.core.session import Session, all_sessions, resolve
 from samoloop.git.repo import Repo
+from samoloop.ui.cli.fleet_copies import given_on, renew_copies
 from samoloop.ui.mcp.arguments import Argument, checked, schema
 
 INSTRUCTIONS = (
@@ -41,6 +42,7 @@ REST, CHANGE = "rest", "change"  # what is waited for
 CHUNK = 40_000  # characters that one call reads
 LONGEST_WAIT = 300  # seconds
 LOOK_SECONDS = 0.5
+RENEW_SECONDS = 5.0  # a look at a fleet's remote
 _MOST_ROWS, _MOST_TASKS = 50, 200
 _TASK = 200_000  # characters
 _SHOWN = (
@@ -146,7 +148,7 @@ class Desk:
             raise UsageError("say what the next child should know")
         found = self._session(session)
         hearing.tell(found, words, self.by)
-        return _stands(found)
+        return _stands(found, given_on(found))
 
     # --- look ---------------------------------------------------------------------------------------------------------
 
@@ -157,7 +159,10 @@ class Desk:
 
     def sessions(self, every: bool = False) -> str:
         roots = projects.registered(self.environ) if every else [self._root()]
-        found = [session for root in roots for session in all_sessions(sessions_folder(root, self.environ))]
+        folders = [sessions_folder(root, self.environ) for root in roots]
+        for folder in folders:
+            renew_copies(folder)
+        found = [session for folder in folders for session in all_sessions(folder)]
         rows = ranked(row for session in found if not is_put_away(session) and not (row := row_of(session))["archived"])
         shown = [{key: row[key] for key in _SHOWN} for row in rows[:_MOST_ROWS]]
         return json_text({"sessions": shown, "left_off": len(rows) - len(shown)}, 1)
@@ -189,8 +194,11 @@ class Desk:
 
     def wait(self, session: str, until: str = REST, mark: str = "", seconds: int = 50) -> str:
         found, deadline = self._session(session), time.monotonic() + seconds
-        before, seen = mark or _mark(row_of(found)), None
+        before, seen, renewed = mark or _mark(row_of(found)), None, time.monotonic()
         while True:
+            if time.monotonic() - renewed > RENEW_SECONDS:
+                renew_copies(found.dir.parent, found.name)
+                renewed = time.monotonic()
             left = deadline - time.monotonic()
             if (present := stamp(found.control / journal.FILE_NAME)) != seen or left <= 0:
                 seen, found = present, Session(found.dir)
@@ -207,13 +215,16 @@ class Desk:
         return root
 
     def _session(self, name: str) -> Session:
-        return resolve(sessions_folder(self._root(), self.environ), name)
+        folder = sessions_folder(self._root(), self.environ)
+        renew_copies(folder, name)
+        return resolve(folder, name)
 
 
-def _stands(session: Session) -> str:
-    """Where it stands, as `status --json` tells it, with the mark by which a program waits for a change."""
+def _stands(session: Session, notes: Sequence[str] = ()) -> str:
+    """Where it stands, as `status --json` tells it, with the mark by which a program waits for a change, and what else
+    is to be said."""
     found = {key: value for key, value in standing(session).items() if key not in _NOT_SHOWN}
-    return json_text({"mark": _mark(row_of(session)), **found}, 1)
+    return json_text({"mark": _mark(row_of(session)), **found, **({"notes": notes} if notes else {})}, 1)
 
 
 def _mark(row: Mapping[str, Any]) -> str:
