@@ -9,6 +9,7 @@ from samoloop.base.errors import SamoloopError, sentence
 from samoloop.base.values import frozen
 from samoloop.core.session import Session
 from samoloop.fleet import copies, log_parts, together, transport
+from samoloop.fleet.alone import alone_at
 from samoloop.fleet.database import Database
 from samoloop.fleet.here import Project
 from samoloop.git.checkpoint import ref_name
@@ -60,12 +61,16 @@ def look(sessions: Sequence[Session], database: Database) -> list[Kept]:
     return found
 
 
-def remove(kept: Sequence[Kept], database: Database) -> Iterator[str]:
+def remove(kept: Sequence[Kept], environ: Mapping[str, str], database: Database) -> Iterator[str]:
     """Have go what can; a sentence for each session as it is done. Each is looked at again, with nobody else at it."""
     for one in kept:
         try:
             if not one.stays:
-                with database.hold(one.project.id, one.name), locked(one.session, FILES):
+                with (
+                    database.hold(one.project.id, one.name),
+                    alone_at(one.session.dir, environ),
+                    locked(one.session, FILES),
+                ):
                     yield _remove(one, database)
         except (SamoloopError, OSError) as error:
             yield f"{one.name}: {one.what} stays: {sentence(error)}"

@@ -20,6 +20,7 @@ from samoloop.fleet import mark as marks
 from samoloop.fleet import parcel as parcels
 from samoloop.fleet import placing, rules, together, transport
 from samoloop.fleet.address import growing_waits
+from samoloop.fleet.alone import alone_at
 from samoloop.fleet.database import Database
 from samoloop.fleet.here import Here, Project
 from samoloop.fleet.mark import Mark
@@ -84,7 +85,18 @@ def newest(project: Project, name: str, wait: Wait) -> Parcel | None:
 
 
 def follow(project: Project, name: str, this: Here, environ: Mapping[str, str], wait: Wait = not_again) -> list[str]:
-    """Make the copy as new as the remote, and end whatever still works on it here: it is another machine's turn."""
+    """Make the copy as new as the remote, and end whatever still works on it here: it is another machine's turn.
+
+    Raises LockHeld where somebody else here looks after it.
+    """
+    with alone_at(project.sessions / name, environ):
+        return follow_alone(project, name, this, environ, wait)
+
+
+def follow_alone(
+    project: Project, name: str, this: Here, environ: Mapping[str, str], wait: Wait = not_again
+) -> list[str]:
+    """The same, for a caller that is alone at the copy."""
     theirs = newest(project, name, wait)
     folder = project.sessions / name
     mark = mark_of(folder)
@@ -133,17 +145,19 @@ def is_home(project: Project, name: str, oid: str) -> bool:
 
 def tell(project: Project, name: str, this: Here, environ: Mapping[str, str], database: Database) -> list[str]:
     """Tell the database what the remote has of a session: whoever gave it there died, or lost the database, before."""
-    said = follow(project, name, this, environ)
-    if mark_of(project.sessions / name):
-        session = Session(project.sessions / name)
-        with locked(session, FILES):
-            if not worked(session):
-                database.put(row_of(session, this, environ))
+    folder = project.sessions / name
+    with alone_at(folder, environ):
+        said = follow_alone(project, name, this, environ)
+        if mark_of(folder):
+            session = Session(folder)
+            with locked(session, FILES):
+                if not worked(session):
+                    database.put(row_of(session, this, environ))
     return said
 
 
 def renew(project: Project, theirs: Parcel, this: Here, environ: Mapping[str, str]) -> None:
-    """Place a parcel."""
+    """Place a parcel. The caller is alone at the copy."""
     folder = project.sessions / theirs.name
     if mark_of(folder):
         end_work(Session(folder), environ)
@@ -257,14 +271,15 @@ def give_on(session: Session, this: Here, environ: Mapping[str, str], database: 
     """Give the remote what a person did on this copy, and see that the session goes on where it can."""
     if mark_of(session.dir) is None:
         return []  # it was taken home
-    try:
-        with locked(session, FILES):
-            if worked(session) or not together.unsent(session):
-                return []
-            said = hand_over(session, Kind.ACT, this, environ, f"a person on {this.machine}", not_again)
-            database.put(row_of(session, this, environ))
-    except LockHeld:
-        return []  # the worker that holds it sees what was done, and hands it over
+    with alone_at(session.dir, environ):
+        try:
+            with locked(session, FILES):
+                if worked(session) or not together.unsent(session):
+                    return []
+                said = hand_over(session, Kind.ACT, this, environ, f"a person on {this.machine}", not_again)
+                database.put(row_of(session, this, environ))
+        except LockHeld:
+            return []  # the worker that holds it sees what was done, and hands it over
     return said
 
 
@@ -281,7 +296,7 @@ def hand_in(
 
     One that was the fleet's from its first moment on stays that, whatever goes wrong.
     """
-    with locked(session, FILES):
+    with alone_at(session.dir, environ), locked(session, FILES):
         known = marks.read(session.dir)
         theirs = transport.fetch(project.repo, project.remote, session.name)
         if theirs and theirs.kind != Kind.HOME:

@@ -11,6 +11,7 @@ from samoloop.core.state import Condition
 from samoloop.fleet import copies, moving, transport, unattended
 from samoloop.fleet import here as this_machine
 from samoloop.fleet import mark as marks
+from samoloop.fleet.alone import alone_at
 from samoloop.fleet.database import Database
 from samoloop.fleet.here import Here, Project
 from samoloop.fleet.mark import Mark
@@ -77,6 +78,7 @@ class Handing:
         untouched = session.state().condition is Condition.NEW and not (session.control / INBOX).exists()
         if theirs is None or theirs.kind == Kind.HOME or not untouched or not is_fleets(session.dir):
             return False
-        copies.drop(session.dir, theirs, self._environ)
-        copies.follow(project, session.name, this, self._environ)
+        with alone_at(session.dir, self._environ):
+            copies.drop(session.dir, theirs, self._environ)
+            copies.follow_alone(project, session.name, this, self._environ)
         return True

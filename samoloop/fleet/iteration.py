@@ -24,6 +24,7 @@ from samoloop.core.records import Halted, Placed, Rested
 from samoloop.core.session import Session
 from samoloop.core.state import State
 from samoloop.fleet import copies, rules
+from samoloop.fleet.alone import alone_at
 from samoloop.fleet.database import HELD, Database
 from samoloop.fleet.here import Here, Project, without_address
 from samoloop.fleet.parcel import Kind
@@ -87,7 +88,8 @@ def take(
         if theirs is None or theirs.kind == Kind.HOME:
             database.forget(turn.project.id, turn.name)
             return
-        copies.renew(turn.project, theirs, this, environ)
+        with alone_at(turn.folder, environ):
+            copies.renew(turn.project, theirs, this, environ)
     session.forget()
     if row.left_by not in ("", this.machine) and not turn.lost:
         _tell_half_done(session, row.left_by, this)

@@ -13,6 +13,7 @@ from samoloop.core.session import Session
 from samoloop.fleet import copies, together, transport
 from samoloop.fleet import here as this_machine
 from samoloop.fleet import mark as marks
+from samoloop.fleet.alone import alone_at
 from samoloop.fleet.database import Database
 from samoloop.fleet.parcel import Kind
 from samoloop.worker.lease import FILES
@@ -35,10 +36,10 @@ class FleetLease:
             raise UsageError(f"{session.name} is the fleet's, and {error}") from None
         with Database(this.database, this.machine) as database:
             database.check()
-            with database.hold(project.id, session.name):
+            with database.hold(project.id, session.name), alone_at(session.dir, self._environ):
                 mark = copies.mark_of(session.dir)
                 if not mark or transport.newest(project.repo, project.remote, session.name) != mark.parcel:
-                    copies.follow(project, session.name, this, self._environ)
+                    copies.follow_alone(project, session.name, this, self._environ)
                 with FILES.taken(session):
                     session.forget()
                     try:

@@ -435,6 +435,8 @@ m("fleet_forced", "fleet/transport.py", "(f\"{oid}:{ref}\" for ref, oid in wante
 m("fleet_let_go_whatever_it_names", "fleet/transport.py", "\"--atomic\", *leases, \"--\"", "\"--atomic\", \"--\"", "tests/fleet/test_cleaning.py::test_a_remote_lets_go_of_what_it_was_asked_for_alone")
 m("fleet_archived_is_fetched", "fleet/machine.py", "if row.condition != ARCHIVED or copies.mark_of(project.sessions / row.name):", "if True:", "tests/fleet/test_cleaning.py::test_a_machine_that_comes_later_does_not_fetch_what_is_archived")
 m("fleet_archived_here_alone", "fleet/placing.py", "and not is_away and", "and", "tests/fleet/test_placing.py::test_a_session_that_was_archived_elsewhere_is_archived_here_until_it_is_taken_up_again")
+m("fleet_command_taken_for_a_worker", "fleet/lease.py", ", alone_at(session.dir, self._environ):", ":", "tests/fleet/test_alone.py")
+m("fleet_lock_of_a_file_that_went", "fleet/alone.py", "        while not lock.keeps_out(path):", "        while False:", "tests/fleet/test_alone.py")
 m("program_sees_old_copies", "ui/mcp/tools.py", "        renew_copies(folder, name)\n", "", "tests/fleet/test_unattended.py::test_a_program_sees_what_the_fleet_did_and_its_words_go_there")
 m("program_waits_for_nothing", "ui/mcp/tools.py", "                renew_copies(found.dir.parent, found.name)\n", "", "tests/fleet/test_unattended.py::test_a_program_that_waits_sees_what_the_fleet_does")
 m("program_lists_old_copies", "ui/mcp/tools.py", "            renew_copies(folder)\n", "            pass\n", "tests/fleet/test_unattended.py::test_a_program_sees_what_the_fleet_did_and_its_words_go_there")

@@ -99,4 +99,4 @@ def remove_kept(kept: "Sequence[Kept]") -> Iterator[str]:
     from samoloop.ui.cli.fleet import reached
 
     with reached() as (_, database):
-        yield from cleaning.remove(kept, database)
+        yield from cleaning.remove(kept, os.environ, database)
