@@ -1,22 +1,15 @@
 """`watch`: the board as lines, and the whole command on a terminal of its own."""
 
-import fcntl
 import os
-import pty
-import re
 import signal
-import struct
-import sys
-import termios
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import recorded
-from kit import samoloop, until
+from kit import samoloop
 from session_work import Work
+from watch_terminal import watched
 
 from samoloop.api import status
 from samoloop.api.sessions import KnownProject
@@ -122,62 +115,6 @@ def test_keys_have_names(typed: str, keys: list[str]) -> None:
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
-
-
-class Watched:
-    """The command on a pseudo-terminal, and what it wrote."""
-
-    def __init__(self, folder: Path, columns: int, height: int) -> None:
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            os.environ.update(TERM="xterm-256color", LINES="", COLUMNS="")
-            os.execv(sys.executable, [sys.executable, "-m", "samoloop", "watch"])
-        os.set_blocking(self.descriptor, False)
-        self.resize(columns, height)
-        self._bytes = b""
-        self._status = 0
-
-    def resize(self, columns: int, height: int) -> None:
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", height, columns, 0, 0))
-
-    @property
-    def written(self) -> str:
-        with suppress(OSError):
-            while data := os.read(self.descriptor, 65536):
-                self._bytes += data
-        return re.sub(r"\x1b\[[0-9;]*m", "", self._bytes.decode(errors="replace"))
-
-    def press(self, keys: str) -> None:
-        os.write(self.descriptor, keys.encode())
-
-    def until(self, seen: str) -> None:
-        until(lambda: seen in self.written)
-
-    def exit_code(self) -> int:
-        """Of the command, once it has ended."""
-
-        def ended() -> bool:
-            assert self.written is not None  # so that it can write on
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self._status = status
-            return pid == self.pid
-
-        until(ended)
-        self.pid = 0
-        return os.waitstatus_to_exitcode(self._status)
-
-
-@contextmanager
-def watched(folder: Path, columns: int = 80, height: int = 24) -> Iterator[Watched]:
-    found = Watched(folder, columns, height)
-    try:
-        yield found
-    finally:
-        if found.pid:
-            os.kill(found.pid, signal.SIGKILL)
-            os.waitpid(found.pid, 0)
-        os.close(found.descriptor)
 
 
 def test_watch_shows_all_follows_what_changes_and_gives_the_terminal_back(tmp_path: Path) -> None:

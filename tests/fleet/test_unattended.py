@@ -1,6 +1,7 @@
 """Commands on a machine where no `fleet work` runs: a laptop that hands in, looks, and answers."""
 
 import json
+import select
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,8 @@ from at_work import Host, hosts, waits
 from kit import GOOD_CHILD, script, until
 from machines import git
 from programs import program
+from watch_terminal import watched
+from web_process import started
 
 pytestmark = pytest.mark.slow  # whole commands
 
@@ -85,6 +88,34 @@ def test_a_program_that_waits_sees_what_the_fleet_does(pair: tuple[Host, Host]) 
         waiting = pool.submit(peer.call, "wait", session="x", until="change", mark=mark, seconds=60)
         ben.say("answer", "x", "Q1=north")
         assert json.loads(waiting.result()[0])["mark"] != mark
+
+
+def test_who_watches_sees_what_the_fleet_does(pair: tuple[Host, Host]) -> None:
+    laptop, ben = pair
+    remote = Path(git(laptop.root, "config", "remote.origin.url"))
+    with watched(laptop.root, columns=120, env=laptop.env) as terminal:
+        terminal.until("1 needs you")
+        remote.rename(remote.with_name("away"))
+        terminal.until("what is here may be behind the fleet: origin cannot be reached")
+        remote.with_name("away").rename(remote)
+        terminal.until("enter log  a answer")
+        ben.say("answer", "x", "Q1=north")
+        terminal.until("approval of")
+        terminal.press("q")
+        assert terminal.exit_code() == 0
+
+
+def test_an_open_page_hears_what_the_fleet_does(pair: tuple[Host, Host]) -> None:
+    laptop, ben = pair
+    with started(laptop.root, "--port", "0", env=laptop.env) as web, web.connect() as stream:
+        cookie = web.cookie()
+        stream.sendall(f"GET /live HTTP/1.1\r\nHost: localhost:{web.port}\r\n{cookie}\r\n\r\n".encode())
+        until(lambda: "answers to Q1" in web.ask("GET / HTTP/1.1", cookie))
+        while stream in select.select([stream], [], [], 1)[0]:
+            stream.recv(65536)  # until it is quiet
+        ben.say("answer", "x", "Q1=north")
+        until(lambda: b"event: changed" in stream.recv(65536))
+        until(lambda: "approval of" in web.ask("GET / HTTP/1.1", cookie))
 
 
 def test_a_program_is_told_that_its_words_are_not_there_yet(pair: tuple[Host, Host]) -> None:

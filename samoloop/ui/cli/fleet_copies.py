@@ -1,8 +1,10 @@
 """Copies of a fleet's sessions: where no `fleet work` runs here, a command looks after what it shows or changes."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -14,23 +16,57 @@ from samoloop.core.session import Session, all_sessions, resolve, sound_sessions
 if TYPE_CHECKING:
     from samoloop.fleet.cleaning import Kept
 
+RENEW_SECONDS = 5.0  # between two looks at the remote for somebody who goes on looking
+
 
 def renew_copies(folder: Path, name: str | None = None) -> None:
     """Make copies of a fleet's sessions as new as the remote, where no `fleet work` here does it: all of a folder, or
     the one that is meant."""
+    from samoloop.ui.cli import failures
+
+    for said in _renewed(folder, name):
+        failures.say(said)
+
+
+def _renewed(folder: Path, name: str | None = None) -> Iterator[str]:
+    """Sentences of what was not taken over, and why copies may be behind."""
     meant = all_sessions(folder) if name is None else [resolve(folder, name)]
     shared = [one for one in meant if is_fleets(one.dir)]
     if not shared or not _looks_after():
         return
     from samoloop.base.errors import sentence
     from samoloop.fleet import unattended
-    from samoloop.ui.cli import failures
 
     try:
-        for said in unattended.renew(shared, os.environ):
-            failures.say(said)
+        yield from unattended.renew(shared, os.environ)
     except (SamoloopError, OSError) as error:
-        failures.say(f"what is here may be behind the fleet: {sentence(error)}")
+        yield f"what is here may be behind the fleet: {sentence(error)}"
+
+
+@contextmanager
+def kept_new(folders: Callable[[], Iterable[Path]], tell: Callable[[str], object]) -> Iterator[None]:
+    """Renew the copies again and again beside somebody who looks at them. What goes wrong is told once, from a thread,
+    and "" when it does no more."""
+    over = Event()
+
+    def look() -> None:
+        told = ""
+        while True:
+            try:
+                said = " ".join(one for folder in folders() for one in _renewed(folder))
+            except (SamoloopError, OSError) as error:  # a disk that is gone, say
+                said = str(error)
+            if said != told:
+                tell(said)
+                told = said
+            if over.wait(RENEW_SECONDS):
+                return
+
+    Thread(target=look, daemon=True, name="copies").start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def give_on_later(session: Session) -> None:

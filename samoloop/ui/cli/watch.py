@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,9 @@ from samoloop.api.sessions import KnownProject
 from samoloop.api.status import is_at_work, ranked
 from samoloop.base.clock import Clock
 from samoloop.base.errors import UsageError, sentence
+from samoloop.config.project import sessions_folder
 from samoloop.ui.cli.common import every_root, is_terminal, project_root
+from samoloop.ui.cli.fleet_copies import kept_new
 from samoloop.ui.terminal.board import Look, chosen, frame, moved
 from samoloop.ui.terminal.keys import Keys
 from samoloop.ui.terminal.output import say
@@ -50,12 +53,16 @@ class _Watch:
         self._rows: list[dict[str, Any]] = []
         self._look = Look()
         self._asks = ""  # the session that is stopped if the next key says yes
+        self._behind = self._said_behind = ""  # why copies of a fleet's sessions may be
 
     def run(self) -> None:
         try:
-            with self._keys.opened():
+            with self._keys.opened(), kept_new(self._folders, self._hear):
                 while not self._keys.gone:
                     began = time.process_time()
+                    if self._behind != self._said_behind:
+                        self._said_behind = self._behind
+                        self._say(self._behind)
                     self._rows = ranked(self._seen())
                     pause = max(_SECONDS, _SHARE * (time.process_time() - began))
                     if not self._until(time.monotonic() + pause):
@@ -76,6 +83,12 @@ class _Watch:
                     return False
                 if self._decide(key) if self._asks else self._act(key):
                     return True  # something may have changed
+
+    def _folders(self) -> Iterator[Path]:
+        return (sessions_folder(project.root, os.environ) for project in self._projects)
+
+    def _hear(self, behind: str) -> None:
+        self._behind = behind  # said on the screen by whoever draws it
 
     def _seen(self) -> Iterator[dict[str, Any]]:
         return (row for project in self._projects for row in project.rows(os.environ))

@@ -28,7 +28,7 @@ from samoloop.core import gates, hearing, journal
 from samoloop.core.decision import Condition
 from samoloop.core.session import Session, all_sessions, resolve
 from samoloop.git.repo import Repo
-from samoloop.ui.cli.fleet_copies import given_on, renew_copies
+from samoloop.ui.cli.fleet_copies import RENEW_SECONDS, given_on, renew_copies
 from samoloop.ui.mcp.arguments import Argument, checked, schema
 
 INSTRUCTIONS = (
@@ -42,7 +42,6 @@ REST, CHANGE = "rest", "change"  # what is waited for
 CHUNK = 40_000  # characters that one call reads
 LONGEST_WAIT = 300  # seconds
 LOOK_SECONDS = 0.5
-RENEW_SECONDS = 5.0  # a look at a fleet's remote
 _MOST_ROWS, _MOST_TASKS = 50, 200
 _TASK = 200_000  # characters
 _SHOWN = (

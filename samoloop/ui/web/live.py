@@ -21,12 +21,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from samoloop.api.sessions import roots
 from samoloop.base.files import entries_of, stamp
 from samoloop.base.places import state_folder
 from samoloop.config.project import BACKLOG, sessions_folder
 from samoloop.core.control import CHILD_LOCK, LOCK, LOGS, PRIVATE, place_of
 from samoloop.core.session import session_tag
 from samoloop.queue.background import LOCK as UP_LOCK
+from samoloop.ui.cli import failures
+from samoloop.ui.cli.fleet_copies import kept_new
 
 if TYPE_CHECKING:
     from samoloop.ui.web.site import Project, Site
@@ -159,15 +162,23 @@ class _Watcher:
         try:
             events.follow(self._site.projects())
             self._tell(ALL, False)
-            while True:
-                projects = self._site.projects()
-                seen = self._look(projects, seen)
-                if not self._pause():
-                    return
-                events.follow(projects)
+            with kept_new(self._folders, self._say):
+                while True:
+                    projects = self._site.projects()
+                    seen = self._look(projects, seen)
+                    if not self._pause():
+                        return
+                    events.follow(projects)
         finally:
             self._is_over = True
             events.stop()
+
+    def _folders(self) -> list[Path]:
+        return [sessions_folder(root, self._site.environ) for root in roots(self._site.environ, self._site.here)]
+
+    def _say(self, behind: str) -> None:
+        if behind:
+            failures.say(behind)
 
     def _pause(self) -> bool:
         """Until it is time to look at everything; False where nobody is there any more."""
