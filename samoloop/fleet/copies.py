@@ -313,11 +313,19 @@ def hand_in(
         except RemoteGone:
             raise  # it may have come there: the mark says so to whoever tries again
         except Exception:
-            if known is None:
+            if known is None and _is_at(project, session.name, before):
                 marks.take_off(session.dir)
             raise
         database.put(row_of(session, this, environ))
     return said
+
+
+def _is_at(project: Project, name: str, parcel: str) -> bool:
+    """Whether this is surely the newest that the remote has of a session; "": nothing."""
+    try:
+        return transport.newest(project.repo, project.remote, name) == parcel
+    except SamoloopError:
+        return False
 
 
 def record_needs(session: Session, needs: Sequence[str]) -> None:

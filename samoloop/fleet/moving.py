@@ -22,9 +22,9 @@ def move(
     session: Session, *, home: bool, machine: str, this: Here, database: Database, environ: Mapping[str, str], by: str
 ) -> list[str]:
     """Sentences that say where it is now. Raises LockHeld while a machine is at work on it, UsageError."""
-    is_shared = copies.mark_of(session.dir) is not None
+    mark = copies.mark_of(session.dir)
     if home:
-        if not is_shared:
+        if mark is None:
             raise UsageError(f"{session.name} is this machine's own already")
         return _take_home(session, this, database, environ, by)
     tags: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ def move(
         if machine not in there:
             raise UsageError(f"no live machine is called {machine}; there are: {', '.join(sorted(there)) or 'none'}")
         tags = (rules.pinned(machine),)
-    if not is_shared:
+    if mark is None or not mark.parcel:  # it was handed in, as far as that went
         return hand_in(session, this, database, environ, by, tags)
     if not machine:
         raise UsageError(f"{session.name} is the fleet's already: --to MACHINE binds it to one, --here takes it back")

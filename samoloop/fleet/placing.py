@@ -384,9 +384,10 @@ def _plainly(path: Path) -> bytes | None:
 
 def _lacks(here: _Here, was: State, base: Parcel | None) -> str:
     """What the worktree here has not got yet, so that it is made ready again; empty where nothing is known to lack."""
-    if base is None or registered(here.repo.git_dir, here.worktree) is None or not here.worktree.is_dir():
+    is_there = registered(here.repo.git_dir, here.worktree) is not None and here.worktree.is_dir()
+    if not is_there or (base is None and here.parcel.paths != here.machine):
         return f"The session came to {here.machine}."
-    trees = (base.code, here.parcel.code)
+    trees = (base.code if base else here.parcel.code, here.parcel.code)
     changed = here.config.setup and here.repo.store.call("diff-tree", "--quiet", *trees, "--", *_LOCK_FILES).returncode
     if was.worktree_is_new or changed:
         return f"What dependencies are installed by changed while the session was not on {here.machine}."

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from at_work import Host, hosts
-from kit import until
+from at_work import Host, hosts, waits
+from kit import GOOD_CHILD, until
+from machines import hook
 from procrastinate.exceptions import ConnectorException
 from test_machine import CHILD
 
@@ -108,6 +109,35 @@ def test_each_time_that_the_database_is_away_one_sentence_says_so_and_one_that_i
             until(lambda times=times: ann.said().count("The fleet's database answers again.") == times)
         assert ann.said().count("\n") == 5
         assert secret(server) not in ann.said()
+
+
+@pytest.mark.slow  # whole commands
+def test_what_came_to_the_remote_but_could_not_be_written_down_here_is_the_fleet_s(tmp_path: Path, url: str) -> None:
+    with hosts(tmp_path, url, GOOD_CHILD, "ann") as (ann,):
+        ann.run("run", "Add a feature", "--session", "x", "--no-wait")
+        in_the_way = f"refs/samoloop/fleet/{ann.folder('x').name}/other"
+        ann.git("update-ref", in_the_way, "HEAD")
+        done = ann.run("fleet", "move", "x")
+        assert done.returncode == 2 and "update-ref failed" in done.stderr
+        ann.git("update-ref", "-d", in_the_way)
+        ann.start()
+        until(lambda: waits(ann, "x"))
+        assert "ann, of the fleet" in ann.say("status", "x")
+
+
+@pytest.mark.slow  # whole commands
+def test_what_the_remote_did_not_take_just_then_is_handed_in_by_the_same_command_later(
+    tmp_path: Path, url: str
+) -> None:
+    with hosts(tmp_path, url, GOOD_CHILD, "ann") as (ann,):
+        ann.run("run", "Add a feature", "--session", "x", "--no-wait")
+        remote = Path(ann.git("config", "remote.origin.url"))
+        hook(remote, "pre-receive", "grep -q fleet-id || kill -9 $PPID")
+        done = ann.run("fleet", "move", "x")
+        assert done.returncode == 2 and "origin cannot be reached" in " ".join(done.stderr.split())
+        (remote / "hooks" / "pre-receive").unlink()
+        assert "is the fleet's now" in ann.say("fleet", "move", "x")
+        assert waits(ann, "x")
 
 
 def test_a_job_whose_end_cannot_be_written_down_is_no_fault_that_a_person_is_shown(

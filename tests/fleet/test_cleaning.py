@@ -1,5 +1,6 @@
 """What remote and database keep of archived sessions, and how it goes."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_nothing_goes_that_is_not_here(scene: Scene, database: Database) -> None
     before = refs(scene)
     with scene.two.at_work():
         session.forget()
-        [text] = cleaning.remove(kept, database)
+        [text] = cleaning.remove(kept, os.environ, database)
     assert "stays: somebody went on with it meanwhile" in text
     assert refs(scene) == before and len(database.sessions()) == 1
 
