@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from arbitrary import PROPERTY, json_objects, signal_objects
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from samoloop.core import signals
@@ -28,7 +28,7 @@ def as_it_should_be(value: object) -> object:
         return value
     words = {key: said.lower() for key in ("status", "for", "needs") if isinstance(said := value.get(key), str)}
     kind = words.get("for", "").strip()
-    named = isinstance(value.get("file") or "", str) and kind == GateKind.PLAN_APPROVAL
+    named = isinstance(value.get("file"), str | None) and kind == GateKind.PLAN_APPROVAL
     return {**value, **words} | ({"file": str(value.get("file") or "").strip() or "x"} if named else {})
 
 
@@ -195,6 +195,7 @@ def test_an_arbitrary_value_never_raises_and_always_has_a_reason(value: object) 
 
 @PROPERTY
 @given(signal_objects())
+@example({"status": "continue", "for": "plan_approval", "phase": "planning", "file": []})
 def test_the_published_schema_accepts_what_the_worker_accepts(value: dict[str, object]) -> None:
     accepted(value)
 
