@@ -24,10 +24,8 @@ def alone_at(copy: Path, environ: Mapping[str, str], seconds: float = _WAIT_SECO
     path = state_folder(environ) / _FOLDER / place_of(copy).name
     make_folder(path.parent)
     try:
-        lock = Lock.take(path, seconds, f"{os.getpid()}\n")
-        while not lock.keeps_out(path):  # who had it before took the file away
-            lock.release()
-            lock = Lock.take(path, seconds, f"{os.getpid()}\n")
+        while not (lock := Lock.take(path, seconds, f"{os.getpid()}\n")).keeps_out(path):
+            lock.release()  # who had it before took the file away
     except LockHeld:
         who = ", ".join(f"process {pid}" for pid in holders(path)) or "another process"
         raise LockHeld(f"{copy.name} is looked after by {who} on this machine: try again when that is done") from None

@@ -439,7 +439,7 @@ m("fleet_handed_in_and_forgotten", "fleet/copies.py", "known is None and _is_at(
 m("fleet_came_to_where_it_was", "fleet/placing.py", "(base is None and here.parcel.paths != here.machine)", "base is None", "tests/fleet/test_away.py::test_what_came_to_the_remote_but_could_not_be_written_down_here_is_the_fleet_s")
 m("fleet_handed_in_halfway_is_the_end", "fleet/moving.py", "if mark is None or not mark.parcel:", "if mark is None:", "tests/fleet/test_away.py::test_what_the_remote_did_not_take_just_then_is_handed_in_by_the_same_command_later")
 m("fleet_command_taken_for_a_worker", "fleet/lease.py", ", alone_at(session.dir, self._environ):", ":", "tests/fleet/test_alone.py")
-m("fleet_lock_of_a_file_that_went", "fleet/alone.py", "        while not lock.keeps_out(path):", "        while False:", "tests/fleet/test_alone.py")
+m("fleet_lock_of_a_file_that_went", "fleet/alone.py", "        while not (lock := Lock.take(path, seconds, f\"{os.getpid()}\\n\")).keeps_out(path):", "        lock = Lock.take(path, seconds, \"\")\n        while False:", "tests/fleet/test_alone.py")
 m("watch_sees_old_copies", "ui/cli/watch.py", ", kept_new(self._folders, self._hear)", "", "tests/fleet/test_unattended.py::test_who_watches_sees_what_the_fleet_does")
 m("page_shows_old_copies", "ui/web/live.py", "with kept_new(self._folders, self._say):", "if True:", "tests/fleet/test_unattended.py::test_an_open_page_hears_what_the_fleet_does")
 m("watch_does_not_say_it_is_behind", "ui/cli/watch.py", "                        self._say(self._behind)\n", "", "tests/fleet/test_unattended.py::test_who_watches_sees_what_the_fleet_does")
