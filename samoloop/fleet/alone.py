@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from samoloop.base.errors import LockHeld
-from samoloop.base.files import make_folder
+from samoloop.base.files import make_folder, remove
 from samoloop.base.locks import Lock, holders
 from samoloop.base.places import state_folder
 from samoloop.core.control import place_of
@@ -33,4 +33,4 @@ def alone_at(copy: Path, environ: Mapping[str, str], seconds: float = _WAIT_SECO
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            remove(path)
