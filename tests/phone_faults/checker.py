@@ -127,7 +127,8 @@ def guidance(seen: Seen) -> Iterator[str]:
 
 
 def copies(seen: Seen) -> Iterator[str]:
-    """A message comes twice only where the relay was killed, or the answer to its sending was lost, in between."""
+    """A message comes twice only where in between the relay was killed, or the answer to its sending was lost, or the
+    relay's lock went with the state folder: what it was sending then arrives beside what the next one sends."""
     last: dict[str, float] = {}
     for copy in sorted(seen.copies, key=lambda copy: copy.at):
         before = last.get(copy.what)

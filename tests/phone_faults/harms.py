@@ -20,6 +20,7 @@ PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 FOR_EVER = 10_000  # times
 BEGINS_SECONDS = 10.0  # that a relay may take to be there
 BROKEN_SECONDS = 2.0  # how long what is broken stays so
+UNLOCKS = "the state folder is removed"
 
 
 def kill(pid: int) -> bool:
@@ -88,7 +89,7 @@ class Harms:
         found: dict[str, Callable[[], Callable[[], object] | None]] = {
             "the network is cut": self.cut_network,
             "a full disk": self.fill_disk,
-            "the state folder is removed": self.remove_state,
+            UNLOCKS: self.remove_state,
             "a folder in the place of the ledger": lambda: self.replace_ledger(Path.mkdir),
             "a link in the place of the ledger": lambda: self.replace_ledger(lambda at: at.symlink_to("/etc/passwd")),
             "a link in the place of the outbox": self.replace_outbox,

@@ -14,7 +14,7 @@ from typing import Any
 
 from bot_api import BOT, TOKEN, Chat, Message, Standin
 from checker import Closed, Copy, Harm, Said, Seen, violations
-from harms import BROKEN_SECONDS, Harms
+from harms import BROKEN_SECONDS, UNLOCKS, Harms
 from kit import make_repo
 from person import Person
 from phone import ANN, own_settings
@@ -113,6 +113,7 @@ class Run:
         self.said: list[Said] = []
         self.done: list[Harm] = []
         self.moved: list[float] = []  # when the chat became another one
+        self.two: list[float] = []  # when one relay began beside another, whose lock was gone
         self.harmed = threading.Event()  # nothing more will break
         self.over = threading.Event()
 
@@ -201,6 +202,8 @@ class Run:
                 undo()
         at = time.monotonic()
         self.done.append(Harm(name, at, self.listening_after(at)))
+        if name == UNLOCKS:
+            self.two += (at, time.monotonic())
         seconds = self.done[-1].listening_after
         print(f"  {name:<40} {'deaf' if seconds is None else f'listens after {seconds:5.2f} s'}", flush=True)
 
@@ -263,7 +266,7 @@ class Run:
             # what is long is told in a file of its own
             told = (*session.logs.glob("*.prompt.md"), *session.logs.glob("*.notes.md"))
             prompts[name] = "\n".join(path.read_text() for path in sorted(told))
-        excuses = (*self.harms.killed_relay, *self.standin.lost, *self.moved)
+        excuses = (*self.harms.killed_relay, *self.standin.lost, *self.moved, *self.two)
         return Seen(tuple(self.said), asked, tuple(closed), taken, prompts, tuple(self.standin.copies), excuses,
                     tuple(self.done))  # fmt: skip
 
