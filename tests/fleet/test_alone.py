@@ -1,44 +1,19 @@
 """One process of a machine at a time looks after a copy; a command that acts on one is not taken for its worker."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from at_work import Host, hosts, waits
+from at_work import hosts, waits
 from kit import GOOD_CHILD, until
+from machines import hook
 
 from samoloop.base.errors import LockHeld
 from samoloop.base.locks import Lock, is_held
 from samoloop.fleet.alone import alone_at
 
-ACTS = """
-import os, sys
-from pathlib import Path
-from samoloop.core.session import Session
-from samoloop.fleet.lease import FleetLease
-with FleetLease(os.environ, "Ann").taken(Session(Path(sys.argv[1]))):
-    print("acts", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def acting(host: Host, name: str) -> Iterator["subprocess.Popen[str]"]:
-    """A person's command on a session of the fleet that takes its time."""
-    words = [sys.executable, "-c", ACTS, str(host.folder(name))]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        words, cwd=host.root, env={**os.environ, **host.env}, stdin=pipe, stdout=pipe, text=True
-    ) as it:
-        assert it.stdout and it.stdout.readline() == "acts\n"
-        try:
-            yield it
-        finally:
-            it.kill()
+# The first to push waits until it may go on.
+HOLDS = 'here=$(dirname "$0"); mkdir "$here/held" 2>/dev/null || exit 0; until [ -e "$here/go" ]; do sleep 0.02; done'
 
 
 @pytest.mark.slow  # whole commands
@@ -47,13 +22,16 @@ def test_a_command_that_acts_on_a_copy_is_not_ended_by_what_came_from_elsewhere(
         ann.start()
         ann.say("run", "Add a feature", "--session", "x", "--fleet")
         until(lambda: waits(ann, "x"))
-        with acting(ann, "x") as command:
-            ben.start("--providers", "demo")
-            until(lambda: ben.sessions() and waits(ben, "x"))
+        ben.start("--providers", "demo")
+        until(lambda: ben.sessions() and waits(ben, "x"))
+        remote = Path(ann.git("config", "remote.origin.url"))
+        hook(remote, "pre-receive", HOLDS)
+        with ann.running("fleet", "move", "x", "--to", "ann") as (command, _):
+            until((remote / "hooks" / "held").exists)
             ben.say("answer", "x", "Q1=north")
             until(lambda: "x is looked after by process" in ann.said())
-            assert command.poll() is None and command.stdin
-            command.stdin.close()
+            assert command.poll() is None
+            (remote / "hooks" / "go").touch()
             assert command.wait() == 0
         until(lambda: (gate := ann.status("x")["gate"]) and gate["kind"] == "plan_approval")
 
